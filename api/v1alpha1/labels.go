@@ -1,0 +1,16 @@
+package v1alpha1
+
+const (
+	// LabelHeadroom is put on every placeholder pod, and on the DaemonSet of a PerNode Headroom. Its value is the name of
+	// the Headroom, in the same namespace.
+	LabelHeadroom = "headroom.dev/headroom"
+	// LabelOpenFaaSHeadroom is put on every placeholder pod beside LabelHeadroom, with the same value, so that spread
+	// constraints and affinities written for the OpenFaaS Headroom Controller keep working.
+	LabelOpenFaaSHeadroom = "headroom"
+	// AnnotationTemplateHash is put on every placeholder pod. Its value identifies the part of the spec that the pod was
+	// made from; a pod with another value is replaced.
+	AnnotationTemplateHash = "headroom.dev/template-hash"
+	// AnnotationNear is put on consumers by their users. Its value is a label selector; the scheduler takes headroom as
+	// near as it can to the pods of the same namespace that it selects.
+	AnnotationNear = "headroom.dev/near"
+)
