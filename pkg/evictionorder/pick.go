@@ -1,0 +1,109 @@
+package evictionorder
+
+import "slices"
+
+// stackResources is up to how many resources Pick works without allocating.
+const stackResources = 16
+
+// Pick chooses the placeholders of one node that go, given what the pod lacks there (Shortfall) and what the node has. It
+// sorts placeholders in place, fills in their Surplus, and returns the victims as the front of the same slice, in the order of
+// Compare; nothing is allocated. With no shortfall there are no victims. If all placeholders together are not enough, it
+// returns nil and false.
+func Pick(placeholders []Placeholder, shortfall, allocatable Resources) (victims []Placeholder, ok bool) {
+	for i := range placeholders {
+		placeholders[i].Surplus = Waste(placeholders[i].Requests, shortfall, allocatable)
+	}
+	slices.SortFunc(placeholders, Compare)
+
+	var onStack [stackResources]int64
+	evicted := Resources(onStack[:])
+	if len(shortfall) > len(onStack) {
+		evicted = make(Resources, len(shortfall))
+	}
+	evicted = evicted[:len(shortfall)]
+
+	taken := 0
+	for !Covers(evicted, shortfall) {
+		if taken == len(placeholders) {
+			return nil, false
+		}
+		add(evicted, placeholders[taken].Requests, 1)
+		taken++
+	}
+	return placeholders[:dropUnnecessary(placeholders[:taken], evicted, shortfall)], true
+}
+
+// dropUnnecessary moves the placeholders that can stay behind those that have to go, and returns how many have to go. Both
+// groups keep their order.
+func dropUnnecessary(taken []Placeholder, evicted, shortfall Resources) int {
+	needed := len(taken)
+	for i := len(taken) - 1; i >= 0; i-- {
+		add(evicted, taken[i].Requests, -1)
+		if !Covers(evicted, shortfall) {
+			add(evicted, taken[i].Requests, 1)
+			continue
+		}
+		stays := taken[i]
+		copy(taken[i:needed], taken[i+1:needed])
+		needed--
+		taken[needed] = stays
+	}
+	return needed
+}
+
+// add adds times amounts to sum, as far as sum reaches.
+func add(sum, amounts Resources, times int64) {
+	for i := range sum {
+		sum[i] += times * amounts.At(i)
+	}
+}
+
+// Evicted appends to dst[:0] the sum of the requests of the victims, of as many resources as the longest of them has.
+func Evicted(dst Resources, victims []Placeholder) Resources {
+	dst = dst[:0]
+	for i := range victims {
+		for len(dst) < len(victims[i].Requests) {
+			dst = append(dst, 0)
+		}
+		add(dst, victims[i].Requests, 1)
+	}
+	return dst
+}
+
+// Left appends to dst[:0] the evidence for rule 2: what the Headrooms that lose units would still have around a node. units
+// returns, for a Headroom by its index, how many bound and not terminating units it has in the node's domain of each of its
+// spread keys in turn, before the loss. Entry i of the result is the smallest, over the Headrooms that have a key i, of those
+// units minus the ones taken here. Victims that are terminating already are lost anyhow: they count neither as units nor as
+// taken, and a Headroom that loses no others is left out.
+func Left(dst []int, victims []Placeholder, units func(headroom int) []int) []int {
+	dst = dst[:0]
+	for i := range victims {
+		if victims[i].Terminating || countedBefore(victims, i) {
+			continue
+		}
+		headroom := victims[i].Headroom
+		lost := 0
+		for j := i; j < len(victims); j++ {
+			if victims[j].Headroom == headroom && !victims[j].Terminating {
+				lost++
+			}
+		}
+		for key, bound := range units(headroom) {
+			if key == len(dst) {
+				dst = append(dst, bound-lost)
+			}
+			dst[key] = min(dst[key], bound-lost)
+		}
+	}
+	return dst
+}
+
+// countedBefore says whether an earlier victim, not terminating, is of the same Headroom as victim i.
+func countedBefore(victims []Placeholder, i int) bool {
+	for j := range i {
+		if victims[j].Headroom == victims[i].Headroom && !victims[j].Terminating {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package evictionorder
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// Placeholder is the evidence about one placeholder that the pod in question may take.
+type Placeholder struct {
+	// UID of the placeholder pod.
+	UID string
+	// Name of the placeholder pod. It is read by Explain only.
+	Name string
+	// Headroom is the caller's index of the Headroom that the placeholder belongs to. It is read by Left only.
+	Headroom int
+	// Index is the caller's own, to find the pod again after Pick has reordered. It is never read.
+	Index int
+	// Requests of the placeholder; Requests[Pods] is 1.
+	Requests Resources
+	// Surplus is what the placeholder, taken alone, holds beyond the shortfall: Waste of its requests. Pick fills it in.
+	Surplus int64
+	// Created is when the placeholder was created, in nanoseconds since 1970.
+	Created int64
+	// Priority of the placeholder pod.
+	Priority int32
+	// Terminating says that the placeholder is being deleted already.
+	Terminating bool
+	// NamesConsumer says that the placeholder's Headroom has consumers set, and that they admit the pod in question.
+	NamesConsumer bool
+}
+
+// VictimRule is a rule of the order among the placeholders of one node.
+type VictimRule int
+
+// The victim rules, by their number in the package documentation.
+const (
+	VictimTerminating VictimRule = iota + 1
+	VictimNamed
+	VictimPriority
+	VictimSurplus
+	VictimAge
+	VictimUID
+)
+
+// String returns the rule's name in the package documentation.
+func (r VictimRule) String() string {
+	switch r {
+	case VictimTerminating:
+		return "terminating"
+	case VictimNamed:
+		return "named"
+	case VictimPriority:
+		return "priority"
+	case VictimSurplus:
+		return "surplus"
+	case VictimAge:
+		return "age"
+	case VictimUID:
+		return "uid"
+	default:
+		return "none"
+	}
+}
+
+// Compare returns a negative number if a goes before b, a positive one if b goes before a, and zero only for one UID.
+func Compare(a, b Placeholder) int {
+	_, order := decide(&a, &b)
+	return order
+}
+
+// decide returns the rule that tells a from b, and the order it puts them in.
+func decide(a, b *Placeholder) (VictimRule, int) {
+	if order := trueFirst(a.Terminating, b.Terminating); order != 0 {
+		return VictimTerminating, order
+	}
+	if order := trueFirst(a.NamesConsumer, b.NamesConsumer); order != 0 {
+		return VictimNamed, order
+	}
+	if order := cmp.Compare(a.Priority, b.Priority); order != 0 {
+		return VictimPriority, order
+	}
+	if order := cmp.Compare(a.Surplus, b.Surplus); order != 0 {
+		return VictimSurplus, order
+	}
+	if order := cmp.Compare(b.Created, a.Created); order != 0 {
+		return VictimAge, order
+	}
+	return VictimUID, cmp.Compare(a.UID, b.UID)
+}
+
+func trueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// Explain names the rule that puts one of two placeholders first, and says why in terms of the one that goes first.
+func Explain(a, b Placeholder) Explanation {
+	rule, order := decide(&a, &b)
+	if order > 0 {
+		a, b = b, a
+	}
+	return Explanation{Kind: "victim rule", Number: int(rule), Rule: rule.String(), Text: rule.text(&a, &b)}
+}
+
+// text says why a goes before b.
+func (r VictimRule) text(a, b *Placeholder) string {
+	switch r {
+	case VictimTerminating:
+		return fmt.Sprintf("%s is being deleted already, %s is not", a.Name, b.Name)
+	case VictimNamed:
+		return fmt.Sprintf("the Headroom of %s names the consumer, that of %s is open to all", a.Name, b.Name)
+	case VictimPriority:
+		return fmt.Sprintf("%s has priority %d, %s %d", a.Name, a.Priority, b.Name, b.Priority)
+	case VictimSurplus:
+		return fmt.Sprintf("%s holds %s of the node more than is missing, %s %s", a.Name, percent(a.Surplus), b.Name, percent(b.Surplus))
+	case VictimAge:
+		return fmt.Sprintf("%s was created at %s, %s at %s", a.Name, timestamp(a.Created), b.Name, timestamp(b.Created))
+	default:
+		return fmt.Sprintf("%s has UID %s, %s %s", a.Name, a.UID, b.Name, b.UID)
+	}
+}
+
+func timestamp(nanoseconds int64) string {
+	return time.Unix(0, nanoseconds).UTC().Format(time.RFC3339Nano)
+}
