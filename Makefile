@@ -1,0 +1,82 @@
+# Everything that a contributor or a CI job runs. `make help` lists it; if it is not enough, that is a bug.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+include hack/make/tools.mk
+
+##@ Variables (make TARGET NAME=VALUE)
+
+TESTFLAGS ?= ##V Extra flags of go test, for example TESTFLAGS='-run TestP2 -v'.
+WHAT ?= ./test/... ##V Packages of test-integration.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown) ##V The version that the binaries report.
+SANDBOX_FLAGS ?= --nodes 12 --zones 3 ##V Flags of make sandbox.
+
+LDFLAGS := -X k8s.io/component-base/version.gitVersion=v0.0.0-$(strip $(VERSION)) -X k8s.io/component-base/version.gitCommit=$(strip $(VERSION))
+COMMANDS := $(notdir $(wildcard cmd/*))
+
+##@ Build
+
+.PHONY: build
+build: go ## Build every binary of the product into bin/.
+	@for command in $(COMMANDS); do \
+	  name=headroom-$$command; [[ $$command == kubectl-* ]] && name=$$command; \
+	  $(GO) build -ldflags '$(LDFLAGS)' -o bin/$$name ./cmd/$$command; \
+	done
+	@$(GO) build -o bin/sandbox ./hack/sandbox
+
+.PHONY: tools
+tools: $(TOOLS) ## Build the pinned tools and the control plane into bin/tools/, if their versions changed.
+
+.PHONY: clean
+clean: ## Remove bin/, tools included.
+	rm -rf bin
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-integration ## Run everything a reviewer needs: unit tests, then integration tests on a real control plane.
+
+.PHONY: test-unit
+test-unit: go ## Run the tests that need no API server.
+	$(GO) test $(TESTFLAGS) ./api/... ./pkg/... ./cmd/... ./hack/...
+
+# Never from the cache: these start processes, which Go's test cache knows nothing of. One package at a time: each of
+# them keeps a control plane busy.
+.PHONY: test-integration
+test-integration: build $(CONTROL_PLANE) ## Run the tests on the embedded cluster and on the scheduler's own harness.
+	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 30m $(TESTFLAGS) $(WHAT)
+
+##@ Check
+
+.PHONY: lint
+lint: go $(TOOLS_DIR)/golangci-lint ## Run the linters, and the API linter over api/.
+	$(TOOLS_DIR)/golangci-lint run ./...
+	$(TOOLS_DIR)/golangci-lint run --config .golangci-api.yaml ./api/v1alpha1/...
+
+.PHONY: update
+update: go $(TOOLS_DIR)/controller-gen ## Regenerate everything that is generated.
+	@for script in hack/update-*.sh; do echo "$$script"; TOOLS_DIR=$(TOOLS_DIR) $$script; done
+
+.PHONY: verify
+verify: update $(TOOLS_DIR)/kubectl ## Regenerate, check, and fail if the work tree is not exactly what is committed.
+	@for script in hack/verify-*.sh; do echo "$$script"; TOOLS_DIR=$(TOOLS_DIR) $$script; done
+	@git diff --exit-code || { echo "verify: generated files differ: run 'make update' and commit the result" >&2; exit 1; }
+	@untracked=$$(git status --porcelain); [[ -z $$untracked ]] || { echo "verify: files are not committed: $$untracked" >&2; exit 1; }
+
+##@ Play
+
+.PHONY: sandbox
+sandbox: build $(CONTROL_PLANE) ## Start a cluster to play in; Ctrl-C ends it.
+	bin/sandbox $(SANDBOX_FLAGS)
+
+##@ Help
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2} \
+	  /^[A-Z_]+ .*##V / {split($$0, v, " "); sub(/.*##V /, ""); printf "  %-18s %s\n", v[1], $$0}' Makefile

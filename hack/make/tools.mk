@@ -1,0 +1,49 @@
+# The pinned tools: built from Go modules into bin/tools/, each from a module of its own under hack/tools/.
+# A tool is rebuilt when the content of its module changes, which is when its version does. To add one: a folder
+# hack/tools/NAME with a go.mod and a file that imports it, then one line `$(eval $(call tool,...))` below.
+
+GO ?= go
+TOOLS_DIR := $(CURDIR)/bin/tools
+KUBERNETES_VERSION := $(shell sed -n 's|.*k8s.io/kubernetes \(v[0-9.]*\).*|\1|p' hack/tools/kubernetes/go.mod)
+
+.PHONY: go
+go:
+	@command -v $(GO) >/dev/null || { echo "make needs Go $$(sed -n 's/^go //p' go.mod) or later on the PATH, and found none" >&2; exit 1; }
+	@$(GO) list -m >/dev/null || { echo "make needs Go $$(sed -n 's/^go //p' go.mod) or later, found $$($(GO) env GOVERSION)" >&2; exit 1; }
+
+fingerprint = $(shell cat hack/tools/$(1)/go.mod hack/tools/$(1)/go.sum hack/tools/$(1)/*.go | cksum | cut -d' ' -f1)
+version = $(shell sed -n 's|.*$(2) \(v[0-9][^ ]*\).*|\1|p' hack/tools/$(1)/go.mod | head -n 1)
+
+# tool: $(1) binary, $(2) folder under hack/tools, $(3) module, $(4) package, $(5) time of a cold build, $(6) linker flags.
+# The new binary is moved into place in one step, so that two makes at once never see half a tool.
+define tool
+$(TOOLS_DIR)/$(1): $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2))
+	@[[ -x $$@ ]] || { rm $$< && $(MAKE) --no-print-directory $$@; }
+$(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2)): | go
+	@mkdir -p $(TOOLS_DIR)/.built
+	@echo "building $(1) $(call version,$(2),$(3)), about $(5) the first time"
+	@cd hack/tools/$(2) && $(GO) build -ldflags '$(6)' -o $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(4) && mv $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(TOOLS_DIR)/$(1)
+	@touch $$@
+endef
+
+kubernetes_ldflags := -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) \
+  -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION)))
+
+$(eval $(call tool,controller-gen,controller-gen,sigs.k8s.io/controller-tools,sigs.k8s.io/controller-tools/cmd/controller-gen,20 seconds))
+$(eval $(call tool,golangci-lint,golangci-lint,github.com/golangci/golangci-lint/v2,.,3 minutes))
+$(eval $(call tool,etcd,etcd,go.etcd.io/etcd/server/v3,go.etcd.io/etcd/server/v3,30 seconds))
+$(eval $(call tool,kube-apiserver,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,5 minutes,$(kubernetes_ldflags)))
+$(eval $(call tool,kube-controller-manager,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,2 minutes,$(kubernetes_ldflags)))
+$(eval $(call tool,kubectl,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kubectl,1 minute,$(kubernetes_ldflags)))
+$(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok,sigs.k8s.io/kwok/cmd/kwok,2 minutes))
+
+# KWOK plays no kubelet without its Stage files, which its module carries beside the code.
+KWOK_STAGES := $(TOOLS_DIR)/.built/kwok-stages-$(call fingerprint,kwok)
+$(KWOK_STAGES): | go
+	@mkdir -p $(TOOLS_DIR)/.built $(TOOLS_DIR)/kwok-stages
+	@cd hack/tools/kwok && module=$$($(GO) mod download -json sigs.k8s.io/kwok | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	  install -m 0644 "$$module"/kustomize/stage/node/fast/node-*.yaml "$$module"/kustomize/stage/pod/fast/pod-*.yaml $(TOOLS_DIR)/kwok-stages/
+	@touch $@
+
+CONTROL_PLANE := $(addprefix $(TOOLS_DIR)/,etcd kube-apiserver kube-controller-manager kubectl kwok) $(KWOK_STAGES)
+TOOLS := $(CONTROL_PLANE) $(addprefix $(TOOLS_DIR)/,controller-gen golangci-lint)
