@@ -1,0 +1,52 @@
+package v1alpha1
+
+// Condition types of a Headroom.
+const (
+	// ConditionReady is True if the spec is valid and acted on. It says nothing about room: a cluster that cannot grow is no
+	// error, so that health checks of GitOps tools stay green.
+	ConditionReady = "Ready"
+	// ConditionFilled is True if every unit is bound to a node, and says why not otherwise.
+	ConditionFilled = "Filled"
+)
+
+// Reasons of the condition Ready. Valid comes with True, all others with False; with False no new placeholders are made.
+const (
+	// ReasonValid says that the spec is valid and acted on.
+	ReasonValid = "Valid"
+	// ReasonInvalidSpec says that the API server refuses the placeholders as malformed: a selector that does not parse, an
+	// affinity without terms, and so on. The message carries the API server's own, with the path of the field.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonUnknownPriorityClass says that no PriorityClass has the name spec.priorityClassName.
+	ReasonUnknownPriorityClass = "UnknownPriorityClass"
+	// ReasonPriorityTooHigh says that the PriorityClass is above the operator's limit (-1 unless the operator raised it):
+	// ordinary pods could not take the headroom, or would even be preempted for it.
+	ReasonPriorityTooHigh = "PriorityTooHigh"
+	// ReasonPriorityTooLow says that the PriorityClass is below what an autoscaler still sees (-10 unless the operator chose
+	// another value): Cluster Autoscaler would treat the placeholders as if they were not there.
+	ReasonPriorityTooLow = "PriorityTooLow"
+	// ReasonPreemptingPriorityClass says that the preemptionPolicy of the PriorityClass is not Never: placeholders could evict
+	// other pods to make room for themselves.
+	ReasonPreemptingPriorityClass = "PreemptingPriorityClass"
+	// ReasonQuotaExceeded says that a ResourceQuota of the namespace leaves no room for the missing placeholders.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonAdmissionRefused says that admission refuses the placeholders: a LimitRange, Pod Security, a policy or a webhook.
+	// The message carries the refusal.
+	ReasonAdmissionRefused = "AdmissionRefused"
+	// ReasonNamespaceTerminating says that the namespace is being deleted, so that nothing can be created in it.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+)
+
+// Reasons of the condition Filled. ReasonFilled comes with True, all others with False.
+const (
+	// ReasonFilled says that every unit is bound. Zero units are always bound.
+	ReasonFilled = "Filled"
+	// ReasonNotReady says that the condition Ready is False; its reason and message tell the cause.
+	ReasonNotReady = "NotReady"
+	// ReasonToppingUp says that units are being created, or were created and not yet looked at by the scheduler.
+	ReasonToppingUp = "ToppingUp"
+	// ReasonRollingOut says that placeholders of an old spec are being replaced step by step.
+	ReasonRollingOut = "RollingOut"
+	// ReasonWaitingForRoom says that the scheduler found no room for some units. An autoscaler would add it; without one the
+	// units wait until pods go. The message carries the scheduler's.
+	ReasonWaitingForRoom = "WaitingForRoom"
+)

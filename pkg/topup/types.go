@@ -1,0 +1,115 @@
+package topup
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Desired is what should be there.
+type Desired struct {
+	// Replicas is the number of units that should exist. Below zero counts as zero.
+	Replicas int
+	// Template identifies what a unit should be made from, as placeholder.TemplateHash says. Units with another value are
+	// replaced.
+	Template string
+	// Resumed says that this is the first plan after a restart. A replacement that the former process did not get to is
+	// then not known as such, so what is missing in the middle of a rollout counts as taken by the rollout.
+	Resumed bool
+}
+
+// State is where a unit is in its life.
+type State int
+
+const (
+	// Pending is a unit that exists, or whose creation was asked for and not yet observed, and that is on no node.
+	Pending State = iota
+	// Bound is a unit that holds room on a node.
+	Bound
+	// Terminating is a unit whose deletion was asked for and that is not yet gone. It does not count; its name is taken.
+	Terminating
+	// Lost is a unit that will never hold room again although it exists: failed, rejected by a kubelet, evicted, finished,
+	// orphaned, or on a node that is gone.
+	Lost
+	// Foreign is an object of somebody else under the name of a unit. It is left alone; its name is taken.
+	Foreign
+)
+
+// Unit is one placeholder as observed.
+type Unit struct {
+	// Name and UID identify the object; a deletion must use the UID as precondition.
+	Name string
+	UID  types.UID
+	// Ordinal is the number in the name, or negative if the name is not one that Plan gives. Such a unit counts like any
+	// other and is the first of its kind to go.
+	Ordinal int
+	// State is where the unit is in its life.
+	State State
+	// Template identifies what the unit was made from.
+	Template string
+	// Exchange says that a rollout created the unit in the place of one that held room (see Creation.Exchange).
+	Exchange bool
+	// Domains are the topology domains of the unit's node, one for each topology key of the Headroom, the most important
+	// first. Only read if State is Bound; a missing value counts as the domain "".
+	Domains []string
+	// Created is when the unit was created.
+	Created time.Time
+	// BoundAt is when the unit was bound. Only read if State is Bound.
+	BoundAt time.Time
+}
+
+// Reason says why a unit is deleted or replaced.
+type Reason string
+
+const (
+	// Surplus is a unit more than Desired.Replicas.
+	Surplus Reason = "Surplus"
+	// Gone is a unit in state Lost.
+	Gone Reason = "Lost"
+	// Outdated is a unit of another template.
+	Outdated Reason = "Outdated"
+)
+
+// Creation is one unit to create.
+type Creation struct {
+	// Ordinal gives the name.
+	Ordinal int
+	// Exchange has to be kept with the unit and handed back in Unit.Exchange.
+	Exchange bool
+}
+
+// Replacement is one unit to delete and, once that is gone, one to create.
+type Replacement struct {
+	// Old is the unit to delete.
+	Old Unit
+	// New is the unit to create, under the same name if Old had a name of Plan's. If Old is still there after the deletion
+	// (a finalizer, a grace period), leave New to a later plan.
+	New Creation
+	// Reason says why.
+	Reason Reason
+}
+
+// Deletion is one unit to delete.
+type Deletion struct {
+	// Old is the unit to delete.
+	Old Unit
+	// Reason says why.
+	Reason Reason
+}
+
+// Actions leads from what is observed to what is desired. The lists share no ordinal, and each is in a fixed order.
+type Actions struct {
+	// Delete are the units to delete, in the order in which they should go.
+	Delete []Deletion
+	// Replace are the units to delete and create anew. Finish one before the next: what a crash in between can lose is then
+	// one unit.
+	Replace []Replacement
+	// Create are the units to create, lowest ordinal first.
+	Create []Creation
+	// Outdated is the number of bound units of another template that Replace leaves for later: not 0 means that a rollout
+	// goes on, and that Plan has to be asked again when a unit was bound, deleted or lost.
+	Outdated int
+}
+
+// Empty reports whether there is nothing to do now.
+func (a Actions) Empty() bool { return len(a.Delete)+len(a.Replace)+len(a.Create) == 0 }
