@@ -1,0 +1,42 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+func TestMain(m *testing.M) { os.Exit(ForTestMain(m)) }
+
+func TestApplyServesTheCRDAndTakesObjectsInAnyOrder(t *testing.T) {
+	c := APIServerForTest(t)
+	root, err := RepositoryRoot()
+	require.NoError(t, err)
+	require.NoError(t, c.ApplyFiles(t.Context(), filepath.Join(root, "manifests", "crd")))
+
+	objects, err := Parse([]byte(`
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: play}
+---
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: play}
+`))
+	require.NoError(t, err)
+	require.Len(t, objects, 2)
+	require.NoError(t, c.Apply(t.Context(), objects...))
+	require.NoError(t, c.Apply(t.Context(), objects...), "applying twice changes nothing")
+
+	cl, err := c.Client()
+	require.NoError(t, err)
+	require.NoError(t, cl.Get(t.Context(), client.ObjectKey{Namespace: "play", Name: "settings"}, &corev1.ConfigMap{}))
+	require.NoError(t, cl.List(t.Context(), &v1alpha1.HeadroomList{}))
+}

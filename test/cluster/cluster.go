@@ -1,0 +1,194 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/cluster/process"
+)
+
+// startTimeout is the default of Options.StartTimeout: four times what a start takes on two busy cores.
+const startTimeout = 60 * time.Second
+
+// Options say what to start. The zero value is the whole control plane without a scheduler.
+type Options struct {
+	// APIServerOnly leaves out kube-controller-manager and KWOK: enough for tests of CRDs, admission and RBAC, and three times as
+	// fast. Pods need no service account then, because nobody makes one.
+	APIServerOnly bool
+	// APIServerArgs, ControllerManagerArgs and KWOKArgs are added to the arguments of the programs.
+	APIServerArgs, ControllerManagerArgs, KWOKArgs []string
+	// Port of the API server on 127.0.0.1. Default: a free one.
+	Port int
+	// Tools is the folder with the binaries. Default: what FindTools finds.
+	Tools string
+	// LogDir is a folder for the log files, which stays. Default: the folder "logs" in the temporary folder, which goes, unless the
+	// start fails: then it is kept, and the error names it.
+	LogDir string
+	// StartTimeout bounds the start. Default: one minute.
+	StartTimeout time.Duration
+}
+
+// Cluster is a running control plane.
+type Cluster struct {
+	tools  Tools
+	group  *process.Group
+	port   *reservedPort
+	creds  *credentials
+	logDir string
+	// keepLogs: the log folder lies in the temporary folder and is to outlive it.
+	ownLogs bool
+
+	once    sync.Once
+	stopErr error
+
+	mu   sync.Mutex
+	died chan error
+}
+
+// Start starts a cluster and returns when it serves. The error is one sentence with the cause and, where there is one, the log file;
+// nothing is left running then. ctx bounds the start, not the life of the cluster: call Stop.
+func Start(ctx context.Context, opts Options) (*Cluster, error) {
+	tools, err := findTools(opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.StartTimeout == 0 {
+		opts.StartTimeout = startTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, opts.StartTimeout, fmt.Errorf("not ready after %s", opts.StartTimeout))
+	defer cancel()
+
+	c := &Cluster{tools: tools, died: make(chan error, 1)}
+	if c.port, err = reservePort(opts.Port); err != nil {
+		return nil, err
+	}
+	if c.group, err = process.NewGroup("", "headroom-cluster-"); err != nil {
+		c.port.release()
+		return nil, err
+	}
+	if err := c.start(ctx, opts); err != nil {
+		return nil, errors.Join(c.keepLogs(err), c.Stop())
+	}
+	return c, nil
+}
+
+// findTools fails when one of the binaries that the options ask for is missing, before anything is started.
+func findTools(opts Options) (Tools, error) {
+	tools := Tools{Dir: opts.Tools}
+	if tools.Dir == "" {
+		var err error
+		if tools, err = FindTools(); err != nil {
+			return Tools{}, err
+		}
+	}
+	names := []string{"etcd", "kube-apiserver"}
+	if !opts.APIServerOnly {
+		names = append(names, "kube-controller-manager", "kwok")
+		if _, err := tools.KWOKStages(); err != nil {
+			return Tools{}, err
+		}
+	}
+	for _, name := range names {
+		if _, err := tools.Binary(name); err != nil {
+			return Tools{}, err
+		}
+	}
+	return tools, nil
+}
+
+func (c *Cluster) start(ctx context.Context, opts Options) error {
+	if c.logDir = opts.LogDir; c.logDir == "" {
+		c.logDir, c.ownLogs = filepath.Join(c.group.Dir, "logs"), true
+	}
+	if err := os.MkdirAll(c.logDir, 0o700); err != nil {
+		return fmt.Errorf("making the folder for logs: %w", err)
+	}
+	var err error
+	if c.creds, err = newCredentials(c.group.Dir, time.Now()); err != nil {
+		return err
+	}
+	if err := c.startEtcd(ctx); err != nil {
+		return err
+	}
+	if err := c.startAPIServer(ctx, opts); err != nil {
+		return err
+	}
+	if opts.APIServerOnly {
+		return nil
+	}
+	if err := c.startControllerManager(ctx, opts); err != nil {
+		return err
+	}
+	return c.startKWOK(opts)
+}
+
+// keepLogs moves the logs out of the temporary folder and corrects the paths in the error.
+func (c *Cluster) keepLogs(cause error) error {
+	if !c.ownLogs {
+		return cause
+	}
+	kept, err := os.MkdirTemp("", "headroom-logs-")
+	if err != nil {
+		return cause
+	}
+	target := filepath.Join(kept, "logs")
+	if err := os.Rename(c.logDir, target); err != nil {
+		return errors.Join(cause, os.Remove(kept))
+	}
+	return errors.New(strings.ReplaceAll(cause.Error(), c.logDir, target))
+}
+
+// Stop ends every program, those of RunProcess first, and removes the temporary folder. When it returns nothing is left. It may be
+// called again.
+func (c *Cluster) Stop() error {
+	c.once.Do(func() {
+		c.stopErr = c.group.Close()
+		c.port.release()
+	})
+	return c.stopErr
+}
+
+// Died delivers one error when a program of the cluster ends without having been asked to.
+func (c *Cluster) Died() <-chan error { return c.died }
+
+// Dir is the cluster's temporary folder; files put there go with the cluster.
+func (c *Cluster) Dir() string { return c.group.Dir }
+
+// LogDir is the folder with the log of each program, NAME.log.
+func (c *Cluster) LogDir() string { return c.logDir }
+
+// Tools is the folder that the binaries come from.
+func (c *Cluster) Tools() Tools { return c.tools }
+
+// RESTConfig is the administrator's access, without a client-side rate limit.
+func (c *Cluster) RESTConfig() *rest.Config { return c.configWithToken(c.creds.tokens[userAdmin]) }
+
+// Client is an administrator's client for the built-in kinds, CRDs and Headrooms.
+func (c *Cluster) Client() (client.Client, error) {
+	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: Scheme()})
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	return cl, nil
+}
+
+// Scheme knows the built-in kinds and the Headroom API.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}

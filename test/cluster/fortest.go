@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// LogsEnv names the environment variable with the folder that keeps the log files of tests' clusters. Unset: they go with the cluster.
+const LogsEnv = "HEADROOM_LOGS"
+
+// sharedCluster is a cluster that the tests of one package have in common.
+type sharedCluster struct {
+	once    sync.Once
+	opts    Options
+	cluster *Cluster
+	err     error
+}
+
+var (
+	sharedWhole     = &sharedCluster{}
+	sharedAPIServer = &sharedCluster{opts: Options{APIServerOnly: true}}
+)
+
+// ForTest returns the whole cluster that all tests of the package share, and starts it for the first. A test keeps to a namespace of
+// its own (see Namespace). The cluster ends with the test binary.
+func ForTest(t testing.TB) *Cluster {
+	t.Helper()
+	return sharedWhole.get(t)
+}
+
+// APIServerForTest is ForTest for tests that need nothing but the API server. It starts in a third of the time.
+func APIServerForTest(t testing.TB) *Cluster {
+	t.Helper()
+	return sharedAPIServer.get(t)
+}
+
+// StartForTest starts a cluster for one test alone and stops it when the test is over.
+func StartForTest(t testing.TB, opts Options) *Cluster {
+	t.Helper()
+	c, err := Start(t.Context(), withTestLogs(opts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// ForTestMain runs the tests of a package and then stops the clusters that they shared, so that nothing is left when the test
+// binary ends; without it, all is gone a moment later. Use: func TestMain(m *testing.M) { os.Exit(cluster.ForTestMain(m)) }
+func ForTestMain(m *testing.M) int {
+	code := m.Run()
+	for _, s := range []*sharedCluster{sharedWhole, sharedAPIServer} {
+		if s.cluster != nil {
+			_ = s.cluster.Stop()
+		}
+	}
+	return code
+}
+
+func (s *sharedCluster) get(t testing.TB) *Cluster {
+	t.Helper()
+	s.once.Do(func() {
+		// Not t.Context(): the cluster outlives the test that happens to start it.
+		s.cluster, s.err = Start(context.Background(), withTestLogs(s.opts))
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.cluster
+}
+
+func withTestLogs(opts Options) Options {
+	if dir := os.Getenv(LogsEnv); dir != "" && opts.LogDir == "" {
+		opts.LogDir = filepath.Join(dir, filepath.Base(os.Args[0])+"-"+time.Now().Format("150405.000"))
+	}
+	return opts
+}
+
+// Namespace makes a namespace for one test and returns its name. It is deleted when the test is over; nobody waits for that.
+func (c *Cluster) Namespace(t testing.TB, labels map[string]string) string {
+	t.Helper()
+	clientset, err := kubernetes.NewForConfig(c.RESTConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespaces := clientset.CoreV1().Namespaces()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: labels}}
+	created, err := namespaces.Create(t.Context(), namespace, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := namespaces.Delete(context.Background(), created.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	return created.Name
+}

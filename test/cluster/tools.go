@@ -1,0 +1,76 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// ToolsEnv names the environment variable with the folder of the control plane's binaries.
+const ToolsEnv = "HEADROOM_TOOLS"
+
+// Tools is a folder with the binaries of the control plane, as `make tools` fills it.
+type Tools struct {
+	// Dir is the absolute path of the folder.
+	Dir string
+}
+
+// FindTools finds the tools: the folder that HEADROOM_TOOLS names, else bin/tools of the repository that holds the working
+// directory, else the folder "tools" beside the running executable.
+func FindTools() (Tools, error) {
+	if dir := os.Getenv(ToolsEnv); dir != "" {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return Tools{}, fmt.Errorf("resolving %s: %w", ToolsEnv, err)
+		}
+		return Tools{Dir: abs}, nil
+	}
+	if root, err := RepositoryRoot(); err == nil {
+		return Tools{Dir: filepath.Join(root, "bin", "tools")}, nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return Tools{}, fmt.Errorf("finding the tools (set %s): %w", ToolsEnv, err)
+	}
+	return Tools{Dir: filepath.Join(filepath.Dir(exe), "tools")}, nil
+}
+
+// Binary returns the path of a tool, or an error that says how to get it.
+func (t Tools) Binary(name string) (string, error) {
+	path := filepath.Join(t.Dir, name)
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() {
+		return "", fmt.Errorf("%s is missing in %s: run `make tools` (%s chooses another folder)", name, t.Dir, ToolsEnv)
+	}
+	return path, nil
+}
+
+// KWOKStages returns the files that tell KWOK how pods and nodes live.
+func (t Tools) KWOKStages() ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(t.Dir, "kwok-stages", "*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("listing KWOK's stages: %w", err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("kwok-stages/*.yaml is missing in %s: run `make tools` (%s chooses another folder)", t.Dir, ToolsEnv)
+	}
+	return files, nil
+}
+
+// RepositoryRoot is the nearest folder with a go.mod, from the working directory upwards.
+func RepositoryRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("finding the repository: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("no go.mod in the working directory or above it: run inside the repository")
+		}
+		dir = parent
+	}
+}
