@@ -1,0 +1,226 @@
+package scheme_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	schedulerscheme "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
+	schedulerv1 "k8s.io/kubernetes/pkg/scheduler/apis/config/v1"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/yaml"
+
+	"github.com/headroom-dev/headroom/api/config"
+	_ "github.com/headroom-dev/headroom/api/config/scheme"
+	"github.com/headroom-dev/headroom/api/config/v1"
+	"github.com/headroom-dev/headroom/api/config/validation"
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+)
+
+// load reads a configuration the way kube-scheduler does at start-up.
+func load(t *testing.T, profiles string) (*schedulerconfig.KubeSchedulerConfiguration, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	text := "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles:\n" + profiles
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return options.LoadConfigFromFile(klog.Background(), file)
+}
+
+// argsOf returns the Headroom plugin's arguments in the first profile.
+func argsOf(t *testing.T, cfg *schedulerconfig.KubeSchedulerConfiguration) *config.HeadroomArgs {
+	t.Helper()
+	for _, plugin := range cfg.Profiles[0].PluginConfig {
+		if plugin.Name == "Headroom" {
+			require.IsType(t, &config.HeadroomArgs{}, plugin.Args)
+			return plugin.Args.(*config.HeadroomArgs)
+		}
+	}
+	t.Fatal("the profile has no arguments for the plugin Headroom")
+	return nil
+}
+
+const enabled = `
+- plugins:
+    multiPoint:
+      enabled: [{name: Headroom}]
+`
+
+func TestDefaultsAreThePublishedOnes(t *testing.T) {
+	cfg, err := load(t, enabled)
+	require.NoError(t, err)
+	args := argsOf(t, cfg)
+	require.Empty(t, validation.HeadroomArgs(nil, args))
+	require.Equal(t, evictionorder.DefaultOrder(), args.Order())
+
+	golden := filepath.Join("testdata", "defaults.yaml")
+	versioned := &v1.HeadroomArgs{}
+	require.NoError(t, schedulerscheme.Scheme.Convert(args, versioned, nil))
+	got, err := yaml.Marshal(versioned)
+	require.NoError(t, err)
+	if os.Getenv("UPDATE_DEFAULTS") != "" {
+		require.NoError(t, os.WriteFile(golden, got, 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "UPDATE_DEFAULTS=1 rewrites the file")
+}
+
+func TestArgumentsAreReadFromTheProfile(t *testing.T) {
+	cfg, err := load(t, enabled+`
+  pluginConfig:
+  - name: Headroom
+    args:
+      topologyKeys: [example.com/rack]
+      nodeRules: [{name: Spread}, {name: Nearest, tier: 2, weight: 10}, {name: LeastWaste, tier: 2}]
+      swap: false
+      victimWaitSeconds: 0
+      evictionParallelism: 2
+      candidateNodes: 0
+      ignoredResources: [example.com/licence]
+      ignoredResourceGroups: [example.org]
+`)
+	require.NoError(t, err)
+	args := argsOf(t, cfg)
+	args.TypeMeta = (&config.HeadroomArgs{}).TypeMeta
+	want := &config.HeadroomArgs{
+		TopologyKeys: []string{"example.com/rack"},
+		NodeRules: []config.NodeRule{
+			{Name: "Spread", Tier: 1, Weight: 1}, {Name: "Nearest", Tier: 2, Weight: 10}, {Name: "LeastWaste", Tier: 2, Weight: 1},
+		},
+		EvictionParallelism:   2,
+		IgnoredResources:      []string{"example.com/licence"},
+		IgnoredResourceGroups: []string{"example.org"},
+	}
+	require.Empty(t, cmp.Diff(want, args))
+	require.Equal(t, []evictionorder.Tier{
+		{{Rule: evictionorder.Spread, Weight: 1}},
+		{{Rule: evictionorder.Nearest, Weight: 10}, {Rule: evictionorder.LeastWaste, Weight: 1}},
+	}, args.Order().Tiers)
+}
+
+func TestATypoFailsStartUpWithTheFieldsPath(t *testing.T) {
+	tests := map[string]struct{ args, want string }{
+		"an unknown field": {
+			args: "{victimWaitSecond: 3}",
+			want: `.profiles[0].pluginConfig[0]: strict decoding error: decoding args for plugin Headroom: ` +
+				`strict decoding error: unknown field "victimWaitSecond"`,
+		},
+		"an unknown field of a rule": {
+			args: "{nodeRules: [{name: Spread}, {name: Nearest, wieght: 2}]}",
+			want: `unknown field "nodeRules[1].wieght"`,
+		},
+		"a field twice": {
+			args: "\n      swap: true\n      swap: false",
+			want: `key "swap" already set`,
+		},
+		"a value of the wrong type": {
+			args: "{swap: maybe}",
+			want: `.profiles[0].pluginConfig[0]: decoding args for plugin Headroom`,
+		},
+		"another kind": {
+			args: "{apiVersion: kubescheduler.config.k8s.io/v1, kind: NodeAffinityArgs}",
+			want: `args for plugin Headroom were not of type HeadroomArgs.kubescheduler.config.k8s.io`,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, enabled+"  pluginConfig:\n  - name: Headroom\n    args: "+tt.args+"\n")
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+func TestArgumentsSurviveTheRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		names := rapid.SliceOfNDistinct(rapid.SampledFrom(config.RuleNames()), 1, 5, rapid.ID).Draw(t, "rules")
+		args := &config.HeadroomArgs{
+			TopologyKeys:          rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b.c/d"}), 1, 3).Draw(t, "keys"),
+			Swap:                  rapid.Bool().Draw(t, "swap"),
+			VictimWaitSeconds:     rapid.Int32().Draw(t, "wait"),
+			EvictionParallelism:   rapid.Int32().Draw(t, "parallelism"),
+			CandidateNodes:        rapid.Int32().Draw(t, "candidates"),
+			IgnoredResources:      rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "resources"),
+			IgnoredResourceGroups: rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "groups"),
+		}
+		for _, name := range names {
+			args.NodeRules = append(args.NodeRules, config.NodeRule{
+				Name: name, Tier: rapid.Int32().Draw(t, "tier"), Weight: rapid.Int32().Draw(t, "weight"),
+			})
+		}
+		scheme := schedulerv1.GetPluginArgConversionScheme()
+		versioned, back := &v1.HeadroomArgs{}, &config.HeadroomArgs{}
+		require.NoError(t, scheme.Convert(args.DeepCopy(), versioned, nil))
+		scheme.Default(versioned)
+		require.NoError(t, scheme.Convert(versioned.DeepCopy(), back, nil))
+		require.Empty(t, cmp.Diff(args, back))
+	})
+}
+
+func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
+	tests := map[string]struct {
+		change func(*config.HeadroomArgs)
+		want   []string
+	}{
+		"a topology key that is no label": {
+			func(a *config.HeadroomArgs) { a.TopologyKeys = []string{"zone", "not a label"} }, []string{"args.topologyKeys[1]"},
+		},
+		"a topology key twice": {
+			func(a *config.HeadroomArgs) { a.TopologyKeys = []string{"zone", "zone"} }, []string{"args.topologyKeys[1]"},
+		},
+		"too many topology keys": {
+			func(a *config.HeadroomArgs) {
+				a.TopologyKeys = nil
+				for i := range 17 {
+					a.TopologyKeys = append(a.TopologyKeys, "key-"+string(rune('a'+i)))
+				}
+			}, []string{"args.topologyKeys"},
+		},
+		"no rule at all":  {func(a *config.HeadroomArgs) { a.NodeRules = nil }, []string{"args.nodeRules"}},
+		"an unknown rule": {func(a *config.HeadroomArgs) { a.NodeRules[2].Name = "LestWaste" }, []string{"args.nodeRules[2].name"}},
+		"a rule twice":    {func(a *config.HeadroomArgs) { a.NodeRules[2].Name = "Nearest" }, []string{"args.nodeRules[2].name"}},
+		"a weight that has no effect": {
+			func(a *config.HeadroomArgs) { a.NodeRules[0].Weight = 5 }, []string{"args.nodeRules[0].weight"},
+		},
+		"a weight out of bounds": {
+			func(a *config.HeadroomArgs) { a.NodeRules[1].Tier, a.NodeRules[1].Weight = 1, 1001 }, []string{"args.nodeRules[1].weight"},
+		},
+		"tiers that decrease": {
+			func(a *config.HeadroomArgs) { a.NodeRules[1].Tier = 7 }, []string{"args.nodeRules[2].tier"},
+		},
+		"a tier of zero":       {func(a *config.HeadroomArgs) { a.NodeRules[0].Tier = 0 }, []string{"args.nodeRules[0].tier"}},
+		"a negative wait":      {func(a *config.HeadroomArgs) { a.VictimWaitSeconds = -1 }, []string{"args.victimWaitSeconds"}},
+		"a wait of an hour":    {func(a *config.HeadroomArgs) { a.VictimWaitSeconds = 3600 }, []string{"args.victimWaitSeconds"}},
+		"no parallelism":       {func(a *config.HeadroomArgs) { a.EvictionParallelism = 0 }, []string{"args.evictionParallelism"}},
+		"too much parallelism": {func(a *config.HeadroomArgs) { a.EvictionParallelism = 257 }, []string{"args.evictionParallelism"}},
+		"too many candidates":  {func(a *config.HeadroomArgs) { a.CandidateNodes = 10_001 }, []string{"args.candidateNodes"}},
+		"an ignored resource that is none": {
+			func(a *config.HeadroomArgs) { a.IgnoredResources = []string{"a b"} }, []string{"args.ignoredResources[0]"},
+		},
+		"an ignored group with a slash": {
+			func(a *config.HeadroomArgs) { a.IgnoredResourceGroups = []string{"a/b"} }, []string{"args.ignoredResourceGroups[0]"},
+		},
+		"two at once": {
+			func(a *config.HeadroomArgs) { a.EvictionParallelism, a.CandidateNodes = 0, -1 },
+			[]string{"args.evictionParallelism", "args.candidateNodes"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := load(t, enabled)
+			require.NoError(t, err)
+			args := argsOf(t, cfg)
+			tt.change(args)
+			var got []string
+			for _, err := range validation.HeadroomArgs(field.NewPath("args"), args) {
+				got = append(got, err.Field)
+			}
+			require.Equal(t, tt.want, got)
+		})
+	}
+}

@@ -1,0 +1,37 @@
+package config
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// HeadroomArgs are the arguments of the Headroom plugin. Package v1 documents the meaning, default and bounds of each.
+//
+// +kubebuilder:object:root=true
+type HeadroomArgs struct {
+	metav1.TypeMeta
+
+	// TopologyKeys are the node labels that nearness is measured by, nearest first. Empty: all nodes are equally near.
+	TopologyKeys []string
+	// NodeRules is the order among nodes. Tiers do not decrease along the list.
+	NodeRules []NodeRule
+	// Swap says whether consumers are bound in the cycle that evicts for them. If not, only PostFilter takes placeholders.
+	Swap bool
+	// VictimWaitSeconds is how long a bind waits for a victim to be gone.
+	VictimWaitSeconds int32
+	// EvictionParallelism is how many victims of one consumer are deleted at the same time.
+	EvictionParallelism int32
+	// CandidateNodes is to how many nodes with headroom a consumer's cycle is narrowed. 0: not narrowed.
+	CandidateNodes int32
+	// IgnoredResources are the ones that NodeResourcesFit ignores.
+	IgnoredResources []string
+	// IgnoredResourceGroups are the ones that NodeResourcesFit ignores.
+	IgnoredResourceGroups []string
+}
+
+// NodeRule is one rule of the order among nodes.
+type NodeRule struct {
+	// Name is one of the names that RuleNames returns.
+	Name string
+	// Tier: rules of one tier are weighed against each other.
+	Tier int32
+	// Weight is the cost of one unit of the rule. 1 for a rule alone in its tier.
+	Weight int32
+}

@@ -1,0 +1,42 @@
+package v1
+
+import (
+	"k8s.io/apimachinery/pkg/conversion"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/api/config"
+)
+
+func toInternal(in *HeadroomArgs, out *config.HeadroomArgs, _ conversion.Scope) error {
+	out.TopologyKeys = in.TopologyKeys
+	out.NodeRules = nil
+	for _, rule := range in.NodeRules {
+		out.NodeRules = append(out.NodeRules, config.NodeRule{
+			Name: rule.Name, Tier: ptr.Deref(rule.Tier, 0), Weight: ptr.Deref(rule.Weight, 0),
+		})
+	}
+	out.Swap = ptr.Deref(in.Swap, false)
+	out.VictimWaitSeconds = ptr.Deref(in.VictimWaitSeconds, 0)
+	out.EvictionParallelism = ptr.Deref(in.EvictionParallelism, 0)
+	out.CandidateNodes = ptr.Deref(in.CandidateNodes, 0)
+	out.IgnoredResources = in.IgnoredResources
+	out.IgnoredResourceGroups = in.IgnoredResourceGroups
+	return nil
+}
+
+func fromInternal(in *config.HeadroomArgs, out *HeadroomArgs, _ conversion.Scope) error {
+	out.TopologyKeys = in.TopologyKeys
+	out.NodeRules = nil
+	for _, rule := range in.NodeRules {
+		out.NodeRules = append(out.NodeRules, NodeRule{
+			Name: rule.Name, Tier: ptr.To(rule.Tier), Weight: ptr.To(rule.Weight),
+		})
+	}
+	out.Swap = ptr.To(in.Swap)
+	out.VictimWaitSeconds = ptr.To(in.VictimWaitSeconds)
+	out.EvictionParallelism = ptr.To(in.EvictionParallelism)
+	out.CandidateNodes = ptr.To(in.CandidateNodes)
+	out.IgnoredResources = in.IgnoredResources
+	out.IgnoredResourceGroups = in.IgnoredResourceGroups
+	return nil
+}
