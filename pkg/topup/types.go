@@ -13,16 +13,19 @@ type Desired struct {
 	// Template identifies what a unit should be made from, as placeholder.TemplateHash says. Units with another value are
 	// replaced.
 	Template string
-	// Resumed says that this is the first plan after a restart. A replacement that the former process did not get to is
-	// then not known as such, so what is missing in the middle of a rollout counts as taken by the rollout.
-	Resumed bool
+	// Unfinished is the number of replacements with New.Exchange whose old unit was deleted and whose new one could not be
+	// created yet, because a quota or admission refuses it. Start with 0, add 1 when the deletion succeeded, take 1 away when
+	// a creation with Exchange succeeded. It keeps a rollout of units that nobody admits from going on; 0 after a restart is
+	// right enough: placeholders have no grace period, so at most one replacement is under way when a controller dies.
+	Unfinished int
 }
 
 // State is where a unit is in its life.
 type State int
 
 const (
-	// Pending is a unit that exists, or whose creation was asked for and not yet observed, and that is on no node.
+	// Pending is a unit that is on no node. A unit that was created and is not yet observed has to be given as Pending too,
+	// lest a rollout takes the next before this one is back.
 	Pending State = iota
 	// Bound is a unit that holds room on a node.
 	Bound

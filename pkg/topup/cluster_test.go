@@ -1,0 +1,253 @@
+package topup_test
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// cluster is a simulated cluster with one Headroom: it carries plans out as the API server would, and plays scheduler,
+// kubelets, autoscaler and consumers.
+type cluster struct {
+	t       failer
+	now     time.Time
+	desired topup.Desired
+	units   []topup.Unit
+	free    []int           // for each zone: units that fit
+	fitting map[string]bool // templates that fit a node at all; nil: all do
+	refused map[string]bool // templates that admission refuses
+	grace   bool            // a deletion leaves a terminating unit behind
+	births  int
+
+	lost      int // units that the cluster took from the Headroom
+	forgotten int // replacements that a controller had under way when it died
+}
+
+// failer is what the cluster needs of *testing.T and *rapid.T.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newCluster(t failer, replicas int, zones ...int) *cluster {
+	return &cluster{t: t, now: epoch, desired: topup.Desired{Replicas: replicas, Template: "a"}, free: zones}
+}
+
+func (c *cluster) plan() topup.Actions { return topup.Plan(c.desired, c.units) }
+
+// reconcile plans and carries the plan out. It fails the test if the plan would put two units under one name.
+func (c *cluster) reconcile() topup.Actions {
+	c.t.Helper()
+	return c.apply(c.plan(), -1)
+}
+
+// apply carries out the first steps of a plan, all if steps is negative.
+func (c *cluster) apply(actions topup.Actions, steps int) topup.Actions {
+	c.t.Helper()
+	more := func() bool { steps--; return steps != -1 }
+	for _, d := range actions.Delete {
+		if !more() {
+			return actions
+		}
+		c.delete(d.Old.UID)
+	}
+	for _, r := range actions.Replace {
+		if !more() {
+			return actions
+		}
+		gone := c.delete(r.Old.UID)
+		if r.New.Exchange {
+			c.desired.Unfinished++
+		}
+		if !more() {
+			c.crash()
+			return actions
+		}
+		if gone || r.Old.Ordinal != r.New.Ordinal {
+			c.create(r.New)
+		}
+	}
+	for _, n := range actions.Create {
+		if !more() {
+			return actions
+		}
+		c.create(n)
+	}
+	return actions
+}
+
+// crash makes the controller forget what only it knows.
+func (c *cluster) crash() {
+	c.forgotten += c.desired.Unfinished
+	c.desired.Unfinished = 0
+}
+
+func (c *cluster) create(n topup.Creation) {
+	c.t.Helper()
+	name := fmt.Sprintf("unit-%d", n.Ordinal)
+	for _, u := range c.units {
+		if u.Name == name {
+			c.t.Fatalf("%s is created although it exists (%v)", name, u)
+		}
+	}
+	if c.refused[c.desired.Template] {
+		return
+	}
+	if n.Exchange {
+		c.desired.Unfinished--
+	}
+	c.births++
+	c.units = append(c.units, topup.Unit{
+		Name: name, UID: types.UID(fmt.Sprintf("uid-%d", c.births)), Ordinal: n.Ordinal,
+		Template: c.desired.Template, Exchange: n.Exchange, Created: c.now,
+	})
+}
+
+// delete reports whether the unit is gone at once.
+func (c *cluster) delete(uid types.UID) bool {
+	c.t.Helper()
+	i := slices.IndexFunc(c.units, func(u topup.Unit) bool { return u.UID == uid })
+	if i < 0 {
+		c.t.Fatalf("%s is deleted although it does not exist", uid)
+	}
+	switch c.units[i].State {
+	case topup.Terminating, topup.Foreign:
+		c.t.Fatalf("%v is deleted", c.units[i])
+	}
+	c.leave(i)
+	if c.grace {
+		c.units[i].State = topup.Terminating
+		return false
+	}
+	c.units = slices.Delete(c.units, i, i+1)
+	return true
+}
+
+// leave frees the room of a unit that is about to change its state.
+func (c *cluster) leave(i int) {
+	if c.units[i].State == topup.Bound {
+		c.free[zoneIndex(c.units[i])]++
+	}
+}
+
+// schedule binds the i-th pending unit to a zone, if it fits there.
+func (c *cluster) schedule(i, zone int) bool {
+	u := &c.units[i]
+	if u.State != topup.Pending || c.free[zone] == 0 || (c.fitting != nil && !c.fitting[u.Template]) {
+		return false
+	}
+	c.free[zone]--
+	u.State, u.Domains, u.BoundAt = topup.Bound, []string{zoneName(zone)}, c.now
+	return true
+}
+
+// scheduleAll binds what can be bound, the oldest unit first, into the zone with most room.
+func (c *cluster) scheduleAll() {
+	for i := range c.units {
+		zone := 0
+		for z, free := range c.free {
+			if free > c.free[zone] {
+				zone = z
+			}
+		}
+		c.schedule(i, zone)
+	}
+}
+
+// settle lets everything take its course until nothing changes. It fails the test if that does not come to an end.
+func (c *cluster) settle() {
+	c.t.Helper()
+	for range 20 + 8*(len(c.units)+c.desired.Replicas) {
+		c.now = c.now.Add(time.Second)
+		c.units = slices.DeleteFunc(c.units, func(u topup.Unit) bool { return u.State == topup.Terminating })
+		if c.reconcile().Empty() && c.count(topup.Terminating) == 0 {
+			before := c.count(topup.Bound)
+			if c.scheduleAll(); c.count(topup.Bound) == before {
+				return
+			}
+		}
+		c.scheduleAll()
+	}
+	c.t.Fatalf("the cluster does not come to rest: %+v, next %+v", c.units, c.plan())
+}
+
+func (c *cluster) count(states ...topup.State) int {
+	n := 0
+	for _, u := range c.units {
+		if slices.Contains(states, u.State) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *cluster) live() int { return c.count(topup.Pending, topup.Bound) }
+
+func (c *cluster) outdated() int {
+	n := 0
+	for _, u := range c.units {
+		if (u.State == topup.Pending || u.State == topup.Bound) && u.Template != c.desired.Template {
+			n++
+		}
+	}
+	return n
+}
+
+// disturb does one thing that clusters do to placeholders.
+func (c *cluster) disturb(t *rapid.T) {
+	if len(c.units) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(c.units)-1).Draw(t, "unit")
+	u := &c.units[i]
+	switch rapid.SampledFrom([]string{"bind", "bind", "bind", "consume", "delete", "fail", "finish", "room"}).Draw(t, "event") {
+	case "bind":
+		c.schedule(i, rapid.IntRange(0, len(c.free)-1).Draw(t, "zone"))
+	case "consume": // Somebody else gets the room.
+		if u.State == topup.Bound {
+			c.lost++
+			c.units = slices.Delete(c.units, i, i+1)
+		}
+	case "delete":
+		if u.State == topup.Bound || u.State == topup.Pending {
+			c.noteLoss(u)
+			c.leave(i)
+			u.State = topup.Terminating
+		}
+	case "fail":
+		if u.State == topup.Bound || u.State == topup.Pending {
+			c.noteLoss(u)
+			c.leave(i)
+			u.State = topup.Lost
+		}
+	case "finish":
+		if u.State == topup.Terminating {
+			c.units = slices.Delete(c.units, i, i+1)
+		}
+	case "room":
+		c.free[rapid.IntRange(0, len(c.free)-1).Draw(t, "zone")]++
+	}
+}
+
+// noteLoss counts bound units, and pending ones whose end makes a rollout forget that it took room for them.
+func (c *cluster) noteLoss(u *topup.Unit) {
+	if u.State == topup.Bound || u.Exchange {
+		c.lost++
+	}
+}
+
+func zoneName(i int) string { return string(rune('a' + i)) }
+
+func zoneIndex(u topup.Unit) int {
+	if len(u.Domains) == 0 || u.Domains[0] == "" {
+		return 0
+	}
+	return int(u.Domains[0][0] - 'a')
+}

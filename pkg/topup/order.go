@@ -1,0 +1,118 @@
+package topup
+
+import (
+	"cmp"
+	"slices"
+)
+
+// chooser says which units go first. The order, the first rule that tells two units apart decides:
+//
+//  1. Pending before bound: a pending unit holds no room.
+//  2. Of an old template before the desired one: it would be replaced anyway.
+//  3. For each topology key in turn: the unit in the domain with more bound units left, so that what stays is spread most
+//     evenly. Pending units are in no domain.
+//  4. A name that Plan would not give before one that it would.
+//  5. The higher ordinal.
+//  6. Name and UID, so that the order is total.
+type chooser struct {
+	template string
+	domains  map[*Unit][]int // for each bound unit: its domain of each topology key, as an index of counts
+	counts   []int           // for each domain of each topology key: the bound units left
+}
+
+// newChooser counts the bound units among the given ones. It has to know all units that hold room, also those that are no
+// candidates.
+func newChooser(units []*Unit, template string) *chooser {
+	type domain struct {
+		key  int
+		name string
+	}
+	c := &chooser{template: template, domains: make(map[*Unit][]int, len(units))}
+	numbers := map[domain]int{}
+	keys := 0
+	for _, u := range units {
+		keys = max(keys, len(u.Domains))
+	}
+	for _, u := range units {
+		if u.State != Bound {
+			continue
+		}
+		for key := range keys {
+			d := domain{key: key}
+			if key < len(u.Domains) {
+				d.name = u.Domains[key]
+			}
+			n, known := numbers[d]
+			if !known {
+				n = len(c.counts)
+				numbers[d] = n
+				c.counts = append(c.counts, 0)
+			}
+			c.domains[u] = append(c.domains[u], n)
+			c.counts[n]++
+		}
+	}
+	return c
+}
+
+// choose takes up to n of the candidates away, one after the other: each time the first in the order, counting what the
+// ones before have left.
+func (c *chooser) choose(candidates []*Unit, n int) []*Unit {
+	rest := slices.Clone(candidates)
+	var chosen []*Unit
+	for len(chosen) < n && len(rest) > 0 {
+		first := 0
+		for i := range rest {
+			if c.compare(rest[i], rest[first]) < 0 {
+				first = i
+			}
+		}
+		chosen = append(chosen, rest[first])
+		c.take(rest[first])
+		rest[first] = rest[len(rest)-1]
+		rest = rest[:len(rest)-1]
+	}
+	return chosen
+}
+
+// take counts a unit out.
+func (c *chooser) take(u *Unit) {
+	for _, n := range c.domains[u] {
+		c.counts[n]--
+	}
+}
+
+// compare is negative if a goes before b.
+func (c *chooser) compare(a, b *Unit) int {
+	return cmp.Or(
+		cmp.Compare(a.State, b.State), // Pending < Bound, and there is nothing else
+		falseLast(a.Template != c.template, b.Template != c.template),
+		c.compareSpread(a, b),
+		falseLast(a.Ordinal < 0, b.Ordinal < 0),
+		cmp.Compare(b.Ordinal, a.Ordinal),
+		cmp.Compare(b.Name, a.Name),
+		cmp.Compare(b.UID, a.UID),
+	)
+}
+
+// compareSpread is negative if the loss of a leaves the bound units more evenly spread than that of b.
+func (c *chooser) compareSpread(a, b *Unit) int {
+	domainsOfA, domainsOfB := c.domains[a], c.domains[b]
+	for key := range min(len(domainsOfA), len(domainsOfB)) {
+		if d := cmp.Compare(c.counts[domainsOfB[key]], c.counts[domainsOfA[key]]); d != 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+func falseLast(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,226 @@
+package topup_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// unit is a unit of this ordinal. Bound ones were bound when they were created.
+func unit(ordinal int, state topup.State, template string, domains ...string) topup.Unit {
+	return topup.Unit{
+		Name: fmt.Sprintf("unit-%d", ordinal), UID: types.UID(fmt.Sprintf("uid-%d", ordinal)), Ordinal: ordinal,
+		State: state, Template: template, Domains: domains, Created: epoch, BoundAt: epoch,
+	}
+}
+
+func bound(ordinals ...int) []topup.Unit   { return units(topup.Bound, "a", ordinals...) }
+func pending(ordinals ...int) []topup.Unit { return units(topup.Pending, "a", ordinals...) }
+
+func units(state topup.State, template string, ordinals ...int) []topup.Unit {
+	var all []topup.Unit
+	for _, ordinal := range ordinals {
+		all = append(all, unit(ordinal, state, template))
+	}
+	return all
+}
+
+func all(lists ...[]topup.Unit) []topup.Unit {
+	var all []topup.Unit
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+// summary of Actions: ordinals only, for cases that a person can read.
+type summary struct {
+	Delete, Replace, Create []int
+	Outdated                int
+}
+
+func summarise(a topup.Actions) summary {
+	s := summary{Outdated: a.Outdated}
+	for _, d := range a.Delete {
+		s.Delete = append(s.Delete, d.Old.Ordinal)
+	}
+	for _, r := range a.Replace {
+		s.Replace = append(s.Replace, r.Old.Ordinal)
+	}
+	for _, n := range a.Create {
+		s.Create = append(s.Create, n.Ordinal)
+	}
+	return s
+}
+
+func TestPlan(t *testing.T) {
+	stranger := topup.Unit{Name: "stranger", UID: "s", Ordinal: -1, State: topup.Bound, Template: "a"}
+	for _, tc := range []struct {
+		name     string
+		replicas int
+		units    []topup.Unit
+		want     summary
+	}{
+		{name: "nothing wanted, nothing there"},
+		{name: "a negative number of replicas counts as none", replicas: -3, units: bound(0), want: summary{Delete: []int{0}}},
+		{name: "all are created under the lowest ordinals", replicas: 3, want: summary{Create: []int{0, 1, 2}}},
+		{name: "as many as wanted, nothing to do", replicas: 3, units: all(bound(0, 1), pending(2))},
+		{name: "gaps in the ordinals are filled first", replicas: 4, units: bound(1, 3), want: summary{Create: []int{0, 2}}},
+		{name: "higher ordinals than replicas are as good as others", replicas: 2, units: bound(5, 9)},
+		{
+			name: "a terminating unit is replaced at once, under another name", replicas: 2,
+			units: all(bound(0), units(topup.Terminating, "a", 1)), want: summary{Create: []int{2}},
+		},
+		{
+			name: "a foreign object keeps its name and does not count", replicas: 2,
+			units: all(units(topup.Foreign, "", 0), bound(1)), want: summary{Create: []int{2}},
+		},
+		{
+			name: "a lost unit is replaced at once, under its name", replicas: 3,
+			units: all(bound(0, 2), units(topup.Lost, "a", 1)), want: summary{Replace: []int{1}},
+		},
+		{
+			name: "a lost unit that is not needed is deleted", replicas: 1,
+			units: all(bound(0), units(topup.Lost, "a", 1)), want: summary{Delete: []int{1}},
+		},
+		{
+			name: "lost units first, then new names", replicas: 4,
+			units: all(bound(0), units(topup.Lost, "b", 3)), want: summary{Replace: []int{3}, Create: []int{1, 2}},
+		},
+		{
+			name: "pending units go first when there are too many", replicas: 2,
+			units: all(bound(1, 2, 3), pending(0)), want: summary{Delete: []int{0, 3}},
+		},
+		{
+			name: "among pending ones the highest ordinal goes first", replicas: 1,
+			units: pending(0, 1, 2), want: summary{Delete: []int{2, 1}},
+		},
+		{
+			name: "an old template goes before the spread", replicas: 2,
+			units: []topup.Unit{
+				unit(0, topup.Bound, "old", "z2"), unit(1, topup.Bound, "a", "z1"), unit(2, topup.Bound, "a", "z1"),
+			},
+			want: summary{Delete: []int{0}},
+		},
+		{
+			name: "of the fullest zone first, then of the fullest host in it, then the highest ordinal", replicas: 3,
+			units: []topup.Unit{
+				unit(0, topup.Bound, "a", "z1", "h1"), unit(1, topup.Bound, "a", "z1", "h1"), unit(2, topup.Bound, "a", "z1", "h2"),
+				unit(3, topup.Bound, "a", "z2", "h3"), unit(4, topup.Bound, "a", "z2", "h4"), unit(5, topup.Bound, "a", "z3", "h5"),
+			},
+			// z1 3, z2 2, z3 1: of z1, h1 has two. Then z1 2, z2 2, all hosts 1: 4. Then z1.
+			want: summary{Delete: []int{1, 4, 2}},
+		},
+		{
+			name: "nodes without the label are one more domain", replicas: 2,
+			units: []topup.Unit{unit(0, topup.Bound, "a", "z1"), unit(1, topup.Bound, "a"), unit(2, topup.Bound, "a", "")},
+			want:  summary{Delete: []int{2}},
+		},
+		{
+			name: "a unit without a name of ours counts, and goes first of its kind", replicas: 1,
+			units: append(bound(7), stranger), want: summary{Delete: []int{-1}},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := summarise(topup.Plan(topup.Desired{Replicas: tc.replicas, Template: "a"}, tc.units))
+			require.Empty(t, cmp.Diff(tc.want, got, cmpopts.EquateEmpty()), "(-want +got)")
+		})
+	}
+}
+
+func TestPlanGivesReasons(t *testing.T) {
+	actions := topup.Plan(topup.Desired{Replicas: 1, Template: "a"}, all(bound(0, 1), units(topup.Lost, "a", 2)))
+	require.Equal(t, topup.Surplus, actions.Delete[0].Reason)
+	require.Equal(t, topup.Gone, actions.Delete[1].Reason)
+
+	actions = topup.Plan(topup.Desired{Replicas: 2, Template: "b"}, all(bound(0), units(topup.Lost, "a", 2)))
+	require.Equal(t, topup.Gone, actions.Replace[0].Reason)
+	require.Equal(t, topup.Outdated, actions.Replace[1].Reason)
+}
+
+func TestRolloutSteps(t *testing.T) {
+	later := epoch.Add(time.Minute)
+	exchanged := func(ordinal int, state topup.State, template string) topup.Unit {
+		u := unit(ordinal, state, template)
+		u.Exchange, u.Created, u.BoundAt = true, later, later
+		return u
+	}
+	boundLater := func(ordinal int) topup.Unit {
+		u := unit(ordinal, topup.Bound, "b")
+		u.BoundAt = later.Add(time.Second)
+		return u
+	}
+	for _, tc := range []struct {
+		name       string
+		unfinished int
+		units      []topup.Unit
+		want       summary
+	}{
+		{name: "one of four at a time", units: bound(0, 1, 2, 3), want: summary{Replace: []int{3}, Outdated: 3}},
+		{name: "two of eight at a time", units: bound(0, 1, 2, 3, 4, 5, 6, 7), want: summary{Replace: []int{7, 6}, Outdated: 6}},
+		{name: "one of seven at a time, a quarter is rounded down", units: bound(0, 1, 2, 3, 4, 5, 6), want: summary{Replace: []int{6}, Outdated: 6}},
+		{name: "the only unit is replaced too", units: bound(0), want: summary{Replace: []int{0}}},
+		{
+			name:  "pending ones are replaced all at once, and do not count as away",
+			units: all(bound(0), pending(1, 2, 3)), want: summary{Replace: []int{1, 2, 3, 0}},
+		},
+		{
+			name:  "the next one waits while the one before is pending",
+			units: all(bound(0, 1, 2), []topup.Unit{exchanged(3, topup.Pending, "b")}), want: summary{Outdated: 3},
+		},
+		{
+			name:  "the next one goes when the one before is bound",
+			units: all(bound(0, 1, 2), []topup.Unit{exchanged(3, topup.Bound, "b")}), want: summary{Replace: []int{2}, Outdated: 2},
+		},
+		{
+			name:  "a unit that never had room does not hold up the rollout",
+			units: all(bound(0, 1, 2), units(topup.Pending, "b", 3)), want: summary{Replace: []int{2}, Outdated: 2},
+		},
+		{
+			name:  "another unit of the new template in its room is as good",
+			units: all(bound(0, 1), []topup.Unit{exchanged(2, topup.Pending, "b"), boundLater(3)}), want: summary{Replace: []int{1}, Outdated: 1},
+		},
+		{
+			name:  "a unit that was bound before is not",
+			units: all(bound(0, 1), []topup.Unit{exchanged(2, topup.Pending, "b"), unit(3, topup.Bound, "b")}), want: summary{Outdated: 2},
+		},
+		{
+			name:  "a rollout in the middle of a rollout takes its debt over",
+			units: all(bound(0, 1, 2), []topup.Unit{exchanged(3, topup.Pending, "c")}), want: summary{Replace: []int{3}, Outdated: 3},
+		},
+		{
+			name:       "a replacement that is refused holds up the rollout",
+			unfinished: 1, units: bound(0, 1, 2), want: summary{Create: []int{3}, Outdated: 3},
+		},
+		{
+			name:  "units that are missing for other reasons do not",
+			units: bound(0, 1, 2), want: summary{Replace: []int{2}, Create: []int{3}, Outdated: 2},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			desired := topup.Desired{Replicas: max(4, len(tc.units)), Template: "b", Unfinished: tc.unfinished}
+			if len(tc.units) == 1 {
+				desired.Replicas = 1
+			}
+			got := summarise(topup.Plan(desired, tc.units))
+			require.Empty(t, cmp.Diff(tc.want, got, cmpopts.EquateEmpty()), "(-want +got)")
+		})
+	}
+}
+
+func TestRolloutMarksWhatItTakes(t *testing.T) {
+	actions := topup.Plan(topup.Desired{Replicas: 2, Template: "b"}, all(bound(0), pending(1)))
+	require.False(t, actions.Replace[0].New.Exchange, "the pending one held no room")
+	require.True(t, actions.Replace[1].New.Exchange, "the bound one did")
+
+	actions = topup.Plan(topup.Desired{Replicas: 3, Template: "b", Unfinished: 1}, nil)
+	require.True(t, actions.Create[0].Exchange)
+	require.False(t, actions.Create[1].Exchange)
+}

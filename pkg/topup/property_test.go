@@ -1,0 +1,220 @@
+package topup_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// drawUnits draws any state that could be observed, reachable or not, as long as no two objects share a name.
+func drawUnits(t *rapid.T, zones int) []topup.Unit {
+	ordinals := rapid.SliceOfNDistinct(rapid.IntRange(0, 15), 0, 12, rapid.ID[int]).Draw(t, "ordinals")
+	var units []topup.Unit
+	for i, ordinal := range ordinals {
+		u := topup.Unit{
+			Name:     fmt.Sprintf("unit-%d", ordinal),
+			UID:      types.UID(fmt.Sprintf("old-%d", i)),
+			Ordinal:  ordinal,
+			State:    topup.State(rapid.IntRange(int(topup.Pending), int(topup.Foreign)).Draw(t, "state")),
+			Template: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "template"),
+			Exchange: rapid.Bool().Draw(t, "exchange"),
+			Created:  epoch.Add(time.Duration(rapid.IntRange(-9, 0).Draw(t, "created")) * time.Second),
+		}
+		if rapid.IntRange(0, 9).Draw(t, "misnamed") == 0 {
+			u.Name, u.Ordinal = fmt.Sprintf("stranger-%d", i), -1
+		}
+		if u.State == topup.Bound {
+			u.BoundAt = u.Created.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "bound")) * time.Second)
+			u.Domains = []string{zoneName(rapid.IntRange(0, zones-1).Draw(t, "zone"))}
+		}
+		units = append(units, u)
+	}
+	return units
+}
+
+func drawCluster(t *rapid.T) *cluster {
+	c := newCluster(t, rapid.IntRange(0, 12).Draw(t, "replicas"), rapid.SliceOfN(rapid.IntRange(0, 3), 1, 3).Draw(t, "free")...)
+	c.units = drawUnits(t, len(c.free))
+	return c
+}
+
+func TestPlanIsNeverAboveTargetAndNeverTwoForOneName(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		c.grace = rapid.Bool().Draw(t, "grace")
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			if rapid.IntRange(0, 5).Draw(t, "spec") == 0 {
+				c.desired.Replicas = rapid.IntRange(0, 12).Draw(t, "replicas")
+				c.desired.Template = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "template")
+			}
+			c.disturb(t)
+			c.now = c.now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "seconds")) * time.Second)
+			actions := c.plan()
+			requireDisjoint(t, actions, c.units)
+			crash := -1
+			if rapid.IntRange(0, 3).Draw(t, "crash") == 0 {
+				crash = rapid.IntRange(0, 6).Draw(t, "after")
+			}
+			before := c.live()
+			c.apply(actions, crash)
+			require.LessOrEqual(t, c.live(), max(before, c.desired.Replicas))
+			if crash < 0 && !c.grace {
+				require.Equal(t, c.desired.Replicas, c.live())
+			}
+		}
+	})
+}
+
+// requireDisjoint checks that each unit is touched once and that no new unit gets a name in use by another.
+func requireDisjoint(t require.TestingT, actions topup.Actions, units []topup.Unit) {
+	holder := map[int]types.UID{}
+	for _, u := range units {
+		if u.Ordinal >= 0 {
+			holder[u.Ordinal] = u.UID
+		}
+	}
+	touched := map[types.UID]bool{}
+	touch := func(u topup.Unit) {
+		require.False(t, touched[u.UID], "%s is touched twice", u.Name)
+		require.NotContains(t, []topup.State{topup.Terminating, topup.Foreign}, u.State)
+		touched[u.UID] = true
+	}
+	made := map[int]bool{}
+	born := func(n topup.Creation, old types.UID) {
+		require.GreaterOrEqual(t, n.Ordinal, 0)
+		require.False(t, made[n.Ordinal], "two units with ordinal %d", n.Ordinal)
+		made[n.Ordinal] = true
+		if uid, held := holder[n.Ordinal]; held {
+			require.Equal(t, old, uid, "ordinal %d is in use", n.Ordinal)
+		}
+	}
+	for _, d := range actions.Delete {
+		touch(d.Old)
+	}
+	for _, r := range actions.Replace {
+		touch(r.Old)
+		born(r.New, r.Old.UID)
+	}
+	for _, n := range actions.Create {
+		born(n, "")
+	}
+}
+
+func TestPlanConvergesFromAnyObservedState(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		for range rapid.IntRange(0, 10).Draw(t, "events") {
+			c.disturb(t)
+		}
+		c.desired.Unfinished = rapid.IntRange(0, 3).Draw(t, "unfinished")
+		c.settle()
+		require.Equal(t, c.desired.Replicas, c.live())
+		require.Zero(t, c.count(topup.Lost))
+
+		for i := range c.free { // An autoscaler, or pods that go.
+			c.free[i] += c.desired.Replicas
+		}
+		c.settle()
+		require.Equal(t, c.desired.Replicas, c.count(topup.Bound))
+		require.Zero(t, c.outdated())
+	})
+}
+
+// The room of a full cluster suffices for a rollout, however much of the Headroom has never had room.
+func TestRolloutEndsOnAFullCluster(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCluster(t, rapid.IntRange(1, 20).Draw(t, "replicas"), rapid.SliceOfN(rapid.IntRange(0, 8), 1, 3).Draw(t, "free")...)
+		c.settle()
+		held := c.count(topup.Bound)
+		for _, template := range rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 3).Draw(t, "templates") {
+			c.desired.Template = template
+			for range rapid.IntRange(0, 4).Draw(t, "steps before the next") {
+				c.now = c.now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "seconds")) * time.Second)
+				c.reconcile()
+				for i := range c.units {
+					if rapid.Bool().Draw(t, "scheduled") {
+						c.schedule(i, rapid.IntRange(0, len(c.free)-1).Draw(t, "zone"))
+					}
+				}
+			}
+		}
+		c.settle()
+		require.Zero(t, c.outdated(), "%+v", c.units)
+		require.Equal(t, held, c.count(topup.Bound))
+	})
+}
+
+// Whatever else happens meanwhile, a rollout takes no more than a quarter and at least one, even if nothing of the new
+// template ever fits or is admitted.
+func TestRolloutTakesNoMoreThanItsBudget(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCluster(t, rapid.IntRange(1, 20).Draw(t, "replicas"), rapid.SliceOfN(rapid.IntRange(0, 8), 1, 3).Draw(t, "free")...)
+		c.settle()
+		held, budget := c.count(topup.Bound), max(1, c.desired.Replicas/4)
+		c.desired.Template = "b"
+		if rapid.Bool().Draw(t, "b never fits") {
+			c.fitting = map[string]bool{"a": true}
+		}
+		c.refused = map[string]bool{"b": rapid.Bool().Draw(t, "b is refused")}
+		c.grace = rapid.Bool().Draw(t, "grace")
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			c.now = c.now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "seconds")) * time.Second)
+			crash := -1
+			if rapid.IntRange(0, 9).Draw(t, "crash") == 0 {
+				crash = rapid.IntRange(0, 6).Draw(t, "after")
+			}
+			c.apply(c.plan(), crash)
+			require.GreaterOrEqual(t, c.count(topup.Bound), held-c.lost-budget-c.forgotten)
+			c.disturb(t)
+		}
+	})
+}
+
+func TestPlanDoesNotDependOnTheOrderOfUnits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		want := c.plan()
+		c.units = rapid.Permutation(c.units).Draw(t, "order")
+		if diff := cmp.Diff(want, c.plan()); diff != "" {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
+func TestPlanLeavesItsInputAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		before := slices.Clone(c.units)
+		c.plan()
+		require.Equal(t, before, c.units)
+	})
+}
+
+// The zones differ by at most one more after a scale-down than a perfect spread of what was there would allow: it never
+// takes from a zone that has fewer than another one left.
+func TestScaleDownKeepsTheSpreadEven(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCluster(t, 0)
+		counts := rapid.SliceOfN(rapid.IntRange(0, 6), 2, 4).Draw(t, "zones")
+		for zone, n := range counts {
+			c.free = append(c.free, 0)
+			for range n {
+				c.units = append(c.units, unit(len(c.units), topup.Bound, "a", zoneName(zone)))
+			}
+		}
+		c.desired.Replicas = rapid.IntRange(0, len(c.units)).Draw(t, "replicas")
+		for _, d := range c.plan().Delete {
+			zone := zoneIndex(d.Old)
+			require.Equal(t, slices.Max(counts), counts[zone])
+			counts[zone]--
+		}
+	})
+}
