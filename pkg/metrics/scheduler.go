@@ -1,0 +1,132 @@
+// Package metrics holds every metric of the project, one file a binary. docs/reference/metrics.md describes them.
+package metrics
+
+import (
+	"sync"
+
+	"k8s.io/component-base/metrics"
+	"k8s.io/component-base/metrics/legacyregistry"
+)
+
+const schedulerSubsystem = "headroom_scheduler"
+
+// Names of labels.
+const (
+	labelResult = "result"
+	labelReason = "reason"
+)
+
+// SwapResult is how a swap ended, once its victims were chosen.
+type SwapResult string
+
+// The results of a swap.
+const (
+	// SwapBound: the victims went and the consumer was bound.
+	SwapBound SwapResult = "bound"
+	// SwapEvictionRefused: the API server refused to delete a victim.
+	SwapEvictionRefused SwapResult = "eviction_refused"
+	// SwapVictimStayed: a victim was not gone within victimWaitSeconds.
+	SwapVictimStayed SwapResult = "victim_stayed"
+	// SwapBindRefused: the victims went, but the consumer could not be bound.
+	SwapBindRefused SwapResult = "bind_refused"
+	// SwapUndone: the swap was given up before any victim was evicted.
+	SwapUndone SwapResult = "undone"
+)
+
+// SwapResults returns all results of a swap.
+func SwapResults() []SwapResult {
+	return []SwapResult{SwapBound, SwapEvictionRefused, SwapVictimStayed, SwapBindRefused, SwapUndone}
+}
+
+// MissReason is why no headroom could serve a pod that needed room while some node held headroom.
+type MissReason string
+
+// The reasons of a miss.
+const (
+	// MissConsumers: the consumers of no Headroom with placeholders admit the pod.
+	MissConsumers MissReason = "consumers"
+	// MissPriority: the pod's priority is not above that of the placeholders, or its preemptionPolicy is Never.
+	MissPriority MissReason = "priority"
+	// MissTooSmall: no node holds enough headroom for the pod.
+	MissTooSmall MissReason = "too_small"
+	// MissFiltered: nodes hold enough headroom, but the pod cannot go there for another reason.
+	MissFiltered MissReason = "filtered"
+)
+
+// MissReasons returns all reasons of a miss.
+func MissReasons() []MissReason {
+	return []MissReason{MissConsumers, MissPriority, MissTooSmall, MissFiltered}
+}
+
+var (
+	swaps = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: schedulerSubsystem,
+		Name:      "swaps_total",
+		Help: "Swaps by result: bound, eviction_refused, victim_stayed, bind_refused, undone. " +
+			"A swap evicts placeholders and binds their consumer in one scheduling cycle.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{labelResult})
+	swapDuration = metrics.NewHistogram(&metrics.HistogramOpts{
+		Subsystem:      schedulerSubsystem,
+		Name:           "swap_duration_seconds",
+		Help:           "Time from the choice of the victims to the consumer's binding, of swaps that ended bound.",
+		Buckets:        metrics.ExponentialBuckets(0.001, 2, 16),
+		StabilityLevel: metrics.ALPHA,
+	})
+	swapVictims = metrics.NewHistogram(&metrics.HistogramOpts{
+		Subsystem:      schedulerSubsystem,
+		Name:           "swap_victims",
+		Help:           "Placeholders that a swap evicted, of swaps that ended bound.",
+		Buckets:        []float64{1, 2, 3, 4, 6, 8, 12, 16, 32, 64},
+		StabilityLevel: metrics.ALPHA,
+	})
+	swapWaste = metrics.NewHistogram(&metrics.HistogramOpts{
+		Subsystem:      schedulerSubsystem,
+		Name:           "swap_waste_ratio",
+		Help:           "Share of the node that a swap evicted beyond what the consumer lacked, of swaps that ended bound.",
+		Buckets:        []float64{0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1},
+		StabilityLevel: metrics.ALPHA,
+	})
+	misses = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: schedulerSubsystem,
+		Name:      "misses_total",
+		Help: "Scheduling attempts of pods that no headroom could serve although some node held headroom, by reason: " +
+			"consumers, priority, too_small, filtered.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{labelReason})
+
+	registerScheduler sync.Once
+)
+
+// RegisterScheduler registers the scheduler's metrics in the registry that kube-scheduler serves, the first time that it is
+// called, and makes every counter show from zero.
+func RegisterScheduler() {
+	registerScheduler.Do(func() {
+		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, swapWaste, misses)
+		for _, result := range SwapResults() {
+			swaps.WithLabelValues(string(result))
+		}
+		for _, reason := range MissReasons() {
+			misses.WithLabelValues(string(reason))
+		}
+	})
+}
+
+// ObserveSwap counts a swap that ended bound: seconds from the choice of the victims to the binding, how many victims, and
+// their waste in millionths of the node.
+func ObserveSwap(seconds float64, victims int, waste int64) {
+	swaps.WithLabelValues(string(SwapBound)).Inc()
+	swapDuration.Observe(seconds)
+	swapVictims.Observe(float64(victims))
+	swapWaste.Observe(float64(waste) / 1_000_000)
+}
+
+// CountFailedSwap counts a swap that did not end bound.
+func CountFailedSwap(result SwapResult) {
+	swaps.WithLabelValues(string(result)).Inc()
+}
+
+// CountMiss counts a scheduling attempt that no headroom could serve.
+func CountMiss(reason MissReason) {
+	misses.WithLabelValues(string(reason)).Inc()
+}
