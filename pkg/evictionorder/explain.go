@@ -2,6 +2,7 @@ package evictionorder
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -78,23 +79,35 @@ func (o Order) distance(distance int) string {
 // spreadText words the first entry of Left that differs, for example "zone a has 4 units of ns/web left, zone b has 2".
 func spreadText(a, b *Node) string {
 	i := firstDifference(a.Left, b.Left)
-	if i >= len(a.Left) {
-		return fmt.Sprintf("%s loses nothing that %s does not keep as well, %s", a.Name, b.Name, b.left(i))
+	second := fmt.Sprintf("%s has %d", b.where(i), b.Left[i])
+	if i == len(a.Left) {
+		return fmt.Sprintf("%s takes nothing that counts here, %s%s left", a.Name, second, b.units(i))
 	}
-	return a.left(i) + ", " + b.left(i)
+	text := fmt.Sprintf("%s has %d%s left, %s", a.where(i), a.Left[i], a.units(i), second)
+	if a.units(i) != b.units(i) {
+		text += b.units(i)
+	}
+	return text
 }
 
-func (n *Node) left(i int) string {
-	where, what := n.Name, "units"
-	if i < len(n.Domains) {
-		domain := n.Domains[i]
-		where = shortKey(domain.Key) + " " + domain.Value
-		if domain.Value == "" {
-			where = n.Name + " without a " + shortKey(domain.Key)
-		}
-		what = "units of " + domain.Headroom
+// where names the domain that entry i of Left is about.
+func (n *Node) where(i int) string {
+	if i >= len(n.Domains) {
+		return n.Name
 	}
-	return fmt.Sprintf("%s has %d %s left", where, n.Left[i], what)
+	key := shortKey(n.Domains[i].Key)
+	if n.Domains[i].Value == "" {
+		return n.Name + " without a " + key
+	}
+	return key + " " + n.Domains[i].Value
+}
+
+// units names, after a space, what entry i of Left counts.
+func (n *Node) units(i int) string {
+	if i >= len(n.Domains) {
+		return " units"
+	}
+	return " units of " + n.Domains[i].Headroom
 }
 
 // shortKey is the part of a label key that people say: zone for topology.kubernetes.io/zone.
@@ -104,5 +117,5 @@ func shortKey(key string) string {
 
 // percent words a share in millionths.
 func percent(share int64) string {
-	return fmt.Sprintf("%d.%04d%%", share/unit, share%unit)
+	return strconv.FormatFloat(float64(share)/unit, 'f', -1, 64) + "%"
 }

@@ -1,0 +1,190 @@
+package evictionorder
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func zones(value string) []Domain {
+	return []Domain{{Key: "topology.kubernetes.io/zone", Value: value, Headroom: "ns/web"}}
+}
+
+// TestNodeRules has one test for each rule of the default order, by its number. In each, all later rules say the opposite.
+func TestNodeRules(t *testing.T) {
+	tests := []struct {
+		name          string
+		first, second Node
+		want          string
+	}{
+		{
+			name:   "0: a node that needs no eviction wins over one that does",
+			first:  Node{Name: "y", Distance: 3, Score: 1},
+			second: Node{Name: "x", Left: []int{5}, Evictions: 1, Score: 9},
+			want:   "rule 0 free: y needs no eviction, x needs 1",
+		},
+		{
+			name:   "0: among nodes that need none, only the score counts",
+			first:  Node{Name: "y", Distance: 3, Score: 9},
+			second: Node{Name: "x", Distance: 0, Score: 1},
+			want:   "rule 5 score: y has 9, x has 1",
+		},
+		{
+			name:   "1: smallest distance",
+			first:  Node{Name: "y", Distance: 1, Left: []int{0}, Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Distance: 3, Left: []int{5}, Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 1 nearest: y is in the same zone, x is elsewhere",
+		},
+		{
+			name:   "2: most units left",
+			first:  Node{Name: "y", Left: []int{4}, Domains: zones("a"), Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Left: []int{2}, Domains: zones("b"), Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 2 spread: zone a has 4 units of ns/web left, zone b has 2",
+		},
+		{
+			name:   "2: the next key counts when the first is even",
+			first:  Node{Name: "y", Left: []int{4, 1}, Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Left: []int{4, 0}, Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 2 spread: y has 1 units left, x has 0",
+		},
+		{
+			name:   "2: no loss at all is best",
+			first:  Node{Name: "y", Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Left: []int{9}, Domains: zones("b"), Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 2 spread: y takes nothing that counts here, zone b has 9 units of ns/web left",
+		},
+		{
+			name:   "3: least waste",
+			first:  Node{Name: "y", Waste: 10_000, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Waste: 10_001, Evictions: 1, Score: 9},
+			want:   "rule 3 waste: y wastes 1% of its size, x 1.0001%",
+		},
+		{
+			name:   "4: fewest evictions",
+			first:  Node{Name: "y", Evictions: 1, Score: 1},
+			second: Node{Name: "x", Evictions: 2, Score: 9},
+			want:   "rule 4 evictions: y needs 1, x needs 2",
+		},
+		{
+			name:   "5: highest score",
+			first:  Node{Name: "y", Evictions: 1, Score: 9},
+			second: Node{Name: "x", Evictions: 1, Score: 1},
+			want:   "rule 5 score: y has 9, x has 1",
+		},
+		{
+			name:   "6: lower name",
+			first:  Node{Name: "x", Evictions: 1},
+			second: Node{Name: "y", Evictions: 1},
+			want:   "rule 6 name: x comes before y",
+		},
+	}
+	order := DefaultOrder()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Negative(t, order.Compare(tt.first, tt.second))
+			require.Positive(t, order.Compare(tt.second, tt.first))
+			require.Equal(t, tt.want, order.Explain(tt.first, tt.second).String())
+			require.Equal(t, tt.want, order.Explain(tt.second, tt.first).String(), "whichever is asked about first")
+		})
+	}
+}
+
+func TestExplainNamesADomainWithoutAValue(t *testing.T) {
+	a := Node{Name: "x", Evictions: 1, Left: []int{4}, Domains: zones("")}
+	b := Node{Name: "y", Evictions: 1, Left: []int{2}, Domains: []Domain{{Key: "kubernetes.io/hostname", Value: "y", Headroom: "ns/ci"}}}
+	require.Equal(t, "rule 2 spread: x without a zone has 4 units of ns/web left, hostname y has 2 units of ns/ci",
+		DefaultOrder().Explain(a, b).String())
+}
+
+func TestRulesCanBeReorderedAndLeftOut(t *testing.T) {
+	order := Order{Tiers: []Tier{{{Rule: FewestEvictions, Weight: 1}}, {{Rule: Nearest, Weight: 1}}}}
+	near := Node{Name: "near", Distance: 0, Evictions: 2, Waste: 1}
+	cheap := Node{Name: "cheap", Distance: 3, Evictions: 1, Waste: 9}
+	require.Positive(t, order.Compare(near, cheap))
+	require.Equal(t, "rule 4 evictions: cheap needs 1, near needs 2", order.Explain(near, cheap).String())
+
+	cheap.Evictions, cheap.Distance = 2, 0
+	require.Equal(t, "rule 6 name: cheap comes before near", order.Explain(near, cheap).String(), "waste is left out")
+}
+
+func TestWeighedRulesTradeOneForAnother(t *testing.T) {
+	// One step of distance is worth 10 percent of a node.
+	order := Order{Tiers: []Tier{{{Rule: Nearest, Weight: 10}, {Rule: LeastWaste, Weight: 1}}}}
+	near := func(waste int64) Node { return Node{Name: "near", Distance: 0, Evictions: 1, Waste: waste} }
+	far := func(waste int64) Node { return Node{Name: "far", Distance: 1, Evictions: 1, Waste: waste} }
+
+	require.Negative(t, order.Compare(near(109_999), far(10_000)), "10.9999 < 10+1")
+	require.Positive(t, order.Compare(near(110_001), far(10_000)), "11.0001 > 10+1")
+	require.Equal(t, "rule 1 nearest+waste: far costs 11.0000, near 11.0001", order.Explain(near(110_001), far(10_000)).String())
+	require.Equal(t, "rule 6 name: far comes before near", order.Explain(near(110_000), far(10_000)).String())
+}
+
+func TestWeighedSpreadCountsUnitsLeftAtTheFirstKey(t *testing.T) {
+	order := Order{Tiers: []Tier{{{Rule: Spread, Weight: 2}, {Rule: FewestEvictions, Weight: 3}}}}
+	a := Node{Name: "a", Evictions: 2, Left: []int{5, 0}} // (100-5)*2 + 2*3 = 196
+	b := Node{Name: "b", Evictions: 1, Left: []int{3, 9}} // (100-3)*2 + 1*3 = 197
+	require.Equal(t, "rule 2 spread+evictions: a costs 196.0000, b 197.0000", order.Explain(a, b).String())
+
+	many := Node{Name: "many", Evictions: 1, Left: []int{5000}}
+	none := Node{Name: "none", Evictions: 1}
+	require.Equal(t, "name", order.Explain(many, none).Rule, "beyond the cap, more is no better")
+}
+
+func nodes(t *rapid.T) []Node {
+	few := rapid.Int64Range(0, 2)
+	drawn := make([]Node, rapid.IntRange(0, 6).Draw(t, "count"))
+	for i := range drawn {
+		drawn[i] = Node{
+			Name:      string(rune('a' + i)),
+			Distance:  int(few.Draw(t, "distance")),
+			Left:      rapid.SliceOfN(rapid.IntRange(0, 2), 0, 2).Draw(t, "left"),
+			Waste:     few.Draw(t, "waste") * unit,
+			Evictions: int(few.Draw(t, "evictions")),
+			Score:     few.Draw(t, "score"),
+		}
+	}
+	return drawn
+}
+
+func TestEveryOrderIsTotal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := rapid.Permutation([]NodeRule{Nearest, Spread, LeastWaste, FewestEvictions, Score}).Draw(t, "rules")
+		order := Order{Tiers: []Tier{{}}}
+		for _, rule := range rules[:rapid.IntRange(1, len(rules)).Draw(t, "listed")] {
+			last := len(order.Tiers) - 1
+			if len(order.Tiers[last]) > 0 && rapid.Bool().Draw(t, "new tier") {
+				order.Tiers = append(order.Tiers, Tier{})
+				last++
+			}
+			weight := rapid.Int64Range(1, 3).Draw(t, "weight")
+			order.Tiers[last] = append(order.Tiers[last], Weighted{Rule: rule, Weight: weight})
+		}
+		drawn := nodes(t)
+		requireTotalOrder(t, drawn, order.Compare)
+		if len(drawn) > 0 {
+			best := slices.MinFunc(drawn, order.Compare)
+			free := slices.ContainsFunc(drawn, func(n Node) bool { return n.Evictions == 0 })
+			require.Equal(t, free, best.Evictions == 0, "a free node wins in every order")
+		}
+	})
+}
+
+func TestExplainAgreesWithCompare(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		order := DefaultOrder()
+		drawn := nodes(t)
+		for _, a := range drawn {
+			for _, b := range drawn {
+				if a.Name == b.Name {
+					continue
+				}
+				explanation := order.Explain(a, b)
+				rule := NodeRule(explanation.Number)
+				require.Equal(t, sign(order.Compare(a, b)), sign(rule.compare(&a, &b)), explanation.String())
+				require.Equal(t, rule.String(), explanation.Rule)
+			}
+		}
+	})
+}
