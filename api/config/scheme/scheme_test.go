@@ -55,7 +55,7 @@ func TestDefaultsAreThePublishedOnes(t *testing.T) {
 	cfg, err := load(t, enabled)
 	require.NoError(t, err)
 	args := argsOf(t, cfg)
-	require.Empty(t, validation.HeadroomArgs(nil, args))
+	require.Empty(t, validation.ValidateHeadroomArgs(nil, args))
 	require.Equal(t, evictionorder.DefaultOrder(), args.Order())
 
 	golden := filepath.Join("testdata", "defaults.yaml")
@@ -217,7 +217,7 @@ func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
 			args := argsOf(t, cfg)
 			tt.change(args)
 			var got []string
-			for _, err := range validation.HeadroomArgs(field.NewPath("args"), args) {
+			for _, err := range validation.ValidateHeadroomArgs(field.NewPath("args"), args) {
 				got = append(got, err.Field)
 			}
 			require.Equal(t, tt.want, got)

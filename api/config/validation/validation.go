@@ -22,8 +22,8 @@ const (
 	maxCandidateNodes      = 10_000
 )
 
-// HeadroomArgs returns everything that is wrong with the arguments, each with its path below the given one.
-func HeadroomArgs(path *field.Path, args *config.HeadroomArgs) field.ErrorList {
+// ValidateHeadroomArgs returns everything that is wrong with the arguments, each with its path below the given one.
+func ValidateHeadroomArgs(path *field.Path, args *config.HeadroomArgs) field.ErrorList {
 	errs := topologyKeys(path.Child("topologyKeys"), args.TopologyKeys)
 	errs = append(errs, nodeRules(path.Child("nodeRules"), args.NodeRules)...)
 	errs = append(errs, between(path.Child("victimWaitSeconds"), args.VictimWaitSeconds, 0, maxVictimWaitSeconds)...)
