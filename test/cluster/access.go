@@ -16,6 +16,9 @@ import (
 	"k8s.io/utils/ptr"
 )
 
+// KubeconfigName names cluster, user and context in the kubeconfig files that this package writes.
+const KubeconfigName = "headroom"
+
 // accountTokenSeconds is how long a service account's token is good for: longer than any cluster lives.
 const accountTokenSeconds = 24 * 60 * 60
 
@@ -60,12 +63,11 @@ func (c *Cluster) writeKubeconfig(name string, config *rest.Config) (string, err
 
 // WriteKubeconfig writes a kubeconfig file with the server, CA and token of a client's configuration, readable by its owner only.
 func WriteKubeconfig(path string, config *rest.Config) error {
-	const name = "headroom"
 	kubeconfig := clientcmdapi.NewConfig()
-	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
-	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: config.BearerToken}
-	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
-	kubeconfig.CurrentContext = name
+	kubeconfig.Clusters[KubeconfigName] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	kubeconfig.AuthInfos[KubeconfigName] = &clientcmdapi.AuthInfo{Token: config.BearerToken}
+	kubeconfig.Contexts[KubeconfigName] = &clientcmdapi.Context{Cluster: KubeconfigName, AuthInfo: KubeconfigName}
+	kubeconfig.CurrentContext = KubeconfigName
 	data, err := clientcmd.Write(*kubeconfig)
 	if err != nil {
 		return fmt.Errorf("encoding a kubeconfig: %w", err)

@@ -74,3 +74,23 @@ func RepositoryRoot() (string, error) {
 		dir = parent
 	}
 }
+
+// FindProduct finds a binary of the product: beside the running executable, else in bin of the repository that holds the working
+// directory.
+func FindProduct(name string) (string, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding %s: %w", name, err)
+	}
+	dirs := []string{filepath.Dir(exe)}
+	if root, err := RepositoryRoot(); err == nil {
+		dirs = append(dirs, filepath.Join(root, "bin"))
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is missing in %s: run `make build`", name, dirs[len(dirs)-1])
+}
