@@ -27,6 +27,9 @@ const (
 	maxZones = 26
 )
 
+// helpText precedes the list of flags.
+const helpText = "sandbox runs a Kubernetes cluster to play in, until Ctrl-C.\n\nUsage: sandbox [flags]\n\n%s"
+
 // options are the flags.
 type options struct {
 	nodes      int
@@ -39,14 +42,15 @@ type options struct {
 	without    []string
 }
 
-// parseOptions reads and checks the flags. The error is one sentence, or pflag.ErrHelp after the help was written to out.
+// parseOptions reads and checks the flags. The error is one sentence, or pflag.ErrHelp after the help was written to
+// out.
 func parseOptions(args []string, out io.Writer) (options, error) {
 	var o options
 	flags := pflag.NewFlagSet("sandbox", pflag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.SortFlags = false
 	flags.Usage = func() {
-		_, _ = fmt.Fprintf(out, "sandbox runs a Kubernetes cluster to play in, until Ctrl-C.\n\nUsage: sandbox [flags]\n\n%s", flags.FlagUsages())
+		_, _ = fmt.Fprintf(out, helpText, flags.FlagUsages())
 	}
 	flags.IntVar(&o.nodes, "nodes", 12, "number of nodes")
 	flags.IntVar(&o.zones, "zones", 3, "number of zones that the nodes lie in, in turn")
@@ -118,6 +122,7 @@ func (o options) validateKubeconfig() error {
 func (o options) nodeSpec() cluster.Nodes {
 	return cluster.Nodes{
 		Count: o.nodes, Zones: o.zones,
-		CPU: resource.MustParse(o.nodeCPU), Memory: resource.MustParse(o.nodeMemory), Pods: *resource.NewQuantity(int64(o.nodePods), resource.DecimalSI),
+		CPU: resource.MustParse(o.nodeCPU), Memory: resource.MustParse(o.nodeMemory),
+		Pods: *resource.NewQuantity(int64(o.nodePods), resource.DecimalSI),
 	}
 }

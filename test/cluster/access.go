@@ -31,7 +31,8 @@ func (c *Cluster) configWithToken(token string) *rest.Config {
 	}
 }
 
-// ConfigFor is the access of a service account, which must exist. It may what RBAC allows it, and its token is good for a day.
+// ConfigFor is the access of a service account, which must exist. It may what RBAC allows it, and its token is good
+// for a day.
 func (c *Cluster) ConfigFor(ctx context.Context, namespace, serviceAccount string) (*rest.Config, error) {
 	clientset, err := kubernetes.NewForConfig(c.RESTConfig())
 	if err != nil {
@@ -47,7 +48,8 @@ func (c *Cluster) ConfigFor(ctx context.Context, namespace, serviceAccount strin
 	return c.configWithToken(token.Status.Token), nil
 }
 
-// SchedulerConfig is the access that Kubernetes' own RBAC rules give to a kube-scheduler, as the user system:kube-scheduler.
+// SchedulerConfig is the access that Kubernetes' own RBAC rules give to a kube-scheduler, as the user
+// system:kube-scheduler.
 func (c *Cluster) SchedulerConfig() *rest.Config {
 	return c.configWithToken(c.creds.tokens[userScheduler])
 }
@@ -61,7 +63,8 @@ func (c *Cluster) writeKubeconfig(name string, config *rest.Config) (string, err
 	return path, WriteKubeconfig(path, config)
 }
 
-// WriteKubeconfig writes a kubeconfig file with the server, CA and token of a client's configuration, readable by its owner only.
+// WriteKubeconfig writes a kubeconfig file with the server, CA and token of a client's configuration, readable by its
+// owner only.
 func WriteKubeconfig(path string, config *rest.Config) error {
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[KubeconfigName] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}

@@ -97,8 +97,9 @@ func (c *Cluster) ApplyFiles(ctx context.Context, paths ...string) error {
 	return c.Apply(ctx, objects...)
 }
 
-// Apply applies objects on the server's side: CRDs first, then namespaces, priority classes, RBAC and configuration, then the rest,
-// each in the order given. It returns when the CRDs are served. Objects without a namespace go to "default".
+// Apply applies objects on the server's side: CRDs first, then namespaces, priority classes, RBAC and configuration,
+// then the rest, each in the order given. It returns when the CRDs are served. Objects without a namespace go to
+// "default".
 func (c *Cluster) Apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	cl, err := c.Client()
 	if err != nil {

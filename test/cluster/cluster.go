@@ -25,8 +25,8 @@ const startTimeout = 60 * time.Second
 
 // Options say what to start. The zero value is the whole control plane without a scheduler.
 type Options struct {
-	// APIServerOnly leaves out kube-controller-manager and KWOK: enough for tests of CRDs, admission and RBAC, and three times as
-	// fast. Pods need no service account then, because nobody makes one.
+	// APIServerOnly leaves out kube-controller-manager and KWOK: enough for tests of CRDs, admission and RBAC, and
+	// three times as fast. Pods need no service account then, because nobody makes one.
 	APIServerOnly bool
 	// APIServerArgs, ControllerManagerArgs and KWOKArgs are added to the arguments of the programs.
 	APIServerArgs, ControllerManagerArgs, KWOKArgs []string
@@ -34,8 +34,8 @@ type Options struct {
 	Port int
 	// Tools is the folder with the binaries. Default: what FindTools finds.
 	Tools string
-	// LogDir is a folder for the log files, which stays. Default: the folder "logs" in the temporary folder, which goes, unless the
-	// start fails: then it is kept, and the error names it.
+	// LogDir is a folder for the log files, which stays. Default: the folder "logs" in the temporary folder, which
+	// goes, unless the start fails: then it is kept, and the error names it.
 	LogDir string
 	// StartTimeout bounds the start. Default: one minute.
 	StartTimeout time.Duration
@@ -48,18 +48,17 @@ type Cluster struct {
 	port   *reservedPort
 	creds  *credentials
 	logDir string
-	// keepLogs: the log folder lies in the temporary folder and is to outlive it.
+	// ownLogs: the log folder lies in the temporary folder.
 	ownLogs bool
 
 	once    sync.Once
 	stopErr error
 
-	mu   sync.Mutex
 	died chan error
 }
 
-// Start starts a cluster and returns when it serves. The error is one sentence with the cause and, where there is one, the log file;
-// nothing is left running then. ctx bounds the start, not the life of the cluster: call Stop.
+// Start starts a cluster and returns when it serves. The error is one sentence with the cause and, where there is
+// one, the log file; nothing is left running then. ctx bounds the start, not the life of the cluster: call Stop.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	tools, err := findTools(opts)
 	if err != nil {
@@ -135,9 +134,9 @@ func (c *Cluster) start(ctx context.Context, opts Options) error {
 	return c.startKWOK(opts)
 }
 
-// keepLogs moves the logs out of the temporary folder and corrects the paths in the error.
+// keepLogs moves the logs out of the temporary folder if the error names one of them, and corrects the path in the error.
 func (c *Cluster) keepLogs(cause error) error {
-	if !c.ownLogs {
+	if !c.ownLogs || !strings.Contains(cause.Error(), c.logDir) || errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	kept, err := os.MkdirTemp("", "headroom-logs-")
@@ -151,8 +150,8 @@ func (c *Cluster) keepLogs(cause error) error {
 	return errors.New(strings.ReplaceAll(cause.Error(), c.logDir, target))
 }
 
-// Stop ends every program, those of RunProcess first, and removes the temporary folder. When it returns nothing is left. It may be
-// called again.
+// Stop ends every program, those of RunProcess first, and removes the temporary folder. When it returns nothing is
+// left. It may be called again.
 func (c *Cluster) Stop() error {
 	c.once.Do(func() {
 		c.stopErr = c.group.Close()
@@ -178,7 +177,10 @@ func (c *Cluster) RESTConfig() *rest.Config { return c.configWithToken(c.creds.t
 
 // Client is an administrator's client for the built-in kinds, CRDs and Headrooms.
 func (c *Cluster) Client() (client.Client, error) {
-	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: Scheme()})
+	config := c.RESTConfig()
+	// Else controller-runtime writes warnings to a logger that nobody has set, and a stack trace about that.
+	config.WarningHandler = rest.NoWarnings{}
+	cl, err := client.New(config, client.Options{Scheme: Scheme()})
 	if err != nil {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}

@@ -20,8 +20,11 @@ import (
 // accountIssuer is what the tokens of service accounts are issued and meant for.
 const accountIssuer = "https://kubernetes.default.svc"
 
-// kwokConfiguration gives KWOK more hands than its default of four, so that a burst of pods runs as soon as it is bound, and pod
-// addresses for more than 254 pods.
+// maxSocketPath is the longest path of a socket that both Linux and macOS take.
+const maxSocketPath = 103
+
+// kwokConfiguration gives KWOK more hands than its default of four, so that a burst of pods runs as soon as it is
+// bound, and pod addresses for more than 254 pods.
 const kwokConfiguration = `apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
 options:
@@ -63,6 +66,10 @@ func (c *Cluster) watch(spec process.Spec) (*process.Process, error) {
 func (c *Cluster) etcdSocket() string { return filepath.Join(c.group.Dir, "etcd.sock") }
 
 func (c *Cluster) startEtcd(ctx context.Context) error {
+	if socket := c.etcdSocket(); len(socket) > maxSocketPath {
+		return fmt.Errorf("the path of etcd's socket, %s, is longer than %d bytes: set TMPDIR to a folder with a shorter path",
+			socket, maxSocketPath)
+	}
 	p, err := c.run("etcd",
 		"--data-dir="+filepath.Join(c.group.Dir, "etcd"),
 		"--listen-client-urls=unix://"+c.etcdSocket(),

@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// Users that the API server knows by a token. The names of the last two are those that Kubernetes' own RBAC rules are bound to.
+// Users that the API server knows by a token. The names of the last two are those that Kubernetes' own RBAC rules are
+// bound to.
 const (
 	userAdmin             = "headroom:admin"
 	userControllerManager = "system:kube-controller-manager"
@@ -78,7 +79,8 @@ func writeKey(path string) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// writeServingCert makes a certificate that signs itself: one file is both the server's certificate and what clients trust.
+// writeServingCert makes a certificate that signs itself: one file is both the server's certificate and what clients
+// trust.
 func (c *credentials) writeServingCert(key *ecdsa.PrivateKey, now time.Time) error {
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),

@@ -13,7 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// LogsEnv names the environment variable with the folder that keeps the log files of tests' clusters. Unset: they go with the cluster.
+// LogsEnv names the environment variable with the folder that keeps the log files of tests' clusters. Unset: they go
+// with the cluster.
 const LogsEnv = "HEADROOM_LOGS"
 
 // sharedCluster is a cluster that the tests of one package have in common.
@@ -29,8 +30,8 @@ var (
 	sharedAPIServer = &sharedCluster{opts: Options{APIServerOnly: true}}
 )
 
-// ForTest returns the whole cluster that all tests of the package share, and starts it for the first. A test keeps to a namespace of
-// its own (see Namespace). The cluster ends with the test binary.
+// ForTest returns the whole cluster that all tests of the package share, and starts it for the first. A test keeps to
+// a namespace of its own (see Namespace). The cluster ends with the test binary.
 func ForTest(t testing.TB) *Cluster {
 	t.Helper()
 	return sharedWhole.get(t)
@@ -57,8 +58,9 @@ func StartForTest(t testing.TB, opts Options) *Cluster {
 	return c
 }
 
-// ForTestMain runs the tests of a package and then stops the clusters that they shared, so that nothing is left when the test
-// binary ends; without it, all is gone a moment later. Use: func TestMain(m *testing.M) { os.Exit(cluster.ForTestMain(m)) }
+// ForTestMain runs the tests of a package and then stops the clusters that they shared, so that nothing is left when
+// the test binary ends; without it, all is gone a moment later. Use: func TestMain(m *testing.M) {
+// os.Exit(cluster.ForTestMain(m)) }
 func ForTestMain(m *testing.M) int {
 	code := m.Run()
 	for _, s := range []*sharedCluster{sharedWhole, sharedAPIServer} {
@@ -88,7 +90,8 @@ func withTestLogs(opts Options) Options {
 	return opts
 }
 
-// Namespace makes a namespace for one test and returns its name. It is deleted when the test is over; nobody waits for that.
+// Namespace makes a namespace for one test and returns its name. It is deleted when the test is over; nobody waits
+// for that.
 func (c *Cluster) Namespace(t testing.TB, labels map[string]string) string {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(c.RESTConfig())

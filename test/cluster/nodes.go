@@ -32,7 +32,8 @@ type Nodes struct {
 	Region string
 	// Zones is how many zones the nodes lie in, in turn: REGION-a, REGION-b and so on. Default 1, at most 26.
 	Zones int
-	// CPU, Memory, Pods and EphemeralStorage are the capacity of a node, all of it allocatable. Defaults 4, 16Gi, 110 and 100Gi.
+	// CPU, Memory, Pods and EphemeralStorage are the capacity of a node, all of it allocatable. Defaults 4, 16Gi, 110
+	// and 100Gi.
 	CPU, Memory, Pods, EphemeralStorage resource.Quantity
 	// Extended are further resources, such as nvidia.com/gpu.
 	Extended corev1.ResourceList
@@ -140,7 +141,8 @@ func (c *Cluster) AddNodes(ctx context.Context, nodes Nodes) error {
 	return waitUsable(ctx, clientset, objects)
 }
 
-// waitUsable waits until KWOK has made the nodes ready and the node lifecycle controller has taken the taint of a new node away.
+// waitUsable waits until KWOK has made the nodes ready and the node lifecycle controller has taken the taint of a new
+// node away.
 func waitUsable(ctx context.Context, clientset kubernetes.Interface, want []*corev1.Node) error {
 	var waiting []string
 	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reservedPort is a TCP port of 127.0.0.1 that is bound but not listened on. A server that asks for port sharing (SO_REUSEPORT)
-// can listen on it; nobody else gets it, so that there is no moment at which the port could be lost between choosing and using it.
+// reservedPort is a TCP port of 127.0.0.1 that is bound but not listened on. A server that asks for port sharing
+// (SO_REUSEPORT) can listen on it; nobody else gets it, so that there is no moment at which the port could be lost
+// between choosing and using it.
 type reservedPort struct {
 	fd     int
 	number int

@@ -10,14 +10,14 @@ import (
 // programGrace is how long a program of RunProcess has to end gracefully.
 const programGrace = 10 * time.Second
 
-// RunProcess runs a further program, which ends with the cluster: by SIGTERM and, ten seconds later, SIGKILL. Its log is
-// LogDir/NAME.log; Died tells when it ends by itself.
+// RunProcess runs a further program, which ends with the cluster: by SIGTERM and, ten seconds later, SIGKILL. Its log
+// is LogDir/NAME.log; Died tells when it ends by itself.
 func (c *Cluster) RunProcess(name, path string, args ...string) (*process.Process, error) {
 	return c.watch(process.Spec{Name: name, Path: path, Args: args, Grace: programGrace})
 }
 
-// RunScheduler runs a kube-scheduler (or one with plugins) as system:kube-scheduler, the name that Kubernetes' own RBAC rules are
-// bound to, without leader election and without a port. args are added.
+// RunScheduler runs a kube-scheduler (or one with plugins) as system:kube-scheduler, the name that Kubernetes' own
+// RBAC rules are bound to, without leader election and without a port. args are added.
 func (c *Cluster) RunScheduler(name, path string, args ...string) (*process.Process, error) {
 	kubeconfig, err := c.writeKubeconfig(name, c.SchedulerConfig())
 	if err != nil {

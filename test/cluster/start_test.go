@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,10 +33,11 @@ func toolsWith(t *testing.T, scripts map[string]string) string {
 	return dir
 }
 
-// useTempDir makes the system's folder for temporary files one of the test's own. The name is short because etcd's socket lies in it.
+// useTempDir makes the system's folder for temporary files one of the test's own. The name is short because etcd's
+// socket lies in it.
 func useTempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "t")
+	dir, err := os.MkdirTemp("", "t") //nolint:usetesting // Its path would be too long.
 	require.NoError(t, err)
 	t.Setenv("TMPDIR", dir)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
@@ -71,7 +73,9 @@ func TestAProgramThatDiesAtStartIsExplainedAndLeavesOnlyItsLog(t *testing.T) {
 			"kube-apiserver ended with exit status 1: Error: unknown flag: --bogus (log: ",
 		},
 		"kube-controller-manager": {
-			map[string]string{"kube-controller-manager": `echo "E1121 21:00:00.000002      17 run.go:72] \"command failed\" err=\"no\"" >&2; exit 1`},
+			map[string]string{
+				"kube-controller-manager": `echo "E1121 21:00:00.000002      17 run.go:72] \"command failed\" err=\"no\"" >&2; exit 1`,
+			},
 			`kube-controller-manager ended with exit status 1: "command failed" err="no" (log: `,
 		},
 	} {
@@ -111,6 +115,17 @@ func TestAFolderThatCannotBeWrittenIsNamed(t *testing.T) {
 		_, err := Start(t.Context(), Options{APIServerOnly: true, LogDir: file})
 		require.ErrorContains(t, err, "making the folder for logs: mkdir "+file)
 	})
+}
+
+func TestATemporaryFolderWithALongPathIsNamed(t *testing.T) {
+	temp := filepath.Join(useTempDir(t), strings.Repeat("long", 20))
+	require.NoError(t, os.Mkdir(temp, 0o700))
+	t.Setenv("TMPDIR", temp)
+	_, err := Start(t.Context(), Options{APIServerOnly: true})
+	require.ErrorContains(t, err, "is longer than 103 bytes: set TMPDIR to a folder with a shorter path")
+	entries, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, entries)
 }
 
 func TestAPortInUseIsNamed(t *testing.T) {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,8 @@ type Tools struct {
 	Dir string
 }
 
-// FindTools finds the tools: the folder that HEADROOM_TOOLS names, else bin/tools of the repository that holds the working
-// directory, else the folder "tools" beside the running executable.
+// FindTools finds the tools: the folder that HEADROOM_TOOLS names, else bin/tools of the repository that holds the
+// working directory, else the folder "tools" beside the running executable.
 func FindTools() (Tools, error) {
 	if dir := os.Getenv(ToolsEnv); dir != "" {
 		abs, err := filepath.Abs(dir)
@@ -69,14 +70,14 @@ func RepositoryRoot() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", fmt.Errorf("no go.mod in the working directory or above it: run inside the repository")
+			return "", errors.New("no go.mod in the working directory or above it: run inside the repository")
 		}
 		dir = parent
 	}
 }
 
-// FindProduct finds a binary of the product: beside the running executable, else in bin of the repository that holds the working
-// directory.
+// FindProduct finds a binary of the product: beside the running executable, else in bin of the repository that holds
+// the working directory.
 func FindProduct(name string) (string, error) {
 	exe, err := os.Executable()
 	if err != nil {

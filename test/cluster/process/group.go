@@ -14,8 +14,8 @@ import (
 // anchorScript leads the process group until the parent's end of the pipe is gone.
 const anchorScript = `trap "" HUP INT TERM; read -r _`
 
-// guardScript waits for the parent's end of the pipe to go, kills the group $1, waits at most five seconds until the group is
-// empty (where nobody reaps the dead it never is) and removes the folder $2.
+// guardScript waits for the parent's end of the pipe to go, kills the group $1, waits at most five seconds until the
+// group is empty (where nobody reaps the dead it never is) and removes the folder $2.
 const guardScript = `trap "" HUP INT TERM
 read -r _
 kill -KILL "-$1" 2>/dev/null
@@ -39,8 +39,8 @@ type Group struct {
 	closed    bool
 }
 
-// NewGroup makes a folder whose name starts with prefix in the folder parent (empty: the system's folder for temporary files) and
-// an empty group. It fails if the folder cannot be made or /bin/sh cannot be run.
+// NewGroup makes a folder whose name starts with prefix in the folder parent (empty: the system's folder for
+// temporary files) and an empty group. It fails if the folder cannot be made or /bin/sh cannot be run.
 func NewGroup(parent, prefix string) (*Group, error) {
 	dir, err := os.MkdirTemp(parent, prefix)
 	if err != nil {
@@ -80,8 +80,8 @@ func startShell(stdin *os.File, script string, args ...string) (*exec.Cmd, error
 	return cmd, cmd.Start()
 }
 
-// Close asks the programs to end, the last started first, those with a grace period of zero at once, and removes the folder. When
-// it returns nothing is left. A second call does nothing.
+// Close asks the programs to end, the last started first, those with a grace period of zero at once, and removes the
+// folder. When it returns nothing is left. A second call does nothing.
 func (g *Group) Close() error {
 	g.mu.Lock()
 	if g.closed {

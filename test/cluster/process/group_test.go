@@ -17,7 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// parentEnv makes the test binary play a parent: it starts a group, prints folder and process group, and waits to be killed.
+// parentEnv makes the test binary play a parent: it starts a group, prints folder and process group, and waits to be
+// killed.
 const parentEnv = "HEADROOM_TEST_PARENT"
 
 func TestMain(m *testing.M) {
@@ -30,13 +31,15 @@ func TestMain(m *testing.M) {
 func playParent(dir string) {
 	g, err := NewGroup(dir, "group-")
 	if err != nil {
-		panic(err)
+		fmt.Println(err)
+		os.Exit(1)
 	}
 	// The child has a child of its own, and neither ends by SIGTERM.
 	_, err = g.Start(Spec{Name: "deaf", Path: "/bin/sh", Log: filepath.Join(g.Dir, "log"),
 		Args: []string{"-c", `trap "" TERM; (trap "" TERM; while :; do echo x >> more; sleep 0.05; done) & wait; sleep 600`}})
 	if err != nil {
-		panic(err)
+		fmt.Println(err)
+		os.Exit(1)
 	}
 	fmt.Printf("%s %d\n", g.Dir, g.pgid)
 	select {}

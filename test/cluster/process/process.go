@@ -40,8 +40,8 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Stop ends the program: SIGTERM, then SIGKILL when its grace period is over. It returns when the program has ended, and may be
-// called again.
+// Stop ends the program: SIGTERM, then SIGKILL when its grace period is over. It returns when the program has ended,
+// and may be called again.
 func (p *Process) Stop() {
 	p.stopped.Store(true)
 	if p.spec.Grace > 0 {
@@ -62,7 +62,8 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Failure says in one sentence why the program ended by itself. It is nil while the program runs, and when Stop or Kill ended it.
+// Failure says in one sentence why the program ended by itself. It is nil while the program runs, and when Stop or
+// Kill ended it.
 func (p *Process) Failure() error {
 	select {
 	case <-p.done:
@@ -86,7 +87,8 @@ func (p *Process) Failure() error {
 	return fmt.Errorf("%s %s without a word (log: %s)", p.spec.Name, how, p.spec.Log)
 }
 
-// WaitReady asks ready until it returns nil. It gives up when the program ends or ctx does, and says why in one sentence.
+// WaitReady asks ready until it returns nil. It gives up when the program ends or ctx does, and says why in one
+// sentence.
 func (p *Process) WaitReady(ctx context.Context, ready func(context.Context) error) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
