@@ -1,0 +1,144 @@
+package oracle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Judge says what belongs to Kubernetes and not to the rules of eviction.
+type Judge interface {
+	// Accepts tells whether all Filter plugins but the one for resources accept the node as it is.
+	Accepts(node string) bool
+	// Scores returns the weighted sum of the other Score plugins for each node, when these are the feasible ones.
+	Scores(nodes []string) map[string]int64
+}
+
+// Expectation is what has to happen with the consumer in its first attempt.
+type Expectation struct {
+	// Free are the nodes that stock kube-scheduler may choose, because it fits there as it is and none scores higher, by name. If there
+	// are any, no placeholder may be evicted.
+	Free []string
+	// Node and Victims are the swap to make when no node is free. Node is empty if no swap is possible.
+	Node    string
+	Victims []string
+	// Why lists the evidence about each node on which a swap is possible, best first.
+	Why []string
+}
+
+// Swaps tells whether the consumer is to take placeholders.
+func (e Expectation) Swaps() bool { return len(e.Free) == 0 && e.Node != "" }
+
+// String says what is expected, with the evidence.
+func (e Expectation) String() string {
+	switch {
+	case len(e.Free) > 0:
+		return "bound to one of " + strings.Join(e.Free, ", ") + ", nothing evicted"
+	case e.Node != "":
+		return fmt.Sprintf("bound to %s, evicted %s\n  %s", e.Node, strings.Join(e.Victims, ", "), strings.Join(e.Why, "\n  "))
+	default:
+		return "not bound by the first attempt"
+	}
+}
+
+// evidence is what the node rules compare.
+type evidence struct {
+	node     Node
+	victims  []Pod
+	distance int
+	left     []int
+	waste    int64
+	score    int64
+}
+
+// Expect looks at every node.
+func (c *Cluster) Expect(judge Judge) Expectation {
+	var free []string
+	var candidates []evidence
+	for _, node := range c.Nodes {
+		victims, fits := c.victims(node)
+		if !fits || !judge.Accepts(node.Name) {
+			continue
+		}
+		if len(victims) == 0 {
+			free = append(free, node.Name)
+			continue
+		}
+		candidates = append(candidates, evidence{
+			node: node, victims: victims, distance: c.distance(node), left: c.left(node, victims),
+			waste: c.shortfall(node).waste(victims, node),
+		})
+	}
+	if len(free) > 0 {
+		return Expectation{Free: best(free, judge.Scores(free))}
+	}
+	return c.expectSwap(candidates, judge)
+}
+
+func (c *Cluster) expectSwap(candidates []evidence, judge Judge) Expectation {
+	if len(candidates) == 0 {
+		return Expectation{}
+	}
+	names := make([]string, 0, len(candidates))
+	for _, e := range candidates {
+		names = append(names, e.node.Name)
+	}
+	scores := judge.Scores(names)
+	for i := range candidates {
+		candidates[i].score = scores[candidates[i].node.Name]
+	}
+	slices.SortFunc(candidates, compareEvidence)
+	expected := Expectation{Node: candidates[0].node.Name}
+	for _, v := range candidates[0].victims {
+		expected.Victims = append(expected.Victims, v.Name)
+	}
+	slices.Sort(expected.Victims)
+	for _, e := range candidates {
+		expected.Why = append(expected.Why, e.String())
+	}
+	return expected
+}
+
+// best returns the nodes with the highest score.
+func best(nodes []string, scores map[string]int64) []string {
+	highest := scores[slices.MaxFunc(nodes, func(a, b string) int { return cmp.Compare(scores[a], scores[b]) })]
+	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return scores[n] < highest })
+}
+
+// compareEvidence is the published order among nodes that need evictions.
+func compareEvidence(a, b evidence) int {
+	return cmp.Or(
+		cmp.Compare(a.distance, b.distance),
+		compareLeft(a.left, b.left),
+		cmp.Compare(a.waste, b.waste),
+		cmp.Compare(len(a.victims), len(b.victims)),
+		cmp.Compare(b.score, a.score),
+		cmp.Compare(a.node.Name, b.node.Name),
+	)
+}
+
+// compareLeft puts the one that leaves more first; what is missing counts as more than any number.
+func compareLeft(a, b []int) int {
+	for i := range max(len(a), len(b)) {
+		switch {
+		case i >= len(a):
+			return -1
+		case i >= len(b):
+			return 1
+		case a[i] != b[i]:
+			return cmp.Compare(b[i], a[i])
+		}
+	}
+	return 0
+}
+
+// String is the evidence on one line.
+func (e evidence) String() string {
+	var victims []string
+	for _, v := range e.victims {
+		victims = append(victims, v.Name)
+	}
+	return fmt.Sprintf("%s: distance %d, left %v, waste %d, evictions %d (%s), score %d",
+		e.node.Name, e.distance, e.left, e.waste, len(e.victims), strings.Join(victims, " "), e.score)
+}

@@ -1,0 +1,188 @@
+package oracle
+
+import (
+	"fmt"
+
+	"pgregory.net/rapid"
+)
+
+var (
+	apps       = []string{"web", "db"}
+	namespaces = []string{"shop", "batch"}
+	zones      = []string{"a", "b", "c"}
+)
+
+// maybe is true once in n times, and shrinks to false.
+func maybe(t *rapid.T, n int, label string) bool {
+	return rapid.IntRange(0, n-1).Draw(t, label) == n-1 && n > 1
+}
+
+// Generate draws a cluster. What shrinks away is what does not matter to a counter-example.
+func Generate(t *rapid.T) *Cluster { return rapid.Custom(generate).Draw(t, "cluster") }
+
+func generate(t *rapid.T) *Cluster {
+	c := &Cluster{Teams: map[string]string{"shop": "red", "batch": "blue"}, OtherScores: maybe(t, 3, "other Score plugins")}
+	c.Headrooms = generateHeadrooms(t)
+	for i := range rapid.IntRange(1, 8).Draw(t, "nodes") {
+		c.Nodes = append(c.Nodes, generateNode(t, i))
+		c.fill(t, c.Nodes[i])
+	}
+	c.Consumer = c.generateConsumer(t)
+	return c
+}
+
+func generateHeadrooms(t *rapid.T) []Headroom {
+	var all []Headroom
+	for i := range rapid.IntRange(1, 3).Draw(t, "headrooms") {
+		all = append(all, Headroom{
+			Namespace:  rapid.SampledFrom(namespaces).Draw(t, "namespace"),
+			Name:       fmt.Sprintf("hr%d", i),
+			Size:       generateSize(t, 4),
+			Priority:   rapid.SampledFrom([]int32{-5, -1, -10}).Draw(t, "priority"),
+			SpreadKeys: rapid.SampledFrom([][]string{nil, {zoneKey}, {hostKey}, {hostKey, zoneKey}}).Draw(t, "spread keys"),
+			Consumers:  generateConsumers(t),
+			PerNode:    maybe(t, 5, "per node"),
+		})
+	}
+	return all
+}
+
+func generateConsumers(t *rapid.T) *Consumers {
+	if !maybe(t, 2, "restricted") {
+		return nil
+	}
+	c := &Consumers{
+		App:        rapid.SampledFrom([]string{"web", "", "db"}).Draw(t, "podSelector"),
+		Namespaces: rapid.SampledFrom([]string{"", "all", "red", "blue"}).Draw(t, "namespaceSelector"),
+	}
+	if maybe(t, 3, "has minPriority") {
+		priority := rapid.SampledFrom([]int32{0, 10, 11}).Draw(t, "minPriority")
+		c.MinPriority = &priority
+	}
+	return c
+}
+
+// generateSize draws a request of up to max cores; sizes repeat often, so that ties do.
+func generateSize(t *rapid.T, max int64) Amounts {
+	size := Amounts{CPU: 500 * rapid.Int64Range(1, 2*max).Draw(t, "half cores")}
+	if maybe(t, 2, "has memory") {
+		size.Memory = 256 * rapid.Int64Range(1, 8).Draw(t, "quarter GiB")
+	}
+	if maybe(t, 6, "has gpu") {
+		size.GPU = rapid.Int64Range(1, 2).Draw(t, "gpus")
+	}
+	return size
+}
+
+func generateNode(t *rapid.T, index int) Node {
+	n := Node{
+		Name: fmt.Sprintf("n%d", index),
+		Zone: rapid.SampledFrom(zones).Draw(t, "zone"),
+		Size: Amounts{CPU: rapid.SampledFrom([]int64{4000, 2000, 8000}).Draw(t, "cores"), Memory: rapid.SampledFrom([]int64{4096, 8192}).Draw(t, "memory")},
+		Pods: 110,
+		SSD:  maybe(t, 2, "ssd"),
+	}
+	if maybe(t, 3, "has gpus") {
+		n.Size.GPU = rapid.Int64Range(1, 4).Draw(t, "node gpus")
+	}
+	if maybe(t, 4, "few pods") {
+		n.Pods = rapid.Int64Range(1, 4).Draw(t, "pod limit")
+	}
+	n.Tainted = maybe(t, 8, "tainted")
+	n.Cordoned = maybe(t, 10, "cordoned")
+	n.LacksHostLabel = maybe(t, 15, "no hostname label")
+	if maybe(t, 12, "no zone") {
+		n.Zone = ""
+	}
+	return n
+}
+
+// fill puts pods on the node: placeholders mostly, as many as fit, and now and then one too many, since kubelets, static pods and shrunk
+// nodes do that.
+func (c *Cluster) fill(t *rapid.T, node Node) {
+	for range rapid.IntRange(0, 5).Draw(t, "pods on "+node.Name) {
+		p := c.generatePod(t, node)
+		if !c.fitsBeside(node, p) && !maybe(t, 20, "overcommit") {
+			continue
+		}
+		c.Pods = append(c.Pods, p)
+	}
+}
+
+func (c *Cluster) fitsBeside(node Node, p Pod) bool {
+	used, count := p.Size, int64(1)
+	for _, other := range c.Pods {
+		if other.Node == node.Name {
+			used = used.plus(other.Size)
+			count++
+		}
+	}
+	return used.CPU <= node.Size.CPU && used.Memory <= node.Size.Memory && used.GPU <= node.Size.GPU && count <= node.Pods
+}
+
+func (c *Cluster) generatePod(t *rapid.T, node Node) Pod {
+	index := len(c.Pods)
+	p := Pod{
+		Name: fmt.Sprintf("p%d", index), UID: fmt.Sprintf("uid-%d", rapid.IntRange(0, 9).Draw(t, "uid")*100+index), Node: node.Name, Headroom: -1,
+		Created: rapid.IntRange(0, 2).Draw(t, "created"),
+	}
+	if maybe(t, 3, "ordinary pod") {
+		p.Namespace = rapid.SampledFrom(namespaces).Draw(t, "namespace")
+		p.App = rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app")
+		p.Size = generateSize(t, 2)
+		p.Priority = rapid.SampledFrom([]int32{10, 0, -1, -20}).Draw(t, "priority")
+		return p
+	}
+	p.Headroom = rapid.IntRange(0, len(c.Headrooms)-1).Draw(t, "headroom")
+	h := c.Headrooms[p.Headroom]
+	p.Namespace, p.Size, p.Priority = h.Namespace, h.Size, h.Priority
+	if maybe(t, 6, "mixed size") {
+		p.Size = generateSize(t, 2) // made from an older spec
+	}
+	if maybe(t, 10, "mixed priority") {
+		p.Priority = rapid.SampledFrom([]int32{-3, 0, 10}).Draw(t, "placeholder priority")
+	}
+	p.Terminating = maybe(t, 10, "terminating")
+	p.Stray = maybe(t, 15, "stray")
+	return p
+}
+
+func (c *Cluster) generateConsumer(t *rapid.T) Pod {
+	p := Pod{
+		Name: "consumer", UID: "uid-consumer", Headroom: -1, Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"),
+		App: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app"), Size: generateSize(t, 4),
+		Priority: rapid.SampledFrom([]int32{0, 10, -1, -7}).Draw(t, "priority"),
+	}
+	p.Never = maybe(t, 15, "never preempts")
+	p.Tolerates = maybe(t, 4, "tolerates")
+	p.WantsSSD = maybe(t, 6, "wants ssd")
+	if maybe(t, 5, "near") {
+		p.Near = rapid.SampledFrom(apps).Draw(t, "near app")
+	}
+	if maybe(t, 5, "affinity") {
+		p.AffinityApp = rapid.SampledFrom(apps).Draw(t, "affinity app")
+		p.AffinityKey = rapid.SampledFrom([]string{zoneKey, hostKey}).Draw(t, "affinity key")
+		p.Required = maybe(t, 2, "required")
+	}
+	if maybe(t, 8, "anti-affinity") {
+		p.AntiApp = rapid.SampledFrom(apps).Draw(t, "anti app")
+	}
+	if maybe(t, 6, "prefers a zone") && c.allZoned() {
+		p.PreferZone = rapid.SampledFrom(zones).Draw(t, "preferred zone")
+	}
+	if maybe(t, 8, "spreads") && p.App != "" {
+		p.SpreadKey = rapid.SampledFrom([]string{zoneKey, hostKey}).Draw(t, "spread key")
+	}
+	return p
+}
+
+// allZoned tells whether every node has a zone. A preferred zone is asked for only then: it names no region, and whether nodes without a
+// zone are as far as those of other zones is nothing the rules decide.
+func (c *Cluster) allZoned() bool {
+	for _, n := range c.Nodes {
+		if n.Zone == "" {
+			return false
+		}
+	}
+	return true
+}

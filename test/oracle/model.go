@@ -1,0 +1,162 @@
+package oracle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Amounts are resources: CPU in thousandths of a core, Memory in MiB, GPU in pieces of an extended resource.
+type Amounts struct{ CPU, Memory, GPU int64 }
+
+func (a Amounts) plus(b Amounts) Amounts {
+	return Amounts{a.CPU + b.CPU, a.Memory + b.Memory, a.GPU + b.GPU}
+}
+
+// each returns the amounts as a list, for rules that look at one resource after the other.
+func (a Amounts) each() [3]int64 { return [3]int64{a.CPU, a.Memory, a.GPU} }
+
+// Node is a node. An empty Zone means that it has no zone and no region label.
+type Node struct {
+	Name, Zone     string
+	Size           Amounts
+	Pods           int64 // how many pods it may have
+	SSD            bool  // has the label disk=ssd
+	Tainted        bool  // has a taint that only tolerating pods get past
+	Cordoned       bool
+	LacksHostLabel bool
+}
+
+// Headroom is a Headroom, and its placeholders share its size and priority.
+type Headroom struct {
+	Namespace, Name string
+	Size            Amounts
+	Priority        int32
+	SpreadKeys      []string // of its topologySpreadConstraints; empty: it has none
+	Consumers       *Consumers
+	PerNode         bool // its placeholders belong to a DaemonSet of its own
+}
+
+// Consumers is who may take a Headroom.
+type Consumers struct {
+	App         string // podSelector app=App; empty: no podSelector
+	Namespaces  string // "" : no namespaceSelector, "all": an empty one, else team=VALUE
+	MinPriority *int32
+}
+
+// Pod is a pod, bound unless it is the consumer.
+type Pod struct {
+	Namespace, Name string
+	App             string // label app, empty: none
+	Node            string
+	Size            Amounts
+	Priority        int32
+	Terminating     bool
+	Created         int // seconds after an epoch
+	UID             string
+
+	Headroom int  // index of the Headroom whose placeholder it is, -1: none
+	Stray    bool // carries a placeholder's label but has no controller
+
+	// The rest is the consumer's alone.
+	Never       bool   // preemptionPolicy Never
+	Tolerates   bool   // the taint
+	WantsSSD    bool   // nodeSelector disk=ssd
+	Near        string // annotation: app=Near
+	AffinityKey string // topology key of a pod affinity term
+	AffinityApp string // its app, empty: no term
+	Required    bool   // the term is required, else preferred
+	AntiApp     string // required anti-affinity on the host to that app, empty: none
+	PreferZone  string // preferred node affinity to that zone, empty: none
+	SpreadKey   string // topology spread of its own app, DoNotSchedule, maxSkew 1; empty: none
+}
+
+// Cluster is a cluster and the one pod to schedule in it.
+type Cluster struct {
+	Teams     map[string]string // label team of each namespace
+	Nodes     []Node
+	Headrooms []Headroom
+	Pods      []Pod
+	Consumer  Pod
+	// OtherScores has the profile's other Score plugins take part.
+	OtherScores bool
+}
+
+// String is the cluster as a person reads it, one object a line.
+func (c *Cluster) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "namespaces: %s; other Score plugins: %t\n", teams(c.Teams), c.OtherScores)
+	for i, h := range c.Headrooms {
+		fmt.Fprintf(&b, "headroom %d: %s/%s %s priority %d%s%s%s\n", i, h.Namespace, h.Name, h.Size, h.Priority,
+			when(len(h.SpreadKeys) > 0, " spread over "+strings.Join(h.SpreadKeys, ", ")), when(h.PerNode, " per node"), h.Consumers)
+	}
+	for _, n := range c.Nodes {
+		fmt.Fprintf(&b, "node %s: zone %q %s pods %d%s%s%s%s\n", n.Name, n.Zone, n.Size, n.Pods, when(n.SSD, " ssd"),
+			when(n.Tainted, " tainted"), when(n.Cordoned, " cordoned"), when(n.LacksHostLabel, " no hostname label"))
+		for _, p := range c.Pods {
+			if p.Node == n.Name {
+				fmt.Fprintf(&b, "    %s\n", p)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "consumer: %s", c.Consumer)
+	return b.String()
+}
+
+// GoString keeps rapid from printing every field.
+func (c *Cluster) GoString() string { return "\n" + c.String() }
+
+// String is "1000m 512Mi 2gpu", zeros left out.
+func (a Amounts) String() string {
+	var parts []string
+	for i, unit := range []string{"m", "Mi", "gpu"} {
+		if amount := a.each()[i]; amount != 0 {
+			parts = append(parts, fmt.Sprintf("%d%s", amount, unit))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, " ")
+}
+
+// String is " consumers: ...", and empty for nil.
+func (c *Consumers) String() string {
+	if c == nil {
+		return ""
+	}
+	s := fmt.Sprintf(" consumers: app %q namespaces %q", c.App, c.Namespaces)
+	if c.MinPriority != nil {
+		s += fmt.Sprintf(" minPriority %d", *c.MinPriority)
+	}
+	return s
+}
+
+// String is everything about the pod that is not zero.
+func (p Pod) String() string {
+	return fmt.Sprintf("%s/%s %s priority %d%s", p.Namespace, p.Name, p.Size, p.Priority, strings.Join([]string{
+		when(p.Headroom >= 0, fmt.Sprintf(" of headroom %d, created %d", p.Headroom, p.Created)),
+		when(p.App != "", " app="+p.App), when(p.Stray, " stray label"), when(p.Terminating, " terminating"), when(p.Never, " never preempts"),
+		when(p.Tolerates, " tolerates"), when(p.WantsSSD, " wants ssd"), when(p.Near != "", " near app="+p.Near),
+		when(p.AffinityApp != "", fmt.Sprintf(" affinity to app=%s on %s, required %t", p.AffinityApp, p.AffinityKey, p.Required)),
+		when(p.AntiApp != "", " anti-affinity to app="+p.AntiApp), when(p.PreferZone != "", " prefers zone "+p.PreferZone),
+		when(p.SpreadKey != "", " spreads over "+p.SpreadKey),
+	}, ""))
+}
+
+func when(condition bool, text string) string {
+	if condition {
+		return text
+	}
+	return ""
+}
+
+func teams(of map[string]string) string {
+	var all []string
+	for namespace, team := range of {
+		all = append(all, namespace+" (team="+team+")")
+	}
+	slices.SortFunc(all, cmp.Compare)
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,122 @@
+package oracle
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+)
+
+// envClusters is how many random clusters each property looks at.
+const envClusters = "HEADROOM_ORACLE_CLUSTERS"
+
+func TestMain(m *testing.M) {
+	klog.LogToStderr(false)
+	flag.Parse()
+	if n := os.Getenv(envClusters); n != "" {
+		if _, err := strconv.Atoi(n); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", envClusters, err)
+			os.Exit(2)
+		}
+		if err := flag.Set("rapid.checks", n); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func stock(t testing.TB) config.KubeSchedulerProfile {
+	cfg, err := latest.Default()
+	require.NoError(t, err)
+	return cfg.Profiles[0]
+}
+
+func TestTheOracleAgreesWithStockKubeSchedulerOnWhatIsFree(t *testing.T) {
+	profile := stock(t)
+	rapid.Check(t, func(t *rapid.T) {
+		c := Generate(t)
+		c.Consumer.Never = true // preemption is not what this is about
+		expected, got, err := Scheduler{Profile: profile}.Simulate(c)
+		require.NoError(t, err)
+		require.False(t, expected.Swaps(), "who never preempts takes nothing")
+		require.Equal(t, len(expected.Free) > 0, got.Node != "", "%s\nexpected: %s\ngot: %s", c, expected, got)
+		if got.Node != "" {
+			require.Contains(t, expected.Free, got.Node, "%s\nexpected: %s\ngot: %s", c, expected, got)
+		}
+		require.Empty(t, got.BoundTooEarly, "%s", c)
+	})
+}
+
+func TestTheOracleAgreesWithThePublishedOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := Generate(t)
+		c.Consumer.Never = false
+		var mine []evidence
+		var theirs []evictionorder.Node
+		for _, node := range c.Nodes {
+			victims, fits := c.victims(node)
+			picked, ok := pickByPackage(c, node)
+			require.Equal(t, fits, ok, "does it fit on %s?\n%s", node.Name, c)
+			require.Equal(t, victimNames(victims), picked, "victims on %s\n%s", node.Name, c)
+			if !fits || len(victims) == 0 {
+				continue
+			}
+			e := evidence{node: node, victims: victims, distance: c.distance(node), left: c.left(node, victims),
+				waste: c.shortfall(node).waste(victims, node), score: rapid.Int64Range(0, 3).Draw(t, "score")}
+			mine = append(mine, e)
+			theirs = append(theirs, evictionorder.Node{Name: node.Name, Distance: e.distance, Left: e.left, Waste: e.waste, Evictions: len(victims), Score: e.score})
+		}
+		slices.SortFunc(mine, compareEvidence)
+		slices.SortFunc(theirs, evictionorder.DefaultOrder().Compare)
+		for i := range mine {
+			require.Equal(t, mine[i].node.Name, theirs[i].Name, "node %d\n%s", i, c)
+		}
+	})
+}
+
+func victimNames(victims []Pod) []string {
+	names := []string{}
+	for _, v := range victims {
+		names = append(names, v.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func pickByPackage(c *Cluster, node Node) ([]string, bool) {
+	resources := func(a Amounts, pods int64) evictionorder.Resources {
+		return evictionorder.Resources{pods, a.CPU, a.Memory << 20, 0, a.GPU}
+	}
+	used, count := Amounts{}, int64(0)
+	var candidates []evictionorder.Placeholder
+	for i, p := range c.Pods {
+		if p.Node != node.Name {
+			continue
+		}
+		used, count = used.plus(p.Size), count+1
+		if c.takeable(p) {
+			candidates = append(candidates, evictionorder.Placeholder{
+				UID: p.UID, Index: i, Requests: resources(p.Size, 1), Created: int64(p.Created), Priority: p.Priority, Terminating: p.Terminating,
+				NamesConsumer: c.Headrooms[p.Headroom].Consumers != nil,
+			})
+		}
+	}
+	short := evictionorder.Shortfall(nil, resources(c.Consumer.Size, 1), resources(used, count), resources(node.Size, node.Pods))
+	picked, ok := evictionorder.Pick(candidates, short, resources(node.Size, node.Pods))
+	names := []string{}
+	for _, p := range picked {
+		names = append(names, c.Pods[p.Index].Name)
+	}
+	slices.Sort(names)
+	return names, ok
+}
