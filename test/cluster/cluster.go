@@ -96,16 +96,17 @@ func findTools(opts Options) (Tools, error) {
 	names := []string{"etcd", "kube-apiserver"}
 	if !opts.APIServerOnly {
 		names = append(names, "kube-controller-manager", "kwok")
-		if _, err := tools.KWOKStages(); err != nil {
-			return Tools{}, err
-		}
 	}
 	for _, name := range names {
 		if _, err := tools.Binary(name); err != nil {
 			return Tools{}, err
 		}
 	}
-	return tools, nil
+	if opts.APIServerOnly {
+		return tools, nil
+	}
+	_, err := tools.KWOKStages()
+	return tools, err
 }
 
 func (c *Cluster) start(ctx context.Context, opts Options) error {
@@ -134,7 +135,8 @@ func (c *Cluster) start(ctx context.Context, opts Options) error {
 	return c.startKWOK(opts)
 }
 
-// keepLogs moves the logs out of the temporary folder if the error names one of them, and corrects the path in the error.
+// keepLogs moves the logs out of the temporary folder if the error names one of them, and corrects the path in the
+// error.
 func (c *Cluster) keepLogs(cause error) error {
 	if !c.ownLogs || !strings.Contains(cause.Error(), c.logDir) || errors.Is(cause, context.Canceled) {
 		return cause

@@ -1,14 +1,17 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // ToolsEnv names the environment variable with the folder of the control plane's binaries.
 const ToolsEnv = "HEADROOM_TOOLS"
+
+// modulePath is the first line of this repository's go.mod.
+const modulePath = "github.com/headroom-dev/headroom"
 
 // Tools is a folder with the binaries of the control plane, as `make tools` fills it.
 type Tools struct {
@@ -39,8 +42,7 @@ func FindTools() (Tools, error) {
 // Binary returns the path of a tool, or an error that says how to get it.
 func (t Tools) Binary(name string) (string, error) {
 	path := filepath.Join(t.Dir, name)
-	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
+	if !isFile(path) {
 		return "", fmt.Errorf("%s is missing in %s: run `make tools` (%s chooses another folder)", name, t.Dir, ToolsEnv)
 	}
 	return path, nil
@@ -58,19 +60,34 @@ func (t Tools) KWOKStages() ([]string, error) {
 	return files, nil
 }
 
-// RepositoryRoot is the nearest folder with a go.mod, from the working directory upwards.
+// RepositoryRoot is the folder of this repository that the working directory lies in, else the one that the running
+// executable lies in.
 func RepositoryRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("finding the repository: %w", err)
 	}
+	if root, ok := repositoryAbove(dir); ok {
+		return root, nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding the repository: %w", err)
+	}
+	if root, ok := repositoryAbove(filepath.Dir(exe)); ok {
+		return root, nil
+	}
+	return "", fmt.Errorf("%s is not in a clone of %s: run inside of one", dir, modulePath)
+}
+
+func repositoryAbove(dir string) (string, bool) {
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
+		if data, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && strings.HasPrefix(string(data), "module "+modulePath+"\n") {
+			return dir, true
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no go.mod in the working directory or above it: run inside the repository")
+			return "", false
 		}
 		dir = parent
 	}
@@ -89,9 +106,14 @@ func FindProduct(name string) (string, error) {
 	}
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if isFile(path) {
 			return path, nil
 		}
 	}
 	return "", fmt.Errorf("%s is missing in %s: run `make build`", name, dirs[len(dirs)-1])
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

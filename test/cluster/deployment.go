@@ -1,0 +1,138 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/headroom-dev/headroom/test/cluster/process"
+)
+
+// playedKinds are not applied by RunDeployment: it plays them.
+var playedKinds = []string{"Deployment", "PodDisruptionBudget"}
+
+// RunDeployment runs a program of the product as its manifests deploy it, with the local binary in place of the
+// image: all objects but the Deployment are applied, and the program gets the arguments of the Deployment's first
+// container, the files of its ConfigMaps, and the credentials of its service account, so that it may exactly what the
+// manifests' RBAC allows. args are added at the end.
+func (c *Cluster) RunDeployment(
+	ctx context.Context, objects []*unstructured.Unstructured, binary string, args ...string,
+) (*process.Process, error) {
+	deployment, err := findDeployment(objects)
+	if err != nil {
+		return nil, err
+	}
+	applied := slices.DeleteFunc(slices.Clone(objects), func(o *unstructured.Unstructured) bool {
+		return slices.Contains(playedKinds, o.GetKind())
+	})
+	if err := c.Apply(ctx, applied...); err != nil {
+		return nil, err
+	}
+	pod := deployment.Spec.Template.Spec
+	kubeconfig, err := c.KubeconfigFor(ctx, deployment.Namespace, pod.ServiceAccountName)
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := c.writeConfigMaps(deployment, objects, kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	all := append([]string{"--kubeconfig=" + kubeconfig}, pod.Containers[0].Args...)
+	for i, arg := range all {
+		all[i] = mounts.Replace(arg)
+	}
+	return c.RunProcess(deployment.Name, binary, append(all, args...)...)
+}
+
+func findDeployment(objects []*unstructured.Unstructured) (*appsv1.Deployment, error) {
+	for _, obj := range objects {
+		if obj.GetKind() != "Deployment" {
+			continue
+		}
+		deployment := &appsv1.Deployment{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, deployment); err != nil {
+			return nil, fmt.Errorf("reading the Deployment %s: %w", obj.GetName(), err)
+		}
+		if len(deployment.Spec.Template.Spec.Containers) == 0 {
+			return nil, fmt.Errorf("the Deployment %s has no container", deployment.Name)
+		}
+		return deployment, nil
+	}
+	return nil, errors.New("there is no Deployment among the manifests")
+}
+
+// writeConfigMaps writes the ConfigMaps that the first container mounts into the temporary folder, and returns what
+// turns paths in the container into paths on this machine.
+func (c *Cluster) writeConfigMaps(
+	deployment *appsv1.Deployment, objects []*unstructured.Unstructured, kubeconfig string,
+) (*strings.Replacer, error) {
+	volumes := map[string]string{}
+	for _, volume := range deployment.Spec.Template.Spec.Volumes {
+		if volume.ConfigMap != nil {
+			volumes[volume.Name] = volume.ConfigMap.Name
+		}
+	}
+	var replacements []string
+	for _, mount := range deployment.Spec.Template.Spec.Containers[0].VolumeMounts {
+		configMap, ok := volumes[mount.Name]
+		if !ok {
+			continue
+		}
+		dir := filepath.Join(c.Dir(), deployment.Name, mount.Name)
+		if err := writeConfigMap(dir, configMap, objects, kubeconfig); err != nil {
+			return nil, err
+		}
+		replacements = append(replacements, mount.MountPath, dir)
+	}
+	return strings.NewReplacer(replacements...), nil
+}
+
+func writeConfigMap(dir, name string, objects []*unstructured.Unstructured, kubeconfig string) error {
+	i := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool {
+		return o.GetKind() == "ConfigMap" && o.GetName() == name
+	})
+	if i < 0 {
+		return fmt.Errorf("the ConfigMap %s is mounted but not among the manifests", name)
+	}
+	configMap := &corev1.ConfigMap{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(objects[i].Object, configMap); err != nil {
+		return fmt.Errorf("reading the ConfigMap %s: %w", name, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making a folder for the ConfigMap %s: %w", name, err)
+	}
+	for key, text := range configMap.Data {
+		text, err := withKubeconfig(text, kubeconfig)
+		if err != nil {
+			return fmt.Errorf("reading %s of the ConfigMap %s: %w", key, name, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, key), []byte(text), 0o600); err != nil {
+			return fmt.Errorf("writing the ConfigMap %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// withKubeconfig names the kubeconfig in a scheduler's configuration: with a configuration file, a scheduler ignores
+// the flag.
+func withKubeconfig(text, kubeconfig string) (string, error) {
+	var config map[string]any
+	if err := yaml.Unmarshal([]byte(text), &config); err != nil || config["kind"] != "KubeSchedulerConfiguration" {
+		return text, nil //nolint:nilerr // Not every file of a ConfigMap is YAML.
+	}
+	if err := unstructured.SetNestedField(config, kubeconfig, "clientConnection", "kubeconfig"); err != nil {
+		return "", err
+	}
+	data, err := yaml.Marshal(config)
+	return string(data), err
+}
