@@ -1,0 +1,144 @@
+// Package config is the configuration of headroom-controller: a versioned file, flags that win over it, and their
+// validation.
+package config
+
+import (
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const (
+	// APIVersion is the apiVersion of the configuration file.
+	APIVersion = "controller.config.headroom.dev/v1alpha1"
+	// Kind is the kind of the configuration file.
+	Kind = "HeadroomControllerConfiguration"
+)
+
+// Config is the configuration of headroom-controller. It is also the file that --config names; a field that the file does
+// not have keeps its default, and a field that does not exist is an error.
+type Config struct {
+	metav1.TypeMeta `json:",inline"`
+	// Namespaces are the namespaces to work in. Default: all.
+	Namespaces []string `json:"namespaces,omitempty"`
+	// Placeholders is what placeholders are made from and may be.
+	Placeholders Placeholders `json:"placeholders"`
+	// LeaderElection decides which of several controllers works.
+	LeaderElection LeaderElection `json:"leaderElection"`
+	// Client limits the requests to the API server.
+	Client Client `json:"client"`
+	// MetricsBindAddress is host:port on which metrics are served, over HTTPS and only to who may get /metrics. "0" switches
+	// them off. Default: ":8443".
+	MetricsBindAddress string `json:"metricsBindAddress"`
+	// MetricsCertDir is a folder with tls.crt and tls.key. Default: a self-signed certificate made at start.
+	MetricsCertDir string `json:"metricsCertDir,omitempty"`
+	// HealthProbeBindAddress is host:port on which /healthz and /readyz are served. "0" switches them off. Default: ":8081".
+	HealthProbeBindAddress string `json:"healthProbeBindAddress"`
+	// ConcurrentReconciles is how many Headrooms are worked on at once, at least 1. Default: 4.
+	ConcurrentReconciles int `json:"concurrentReconciles"`
+}
+
+// Placeholders is what placeholders are made from and may be.
+type Placeholders struct {
+	// MaxPriority is the highest priority a placeholder may have. Default: -1, below every pod that has no PriorityClass.
+	MaxPriority int32 `json:"maxPriority"`
+	// MinPriority is the lowest priority a placeholder may have. Default: -10, the lowest that Cluster Autoscaler still
+	// adds nodes for.
+	MinPriority int32 `json:"minPriority"`
+	// AllowPreemptingPriorityClass allows PriorityClasses whose preemptionPolicy is not Never. Default: false.
+	AllowPreemptingPriorityClass bool `json:"allowPreemptingPriorityClass"`
+	// DefaultImage is the image of placeholders whose Headroom names none.
+	DefaultImage string `json:"defaultImage"`
+	// SchedulerName is the scheduler of placeholders whose Headroom names none. Default: empty, the cluster's.
+	SchedulerName string `json:"schedulerName,omitempty"`
+}
+
+// LeaderElection decides which of several controllers works. The times are Kubernetes' own defaults: a lease lasts 15 s.
+type LeaderElection struct {
+	// Enabled switches it on. Default: false.
+	Enabled bool `json:"enabled"`
+	// LeaseName is the name of the Lease. Default: "headroom-controller".
+	LeaseName string `json:"leaseName"`
+	// LeaseNamespace is its namespace. Default: the one the controller runs in; needed if it runs outside of a cluster.
+	LeaseNamespace string `json:"leaseNamespace,omitempty"`
+}
+
+// Client limits the requests to the API server.
+type Client struct {
+	// QPS is the sustained number of requests a second. Default: 200.
+	QPS float32 `json:"qps"`
+	// Burst is the number of requests that may exceed QPS for a moment. Default: 400.
+	Burst int `json:"burst"`
+}
+
+// DefaultImage is the pause image that placeholders run unless they are told otherwise.
+const DefaultImage = "registry.k8s.io/pause:3.10.1"
+
+// Default returns the configuration of a controller that was told nothing.
+func Default() *Config {
+	return &Config{
+		TypeMeta:               metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
+		Placeholders:           Placeholders{MaxPriority: -1, MinPriority: -10, DefaultImage: DefaultImage},
+		LeaderElection:         LeaderElection{LeaseName: "headroom-controller"},
+		Client:                 Client{QPS: 200, Burst: 400},
+		MetricsBindAddress:     ":8443",
+		HealthProbeBindAddress: ":8081",
+		ConcurrentReconciles:   4,
+	}
+}
+
+// Validate returns what is wrong with the configuration, with the path of each field.
+func (c *Config) Validate() field.ErrorList {
+	var errs field.ErrorList
+	if c.APIVersion != APIVersion {
+		errs = append(errs, field.NotSupported(field.NewPath("apiVersion"), c.APIVersion, []string{APIVersion}))
+	}
+	if c.Kind != Kind {
+		errs = append(errs, field.NotSupported(field.NewPath("kind"), c.Kind, []string{Kind}))
+	}
+	for i, namespace := range c.Namespaces {
+		path := field.NewPath("namespaces").Index(i)
+		for _, problem := range validation.IsDNS1123Label(namespace) {
+			errs = append(errs, field.Invalid(path, namespace, problem))
+		}
+		if slices.Contains(c.Namespaces[:i], namespace) {
+			errs = append(errs, field.Duplicate(path, namespace))
+		}
+	}
+	errs = append(errs, c.Placeholders.validate(field.NewPath("placeholders"))...)
+	if c.LeaderElection.Enabled {
+		path := field.NewPath("leaderElection", "leaseName")
+		for _, problem := range validation.IsDNS1123Subdomain(c.LeaderElection.LeaseName) {
+			errs = append(errs, field.Invalid(path, c.LeaderElection.LeaseName, problem))
+		}
+	}
+	if c.Client.QPS <= 0 {
+		errs = append(errs, field.Invalid(field.NewPath("client", "qps"), c.Client.QPS, "must be above zero"))
+	}
+	if float32(c.Client.Burst) < c.Client.QPS {
+		errs = append(errs, field.Invalid(field.NewPath("client", "burst"), c.Client.Burst, "must not be below qps"))
+	}
+	if c.ConcurrentReconciles < 1 {
+		errs = append(errs, field.Invalid(field.NewPath("concurrentReconciles"), c.ConcurrentReconciles, "must be at least 1"))
+	}
+	return errs
+}
+
+func (p *Placeholders) validate(path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if p.MinPriority > p.MaxPriority {
+		errs = append(errs, field.Invalid(path.Child("minPriority"), p.MinPriority, "must not be above maxPriority"))
+	}
+	if p.DefaultImage == "" || strings.TrimSpace(p.DefaultImage) != p.DefaultImage {
+		errs = append(errs, field.Invalid(path.Child("defaultImage"), p.DefaultImage, "must name an image"))
+	}
+	if p.SchedulerName != "" {
+		for _, problem := range validation.IsDNS1123Subdomain(p.SchedulerName) {
+			errs = append(errs, field.Invalid(path.Child("schedulerName"), p.SchedulerName, problem))
+		}
+	}
+	return errs
+}

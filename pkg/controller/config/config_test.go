@@ -1,0 +1,94 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+func load(t *testing.T, file string, args ...string) (*Config, error) {
+	t.Helper()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	Default().AddFlags(flags)
+	require.NoError(t, flags.Parse(args))
+	if file == "" {
+		return Load("", flags)
+	}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(file), 0o600))
+	return Load(path, flags)
+}
+
+const header = "apiVersion: controller.config.headroom.dev/v1alpha1\nkind: HeadroomControllerConfiguration\n"
+
+func TestLoad(t *testing.T) {
+	with := func(change func(*Config)) *Config {
+		c := Default()
+		change(c)
+		return c
+	}
+	tests := map[string]struct {
+		file string
+		args []string
+		want *Config
+	}{
+		"nothing given keeps every default": {want: Default()},
+		"a file changes only what it names": {
+			file: header + "placeholders: {maxPriority: 5}\n",
+			want: with(func(c *Config) { c.Placeholders.MaxPriority = 5 }),
+		},
+		"a flag wins over the file": {
+			file: header + "placeholders: {maxPriority: 5, minPriority: -5}\nnamespaces: [a, b]\n",
+			args: []string{"--max-priority=7", "--namespaces=c"},
+			want: with(func(c *Config) {
+				c.Placeholders.MaxPriority, c.Placeholders.MinPriority, c.Namespaces = 7, -5, []string{"c"}
+			}),
+		},
+		"a flag can say the default against the file": {
+			file: header + "leaderElection: {enabled: true}\n",
+			args: []string{"--leader-elect=false"},
+			want: Default(),
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := load(t, tc.file, tc.args...)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	tests := map[string]struct {
+		file string
+		args []string
+		want string
+	}{
+		"a misspelt field":             {file: header + "placeholders: {maxPrio: 5}\n", want: `unknown field "maxPrio"`},
+		"another version":              {file: "apiVersion: v1\nkind: HeadroomControllerConfiguration\n", want: "apiVersion: Unsupported value"},
+		"a namespace that is no name":  {args: []string{"--namespaces=A_b"}, want: "namespaces[0]: Invalid value"},
+		"a namespace named twice":      {args: []string{"--namespaces=a,a"}, want: "namespaces[1]: Duplicate value"},
+		"priorities the wrong way":     {args: []string{"--max-priority=-20"}, want: "placeholders.minPriority: Invalid value"},
+		"no image":                     {args: []string{"--default-image="}, want: "placeholders.defaultImage: Invalid value"},
+		"no requests to the API":       {args: []string{"--kube-api-qps=0"}, want: "client.qps: Invalid value"},
+		"a burst below the rate":       {args: []string{"--kube-api-burst=1"}, want: "client.burst: Invalid value"},
+		"nobody to do the work":        {args: []string{"--concurrent-reconciles=0"}, want: "concurrentReconciles: Invalid value"},
+		"a scheduler that is no name":  {args: []string{"--placeholder-scheduler-name=A B"}, want: "placeholders.schedulerName"},
+		"a lease name that is no name": {args: []string{"--leader-elect", "--leader-elect-lease-name=A"}, want: "leaderElection.leaseName"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, tc.file, tc.args...)
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+func TestLoadNamesTheMissingFile(t *testing.T) {
+	_, err := Load("/does/not/exist.yaml", pflag.NewFlagSet("", pflag.ContinueOnError))
+	require.ErrorContains(t, err, "reading the configuration file: open /does/not/exist.yaml")
+}
