@@ -1,0 +1,67 @@
+// Package priority decides whether placeholders may have the priority of a PriorityClass. It talks to no API server.
+package priority
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// Limits are what the operator allows.
+type Limits struct {
+	// Max and Min are the highest and the lowest priority that a placeholder may have, both included.
+	Max, Min int32
+	// AllowPreempting allows a PriorityClass whose preemptionPolicy is not Never.
+	AllowPreempting bool
+}
+
+// Refusal is why placeholders may not have a PriorityClass.
+type Refusal struct {
+	// Reason is a reason of the condition Ready.
+	Reason string
+	// Message says what would go wrong, and what to do.
+	Message string
+}
+
+// Check returns why placeholders may not have the PriorityClass of this name, and nil if they may. The class is nil if none
+// has that name.
+func Check(name string, class *schedulingv1.PriorityClass, limits Limits) *Refusal {
+	switch {
+	case class == nil:
+		return &Refusal{
+			Reason: v1alpha1.ReasonUnknownPriorityClass,
+			Message: fmt.Sprintf("No PriorityClass is named %q, so the API server would refuse every placeholder. "+
+				"Create it, or name another in spec.priorityClassName.", name),
+		}
+	case class.Value > limits.Max:
+		return &Refusal{
+			Reason: v1alpha1.ReasonPriorityTooHigh,
+			Message: fmt.Sprintf("PriorityClass %q has value %d, above %d, the highest this controller allows: pods of lower or "+
+				"equal priority could not take the headroom. Name a class of lower value, or have the operator raise "+
+				"--max-priority.", name, class.Value, limits.Max),
+		}
+	case class.Value < limits.Min:
+		return &Refusal{
+			Reason: v1alpha1.ReasonPriorityTooLow,
+			Message: fmt.Sprintf("PriorityClass %q has value %d, below %d: Cluster Autoscaler would act as if the placeholders were "+
+				"not there, add no nodes for them and remove the ones they are on. Name a class of higher value, or have the "+
+				"operator lower --min-priority.", name, class.Value, limits.Min),
+		}
+	case !limits.AllowPreempting && preempts(class):
+		return &Refusal{
+			Reason: v1alpha1.ReasonPreemptingPriorityClass,
+			Message: fmt.Sprintf("PriorityClass %q has a preemptionPolicy other than Never: placeholders could evict pods of lower "+
+				"priority, other headroom included, to make room for themselves. Name a class with preemptionPolicy: Never, or "+
+				"have the operator set --allow-preempting-priority-class.", name),
+		}
+	}
+	return nil
+}
+
+// preempts is true for a class without a policy too: the API server's default is to preempt.
+func preempts(class *schedulingv1.PriorityClass) bool {
+	return class.PreemptionPolicy == nil || *class.PreemptionPolicy != corev1.PreemptNever
+}
