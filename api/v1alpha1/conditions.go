@@ -32,6 +32,8 @@ const (
 	// ReasonAdmissionRefused says that admission refuses the placeholders: a LimitRange, Pod Security, a policy or a webhook.
 	// The message carries the refusal.
 	ReasonAdmissionRefused = "AdmissionRefused"
+	// ReasonNameTaken says that the DaemonSet of a PerNode Headroom cannot be made: one of its name belongs to somebody else.
+	ReasonNameTaken = "NameTaken"
 	// ReasonNamespaceTerminating says that the namespace is being deleted, so that nothing can be created in it.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 )

@@ -1,0 +1,56 @@
+package headroom
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// maxMessage bounds what others say in a condition, in bytes.
+const maxMessage = 2000
+
+func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	if len(message) > maxMessage {
+		message = message[:maxMessage] + "..."
+	}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+}
+
+// readyCondition says whether the spec is valid and acted on.
+func readyCondition(t tally) metav1.Condition {
+	if t.problem != nil {
+		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, t.problem.reason, t.problem.message)
+	}
+	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonValid, "The spec is valid and acted on.")
+}
+
+// filledCondition says whether every unit is bound, and why not otherwise.
+func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
+	so := func(status metav1.ConditionStatus, reason, format string, args ...any) metav1.Condition {
+		return condition(v1alpha1.ConditionFilled, status, reason, fmt.Sprintf(format, args...))
+	}
+	held := fmt.Sprintf("%d of %d units are bound", t.bound, t.desired)
+	switch {
+	case t.settled && t.bound >= t.desired && t.rolling == 0 && t.problem == nil:
+		return so(metav1.ConditionTrue, v1alpha1.ReasonFilled, "%s.", held)
+	case ready.Status == metav1.ConditionFalse:
+		return so(metav1.ConditionFalse, v1alpha1.ReasonNotReady, "%s; see the condition Ready.", held)
+	case t.waiting != "":
+		return so(metav1.ConditionFalse, v1alpha1.ReasonWaitingForRoom, "%s. The scheduler says: %s", held, t.waiting)
+	case t.settled && t.bound >= t.desired:
+		return so(metav1.ConditionFalse, v1alpha1.ReasonRollingOut, "%s, %d of an older spec.", held, t.rolling)
+	default:
+		return so(metav1.ConditionFalse, v1alpha1.ReasonToppingUp, "%s.", held)
+	}
+}
+
+// setCondition adds or changes a condition. The time of its last transition only moves with its status.
+func setCondition(conditions *[]metav1.Condition, c metav1.Condition, generation int64, now time.Time) {
+	c.ObservedGeneration = generation
+	c.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+	meta.SetStatusCondition(conditions, c)
+}

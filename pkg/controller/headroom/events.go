@@ -1,0 +1,154 @@
+package headroom
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+)
+
+// Reporter is the name under which the controller reports events.
+const Reporter = "headroom-controller"
+
+// Reasons of the events on a Headroom.
+const (
+	// EventCreated says that placeholders were created.
+	EventCreated = "Created"
+	// EventConsumed says that pods took placeholders: which pods, on which nodes, and what is left.
+	EventConsumed = "Consumed"
+	// EventRefilled says that every unit is bound after some were not.
+	EventRefilled = "Refilled"
+	// EventCannotFill says that units wait for room, or that the API server refuses them, and why.
+	EventCannotFill = "CannotFill"
+	// EventInvalid says that the spec cannot be acted on, and why.
+	EventInvalid = "Invalid"
+)
+
+// Actions of the events on a Headroom.
+const (
+	actionTopUp    = "TopUp"
+	actionConsume  = "Consume"
+	actionValidate = "Validate"
+)
+
+const (
+	// namedConsumers is how many consumers one event names.
+	namedConsumers = 5
+	// maxNote is the longest note that the API server accepts, in bytes.
+	maxNote = 1024
+)
+
+// notice is one event on a Headroom. Events that differ in the note only are folded into one by the recorder.
+type notice struct {
+	kind, reason, action, note string
+	related                    runtime.Object
+}
+
+// eventsOf says what there is to tell after a status was written over another one.
+func eventsOf(before, after v1alpha1.HeadroomStatus, t tally, created int, consumed []consumption.Consumption) []notice {
+	var notices []notice
+	if created > 0 {
+		notices = append(notices, normal(EventCreated, actionTopUp, fmt.Sprintf("Created %s", placeholders(created))))
+	}
+	if len(consumed) > 0 {
+		notices = append(notices, consumedEvent(consumed, t))
+	}
+	ready, wasReady := conditionOf(after, v1alpha1.ConditionReady), conditionOf(before, v1alpha1.ConditionReady)
+	if ready.Status == metav1.ConditionFalse && ready.Reason != wasReady.Reason {
+		reason, action := EventInvalid, actionValidate
+		if isRefusal(ready.Reason) {
+			reason, action = EventCannotFill, actionTopUp
+		}
+		notices = append(notices, warning(reason, action, ready.Reason+": "+ready.Message))
+	}
+	filled, wasFilled := conditionOf(after, v1alpha1.ConditionFilled), conditionOf(before, v1alpha1.ConditionFilled)
+	switch {
+	case filled.Reason == wasFilled.Reason:
+	case filled.Status == metav1.ConditionTrue && wasFilled.Status == metav1.ConditionFalse && t.desired > 0:
+		notices = append(notices, normal(EventRefilled, actionTopUp, filled.Message))
+	case filled.Reason == v1alpha1.ReasonWaitingForRoom:
+		notices = append(notices, warning(EventCannotFill, actionTopUp, filled.Message))
+	}
+	return notices
+}
+
+// isRefusal says whether a reason of the condition Ready is about the namespace rather than the spec.
+func isRefusal(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonNameTaken:
+		return true
+	}
+	return false
+}
+
+// consumedEvent names the consumers. One consumer's pod is the event's related object.
+func consumedEvent(consumed []consumption.Consumption, t tally) notice {
+	var who []string
+	for _, c := range consumed[:min(len(consumed), namedConsumers)] {
+		pod := "an unknown pod"
+		if c.Consumer.Name != "" {
+			pod = c.Consumer.Namespace + "/" + c.Consumer.Name
+		}
+		who = append(who, fmt.Sprintf("%s took %s on node %s", pod, c.Placeholder.Name, c.Node))
+	}
+	note := strings.Join(who, "; ")
+	if more := len(consumed) - len(who); more > 0 {
+		note += fmt.Sprintf("; %d more were taken", more)
+	}
+	note += fmt.Sprintf(". Left: %d of %d", t.bound, t.desired)
+	if len(t.domains) > 1 {
+		var zones []string
+		for _, d := range t.domains {
+			zones = append(zones, fmt.Sprintf("%s %d", d.Zone, d.ReadyReplicas))
+		}
+		note += " (" + strings.Join(zones, ", ") + ")"
+	}
+	e := normal(EventConsumed, actionConsume, note)
+	if first := consumed[0].Consumer; first.Name != "" {
+		e.related = reference(types.NamespacedName{Namespace: first.Namespace, Name: first.Name}, first.UID)
+	}
+	return e
+}
+
+func normal(reason, action, note string) notice {
+	return notice{kind: corev1.EventTypeNormal, reason: reason, action: action, note: cut(note)}
+}
+
+func warning(reason, action, note string) notice {
+	return notice{kind: corev1.EventTypeWarning, reason: reason, action: action, note: cut(note)}
+}
+
+// cut shortens a note to what the API server accepts.
+func cut(note string) string {
+	const dots = "..."
+	if len(note) <= maxNote {
+		return note
+	}
+	return strings.ToValidUTF8(note[:maxNote-len(dots)], "") + dots
+}
+
+func placeholders(n int) string {
+	if n == 1 {
+		return "1 placeholder"
+	}
+	return fmt.Sprintf("%d placeholders", n)
+}
+
+func conditionOf(status v1alpha1.HeadroomStatus, kind string) metav1.Condition {
+	if c := meta.FindStatusCondition(status.Conditions, kind); c != nil {
+		return *c
+	}
+	return metav1.Condition{}
+}
+
+// reference names a pod in an event.
+func reference(pod types.NamespacedName, uid types.UID) *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: uid}
+}

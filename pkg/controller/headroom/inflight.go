@@ -1,0 +1,175 @@
+package headroom
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// inflight remembers the controller's own writes that the cache has not shown yet, so that a plan is made from what is, and
+// a pod that the controller deleted is not taken for one that somebody took. It is safe for concurrent use. All of it may be
+// lost: a create that is repeated finds its name taken, a delete that is repeated finds its UID gone.
+type inflight struct {
+	clock clock.PassiveClock
+	mu    sync.Mutex
+	// created are pods of each Headroom that the cache may not have yet.
+	created map[types.NamespacedName]map[types.UID]*corev1.Pod
+	// observed is the highest resource version that the cache has shown of any pod of the Headroom.
+	observed map[types.NamespacedName]uint64
+	// squatters are pods without our label that have the name of a placeholder, and when they were met.
+	squatters map[types.NamespacedName]map[string]squatter
+	// unfinished is how many exchanges of each Headroom have the old pod deleted and the new one not created.
+	unfinished map[types.NamespacedName]int
+	// deleted are pods whose deletion was asked for, and why.
+	deleted map[types.UID]topup.Reason
+}
+
+// squatterMemory is after how long a name that somebody else had is tried again, when a unit is missing.
+const squatterMemory = time.Minute
+
+type squatter struct {
+	pod *corev1.Pod
+	met time.Time
+}
+
+func newInflight(clock clock.PassiveClock) *inflight {
+	return &inflight{
+		clock:      clock,
+		unfinished: map[types.NamespacedName]int{},
+		squatters:  map[types.NamespacedName]map[string]squatter{},
+		created:    map[types.NamespacedName]map[types.UID]*corev1.Pod{},
+		observed:   map[types.NamespacedName]uint64{},
+		deleted:    map[types.UID]topup.Reason{},
+	}
+}
+
+// creating notes a pod that was created.
+func (f *inflight) creating(headroom types.NamespacedName, pod *corev1.Pod) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if version(pod) <= f.observed[headroom] {
+		return
+	}
+	if f.created[headroom] == nil {
+		f.created[headroom] = map[types.UID]*corev1.Pod{}
+	}
+	f.created[headroom][pod.UID] = pod
+}
+
+// squatting notes that a pod has the name of a placeholder and does not even carry its label, so that the cache never has it.
+func (f *inflight) squatting(headroom types.NamespacedName, pod *corev1.Pod) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.squatters[headroom] == nil {
+		f.squatters[headroom] = map[string]squatter{}
+	}
+	f.squatters[headroom][pod.Name] = squatter{pod: pod, met: f.clock.Now()}
+}
+
+// exchanging notes a step of an exchange: 1 when the old pod was deleted, -1 when a new one was created.
+func (f *inflight) exchanging(headroom types.NamespacedName, step int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unfinished[headroom] = max(0, f.unfinished[headroom]+step)
+}
+
+// unfinishedOf is the number of exchanges that were begun and not ended.
+func (f *inflight) unfinishedOf(headroom types.NamespacedName) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unfinished[headroom]
+}
+
+// deleting notes that a pod is about to be deleted; undelete takes it back.
+func (f *inflight) deleting(uid types.UID, reason topup.Reason) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deleted[uid] = reason
+}
+
+func (f *inflight) undelete(uid types.UID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.deleted, uid)
+}
+
+// isDeleting says whether a deletion of the pod is under way.
+func (f *inflight) isDeleting(uid types.UID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.deleted[uid]
+	return ok
+}
+
+// shown notes that the cache has shown this state of a pod. Whatever is not newer has been shown too.
+func (f *inflight) shown(headroom types.NamespacedName, pod *corev1.Pod) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.observed[headroom] = max(f.observed[headroom], version(pod))
+	for uid, created := range f.created[headroom] {
+		if version(created) <= f.observed[headroom] {
+			delete(f.created[headroom], uid)
+		}
+	}
+}
+
+// gone notes that the cache has shown that a pod is gone, and returns why the controller deleted it, if it did.
+func (f *inflight) gone(headroom types.NamespacedName, pod *corev1.Pod) (reason topup.Reason, own bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	reason, own = f.deleted[pod.UID]
+	delete(f.deleted, pod.UID)
+	delete(f.created[headroom], pod.UID)
+	return reason, own
+}
+
+// missing returns the created pods, and the squatters, that are not among those that the cache has.
+func (f *inflight) missing(headroom types.NamespacedName, cached []corev1.Pod) []*corev1.Pod {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.created[headroom])+len(f.squatters[headroom]) == 0 {
+		return nil
+	}
+	have := make(map[types.UID]bool, len(cached))
+	for i := range cached {
+		have[cached[i].UID] = true
+	}
+	var missing []*corev1.Pod
+	for uid, pod := range f.created[headroom] {
+		if !have[uid] {
+			missing = append(missing, pod)
+		}
+	}
+	for name, squatter := range f.squatters[headroom] {
+		if f.clock.Since(squatter.met) > squatterMemory {
+			delete(f.squatters[headroom], name)
+		} else if !have[squatter.pod.UID] {
+			missing = append(missing, squatter.pod)
+		}
+	}
+	return missing
+}
+
+func (f *inflight) forget(headroom types.NamespacedName) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.created, headroom)
+	delete(f.observed, headroom)
+	delete(f.squatters, headroom)
+	delete(f.unfinished, headroom)
+}
+
+// version is the resource version as the number it is; the API server promises that they compare within one resource.
+func version(pod *corev1.Pod) uint64 {
+	v, err := strconv.ParseUint(pod.ResourceVersion, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return v
+}

@@ -1,0 +1,180 @@
+package headroom
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// observation is everything that a reconcile decides on.
+type observation struct {
+	// at is when it was made.
+	at time.Time
+	// class is the Headroom's PriorityClass, nil if there is none of that name.
+	class *schedulingv1.PriorityClass
+	// units are the placeholders made directly, foreign ones included; perNode those that the DaemonSet made. By name.
+	units, perNode []unit
+	// zones are the zones of the nodes of the units.
+	zones map[string]string
+	// daemonSet is the DaemonSet under the Headroom's name, nil if there is none.
+	daemonSet *appsv1.DaemonSet
+}
+
+// observe reads what there is, from the cache where that does no harm.
+func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (*observation, error) {
+	seen := &observation{at: r.Clock.Now(), zones: map[string]string{}}
+	class := &schedulingv1.PriorityClass{}
+	err := r.Client.Get(ctx, client.ObjectKey{Name: headroom.Spec.PriorityClassName}, class)
+	switch {
+	case err == nil:
+		seen.class = class
+	case !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("reading PriorityClass %q: %w", headroom.Spec.PriorityClassName, err)
+	}
+	if seen.daemonSet, err = r.daemonSetOf(ctx, headroom); err != nil {
+		return nil, err
+	}
+	pods, err := r.podsOf(ctx, headroom)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := r.nodesOf(ctx, pods)
+	if err != nil {
+		return nil, err
+	}
+	for _, pod := range pods {
+		node := nodes[pod.Spec.NodeName]
+		gone := pod.Spec.NodeName != "" && node == nil
+		deleting := r.inflight.isDeleting(pod.UID)
+		var nodeLabels map[string]string
+		if node != nil {
+			nodeLabels = node.Labels
+			seen.zones[node.Name] = node.Labels[corev1.LabelTopologyZone]
+		}
+		if seen.daemonSet != nil && metav1.IsControlledBy(pod, seen.daemonSet) {
+			seen.perNode = append(seen.perNode, unitOf(headroom, pod, stateOf(pod, true, deleting, gone), nodeLabels))
+			continue
+		}
+		mine := metav1.IsControlledBy(pod, headroom)
+		seen.units = append(seen.units, unitOf(headroom, pod, stateOf(pod, mine, deleting, gone), nodeLabels))
+	}
+	return seen, nil
+}
+
+// daemonSetOf returns the DaemonSet under the name that the Headroom's has, whoever owns it.
+func (r *Reconciler) daemonSetOf(ctx context.Context, headroom *v1alpha1.Headroom) (*appsv1.DaemonSet, error) {
+	daemonSet := &appsv1.DaemonSet{}
+	key := client.ObjectKey{Namespace: headroom.Namespace, Name: placeholder.DaemonSetName(headroom.Name)}
+	if err := r.Client.Get(ctx, key, daemonSet); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("reading DaemonSet %s: %w", key.Name, err)
+	}
+	return daemonSet, nil
+}
+
+// podsOf returns the pods that carry the Headroom's label, and those that were created and are not in the cache yet, by name.
+// They belong to the cache: nobody may change them.
+func (r *Reconciler) podsOf(ctx context.Context, headroom *v1alpha1.Headroom) ([]*corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := r.Client.List(ctx, list, client.InNamespace(headroom.Namespace), client.MatchingFields{indexHeadroom: headroom.Name})
+	if err != nil {
+		return nil, fmt.Errorf("listing placeholders: %w", err)
+	}
+	pods := r.inflight.missing(client.ObjectKeyFromObject(headroom), list.Items)
+	for i := range list.Items {
+		pods = append(pods, &list.Items[i])
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
+	})
+	return pods, nil
+}
+
+// nodesOf returns the nodes that the pods are on. A node that the cache does not have may be newer than the cache, so the API
+// server is asked before its placeholders count as lost.
+func (r *Reconciler) nodesOf(ctx context.Context, pods []*corev1.Pod) (map[string]*metav1.PartialObjectMetadata, error) {
+	nodes := map[string]*metav1.PartialObjectMetadata{}
+	for _, pod := range pods {
+		name := pod.Spec.NodeName
+		if _, known := nodes[name]; known || name == "" {
+			continue
+		}
+		node := &metav1.PartialObjectMetadata{}
+		node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+		err := r.Client.Get(ctx, client.ObjectKey{Name: name}, node)
+		if apierrors.IsNotFound(err) {
+			err = r.Live.Get(ctx, client.ObjectKey{Name: name}, node)
+		}
+		switch {
+		case err == nil:
+			nodes[name] = node
+		case apierrors.IsNotFound(err):
+			nodes[name] = nil
+		default:
+			return nil, fmt.Errorf("reading node %s: %w", name, err)
+		}
+	}
+	return nodes, nil
+}
+
+// plan is what a reconcile wants to do.
+type plan struct {
+	// refused is why placeholders must not be made, nil if they may be.
+	refused *problem
+	// template identifies what placeholders should be made from.
+	template string
+	// actions are for the placeholders made directly.
+	actions topup.Actions
+	// outdated is the number of bound placeholders of another template, before anything is done.
+	outdated int
+}
+
+// decide says what to do.
+func (r *Reconciler) decide(headroom *v1alpha1.Headroom, seen *observation) plan {
+	p := plan{
+		refused:  checkPriority(headroom, seen.class, r.Limits),
+		template: placeholder.TemplateHash(headroom, r.Defaults),
+	}
+	desired := topup.Desired{
+		Replicas: wanted(headroom), Template: p.template, Unfinished: r.inflight.unfinishedOf(client.ObjectKeyFromObject(headroom)),
+	}
+	units := make([]topup.Unit, 0, len(seen.units))
+	for _, u := range seen.units {
+		units = append(units, u.Unit)
+		if u.State == topup.Bound && u.Template != p.template {
+			p.outdated++
+		}
+	}
+	p.actions = topup.Plan(desired, units)
+	if p.refused != nil {
+		// Only what is too many goes: what is there stays, since it could not be made again.
+		p.actions.Create, p.actions.Replace = nil, nil
+	}
+	return p
+}
+
+// wanted is the number of placeholders that the controller makes itself.
+func wanted(headroom *v1alpha1.Headroom) int {
+	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
+		return 0
+	}
+	if headroom.Spec.Replicas == nil {
+		return 1
+	}
+	return int(*headroom.Spec.Replicas)
+}

@@ -1,0 +1,113 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+// applyDaemonSet makes the DaemonSet of a Headroom with placement PerNode, keeps it as it should be, and removes it when the
+// placement is another one. A DaemonSet of the same name that the Headroom does not control is left alone.
+func (r *Reconciler) applyDaemonSet(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, done *outcome) error {
+	current := seen.daemonSet
+	if headroom.Spec.Placement != v1alpha1.PlacementPerNode {
+		if current == nil || current.DeletionTimestamp != nil || !metav1.IsControlledBy(current, headroom) {
+			return nil
+		}
+		return r.deleteDaemonSet(ctx, current)
+	}
+	if done.problem != nil {
+		return nil // no new placeholders, and none that could not be made again are touched
+	}
+	key := client.ObjectKeyFromObject(headroom)
+	if wait, last := r.refusals.due(key, headroom.Generation); wait > 0 {
+		done.retry, done.problem = soonest(done.retry, wait), last
+		return nil
+	}
+	err := r.createOrUpdateDaemonSet(ctx, headroom, current, done)
+	if err == nil {
+		return nil
+	}
+	if what := problemOf(err); what != nil {
+		done.problem = what
+		done.retry = soonest(done.retry, r.refusals.failed(key, headroom.Generation, what))
+		return nil
+	}
+	return err
+}
+
+func (r *Reconciler) createOrUpdateDaemonSet(
+	ctx context.Context, headroom *v1alpha1.Headroom, current *appsv1.DaemonSet, done *outcome,
+) error {
+	want := placeholder.BuildDaemonSet(headroom, r.Defaults)
+	if current == nil {
+		err := r.Client.Create(ctx, want)
+		if apierrors.IsAlreadyExists(err) {
+			done.problem, done.retry = nameTaken(want.Name), lastRetry
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("creating DaemonSet %s: %w", want.Name, err)
+		}
+		return nil
+	}
+	if !metav1.IsControlledBy(current, headroom) {
+		done.problem = nameTaken(want.Name)
+		return nil
+	}
+	if current.DeletionTimestamp != nil || isAsWanted(want, current) {
+		return nil
+	}
+	changed := current.DeepCopy()
+	changed.Labels, changed.Annotations = merged(current.Labels, want.Labels), merged(current.Annotations, want.Annotations)
+	changed.Spec.Template, changed.Spec.UpdateStrategy = want.Spec.Template, want.Spec.UpdateStrategy
+	if err := r.Client.Update(ctx, changed); err != nil {
+		return fmt.Errorf("updating DaemonSet %s: %w", want.Name, err)
+	}
+	return nil
+}
+
+// isAsWanted says whether a DaemonSet was made from what the Headroom says now. The template's hash stands for the template,
+// which cannot be compared: the API server fills in defaults.
+func isAsWanted(want, current *appsv1.DaemonSet) bool {
+	return want.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] ==
+		current.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] &&
+		equality.Semantic.DeepDerivative(want.Labels, current.Labels)
+}
+
+func (r *Reconciler) deleteDaemonSet(ctx context.Context, current *appsv1.DaemonSet) error {
+	err := r.Client.Delete(ctx, current, client.Preconditions{UID: ptr.To(current.UID)},
+		client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("deleting DaemonSet %s: %w", current.Name, err)
+	}
+	return nil
+}
+
+func nameTaken(name string) *problem {
+	return &problem{
+		reason: v1alpha1.ReasonNameTaken,
+		message: fmt.Sprintf("DaemonSet %s exists and does not belong to this Headroom. Delete it, or give the Headroom another name.",
+			name),
+	}
+}
+
+func merged(current, want map[string]string) map[string]string {
+	result := make(map[string]string, len(current)+len(want))
+	for k, v := range current {
+		result[k] = v
+	}
+	for k, v := range want {
+		result[k] = v
+	}
+	return result
+}

@@ -1,0 +1,140 @@
+package headroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/controller/priority"
+	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+// Options is what a Reconciler needs.
+type Options struct {
+	// Client reads from the cache and writes to the API server.
+	Client client.Client
+	// Live reads from the API server, where a stale answer would do harm.
+	Live client.Reader
+	// Recorder writes events.
+	Recorder events.EventRecorder
+	// Clock tells the time.
+	Clock clock.Clock
+	// Metrics are counted.
+	Metrics *metrics.Controller
+	// Defaults are what placeholders get where their Headroom is silent.
+	Defaults placeholder.Defaults
+	// Limits are the priorities that placeholders may have.
+	Limits priority.Limits
+}
+
+// Reconciler keeps Headrooms topped up.
+type Reconciler struct {
+	Options
+	inflight *inflight
+	refusals *retries // creations that the API server refused
+	losses   *retries // placeholders that failed
+	refill   *refillClock
+	ledger   *consumption.Ledger
+	wake     chan types.NamespacedName
+}
+
+// New returns a Reconciler.
+func New(options Options) *Reconciler {
+	r := &Reconciler{
+		Options:  options,
+		inflight: newInflight(options.Clock),
+		refusals: newRetries(options.Clock),
+		losses:   newRetries(options.Clock),
+		refill:   newRefillClock(),
+		wake:     make(chan types.NamespacedName, wakeBuffer),
+	}
+	r.ledger = consumption.NewLedger(options.Clock, func(headroom types.NamespacedName) { r.wake <- headroom })
+	return r
+}
+
+// Ledger is what the events about placeholders that were taken have to be told to.
+func (r *Reconciler) Ledger() *consumption.Ledger { return r.ledger }
+
+// Reconcile leads one Headroom to what its spec says.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	headroom := &v1alpha1.Headroom{}
+	if err := r.Client.Get(ctx, request.NamespacedName, headroom); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(request.NamespacedName)
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, r.failed(metrics.StageGather, fmt.Errorf("reading the Headroom: %w", err))
+	}
+	if headroom.DeletionTimestamp != nil {
+		return reconcile.Result{}, nil // the garbage collector deletes what the Headroom owns
+	}
+
+	seen, err := r.observe(ctx, headroom)
+	if err != nil {
+		return reconcile.Result{}, r.failed(metrics.StageGather, err)
+	}
+	plan := r.decide(headroom, seen)
+	done, applyErr := r.apply(ctx, headroom, seen, plan)
+	statusErr := r.report(ctx, headroom, seen, plan, &done)
+
+	result := reconcile.Result{RequeueAfter: done.retry}
+	return result, errors.Join(
+		r.failed(metrics.StageApply, applyErr),
+		r.failed(metrics.StageStatus, statusErr),
+	)
+}
+
+// failed counts an error, if there is one, and returns it.
+func (r *Reconciler) failed(stage string, err error) error {
+	if err != nil {
+		r.Metrics.ReconcileErrors.WithLabelValues(stage).Inc()
+	}
+	return err
+}
+
+// forget drops what is remembered of a Headroom that is gone.
+func (r *Reconciler) forget(headroom types.NamespacedName) {
+	r.inflight.forget(headroom)
+	r.refusals.succeeded(headroom)
+	r.losses.succeeded(headroom)
+	r.refill.forget(headroom)
+	r.ledger.Forget(headroom)
+	r.Metrics.Forget(headroom)
+}
+
+// daemonSets finds the Headroom of a DaemonSet in the cache.
+func (r *Reconciler) daemonSets(ctx context.Context) placeholder.HeadroomOfDaemonSet {
+	return func(namespace, name string, uid types.UID) (types.NamespacedName, bool) {
+		daemonSet := &appsv1.DaemonSet{}
+		key := types.NamespacedName{Namespace: namespace, Name: name}
+		if err := r.Client.Get(ctx, key, daemonSet); err != nil {
+			if !apierrors.IsNotFound(err) {
+				klog.FromContext(ctx).Error(err, "Reading a DaemonSet from the cache failed", "daemonSet", key)
+			}
+			return types.NamespacedName{}, false
+		}
+		owner, ok := headroomOwner(daemonSet)
+		return types.NamespacedName{Namespace: namespace, Name: owner}, ok && daemonSet.UID == uid
+	}
+}
+
+// soonest is the earlier of two waits, where zero means no wait is needed.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}

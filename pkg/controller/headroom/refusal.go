@@ -1,0 +1,68 @@
+package headroom
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/priority"
+)
+
+// problem is why the controller does not do what the spec says, in words for the user: the spec or the namespace has to
+// change. Anything else that goes wrong is an error.
+type problem struct {
+	// reason is a reason of the condition Ready.
+	reason string
+	// message says what is wrong.
+	message string
+}
+
+// checkPriority says whether the Headroom's PriorityClass is one that placeholders may have.
+func checkPriority(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, limits priority.Limits) *problem {
+	refusal := priority.Check(headroom.Spec.PriorityClassName, class, limits)
+	if refusal == nil {
+		return nil
+	}
+	return &problem{reason: refusal.Reason, message: refusal.Message}
+}
+
+// problemOf returns what the user has to change for the API server to accept a placeholder, and nil if the error is none
+// that a user could do something about: the API server is away, overloaded, or forbids the controller itself.
+func problemOf(err error) *problem {
+	text := err.Error()
+	of := func(reason string) *problem { return &problem{reason: reason, message: text} }
+	switch {
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return of(v1alpha1.ReasonNamespaceTerminating)
+	case strings.Contains(text, "exceeded quota:"):
+		return of(v1alpha1.ReasonQuotaExceeded)
+	case strings.Contains(text, "ValidatingAdmissionPolicy"), strings.Contains(text, "MutatingAdmissionPolicy"),
+		strings.Contains(text, "admission webhook"), strings.Contains(text, "failed calling webhook"):
+		return of(v1alpha1.ReasonAdmissionRefused)
+	case apierrors.IsForbidden(err) && !refusedUser(text):
+		return of(v1alpha1.ReasonAdmissionRefused)
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return of(v1alpha1.ReasonInvalidSpec)
+	case code(err) == http.StatusRequestEntityTooLarge:
+		return of(v1alpha1.ReasonInvalidSpec)
+	}
+	return nil
+}
+
+// refusedUser says whether a Forbidden error is about the controller's own permissions. Authorization has no code of its own.
+func refusedUser(text string) bool {
+	return strings.Contains(text, `is forbidden: User "`)
+}
+
+func code(err error) int32 {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Code
+	}
+	return 0
+}

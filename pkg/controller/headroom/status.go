@@ -1,0 +1,132 @@
+package headroom
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// tally is what the status tells, before it is put into words.
+type tally struct {
+	// desired is the number of units that should be bound.
+	desired int
+	// bound and pending are the units that exist.
+	bound, pending int
+	// settled is false while it is not yet known how many units there should be.
+	settled bool
+	// rolling is the number of bound units of an old spec that wait for their replacement.
+	rolling int
+	// problem is why the spec is not acted on, nil if it is.
+	problem *problem
+	// waiting is what the scheduler says of a pending unit, empty if it says nothing.
+	waiting string
+	// capacity and domains are what the bound units hold, and where.
+	capacity corev1.ResourceList
+	domains  []v1alpha1.DomainStatus
+}
+
+// count makes the tally of what was found and done.
+func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done *outcome) tally {
+	t := tally{desired: wanted(headroom), settled: true, rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem}
+	units := slices.Concat(seen.units, seen.perNode)
+	for _, pod := range done.created {
+		units = append(units, unit{pod: pod, Unit: topup.Unit{State: topup.Pending}})
+	}
+	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
+		t.settled, t.desired = false, 0
+		if ds := seen.daemonSet; ds != nil && ds.Status.ObservedGeneration == ds.Generation {
+			t.settled, t.desired = true, int(ds.Status.DesiredNumberScheduled)
+			t.rolling = t.desired - int(ds.Status.UpdatedNumberScheduled)
+		}
+	}
+	zones := map[string]int32{}
+	var held []corev1.ResourceList
+	for _, u := range units {
+		if done.deleted[u.UID] {
+			continue
+		}
+		switch u.State {
+		case topup.Pending:
+			t.pending++
+			if message, ok := unschedulable(u.pod); ok && t.waiting == "" {
+				t.waiting = message
+			}
+		case topup.Bound:
+			t.bound++
+			zones[seen.zones[u.pod.Spec.NodeName]]++
+			held = append(held, requestsOf(u.pod))
+		case topup.Terminating, topup.Lost, topup.Foreign:
+		}
+	}
+	t.capacity = sum(held)
+	for zone, n := range zones {
+		t.domains = append(t.domains, v1alpha1.DomainStatus{Zone: zone, ReadyReplicas: n})
+	}
+	slices.SortFunc(t.domains, func(a, b v1alpha1.DomainStatus) int { return cmp.Compare(a.Zone, b.Zone) })
+	return t
+}
+
+// statusOf puts a tally into a status, on top of the one there was.
+func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consumption, now time.Time) v1alpha1.HeadroomStatus {
+	status := *headroom.Status.DeepCopy()
+	status.ObservedGeneration = headroom.Generation
+	status.Replicas = int32(t.bound + t.pending) //nolint:gosec // as many pods as fit a cluster
+	status.ReadyReplicas = int32(t.bound)        //nolint:gosec // as above
+	status.PendingReplicas = int32(t.pending)    //nolint:gosec // as above
+	status.Selector = labels.SelectorFromSet(labels.Set{v1alpha1.LabelHeadroom: headroom.Name}).String()
+	status.Capacity = t.capacity
+	status.Domains = t.domains
+	for _, c := range consumed {
+		if status.LastConsumedTime == nil || status.LastConsumedTime.Time.Before(c.Time.Truncate(time.Second)) {
+			status.LastConsumedTime = &metav1.Time{Time: c.Time.Truncate(time.Second)}
+		}
+	}
+	ready := readyCondition(t)
+	setCondition(&status.Conditions, ready, headroom.Generation, now)
+	setCondition(&status.Conditions, filledCondition(t, ready), headroom.Generation, now)
+	return status
+}
+
+// report writes the status if it changed, and then tells what happened: events, metrics, who consumed what.
+func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done *outcome) error {
+	key := client.ObjectKeyFromObject(headroom)
+	consumed, retry := r.ledger.Report(key)
+	done.retry = soonest(done.retry, retry)
+
+	t := count(headroom, seen, p, done)
+	status := statusOf(headroom, t, consumed, r.Clock.Now())
+	if !equality.Semantic.DeepEqual(status, headroom.Status) {
+		changed := headroom.DeepCopy()
+		changed.Status = status
+		patch := client.MergeFromWithOptions(headroom, client.MergeFromWithOptimisticLock{})
+		if err := r.Client.Status().Patch(ctx, changed, patch); err != nil {
+			r.ledger.Restore(key, consumed)
+			if apierrors.IsNotFound(err) {
+				return nil // deleted meanwhile
+			}
+			return fmt.Errorf("writing the status: %w", err)
+		}
+	}
+	r.Metrics.Consumed.WithLabelValues(key.Namespace, key.Name).Add(float64(len(consumed)))
+	if done.problem != nil && p.refused == nil {
+		r.Metrics.Refused.WithLabelValues(done.problem.reason).Inc()
+	}
+	r.refill.limit(key, t.desired-t.bound, seen.at)
+	for _, e := range eventsOf(headroom.Status, status, t, len(done.created), consumed) {
+		r.Recorder.Eventf(headroom, e.related, e.kind, e.reason, e.action, "%s", e.note)
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package headroom
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// unit is one placeholder as observed, with the pod it was made from.
+type unit struct {
+	topup.Unit
+	pod *corev1.Pod
+}
+
+// stateOf says where a placeholder is in its life. Of the pods that carry the Headroom's label, mine are those that the
+// Headroom controls; deleting are those whose deletion this process asked for; nodeGone says that the pod's node is gone.
+func stateOf(pod *corev1.Pod, mine, deleting, nodeGone bool) topup.State {
+	switch {
+	case !mine:
+		return topup.Foreign
+	case deleting || pod.DeletionTimestamp != nil:
+		return topup.Terminating
+	case pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded:
+		return topup.Lost
+	case pod.Spec.NodeName == "":
+		return topup.Pending
+	case nodeGone:
+		return topup.Lost
+	default:
+		return topup.Bound
+	}
+}
+
+// unitOf makes the planner's view of a pod.
+func unitOf(headroom *v1alpha1.Headroom, pod *corev1.Pod, state topup.State, nodeLabels map[string]string) unit {
+	ordinal, ok := placeholder.Ordinal(headroom.Name, pod.Name)
+	if !ok {
+		ordinal = -1
+	}
+	u := unit{
+		pod: pod,
+		Unit: topup.Unit{
+			Name: pod.Name, UID: pod.UID, Ordinal: ordinal, State: state,
+			Template: pod.Annotations[v1alpha1.AnnotationTemplateHash],
+			Exchange: placeholder.IsExchange(pod),
+			Created:  pod.CreationTimestamp.Time,
+		},
+	}
+	if state == topup.Bound {
+		u.BoundAt = scheduledAt(pod)
+		for _, key := range topologyKeys(headroom) {
+			u.Domains = append(u.Domains, nodeLabels[key])
+		}
+	}
+	return u
+}
+
+// topologyKeys are the keys over which the units are kept even: those of the Headroom's own constraints, else zone and host.
+func topologyKeys(headroom *v1alpha1.Headroom) []string {
+	if len(headroom.Spec.TopologySpreadConstraints) == 0 {
+		return []string{corev1.LabelTopologyZone, corev1.LabelHostname}
+	}
+	keys := make([]string, 0, len(headroom.Spec.TopologySpreadConstraints))
+	for _, constraint := range headroom.Spec.TopologySpreadConstraints {
+		keys = append(keys, constraint.TopologyKey)
+	}
+	return keys
+}
+
+func scheduledAt(pod *corev1.Pod) time.Time {
+	if c := scheduledCondition(pod); c != nil && c.Status == corev1.ConditionTrue {
+		return c.LastTransitionTime.Time
+	}
+	return pod.CreationTimestamp.Time
+}
+
+// unschedulable returns what the scheduler said about a pod that it found no node for.
+func unschedulable(pod *corev1.Pod) (message string, ok bool) {
+	c := scheduledCondition(pod)
+	if c == nil || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
+		return "", false
+	}
+	return c.Message, true
+}
+
+func scheduledCondition(pod *corev1.Pod) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == corev1.PodScheduled {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// requestsOf is what a placeholder holds on its node.
+func requestsOf(pod *corev1.Pod) corev1.ResourceList {
+	total := corev1.ResourceList{}
+	add := func(list corev1.ResourceList) {
+		for name, quantity := range list {
+			sum := total[name]
+			sum.Add(quantity)
+			total[name] = sum
+		}
+	}
+	for i := range pod.Spec.Containers {
+		add(pod.Spec.Containers[i].Resources.Requests)
+	}
+	add(pod.Spec.Overhead)
+	return total
+}
+
+// sum adds up resource lists. The quantities have the canonical form that the API server would give them.
+func sum(lists []corev1.ResourceList) corev1.ResourceList {
+	total := map[corev1.ResourceName]*resource.Quantity{}
+	for _, list := range lists {
+		for name, quantity := range list {
+			if total[name] == nil {
+				total[name] = &resource.Quantity{Format: quantity.Format}
+			}
+			total[name].Add(quantity)
+		}
+	}
+	result := corev1.ResourceList{}
+	for name, quantity := range total {
+		result[name] = *quantity
+	}
+	return result
+}
+
+// headroomOwner is the name of the Headroom that controls an object.
+func headroomOwner(object metav1.Object) (name string, ok bool) {
+	owner := metav1.GetControllerOfNoCopy(object)
+	if owner == nil || owner.Kind != v1alpha1.KindHeadroom || owner.APIVersion != v1alpha1.GroupVersion.String() {
+		return "", false
+	}
+	return owner.Name, true
+}

@@ -1,0 +1,133 @@
+package headroom
+
+import (
+	"context"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// Indexes of the cache.
+const (
+	// indexHeadroom finds the pods that carry a Headroom's label.
+	indexHeadroom = "headroom"
+	// indexNode finds the placeholders on a node.
+	indexNode = "node"
+	// indexPriorityClass finds the Headrooms that name a PriorityClass.
+	indexPriorityClass = "priorityClass"
+)
+
+const (
+	// wakeBuffer is how many Headrooms can be waiting for the queue to take notice of their consumption.
+	wakeBuffer = 1024
+	// firstBackoff and lastBackoff bound the wait after an error. It doubles each time.
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = time.Minute
+)
+
+// Register adds the Reconciler to a manager: it is told of every change that can make a Headroom's plan or status another.
+func (r *Reconciler) Register(ctx context.Context, mgr manager.Manager, concurrency int) error {
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstBackoff, lastBackoff)
+	node := &metav1.PartialObjectMetadata{}
+	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+	return builder.ControllerManagedBy(mgr).
+		Named("headroom").
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: limiter}).
+		For(&v1alpha1.Headroom{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&appsv1.DaemonSet{}).
+		Watches(&schedulingv1.PriorityClass{}, handler.EnqueueRequestsFromMapFunc(r.ofPriorityClass)).
+		WatchesMetadata(node, handler.EnqueueRequestsFromMapFunc(r.onNode), builder.WithPredicates(nodeChanged{})).
+		WatchesRawSource(source.Kind(mgr.GetCache(), &corev1.Pod{}, podHandler{r})).
+		WatchesRawSource(source.Func(r.wakeUp)).
+		Complete(r)
+}
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	if err := indexer.IndexField(ctx, &corev1.Pod{}, indexHeadroom, func(o client.Object) []string {
+		return []string{o.GetLabels()[v1alpha1.LabelHeadroom]}
+	}); err != nil {
+		return err
+	}
+	if err := indexer.IndexField(ctx, &corev1.Pod{}, indexNode, func(o client.Object) []string {
+		if pod, ok := o.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
+			return []string{pod.Spec.NodeName}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return indexer.IndexField(ctx, &v1alpha1.Headroom{}, indexPriorityClass, func(o client.Object) []string {
+		if headroom, ok := o.(*v1alpha1.Headroom); ok {
+			return []string{headroom.Spec.PriorityClassName}
+		}
+		return nil
+	})
+}
+
+// wakeUp is a source: it queues the Headrooms whose consumption became known.
+func (r *Reconciler) wakeUp(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case headroom := <-r.wake:
+				queue.Add(reconcile.Request{NamespacedName: headroom})
+			}
+		}
+	}()
+	return nil
+}
+
+// ofPriorityClass returns the Headrooms that name a PriorityClass.
+func (r *Reconciler) ofPriorityClass(ctx context.Context, class client.Object) []reconcile.Request {
+	list := &v1alpha1.HeadroomList{}
+	if err := r.Client.List(ctx, list, client.MatchingFields{indexPriorityClass: class.GetName()}); err != nil {
+		klog.FromContext(ctx).Error(err, "Listing Headrooms of a PriorityClass in the cache failed", "priorityClass", class.GetName())
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+// onNode returns the Headrooms that have placeholders on a node.
+func (r *Reconciler) onNode(ctx context.Context, node client.Object) []reconcile.Request {
+	list := &corev1.PodList{}
+	if err := r.Client.List(ctx, list, client.MatchingFields{indexNode: node.GetName()}); err != nil {
+		klog.FromContext(ctx).Error(err, "Listing placeholders of a node in the cache failed", "node", node.GetName())
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		key := types.NamespacedName{Namespace: list.Items[i].Namespace, Name: list.Items[i].Labels[v1alpha1.LabelHeadroom]}
+		requests = append(requests, reconcile.Request{NamespacedName: key})
+	}
+	return requests
+}
+
+// nodeChanged lets through what a plan or a status depends on: nodes that come and go, and their labels.
+type nodeChanged struct {
+	predicate.LabelChangedPredicate
+}
