@@ -1,0 +1,14 @@
+// Command headroom-controller keeps Headrooms topped up.
+package main
+
+import (
+	"os"
+
+	"k8s.io/component-base/cli"
+
+	"github.com/headroom-dev/headroom/pkg/controller/app"
+)
+
+func main() {
+	os.Exit(cli.Run(app.NewCommand()))
+}

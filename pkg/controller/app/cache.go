@@ -1,0 +1,94 @@
+package app
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// cacheOptions make the cache hold what is used and nothing else: no pod that is no placeholder, and of the rest only the
+// fields that the controller reads. The pods are shared with the cache, so nobody may change them.
+func cacheOptions(namespaces []string) cache.Options {
+	requirement, err := labels.NewRequirement(v1alpha1.LabelHeadroom, selection.Exists, nil)
+	if err != nil {
+		panic(err) // a constant
+	}
+	ours := labels.NewSelector().Add(*requirement)
+	node := &metav1.PartialObjectMetadata{}
+	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+	options := cache.Options{
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:       {Label: ours, Transform: trimPod, UnsafeDisableDeepCopy: ptr.To(true)},
+			&appsv1.DaemonSet{}: {Label: ours},
+			node:                {Transform: trimNode},
+		},
+	}
+	if len(namespaces) > 0 {
+		options.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range namespaces {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	return options
+}
+
+// trimPod keeps what the controller reads of a placeholder.
+func trimPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	trimmed := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
+			OwnerReferences: pod.OwnerReferences,
+		},
+		Spec: corev1.PodSpec{NodeName: pod.Spec.NodeName, Overhead: pod.Spec.Overhead},
+		Status: corev1.PodStatus{
+			Phase: pod.Status.Phase,
+		},
+	}
+	trimmed.Labels = pick(pod.Labels, v1alpha1.LabelHeadroom)
+	trimmed.Annotations = pick(pod.Annotations, v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationExchange)
+	for i := range pod.Spec.Containers {
+		trimmed.Spec.Containers = append(trimmed.Spec.Containers, corev1.Container{
+			Resources: corev1.ResourceRequirements{Requests: pod.Spec.Containers[i].Resources.Requests},
+		})
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled || condition.Type == corev1.DisruptionTarget {
+			trimmed.Status.Conditions = append(trimmed.Status.Conditions, condition)
+		}
+	}
+	return trimmed, nil
+}
+
+// trimNode keeps the labels, which say in which topology domains a node is.
+func trimNode(object any) (any, error) {
+	node, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	node.Annotations, node.ManagedFields, node.OwnerReferences, node.Finalizers = nil, nil, nil, nil
+	return node, nil
+}
+
+func pick(from map[string]string, keys ...string) map[string]string {
+	picked := make(map[string]string, len(keys))
+	for _, key := range keys {
+		if value, ok := from[key]; ok {
+			picked[key] = value
+		}
+	}
+	return picked
+}

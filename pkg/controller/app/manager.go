@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/config"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/controller/headroom"
+	"github.com/headroom-dev/headroom/pkg/controller/priority"
+	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+// stopTimeout is how long the controller takes at most to end what it has begun.
+const stopTimeout = 20 * time.Second
+
+// Scheme returns a scheme with every type the controller reads or writes.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// NewManager wires the controller, ready to be started. The metrics go to controller-runtime's registry, unless another one is
+// given: tests that run several controllers in one process give each its own.
+func NewManager(ctx context.Context, access *rest.Config, c *config.Config, registry prometheus.Registerer) (manager.Manager, error) {
+	if registry == nil {
+		registry = crmetrics.Registry
+	}
+	access = rest.CopyConfig(access)
+	access.QPS, access.Burst = c.Client.QPS, c.Client.Burst
+	mgr, err := manager.New(access, managerOptions(ctx, c))
+	if err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
+	reconciler := headroom.New(headroom.Options{
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Recorder: mgr.GetEventRecorder(headroom.Reporter),
+		Clock:    clock.RealClock{},
+		Metrics:  metrics.NewController(registry),
+		Defaults: placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
+		Limits: priority.Limits{
+			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
+			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass,
+		},
+	})
+	if err := reconciler.Register(ctx, mgr, c.ConcurrentReconciles); err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
+	if err := addWatcher(mgr, c, reconciler.Ledger()); err != nil {
+		return nil, err
+	}
+	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr)})
+	return mgr, addChecks(mgr)
+}
+
+func managerOptions(ctx context.Context, c *config.Config) manager.Options {
+	return manager.Options{
+		Scheme:  Scheme(),
+		Logger:  klog.FromContext(ctx),
+		Cache:   cacheOptions(c.Namespaces),
+		Client:  client.Options{Cache: &client.CacheOptions{}},
+		Metrics: metricsOptions(c),
+		Controller: ctrlconfig.Controller{
+			SkipNameValidation: ptr.To(true), // tests run several controllers in one process
+		},
+		HealthProbeBindAddress:        c.HealthProbeBindAddress,
+		LeaderElection:                c.LeaderElection.Enabled,
+		LeaderElectionID:              c.LeaderElection.LeaseName,
+		LeaderElectionNamespace:       c.LeaderElection.LeaseNamespace,
+		LeaderElectionReleaseOnCancel: true, // the process ends when the manager does
+		GracefulShutdownTimeout:       ptr.To(stopTimeout),
+		BaseContext:                   func() context.Context { return context.WithoutCancel(ctx) },
+	}
+}
+
+// metricsOptions serve metrics over HTTPS to whoever the API server lets get the non-resource URL /metrics.
+func metricsOptions(c *config.Config) metricsserver.Options {
+	return metricsserver.Options{
+		BindAddress:    c.MetricsBindAddress,
+		SecureServing:  true,
+		CertDir:        c.MetricsCertDir,
+		FilterProvider: filters.WithAuthenticationAndAuthorization,
+	}
+}
+
+func addWatcher(mgr manager.Manager, c *config.Config, ledger *consumption.Ledger) error {
+	clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("setting up the watch of events: %w", err)
+	}
+	watcher := &consumption.Watcher{
+		Client: clientset.EventsV1(), Namespaces: c.Namespaces, Ledger: ledger, Clock: clock.RealClock{},
+	}
+	if err := mgr.Add(watcher); err != nil {
+		return fmt.Errorf("setting up the watch of events: %w", err)
+	}
+	return nil
+}
+
+// states returns the state metrics of the leader; a controller that does not lead has none, or each would be scraped twice.
+func states(ctx context.Context, mgr manager.Manager) func() []metrics.HeadroomState {
+	return func() []metrics.HeadroomState {
+		select {
+		case <-mgr.Elected():
+		default:
+			return nil
+		}
+		list, err := headroom.States(ctx, mgr.GetCache())
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "Listing Headrooms for the metrics failed")
+		}
+		return list
+	}
+}
+
+func addChecks(mgr manager.Manager) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("setting up /healthz: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("setting up /readyz: %w", err)
+	}
+	return nil
+}
