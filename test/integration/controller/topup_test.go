@@ -1,0 +1,152 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+func TestUnitsAreMadeBoundAndReported(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a", "a", "b")...)
+	e.startController()
+	e.headroom("web", replicas(3))
+
+	h := e.waitFilled("web", 3)
+	require.Equal(t, []string{"web-headroom-0", "web-headroom-1", "web-headroom-2"}, e.names())
+	require.Equal(t, int32(3), h.Status.Replicas)
+	require.Equal(t, "3", h.Status.Capacity.Cpu().String())
+	require.Equal(t, []v1alpha1.DomainStatus{{Zone: "a", ReadyReplicas: 2}, {Zone: "b", ReadyReplicas: 1}}, h.Status.Domains)
+	require.Equal(t, "headroom.dev/headroom=web", h.Status.Selector)
+	require.Nil(t, h.Status.LastConsumedTime)
+	for _, pod := range e.pods() {
+		require.True(t, metav1.IsControlledBy(&pod, h))
+	}
+	e.waitEvent("web", "Created", "Created ")
+	e.waitEvent("web", "Refilled", "3 of 3 units are bound")
+}
+
+func TestScaleToZeroAndBack(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	e.headroom("web", replicas(3))
+	e.waitFilled("web", 3)
+
+	e.change("web", replicas(0))
+	e.waitFilled("web", 0)
+	require.Empty(t, e.pods())
+
+	e.change("web", replicas(2))
+	e.waitFilled("web", 2)
+}
+
+func TestDeletedHeadroomTakesItsPlaceholdersAlong(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	h := e.headroom("web", replicas(3))
+	e.waitFilled("web", 3)
+	require.NoError(t, e.client.Delete(t.Context(), h))
+	e.within(discovery, "no pod is left", func() error {
+		if names := e.names(); len(names) > 0 {
+			return fmt.Errorf("left: %v", names)
+		}
+		return nil
+	})
+}
+
+func TestFailedPlaceholderIsReplaced(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	e.headroom("web", replicas(2))
+	e.waitFilled("web", 2)
+	failed := e.pods()[0]
+	e.update(&failed, func(status *corev1.PodStatus) {
+		status.Phase, status.Reason = corev1.PodFailed, "OutOfcpu"
+	})
+	e.waitReplaced(failed.UID)
+	e.waitFilled("web", 2)
+}
+
+func TestPlaceholderOnADeletedNodeIsReplaced(t *testing.T) {
+	e := newEnvironment(t, nil)
+	nodes := e.nodes("a", "b")
+	e.startController()
+	e.headroom("web", replicas(1))
+	e.waitStatus("web", v1alpha1.ReasonValid, v1alpha1.ReasonToppingUp, 0, 1)
+	lost := e.pods()[0]
+	e.bind(&lost, nodes[0])
+	e.waitFilled("web", 1)
+
+	require.NoError(t, e.client.Delete(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodes[0]}}))
+	e.waitReplaced(lost.UID)
+	e.waitStatus("web", v1alpha1.ReasonValid, v1alpha1.ReasonToppingUp, 0, 1)
+}
+
+func TestSpecChangeRollsThrough(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	e.headroom("web", replicas(8))
+	e.waitFilled("web", 8)
+	watched := e.watchBound("web")
+	e.change("web", func(spec *v1alpha1.HeadroomSpec) { spec.NodeSelector = map[string]string{"test": e.namespace} })
+	e.waitFilled("web", 8)
+	for _, pod := range e.pods() {
+		require.Equal(t, e.namespace, pod.Spec.NodeSelector["test"])
+	}
+	require.GreaterOrEqual(t, watched(), 6, "at most a quarter of 8 is away at once")
+}
+
+func TestRestartedControllerMakesNoDuplicates(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	first := e.startController()
+	e.headroom("web", replicas(5))
+	e.waitFilled("web", 5)
+	first.stop()
+	gone := e.pods()[2]
+	e.delete(&gone)
+	e.change("web", replicas(7))
+
+	e.startController()
+	e.waitFilled("web", 7)
+	require.Len(t, e.pods(), 7)
+}
+
+func TestPendingUnitsSayWhatTheSchedulerSays(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.startController()
+	e.headroom("web", replicas(1))
+	e.waitStatus("web", v1alpha1.ReasonValid, v1alpha1.ReasonToppingUp, 0, 1)
+	pod := e.pods()[0]
+	e.update(&pod, func(status *corev1.PodStatus) {
+		status.Conditions = append(status.Conditions, corev1.PodCondition{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/5 nodes are available",
+		})
+	})
+	h := e.waitStatus("web", v1alpha1.ReasonValid, v1alpha1.ReasonWaitingForRoom, 0, 1)
+	require.Contains(t, messageOf(h, v1alpha1.ConditionFilled), "0/5 nodes are available")
+	e.waitEvent("web", "CannotFill", "0/5 nodes are available")
+}
+
+// waitReplaced waits until the pod is gone.
+func (e *environment) waitReplaced(uid types.UID) {
+	e.Helper()
+	e.eventually("the pod is replaced", func() error {
+		for _, pod := range e.pods() {
+			if pod.UID == uid {
+				return fmt.Errorf("%s is there", pod.Name)
+			}
+		}
+		return nil
+	})
+}
