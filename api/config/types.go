@@ -18,8 +18,6 @@ type HeadroomArgs struct {
 	VictimWaitSeconds int32
 	// EvictionParallelism is how many victims of one consumer are deleted at the same time.
 	EvictionParallelism int32
-	// CandidateNodes is to how many nodes with headroom a consumer's cycle is narrowed. 0: not narrowed.
-	CandidateNodes int32
 	// IgnoredResources are the ones that NodeResourcesFit ignores.
 	IgnoredResources []string
 	// IgnoredResourceGroups are the ones that NodeResourcesFit ignores.

@@ -3,6 +3,8 @@ package scheme_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,7 +83,6 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
       swap: false
       victimWaitSeconds: 0
       evictionParallelism: 2
-      candidateNodes: 0
       ignoredResources: [example.com/licence]
       ignoredResourceGroups: [example.org]
 `)
@@ -144,7 +145,6 @@ func TestArgumentsSurviveTheRoundTrip(t *testing.T) {
 			Swap:                  rapid.Bool().Draw(t, "swap"),
 			VictimWaitSeconds:     rapid.Int32().Draw(t, "wait"),
 			EvictionParallelism:   rapid.Int32().Draw(t, "parallelism"),
-			CandidateNodes:        rapid.Int32().Draw(t, "candidates"),
 			IgnoredResources:      rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "resources"),
 			IgnoredResourceGroups: rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "groups"),
 		}
@@ -198,7 +198,6 @@ func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
 		"a wait of an hour":    {func(a *config.HeadroomArgs) { a.VictimWaitSeconds = 3600 }, []string{"args.victimWaitSeconds"}},
 		"no parallelism":       {func(a *config.HeadroomArgs) { a.EvictionParallelism = 0 }, []string{"args.evictionParallelism"}},
 		"too much parallelism": {func(a *config.HeadroomArgs) { a.EvictionParallelism = 257 }, []string{"args.evictionParallelism"}},
-		"too many candidates":  {func(a *config.HeadroomArgs) { a.CandidateNodes = 10_001 }, []string{"args.candidateNodes"}},
 		"an ignored resource that is none": {
 			func(a *config.HeadroomArgs) { a.IgnoredResources = []string{"a b"} }, []string{"args.ignoredResources[0]"},
 		},
@@ -206,8 +205,8 @@ func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
 			func(a *config.HeadroomArgs) { a.IgnoredResourceGroups = []string{"a/b"} }, []string{"args.ignoredResourceGroups[0]"},
 		},
 		"two at once": {
-			func(a *config.HeadroomArgs) { a.EvictionParallelism, a.CandidateNodes = 0, -1 },
-			[]string{"args.evictionParallelism", "args.candidateNodes"},
+			func(a *config.HeadroomArgs) { a.EvictionParallelism, a.VictimWaitSeconds = 0, -1 },
+			[]string{"args.victimWaitSeconds", "args.evictionParallelism"},
 		},
 	}
 	for name, tt := range tests {
@@ -222,5 +221,16 @@ func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
 			}
 			require.Equal(t, tt.want, got)
 		})
+	}
+}
+
+func TestEveryArgumentIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/reference/scheduler-args.md")
+	require.NoError(t, err)
+	args := reflect.TypeFor[v1.HeadroomArgs]()
+	for i := range args.NumField() {
+		if name, _, _ := strings.Cut(args.Field(i).Tag.Get("json"), ","); name != "" {
+			require.Contains(t, string(page), "`"+name+"`")
+		}
 	}
 }

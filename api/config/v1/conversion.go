@@ -18,7 +18,6 @@ func toInternal(in *HeadroomArgs, out *config.HeadroomArgs, _ conversion.Scope) 
 	out.Swap = ptr.Deref(in.Swap, false)
 	out.VictimWaitSeconds = ptr.Deref(in.VictimWaitSeconds, 0)
 	out.EvictionParallelism = ptr.Deref(in.EvictionParallelism, 0)
-	out.CandidateNodes = ptr.Deref(in.CandidateNodes, 0)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil
@@ -35,7 +34,6 @@ func fromInternal(in *config.HeadroomArgs, out *HeadroomArgs, _ conversion.Scope
 	out.Swap = ptr.To(in.Swap)
 	out.VictimWaitSeconds = ptr.To(in.VictimWaitSeconds)
 	out.EvictionParallelism = ptr.To(in.EvictionParallelism)
-	out.CandidateNodes = ptr.To(in.CandidateNodes)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil

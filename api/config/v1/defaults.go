@@ -11,7 +11,6 @@ import (
 const (
 	defaultVictimWaitSeconds   = 30
 	defaultEvictionParallelism = 8
-	defaultCandidateNodes      = 100
 	defaultWeight              = 1
 )
 
@@ -32,7 +31,6 @@ func SetDefaultsHeadroomArgs(args *HeadroomArgs) {
 	setDefault(&args.Swap, true)
 	setDefault(&args.VictimWaitSeconds, defaultVictimWaitSeconds)
 	setDefault(&args.EvictionParallelism, defaultEvictionParallelism)
-	setDefault(&args.CandidateNodes, defaultCandidateNodes)
 }
 
 func setDefault[T any](field **T, value T) {

@@ -32,10 +32,6 @@ type HeadroomArgs struct {
 	// evictionParallelism is how many victims of one consumer are deleted at the same time. 1 to 256. Default: 8.
 	// +optional
 	EvictionParallelism *int32 `json:"evictionParallelism,omitempty"`
-	// candidateNodes is to how many of the best nodes with headroom a consumer's scheduling cycle is narrowed. More nodes
-	// cost time; fewer make it likelier that a second pass is needed. 0 to 10000, 0 for no narrowing. Default: 100.
-	// +optional
-	CandidateNodes *int32 `json:"candidateNodes,omitempty"`
 	// ignoredResources of the built-in NodeResourcesFit, whose Filter the plugin stands in for: set both alike.
 	// Default: none.
 	// +optional

@@ -39,11 +39,6 @@ func (in *HeadroomArgs) DeepCopyInto(out *HeadroomArgs) {
 		*out = new(int32)
 		**out = **in
 	}
-	if in.CandidateNodes != nil {
-		in, out := &in.CandidateNodes, &out.CandidateNodes
-		*out = new(int32)
-		**out = **in
-	}
 	if in.IgnoredResources != nil {
 		in, out := &in.IgnoredResources, &out.IgnoredResources
 		*out = make([]string, len(*in))

@@ -19,7 +19,6 @@ const (
 	maxWeight              = 1000
 	maxVictimWaitSeconds   = 600
 	maxEvictionParallelism = 256
-	maxCandidateNodes      = 10_000
 )
 
 // ValidateHeadroomArgs returns everything that is wrong with the arguments, each with its path below the given one.
@@ -28,7 +27,6 @@ func ValidateHeadroomArgs(path *field.Path, args *config.HeadroomArgs) field.Err
 	errs = append(errs, nodeRules(path.Child("nodeRules"), args.NodeRules)...)
 	errs = append(errs, between(path.Child("victimWaitSeconds"), args.VictimWaitSeconds, 0, maxVictimWaitSeconds)...)
 	errs = append(errs, between(path.Child("evictionParallelism"), args.EvictionParallelism, 1, maxEvictionParallelism)...)
-	errs = append(errs, between(path.Child("candidateNodes"), args.CandidateNodes, 0, maxCandidateNodes)...)
 	return append(errs, ignored(path, args)...)
 }
 
