@@ -153,7 +153,7 @@ func TestRolloutEndsOnAFullCluster(t *testing.T) {
 }
 
 // Whatever else happens meanwhile, a rollout takes no more than a quarter and at least one, even if nothing of the new
-// template ever fits or is admitted.
+// template ever fits or is admitted, and if the template changes again before the rollout is through.
 func TestRolloutTakesNoMoreThanItsBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCluster(t, rapid.IntRange(1, 20).Draw(t, "replicas"), rapid.SliceOfN(rapid.IntRange(0, 8), 1, 3).Draw(t, "free")...)
@@ -167,6 +167,9 @@ func TestRolloutTakesNoMoreThanItsBudget(t *testing.T) {
 		c.grace = rapid.Bool().Draw(t, "grace")
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			c.now = c.now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "seconds")) * time.Second)
+			if rapid.IntRange(0, 9).Draw(t, "spec") == 0 {
+				c.desired.Template = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "template")
+			}
 			crash := -1
 			if rapid.IntRange(0, 9).Draw(t, "crash") == 0 {
 				crash = rapid.IntRange(0, 6).Draw(t, "after")
