@@ -2,6 +2,7 @@ package topup_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -65,9 +66,9 @@ func unitsFrom(data []byte) []topup.Unit {
 			UID:      types.UID(fmt.Sprintf("uid-%d", len(units))),
 			Ordinal:  max(-1, ordinal),
 			State:    topup.State(data[1] % 5),
-			Template: fmt.Sprint(data[2] % 3),
+			Template: strconv.Itoa(int(data[2] % 3)),
 			Exchange: data[2]&4 != 0,
-			Domains:  []string{fmt.Sprint(data[2] >> 5)},
+			Domains:  []string{strconv.Itoa(int(data[2] >> 5))},
 			Created:  epoch.Add(time.Duration(data[3]>>4) * time.Second),
 			BoundAt:  epoch.Add(time.Duration(data[3]&15) * time.Second),
 		})
