@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestTheReportIsTheGoldenOne(t *testing.T) {
+	for name, args := range map[string][]string{
+		"report.golden.md":   nil,
+		"compare.golden.txt": {"-ranges", "testdata/ranges.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			require.NoError(t, run(append(args, "-raw", "testdata/raw-*.txt"), &out))
+			golden := filepath.Join("testdata", name)
+			if *update {
+				require.NoError(t, os.WriteFile(golden, out.Bytes(), 0o600))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), out.String())
+		})
+	}
+}
+
+func TestRatiosAreTakenWithinARound(t *testing.T) {
+	results, err := readAll("testdata/raw-*.txt")
+	require.NoError(t, err)
+	// Round 1: 2.4/2.0, round 2: 4.0/4.0. The ratio of the medians would be 3.2/3.0 as well as wrong.
+	assert.InDeltaSlice(t, []float64{1.2, 1}, results.ratios("a-one-per-node", 500, "burst-s", headroom, freeRoom), 1e-9)
+	// Stock preemption was measured in round 1 only.
+	assert.InDeltaSlice(t, []float64{12.5}, results.ratios("a-one-per-node", 500, "burst-s", stock, headroom), 1e-9)
+	assert.Empty(t, results.ratios("d-trickle-in-flood", 500, "burst-s", headroom, freeRoom))
+}
+
+func TestMedian(t *testing.T) {
+	for name, tc := range map[string]struct {
+		values []float64
+		want   float64
+		ok     bool
+	}{
+		"of nothing there is none":               {nil, 0, false},
+		"of an odd number it is the middle one":  {[]float64{9, 1, 2}, 2, true},
+		"of an even number the mean of two":      {[]float64{4, 1, 2, 9}, 3, true},
+		"of a single value it is the value":      {[]float64{7}, 7, true},
+		"the values are left in their own order": {[]float64{3, 2, 1}, 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := append([]float64(nil), tc.values...)
+			got, ok := median(tc.values)
+			assert.Equal(t, tc.ok, ok)
+			assert.InDelta(t, tc.want, got, 0)
+			assert.Equal(t, before, tc.values)
+		})
+	}
+}
+
+func TestThePageKeepsWhatIsNotGenerated(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.md")
+	require.NoError(t, os.WriteFile(page, []byte("# Mine\n"+generatedBegin+"\nold\n"+generatedEnd+"\nmine too\n"), 0o600))
+	for range 2 {
+		require.NoError(t, replaceGenerated(page, "new\n"))
+		got, err := os.ReadFile(page)
+		require.NoError(t, err)
+		assert.Equal(t, "# Mine\n"+generatedBegin+"\nnew\n"+generatedEnd+"\nmine too\n", string(got))
+	}
+	require.NoError(t, os.WriteFile(page, []byte("# Mine\n"), 0o600))
+	assert.ErrorContains(t, replaceGenerated(page, "new\n"), "lacks the lines")
+}
+
+func TestPlotsAreTheSameEachTime(t *testing.T) {
+	results, err := readAll("testdata/raw-*.txt")
+	require.NoError(t, err)
+	first, second := t.TempDir(), t.TempDir()
+	require.NoError(t, plotAll(first, results))
+	require.NoError(t, plotAll(second, results))
+	files, err := os.ReadDir(first)
+	require.NoError(t, err)
+	require.Len(t, files, 4, "cost and p99 of two scenarios")
+	for _, file := range files {
+		a, err := os.ReadFile(filepath.Join(first, file.Name()))
+		require.NoError(t, err)
+		b, err := os.ReadFile(filepath.Join(second, file.Name()))
+		require.NoError(t, err)
+		assert.Equal(t, string(a), string(b))
+		assert.Contains(t, string(a), "500")
+	}
+}
+
+func TestBadInputIsAnError(t *testing.T) {
+	assert.ErrorContains(t, run([]string{"-raw", "testdata/nothing-*"}, &bytes.Buffer{}), "run make bench first")
+	file := filepath.Join(t.TempDir(), "raw.txt")
+	require.NoError(t, os.WriteFile(file, []byte("BenchmarkScheduling/a/FreeRoom/5Nodes-2 1 nonsense\n"), 0o600))
+	assert.ErrorContains(t, run([]string{"-raw", file}, &bytes.Buffer{}), "parsing measurement")
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+)
+
+// Variants of a scenario.
+const (
+	freeRoom = "FreeRoom"
+	stock    = "StockPreemption"
+	headroom = "Headroom"
+)
+
+// Results are all measurements of some runs.
+type Results struct {
+	// Config has the lines `key: value` of the raw output (machine, date), each value once, in the order of reading.
+	Config []Setting
+	cells  []*cell
+}
+
+// Setting is one line `key: value`.
+type Setting struct{ Key, Value string }
+
+// cell holds the rounds of one workload, in the order in which they were measured.
+type cell struct {
+	scenario, variant string
+	nodes             int
+	rounds            []round
+}
+
+// round is one measurement. Two of the same name were taken in the same run, minutes apart at most.
+type round struct {
+	name   string
+	values map[string]float64
+}
+
+// roundKey is the configuration key that names the round of the lines that follow it.
+const roundKey = "round"
+
+func (r *Results) read(from io.Reader, name string) error {
+	reader := benchfmt.NewReader(from, name)
+	for reader.Scan() {
+		switch record := reader.Result().(type) {
+		case *benchfmt.Result:
+			r.add(record)
+		case *benchfmt.SyntaxError:
+			return fmt.Errorf("reading %s: %w", name, record)
+		}
+	}
+	if err := reader.Err(); err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	return nil
+}
+
+func (r *Results) add(result *benchfmt.Result) {
+	for _, config := range result.Config {
+		setting := Setting{config.Key, string(config.Value)}
+		if config.File && config.Key != roundKey && !slices.Contains(r.Config, setting) {
+			r.Config = append(r.Config, setting)
+		}
+	}
+	scenario, variant, nodes, ok := parseName(result.Name)
+	if !ok {
+		return
+	}
+	values := map[string]float64{}
+	for _, value := range result.Values {
+		values[value.Unit] = value.Value
+		if value.OrigUnit != "" {
+			values[value.OrigUnit] = value.OrigValue
+		}
+	}
+	c := r.cell(scenario, variant, nodes)
+	if c == nil {
+		c = &cell{scenario: scenario, variant: variant, nodes: nodes}
+		r.cells = append(r.cells, c)
+	}
+	c.rounds = append(c.rounds, round{result.GetConfig(roundKey), values})
+}
+
+// parseName takes Scheduling/SCENARIO/VARIANT/123Nodes-2 apart.
+func parseName(name benchfmt.Name) (scenario, variant string, nodes int, ok bool) {
+	_, parts := name.Parts()
+	var path []string
+	for _, part := range parts {
+		if text := string(part); strings.HasPrefix(text, "/") {
+			path = append(path, text[1:])
+		}
+	}
+	if len(path) != 3 {
+		return "", "", 0, false
+	}
+	nodes, err := strconv.Atoi(strings.TrimSuffix(path[2], "Nodes"))
+	return path[0], path[1], nodes, err == nil
+}
+
+func (r *Results) cell(scenario, variant string, nodes int) *cell {
+	for _, c := range r.cells {
+		if c.scenario == scenario && c.variant == variant && c.nodes == nodes {
+			return c
+		}
+	}
+	return nil
+}
+
+// scenarios returns the names of the scenarios that were measured, sorted.
+func (r *Results) scenarios() []string {
+	var names []string
+	for _, c := range r.cells {
+		names = append(names, c.scenario)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// sizes returns the numbers of nodes that a scenario was measured at, ascending; of all scenarios if it is empty.
+func (r *Results) sizes(scenario string) []int {
+	var sizes []int
+	for _, c := range r.cells {
+		if scenario == "" || c.scenario == scenario {
+			sizes = append(sizes, c.nodes)
+		}
+	}
+	slices.Sort(sizes)
+	return slices.Compact(sizes)
+}
+
+// values returns one unit of a workload over its rounds; rounds without the unit are left out.
+func (r *Results) values(scenario, variant string, nodes int, unit string) []float64 {
+	c := r.cell(scenario, variant, nodes)
+	if c == nil {
+		return nil
+	}
+	var values []float64
+	for _, round := range c.rounds {
+		if value, ok := round.values[unit]; ok {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// ratios divides one unit of two variants round by round: neighbours in time, whatever else the machine did meanwhile.
+func (r *Results) ratios(scenario string, nodes int, unit, over, under string) []float64 {
+	a, b := r.cell(scenario, over, nodes), r.cell(scenario, under, nodes)
+	if a == nil || b == nil {
+		return nil
+	}
+	var ratios []float64
+	for _, top := range a.rounds {
+		i := slices.IndexFunc(b.rounds, func(bottom round) bool { return bottom.name == top.name })
+		if i < 0 || b.rounds[i].values[unit] == 0 {
+			continue
+		}
+		if value, ok := top.values[unit]; ok {
+			ratios = append(ratios, value/b.rounds[i].values[unit])
+		}
+	}
+	return ratios
+}
+
+// median returns the middle value, the mean of the two middle ones for an even number, and whether there is any.
+func median(values []float64) (float64, bool) {
+	if len(values) == 0 {
+		return 0, false
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle], true
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2, true
+}

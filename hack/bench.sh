@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Runs the scheduling benchmark: BENCH_ROUNDS times all variants of the scenarios, so that the variants alternate. Leaves in
+# BENCH_OUT: raw-TIME.txt for benchstat and bench-report, profiles/ of each workload, top-TIME.txt with the costliest functions
+# of the Headroom variant, log-TIME.txt. `make help` says what the variables mean; TOOLS_DIR has etcd.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+mkdir -p "$BENCH_OUT/profiles" "$BENCH_OUT/artifacts"
+out=$(cd "$BENCH_OUT" && pwd)
+now=$(date -u +%Y%m%dT%H%M%SZ)
+raw=$out/raw-$now.txt log=$out/log-$now.txt top=$out/top-$now.txt
+bench=$out/scheduling.test
+export PATH=$TOOLS_DIR:$PATH ARTIFACTS=$out/artifacts
+
+go test -c -o "$bench" ./test/perf/scheduling
+touch "$out/.started"
+{
+  echo "date: $(date -u +%Y-%m-%d)"
+  echo "commit: $(git describe --always --dirty 2>/dev/null || echo unknown)"
+  echo "go: $(go env GOVERSION)"
+  echo "cores: $(nproc)"
+  echo "memory: $(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)"
+  [[ -z ${BENCH_NOTE:-} ]] || echo "note: $BENCH_NOTE"
+} >"$raw"
+
+status=0
+for ((round = 1; round <= BENCH_ROUNDS; round++)); do
+  echo "bench: round $round of $BENCH_ROUNDS, load average $(cut -d' ' -f1-3 /proc/loadavg), log in $log" >&2
+  echo "round: $now-$round" >>"$raw"
+  (cd test/perf/scheduling && "$bench" -test.run '^$' -test.benchtime 1x -test.timeout 6h \
+    -test.bench "^BenchmarkScheduling\$/($BENCH_SCENARIOS)/($BENCH_VARIANTS)/^($BENCH_NODES)Nodes\$" \
+    -v=0 -data-items-dir "$out/profiles" -perf-cpuprofile -perf-memprofile) 2>&1 |
+    tee -a "$log" | { grep -aE --line-buffered '^(goos|goarch|cpu): |^Benchmark[^ ]+[[:space:]]+[0-9]+[[:space:]]' || true; } >>"$raw" || status=1
+done
+
+find "$out/profiles" -name 'Headroom_*' -newer "$out/.started" | sort | while read -r profile; do
+  case $profile in
+    *-cpu.prof) args=() ;;
+    *-delta-mem.prof) args=(-sample_index=alloc_space) ;;
+    *) continue ;;
+  esac
+  printf '\n### %s\n' "$(basename "$profile")"
+  go tool pprof -top -cum -nodecount=70 "${args[@]}" "$profile" 2>/dev/null
+done >"$top"
+find "$out/profiles" \( -name '*-start-mem.prof' -o -name '*-end-mem.prof' \) -delete
+
+go run ./hack/bench-report -raw "$raw" -ranges test/perf/scheduling/ranges.yaml
+echo "bench: raw output in $raw, costliest functions in $top" >&2
+[[ $status == 0 ]] || echo "bench: a workload failed, see $log" >&2
+exit "$status"
