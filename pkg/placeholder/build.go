@@ -1,35 +1,91 @@
 package placeholder
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
+const (
+	// DefaultImage does nothing, runs as any user, and is on most nodes already.
+	DefaultImage = "registry.k8s.io/pause:3.10.2"
+	// DefaultPriorityClassName is the API's default of spec.priorityClassName.
+	DefaultPriorityClassName = "headroom"
+	// ContainerName is the name of a placeholder's only container.
+	ContainerName = "placeholder"
+	// AnnotationSafeToEvict lets Cluster Autoscaler drain a node with placeholders, which it does not with other pods whose
+	// controller is a custom resource.
+	AnnotationSafeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+)
+
+// maxUnavailable bounds a rollout over the nodes to a quarter of the units, and at least one. Kubernetes rounds up.
+const maxUnavailable = "25%"
+
 // Defaults are the operator's choices for what a Headroom leaves open.
 type Defaults struct {
-	// Image is used if spec.image is empty. It must do nothing and need no user, token or volume, as the pause image does.
+	// Image is used if spec.image is empty; empty: DefaultImage. It must run for ever, as any user and with a read-only root
+	// file system.
 	Image string
-	// SchedulerName is used if spec.schedulerName is empty. Empty: the API server's default, default-scheduler.
+	// SchedulerName is used if spec.schedulerName is empty; empty: the API server's default, default-scheduler.
 	SchedulerName string
 }
 
-// Build makes the placeholder pod with this ordinal, of a Headroom with placement Cluster. It is ready to be created.
+// Build makes the placeholder pod with this ordinal, of a Headroom with placement Cluster that the API server has returned
+// (the owner reference needs its UID). It is ready to be created.
 func Build(headroom *v1alpha1.Headroom, defaults Defaults, ordinal int) *corev1.Pod {
-	return &corev1.Pod{}
+	template := podTemplate(headroom, defaults)
+	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	pod.Annotations[v1alpha1.AnnotationTemplateHash] = hashOf(template)
+	pod.Namespace = headroom.Namespace
+	pod.Name = Name(headroom.Name, ordinal)
+	pod.OwnerReferences = ownedBy(headroom)
+	return pod
 }
 
-// BuildDaemonSet makes the DaemonSet of a Headroom with placement PerNode. It is ready to be created or applied.
+// BuildDaemonSet makes the DaemonSet of a Headroom with placement PerNode. It is ready to be created, or to replace the spec
+// of the one that is there if its annotation v1alpha1.AnnotationTemplateHash is another one.
 func BuildDaemonSet(headroom *v1alpha1.Headroom, defaults Defaults) *appsv1.DaemonSet {
-	return &appsv1.DaemonSet{}
+	template := podTemplate(headroom, defaults)
+	hash := hashOf(template)
+	template.Annotations[v1alpha1.AnnotationTemplateHash] = hash
+	return &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       headroom.Namespace,
+			Name:            DaemonSetName(headroom.Name),
+			Labels:          Labels(headroom.Name),
+			Annotations:     map[string]string{v1alpha1.AnnotationTemplateHash: hash},
+			OwnerReferences: ownedBy(headroom),
+		},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: headroom.Name}},
+			Template: template,
+			UpdateStrategy: appsv1.DaemonSetUpdateStrategy{
+				Type:          appsv1.RollingUpdateDaemonSetStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDaemonSet{MaxUnavailable: ptr.To(intstr.FromString(maxUnavailable))},
+			},
+		},
+	}
 }
 
 // TemplateHash identifies what the placeholders of a Headroom are made from: two Headrooms, or two states of one, with the
 // same hash get the same pods except for name and owner. It depends on the operator's defaults too, and neither on replicas
 // nor on consumers. It is the value of the annotation v1alpha1.AnnotationTemplateHash.
 func TemplateHash(headroom *v1alpha1.Headroom, defaults Defaults) string {
-	return ""
+	return hashOf(podTemplate(headroom, defaults))
+}
+
+// Labels are those by which the placeholders of a Headroom are found.
+func Labels(headroom string) map[string]string {
+	return map[string]string{v1alpha1.LabelHeadroom: headroom, v1alpha1.LabelOpenFaaSHeadroom: headroom}
 }
 
 // MarkExchange notes on a pod made by Build that a rollout creates it in the place of one that held room.
@@ -40,4 +96,83 @@ func MarkExchange(pod *corev1.Pod) {
 // IsExchange reports whether MarkExchange noted something on the pod.
 func IsExchange(pod *corev1.Pod) bool {
 	return pod.Annotations[v1alpha1.AnnotationExchange] == "true"
+}
+
+// podTemplate is all that the placeholders of a Headroom have in common. It shares no memory with the Headroom.
+func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTemplateSpec {
+	spec := headroom.Spec.DeepCopy()
+	labels, annotations := spec.PodLabels, spec.PodAnnotations
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for key, value := range Labels(headroom.Name) {
+		labels[key] = value
+	}
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[AnnotationSafeToEvict] = "true"
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
+		Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{
+				Name:            ContainerName,
+				Image:           firstNonEmpty(spec.Image, defaults.Image, DefaultImage),
+				ImagePullPolicy: corev1.PullIfNotPresent, // Else a tag "latest" makes every refill ask the registry.
+				Resources:       resources(spec.Requests),
+				SecurityContext: containerSecurity(spec.SecurityContext),
+			}},
+			ImagePullSecrets:  spec.ImagePullSecrets,
+			PriorityClassName: firstNonEmpty(spec.PriorityClassName, DefaultPriorityClassName),
+			SchedulerName:     firstNonEmpty(spec.SchedulerName, defaults.SchedulerName),
+			RuntimeClassName:  spec.RuntimeClassName,
+			// Without a grace period the room is free, and the object gone, as soon as somebody takes it.
+			TerminationGracePeriodSeconds: ptr.To[int64](0),
+			NodeSelector:                  spec.NodeSelector,
+			Affinity:                      spec.Affinity,
+			Tolerations:                   spec.Tolerations,
+			TopologySpreadConstraints:     spec.TopologySpreadConstraints,
+			SecurityContext:               podSecurity(spec.PodSecurityContext, spec.SecurityContext),
+			AutomountServiceAccountToken:  ptr.To(false), // Without a token the pod has no volumes either.
+			EnableServiceLinks:            ptr.To(false),
+		},
+	}
+}
+
+// resources requests without limits: with limits equal to whole CPUs the pod would be Guaranteed, and kubelet's static CPU
+// manager would give it cores of its own, which it takes back from nobody at once. Extended resources and huge pages cannot
+// be overcommitted, and Kubernetes requires limits equal to their requests; they do not count for Guaranteed.
+func resources(requests corev1.ResourceList) corev1.ResourceRequirements {
+	r := corev1.ResourceRequirements{Requests: requests}
+	for name, quantity := range requests {
+		if strings.Contains(string(name), "/") || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
+			if r.Limits == nil {
+				r.Limits = corev1.ResourceList{}
+			}
+			r.Limits[name] = quantity
+		}
+	}
+	return r
+}
+
+// ownedBy makes the Headroom the controller: autoscalers treat pods without one as irreplaceable, and the garbage collector
+// removes the placeholders with their Headroom.
+func ownedBy(headroom *v1alpha1.Headroom) []metav1.OwnerReference {
+	return []metav1.OwnerReference{*metav1.NewControllerRef(headroom, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom))}
+}
+
+func hashOf(template corev1.PodTemplateSpec) string {
+	hash := sha256.New()
+	// The API's types always encode, with sorted keys, and a hash takes whatever it is given: there is no error to handle.
+	_ = json.NewEncoder(hash).Encode(template)
+	return hex.EncodeToString(hash.Sum(nil)[:8])
+}
+
+func firstNonEmpty(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
 }
