@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -48,7 +47,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return quiet(ctx, err)
 	}
 	say(out, "Ready after %s.\n", time.Since(started).Round(100*time.Millisecond))
-	say(out, usage(opts, c))
+	say(out, "%s", usage(opts, c))
 	select {
 	case <-ctx.Done():
 		return nil
@@ -73,18 +72,39 @@ func furnish(ctx context.Context, c *cluster.Cluster, opts *options, out io.Writ
 	if err := c.Kubeconfig(opts.kubeconfig); err != nil {
 		return err
 	}
-	say(out, "Adding %d nodes in %d zones ...", opts.nodes, opts.zones)
+	say(out, "Adding nodes: %d, zones: %d ...", opts.nodes, opts.zones)
 	if err := c.AddNodes(ctx, opts.nodeSpec()); err != nil {
 		return err
 	}
-	scheduler, err := cluster.FindProduct("headroom-scheduler")
+	if err := c.InstallCRD(ctx); err != nil {
+		return err
+	}
+	if err := runScheduler(ctx, c, opts); err != nil {
+		return err
+	}
+	if !opts.has(partController) {
+		return nil
+	}
+	var args []string
+	if opts.has(partScheduler) {
+		args = append(args, "--placeholder-scheduler-name=headroom-scheduler")
+	}
+	_, err := c.RunController(ctx, args...)
+	return err
+}
+
+// runScheduler runs one process for all pods: with the plugin, or as a plain kube-scheduler.
+func runScheduler(ctx context.Context, c *cluster.Cluster, opts *options) error {
+	if opts.has(partScheduler) {
+		_, err := c.RunHeadroomScheduler(ctx, cluster.MainScheduler)
+		return err
+	}
+	binary, err := cluster.FindProduct("headroom-scheduler")
 	if err != nil {
 		return err
 	}
-	if _, err := c.RunScheduler("kube-scheduler", scheduler); err != nil {
-		return err
-	}
-	return nil
+	_, err = c.RunScheduler("kube-scheduler", binary)
+	return err
 }
 
 func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
@@ -95,17 +115,53 @@ func usage(opts options, c *cluster.Cluster) string {
 	if err != nil {
 		kubeconfig = opts.kubeconfig
 	}
-	text := fmt.Sprintf(`In another terminal:
+	text := fmt.Sprintf(usageCluster, kubeconfig, c.Tools().Dir)
+	if opts.has(partController) {
+		text += usageController
+		if opts.has(partScheduler) {
+			text += usageScheduler
+		}
+	}
+	return text + fmt.Sprintf(usageEnd, c.LogDir())
+}
 
-  export KUBECONFIG=%s
-  export PATH=%s:$PATH    # kubectl
+const usageCluster = `In another terminal:
+
+  export KUBECONFIG=%s PATH=%s:$PATH
 
   kubectl get nodes -L topology.kubernetes.io/zone
   kubectl create deployment hello --image=hello --replicas=30
   kubectl get pods -o wide
-`, kubeconfig, c.Tools().Dir)
-	if !slices.Contains(opts.without, partController) {
-		text += ""
-	}
-	return text + fmt.Sprintf("\nThe logs are in %s. Ctrl-C ends the sandbox and removes all of it.", c.LogDir())
-}
+`
+
+const usageController = `
+Keep room for six pods of one CPU, and see it held:
+
+  kubectl create -f - <<EOF
+  {apiVersion: headroom.dev/v1alpha1, kind: Headroom, metadata: {name: web}, spec: {replicas: 6, requests: {cpu: "1"}}}
+  EOF
+  kubectl get hr -o wide
+  kubectl describe hr web
+`
+
+const usageScheduler = `
+Pods of headroom-scheduler take it when there is no other room:
+
+  kubectl create -f - <<EOF
+  apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: burst}
+  spec:
+    replicas: 50
+    selector: {matchLabels: {app: burst}}
+    template:
+      metadata: {labels: {app: burst}}
+      spec:
+        schedulerName: headroom-scheduler
+        containers: [{name: main, image: main, resources: {requests: {cpu: "1"}}}]
+  EOF
+  kubectl get events --field-selector involvedObject.kind=Headroom
+`
+
+const usageEnd = `
+The logs are in %s. Ctrl-C ends the sandbox and removes all of it.`

@@ -119,6 +119,9 @@ func (o options) validateKubeconfig() error {
 	return nil
 }
 
+// has tells whether a part of the product is wanted.
+func (o options) has(part string) bool { return !slices.Contains(o.without, part) }
+
 func (o options) nodeSpec() cluster.Nodes {
 	return cluster.Nodes{
 		Count: o.nodes, Zones: o.zones,
