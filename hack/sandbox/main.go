@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		err = errors.Join(err, c.Stop())
 	}()
 	if err := furnish(ctx, c, &opts, out); err != nil {
-		return quiet(ctx, err)
+		return quiet(ctx, c.KeepLogs(err))
 	}
 	say(out, "Ready after %s.\n", time.Since(started).Round(100*time.Millisecond))
 	say(out, "%s", usage(opts, c))
@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	case <-ctx.Done():
 		return nil
 	case err := <-c.Died():
-		return err
+		return c.KeepLogs(err)
 	}
 }
 

@@ -79,7 +79,7 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, err
 	}
 	if err := c.start(ctx, opts); err != nil {
-		return nil, errors.Join(c.keepLogs(err), c.Stop())
+		return nil, errors.Join(c.KeepLogs(err), c.Stop())
 	}
 	return c, nil
 }
@@ -135,9 +135,9 @@ func (c *Cluster) start(ctx context.Context, opts Options) error {
 	return c.startKWOK(opts)
 }
 
-// keepLogs moves the logs out of the temporary folder if the error names one of them, and corrects the path in the
-// error.
-func (c *Cluster) keepLogs(cause error) error {
+// KeepLogs is for an error that ends the cluster before its time: if it names a log file in the temporary folder, the
+// logs are moved to a folder that stays, and the error returned names that one.
+func (c *Cluster) KeepLogs(cause error) error {
 	if !c.ownLogs || !strings.Contains(cause.Error(), c.logDir) || errors.Is(cause, context.Canceled) {
 		return cause
 	}
@@ -162,7 +162,7 @@ func (c *Cluster) Stop() error {
 	return c.stopErr
 }
 
-// Died delivers one error when a program of the cluster ends without having been asked to.
+// Died delivers one error when a program of the cluster ends without having been asked to. See KeepLogs.
 func (c *Cluster) Died() <-chan error { return c.died }
 
 // Dir is the cluster's temporary folder; files put there go with the cluster.

@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/test/cluster/process"
 )
@@ -20,6 +25,9 @@ func (c *Cluster) InstallCRD(ctx context.Context) error {
 // systemNamespace holds the product's service accounts and leases.
 const systemNamespace = "headroom-system"
 
+// leadTimeout bounds the wait for a program to lead: the lease of one that crashed lasts 15 seconds.
+const leadTimeout = time.Minute
+
 // The ways to deploy headroom-scheduler: folders under manifests/scheduler.
 const (
 	// SecondScheduler runs it beside kube-scheduler, for pods with schedulerName headroom-scheduler (deployment B).
@@ -30,21 +38,30 @@ const (
 )
 
 // RunController applies the CRD and the controller's manifests and runs headroom-controller with them (see
-// RunDeployment), without ports, because two clusters on one machine would share them. args are added.
+// RunDeployment), without ports, because two clusters on one machine would share them. args are added. It returns
+// when the controller leads.
 func (c *Cluster) RunController(ctx context.Context, args ...string) (*process.Process, error) {
 	fixed := []string{
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect-lease-namespace=" + systemNamespace,
 	}
-	return c.runProduct(ctx, "headroom-controller", "controller", append(fixed, args...))
+	lease := client.ObjectKey{Namespace: systemNamespace, Name: "headroom-controller"}
+	return c.runProduct(ctx, "headroom-controller", "controller", lease, append(fixed, args...))
 }
 
 // RunHeadroomScheduler applies the CRD and the manifests of headroom-scheduler, deployed in one of the ways above,
-// and runs it with them (see RunDeployment), without a port. args are added.
+// and runs it with them (see RunDeployment), without a port. args are added. It returns when the scheduler leads.
 func (c *Cluster) RunHeadroomScheduler(ctx context.Context, way string, args ...string) (*process.Process, error) {
-	return c.runProduct(ctx, "headroom-scheduler", filepath.Join("scheduler", way), append([]string{"--secure-port=0"}, args...))
+	lease := client.ObjectKey{Namespace: systemNamespace, Name: "headroom-scheduler"}
+	if way == MainScheduler {
+		lease = client.ObjectKey{Namespace: metav1.NamespaceSystem, Name: "kube-scheduler"}
+	}
+	args = append([]string{"--secure-port=0"}, args...)
+	return c.runProduct(ctx, "headroom-scheduler", filepath.Join("scheduler", way), lease, args)
 }
 
-func (c *Cluster) runProduct(ctx context.Context, name, manifests string, args []string) (*process.Process, error) {
+func (c *Cluster) runProduct(
+	ctx context.Context, name, manifests string, lease client.ObjectKey, args []string,
+) (*process.Process, error) {
 	binary, err := FindProduct(name)
 	if err != nil {
 		return nil, err
@@ -60,9 +77,30 @@ func (c *Cluster) runProduct(ctx context.Context, name, manifests string, args [
 	if err != nil {
 		return nil, err
 	}
+	started := time.Now()
 	p, err := c.RunDeployment(ctx, objects, binary, args...)
 	if err != nil {
 		return nil, fmt.Errorf("running %s: %w", name, err)
 	}
-	return p, nil
+	return p, c.waitLeads(ctx, p, lease, started)
+}
+
+// waitLeads waits until a lease was renewed after the program was started, which nobody but the program does.
+func (c *Cluster) waitLeads(ctx context.Context, p *process.Process, lease client.ObjectKey, started time.Time) error {
+	cl, err := c.Client()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, leadTimeout, fmt.Errorf("it does not lead after %s", leadTimeout))
+	defer cancel()
+	return p.WaitReady(ctx, func(ctx context.Context) error {
+		held := &coordinationv1.Lease{}
+		if err := cl.Get(ctx, lease, held); err != nil {
+			return err
+		}
+		if renewed := held.Spec.RenewTime; renewed == nil || renewed.Time.Before(started) {
+			return fmt.Errorf("the lease %s is not its own", lease)
+		}
+		return nil
+	})
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -180,7 +181,13 @@ func TestClustersDoNotDisturbEachOther(t *testing.T) {
 	t.Run("a program that dies later is reported", func(t *testing.T) {
 		_, err := second.RunProcess("mayfly", "/bin/sh", "-c", "echo tired; exit 7")
 		require.NoError(t, err)
-		require.EqualError(t, <-second.Died(), "mayfly ended with exit status 7: tired (log: "+second.LogDir()+"/mayfly.log)")
+		died := <-second.Died()
+		require.EqualError(t, died, "mayfly ended with exit status 7: tired (log: "+second.LogDir()+"/mayfly.log)")
+		var log string
+		_, err = fmt.Sscanf(second.KeepLogs(died).Error(), "mayfly ended with exit status 7: tired (log: %s", &log)
+		require.NoError(t, err)
+		require.NoError(t, second.Stop())
+		require.FileExists(t, strings.TrimSuffix(log, ")"))
 	})
 }
 
