@@ -6,8 +6,11 @@ import (
 
 	"k8s.io/component-base/cli"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
+
+	_ "github.com/headroom-dev/headroom/api/config/scheme"
+	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
 )
 
 func main() {
-	os.Exit(cli.Run(app.NewSchedulerCommand()))
+	os.Exit(cli.Run(app.NewSchedulerCommand(app.WithPlugin(headroom.Name, headroom.New))))
 }

@@ -49,7 +49,9 @@ func New(t *testing.T) *Cluster {
 	scheme := runtime.NewScheme()
 	require.NoError(t, clientgoscheme.AddToScheme(scheme))
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
-	headrooms, err := ctrlclient.New(rest.CopyConfig(config), ctrlclient.Options{Scheme: scheme})
+	jsonConfig := rest.CopyConfig(config)
+	jsonConfig.ContentType, jsonConfig.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	headrooms, err := ctrlclient.New(jsonConfig, ctrlclient.Options{Scheme: scheme})
 	require.NoError(t, err, "making a client for Headrooms")
 	c := &Cluster{Config: config, Client: kubernetes.NewForConfigOrDie(config), Headrooms: headrooms}
 	c.Namespace = c.CreateNamespace(t, nil)

@@ -1,0 +1,116 @@
+// Package entitlement says whether a pod may take the room of a Headroom, and if not, why not. It is pure: it knows what the
+// Headroom asks for and what the pod is, and talks to no API server.
+package entitlement
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// Consumer is what a Headroom may ask about a pod that wants its room.
+type Consumer struct {
+	// Namespace of the pod.
+	Namespace string
+	// NamespaceLabels are the labels of that namespace; nil if it is not known.
+	NamespaceLabels labels.Set
+	// Labels of the pod.
+	Labels labels.Set
+	// Priority of the pod.
+	Priority int32
+}
+
+// Rule is the `consumers` of one Headroom, ready to be asked about many pods. The zero value admits every pod.
+type Rule struct {
+	headroom          types.NamespacedName
+	named             bool
+	podSelector       labels.Selector
+	namespaceSelector labels.Selector
+	ownNamespace      bool
+	minPriority       *int32
+}
+
+// Compile returns the rule of a Headroom. It fails on a selector that does not parse, which the API server does not let pass;
+// the rule that it returns then admits no pod.
+func Compile(headroom types.NamespacedName, consumers *v1alpha1.Consumers) (*Rule, error) {
+	rule := &Rule{headroom: headroom}
+	if consumers == nil {
+		return rule, nil
+	}
+	rule.named = true
+	rule.minPriority = consumers.MinPriority
+	rule.ownNamespace = consumers.NamespaceSelector == nil && consumers.PodSelector != nil
+	var err error
+	if rule.podSelector, err = compile(consumers.PodSelector); err != nil {
+		rule.podSelector = labels.Nothing()
+		return rule, fmt.Errorf("parsing consumers.podSelector of Headroom %s: %w", headroom, err)
+	}
+	if rule.namespaceSelector, err = compile(consumers.NamespaceSelector); err != nil {
+		rule.namespaceSelector = labels.Nothing()
+		return rule, fmt.Errorf("parsing consumers.namespaceSelector of Headroom %s: %w", headroom, err)
+	}
+	return rule, nil
+}
+
+// compile returns nil, which is not asked, for an absent selector.
+func compile(selector *metav1.LabelSelector) (labels.Selector, error) {
+	if selector == nil {
+		return nil, nil
+	}
+	return metav1.LabelSelectorAsSelector(selector)
+}
+
+// Named says whether the Headroom has `consumers` at all: a pod that it admits is then one that it names.
+func (r *Rule) Named() bool {
+	return r.named
+}
+
+// Admits says whether the pod may take the Headroom's room.
+func (r *Rule) Admits(c *Consumer) bool {
+	return r.refusal(c) == admitted
+}
+
+// Refusal says in one clause why the pod may not take the Headroom's room; it is empty if it may.
+func (r *Rule) Refusal(c *Consumer) string {
+	switch r.refusal(c) {
+	case priorityTooLow:
+		return fmt.Sprintf("priority %d is below consumers.minPriority %d of %s", c.Priority, *r.minPriority, r.headroom)
+	case otherNamespace:
+		return fmt.Sprintf("%s is for pods of its own namespace", r.headroom)
+	case podLabels:
+		return fmt.Sprintf("consumers.podSelector of %s does not match", r.headroom)
+	case namespaceLabels:
+		return fmt.Sprintf("consumers.namespaceSelector of %s does not match namespace %s", r.headroom, c.Namespace)
+	default:
+		return ""
+	}
+}
+
+type refusal int
+
+const (
+	admitted refusal = iota
+	priorityTooLow
+	otherNamespace
+	podLabels
+	namespaceLabels
+)
+
+func (r *Rule) refusal(c *Consumer) refusal {
+	switch {
+	case r.minPriority != nil && c.Priority < *r.minPriority:
+		return priorityTooLow
+	case r.ownNamespace && c.Namespace != r.headroom.Namespace:
+		return otherNamespace
+	case r.podSelector != nil && !r.podSelector.Matches(c.Labels):
+		return podLabels
+	case r.namespaceSelector != nil && !r.namespaceSelector.Matches(c.NamespaceLabels):
+		return namespaceLabels
+	default:
+		return admitted
+	}
+}

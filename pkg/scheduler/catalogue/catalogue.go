@@ -1,0 +1,106 @@
+// Package catalogue keeps what the scheduler has to know of every Headroom: which pods it admits and over which topology it
+// is spread. It follows the API server live.
+package catalogue
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
+)
+
+// Entry is one Headroom as the scheduler sees it. It is never changed; a change of the Headroom makes a new one.
+type Entry struct {
+	// Rule says which pods the Headroom admits.
+	Rule *entitlement.Rule
+	// SpreadKeys are the topology keys that the Headroom is spread over: those of its topologySpreadConstraints, each once,
+	// in their order, else zone and host.
+	SpreadKeys []string
+}
+
+// Catalogue holds the Headrooms by name. Its methods may be called concurrently.
+type Catalogue struct {
+	mu      sync.RWMutex
+	entries map[types.NamespacedName]*Entry
+	version atomic.Uint64
+	missing bool
+	ready   chan struct{}
+	isReady bool
+}
+
+// New returns an empty catalogue that is not ready.
+func New() *Catalogue {
+	return &Catalogue{entries: map[types.NamespacedName]*Entry{}, ready: make(chan struct{})}
+}
+
+// Ready is closed once the catalogue is complete, or is known to have nothing to hold because the cluster has no Headrooms.
+func (c *Catalogue) Ready() <-chan struct{} {
+	return c.ready
+}
+
+// Version changes whenever an answer of Get may have changed.
+func (c *Catalogue) Version() uint64 {
+	return c.version.Load()
+}
+
+// Get returns what is known of a Headroom, nil if nothing is. On a cluster without the CustomResourceDefinition of Headroom,
+// every Headroom is open to all pods of higher priority.
+func (c *Catalogue) Get(name types.NamespacedName) *Entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if entry := c.entries[name]; entry != nil || !c.missing {
+		return entry
+	}
+	rule, _ := entitlement.Compile(name, nil)
+	return &Entry{Rule: rule, SpreadKeys: spreadKeys(nil)}
+}
+
+// Set adds or replaces a Headroom. It fails on selectors that do not parse; such a Headroom admits no pod.
+func (c *Catalogue) Set(headroom *v1alpha1.Headroom) error {
+	name := types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}
+	rule, err := entitlement.Compile(name, headroom.Spec.Consumers)
+	entry := &Entry{Rule: rule, SpreadKeys: spreadKeys(headroom.Spec.TopologySpreadConstraints)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries[name] = entry
+	c.version.Add(1)
+	return err
+}
+
+// Delete removes a Headroom.
+func (c *Catalogue) Delete(name types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.entries, name)
+	c.version.Add(1)
+}
+
+// setMissing notes whether the cluster has the CustomResourceDefinition, and that this is known.
+func (c *Catalogue) setMissing(missing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missing = missing
+	c.version.Add(1)
+	if !c.isReady {
+		c.isReady = true
+		close(c.ready)
+	}
+}
+
+func spreadKeys(constraints []corev1.TopologySpreadConstraint) []string {
+	var keys []string
+	for _, constraint := range constraints {
+		if !slices.Contains(keys, constraint.TopologyKey) {
+			keys = append(keys, constraint.TopologyKey)
+		}
+	}
+	if len(keys) == 0 {
+		return []string{corev1.LabelTopologyZone, corev1.LabelHostname}
+	}
+	return keys
+}

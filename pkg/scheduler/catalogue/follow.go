@@ -1,0 +1,146 @@
+package catalogue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+const (
+	resource = "headrooms"
+	// firstProbe and lastProbe bound how long it takes to notice that the CustomResourceDefinition was installed.
+	firstProbe = 250 * time.Millisecond
+	lastProbe  = 15 * time.Second
+)
+
+// Follow keeps the catalogue up to date until the context ends, and calls changed after each change of a Headroom. Without a
+// configuration for the API server, which only tests lack, there are no Headrooms.
+func (c *Catalogue) Follow(ctx context.Context, config *rest.Config, changed func(types.NamespacedName)) error {
+	if config == nil {
+		c.setMissing(true)
+		return nil
+	}
+	client, err := newClient(config)
+	if err != nil {
+		return fmt.Errorf("making a client for Headrooms: %w", err)
+	}
+	go c.follow(ctx, client, changed)
+	return nil
+}
+
+func newClient(config *rest.Config) (*rest.RESTClient, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	config = rest.CopyConfig(config)
+	config.APIPath = "/apis"
+	config.GroupVersion = &v1alpha1.GroupVersion
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	// Custom resources have no protobuf, which the scheduler's own configuration asks for.
+	config.ContentType = runtime.ContentTypeJSON
+	config.AcceptContentTypes = runtime.ContentTypeJSON
+	return rest.RESTClientFor(config)
+}
+
+// follow waits for the CustomResourceDefinition and then runs an informer. Should the definition go away later, the informer
+// keeps trying by itself: its list comes back as soon as the definition does.
+func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
+	logger := klog.FromContext(ctx)
+	backoff := wait.Backoff{Duration: firstProbe, Factor: 2, Cap: lastProbe, Steps: 1 << 30}
+	said := false
+	_ = backoff.DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
+		err := client.Get().Resource(resource).VersionedParams(&metav1.ListOptions{Limit: 1}, metav1.ParameterCodec).Do(ctx).Error()
+		switch {
+		case err == nil:
+			return true, nil
+		case apierrors.IsNotFound(err):
+			c.setMissing(true)
+			if !said {
+				logger.Info("The cluster has no CustomResourceDefinition headrooms.headroom.dev; placeholders are open to every pod of higher priority until it is installed")
+				said = true
+			}
+		case ctx.Err() == nil:
+			logger.Error(err, "Headrooms cannot be read; no placeholder is taken until they can")
+		}
+		return false, nil
+	})
+	if ctx.Err() == nil {
+		c.inform(ctx, client, changed)
+	}
+}
+
+func (c *Catalogue) inform(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
+	logger := klog.FromContext(ctx)
+	set := func(obj any) {
+		headroom, ok := obj.(*v1alpha1.Headroom)
+		if !ok {
+			return
+		}
+		if err := c.Set(headroom); err != nil {
+			logger.Error(err, "A Headroom admits no pod", "headroom", klog.KObj(headroom))
+		}
+		changed(types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name})
+	}
+	informer := cache.NewSharedIndexInformer(
+		cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything()), &v1alpha1.Headroom{}, 0, nil)
+	_ = informer.SetTransform(trim)
+	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: set,
+		UpdateFunc: func(old, updated any) {
+			// Status changes with every placeholder; only the spec is of interest here.
+			if before, ok := old.(*v1alpha1.Headroom); ok {
+				if after, ok := updated.(*v1alpha1.Headroom); ok && before.Generation == after.Generation && after.Generation != 0 &&
+					before.UID == after.UID {
+					return
+				}
+			}
+			set(updated)
+		},
+		DeleteFunc: func(obj any) {
+			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = tombstone.Obj
+			}
+			if headroom, ok := obj.(*v1alpha1.Headroom); ok {
+				name := types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}
+				c.Delete(name)
+				changed(name)
+			}
+		},
+	})
+	if err != nil {
+		logger.Error(err, "Headrooms cannot be followed")
+		return
+	}
+	go func() {
+		select {
+		case <-registration.HasSyncedChecker().Done():
+			c.setMissing(false)
+		case <-ctx.Done():
+		}
+	}()
+	informer.RunWithContext(ctx)
+}
+
+// trim drops what the scheduler does not read.
+func trim(obj any) (any, error) {
+	if headroom, ok := obj.(*v1alpha1.Headroom); ok {
+		headroom.ManagedFields = nil
+		headroom.Annotations = nil
+		headroom.Status = v1alpha1.HeadroomStatus{}
+	}
+	return obj, nil
+}

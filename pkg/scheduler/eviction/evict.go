@@ -1,0 +1,145 @@
+package eviction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientset "k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/util/workqueue"
+)
+
+// Evictor deletes claimed placeholders.
+type Evictor struct {
+	// Client deletes.
+	Client clientset.Interface
+	// Pods tells whether a pod is gone.
+	Pods corelisters.PodLister
+	// Claims are what may be deleted.
+	Claims *Claims
+	// Wait bounds how long one victim that has a grace period or finalizers is waited for.
+	Wait time.Duration
+	// Parallelism is how many victims of one consumer are deleted at the same time.
+	Parallelism int
+}
+
+// Evict makes sure that the victims, which the consumer has claimed, are gone from the API server, and returns how many it
+// deleted itself. Victims that another consumer deletes, or that are being deleted already, are waited for. It fails with
+// nothing deleted if the consumer itself is gone or on its way.
+func (e *Evictor) Evict(ctx context.Context, consumer *corev1.Pod, victims []*corev1.Pod) (deleted int, err error) {
+	if err := e.wanted(consumer); err != nil {
+		return 0, err
+	}
+	var count atomic.Int64
+	if len(victims) == 1 {
+		err := e.evict(ctx, victims[0], &count)
+		return int(count.Load()), err
+	}
+	// The first failure stops the deletions that have not begun: the consumer will not be bound.
+	parallel, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	workqueue.ParallelizeUntil(parallel, e.Parallelism, len(victims), func(i int) {
+		if err := e.evict(parallel, victims[i], &count); err != nil {
+			cancel(err)
+		}
+	})
+	return int(count.Load()), context.Cause(parallel)
+}
+
+// wanted fails if the consumer was deleted in the meantime: no placeholder must go for it.
+func (e *Evictor) wanted(consumer *corev1.Pod) error {
+	current, err := e.Pods.Pods(consumer.Namespace).Get(consumer.Name)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && (current.UID != consumer.UID || current.DeletionTimestamp != nil):
+		return fmt.Errorf("pod %s/%s was deleted before headroom was taken for it; nothing was evicted", consumer.Namespace, consumer.Name)
+	case err != nil:
+		return fmt.Errorf("looking up pod %s/%s: %w", consumer.Namespace, consumer.Name, err)
+	}
+	return nil
+}
+
+func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.Int64) error {
+	promised := e.Claims.get(victim.UID)
+	if promised == nil {
+		return fmt.Errorf("placeholder %s/%s is not claimed", victim.Namespace, victim.Name)
+	}
+	select {
+	case promised.turn <- struct{}{}:
+		defer func() { <-promised.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for placeholder %s/%s, which another pod takes too: %w", victim.Namespace, victim.Name, ctx.Err())
+	}
+	if !e.Claims.isDeleted(promised) && victim.DeletionTimestamp == nil {
+		found, err := e.delete(ctx, victim)
+		if err != nil {
+			return err
+		}
+		if found {
+			count.Add(1)
+		}
+		e.Claims.markDeleted(promised)
+		if !found || len(victim.Finalizers) == 0 {
+			// With grace period 0 and no finalizer the API server has removed the object before it answered.
+			promised.goneOnce.Do(func() { close(promised.gone) })
+		}
+	}
+	return e.await(ctx, promised, victim)
+}
+
+// delete removes exactly this placeholder, not a later one of the same name, and says whether it was still there.
+func (e *Evictor) delete(ctx context.Context, victim *corev1.Pod) (found bool, err error) {
+	now := int64(0)
+	err = e.Client.CoreV1().Pods(victim.Namespace).Delete(ctx, victim.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &victim.UID},
+	})
+	if err == nil || apierrors.IsNotFound(err) {
+		return err == nil, nil
+	}
+	if apierrors.IsConflict(err) {
+		current, getErr := e.Client.CoreV1().Pods(victim.Namespace).Get(ctx, victim.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(getErr) || getErr == nil && current.UID != victim.UID {
+			return false, nil
+		}
+	}
+	return false, fmt.Errorf("%w placeholder %s/%s: %w", ErrRefused, victim.Namespace, victim.Name, err)
+}
+
+// await returns when the API server no longer has the victim.
+func (e *Evictor) await(ctx context.Context, promised *claim, victim *corev1.Pod) error {
+	select {
+	case <-promised.gone:
+		return nil
+	default:
+	}
+	// The deletion may have been seen before there was a claim to note it in.
+	if current, err := e.Pods.Pods(victim.Namespace).Get(victim.Name); apierrors.IsNotFound(err) || err == nil && current.UID != victim.UID {
+		e.Claims.Gone(victim.UID)
+		return nil
+	}
+	waitCtx, cancel := context.WithTimeoutCause(ctx, e.Wait, errTooLong)
+	defer cancel()
+	select {
+	case <-promised.gone:
+		return nil
+	case <-waitCtx.Done():
+		if errors.Is(context.Cause(waitCtx), errTooLong) {
+			return fmt.Errorf("%w %s/%s after %s; look for finalizers or a long grace period", ErrStayed, victim.Namespace, victim.Name, e.Wait)
+		}
+		return fmt.Errorf("waiting for placeholder %s/%s to be gone: %w", victim.Namespace, victim.Name, waitCtx.Err())
+	}
+}
+
+var errTooLong = errors.New("waited too long")
+
+var (
+	// ErrRefused is what Evict fails with when the API server does not delete a victim.
+	ErrRefused = errors.New("the API server refused to delete")
+	// ErrStayed is what Evict fails with when a victim is not gone in time.
+	ErrStayed = errors.New("there still is placeholder")
+)

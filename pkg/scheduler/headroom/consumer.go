@@ -1,0 +1,132 @@
+package headroom
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/resource"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+// consumer is a pod that may take headroom.
+type consumer struct {
+	pod      *corev1.Pod
+	priority int32
+	identity entitlement.Consumer
+	request  evictionorder.Resources
+	// admitted says of each Headroom of the inventory what it makes of the pod.
+	admitted []admission
+}
+
+// admission is what a Headroom makes of a consumer.
+type admission int8
+
+const (
+	// refused: its `consumers` do not admit the pod, or nothing is known of the Headroom.
+	refused admission = iota
+	// open: it is open to all.
+	open
+	// named: its `consumers` admit the pod.
+	named
+)
+
+// consumer returns the pod as a consumer, nil if it can take nothing whatever the cluster looks like. The inventory must be
+// fresh.
+func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
+	inv := p.shared.inventory
+	if inv.Placeholders() == 0 || !mayPreempt(pod) {
+		return nil
+	}
+	if p.isPlaceholder(pod) {
+		return nil
+	}
+	c := &consumer{pod: pod, priority: corev1helpers.PodPriority(pod), identity: p.identity(pod)}
+	var some bool
+	c.admitted, some = admissions(inv.Headrooms(), &c.identity)
+	if !some {
+		return c
+	}
+	requests := &framework.Resource{}
+	requests.SetMaxResource(resource.PodRequests(pod, resource.PodResourcesOptions{SkipPodLevelResources: !p.features.EnablePodLevelResources}))
+	for name := range requests.ScalarResources {
+		if p.ignored(name) {
+			delete(requests.ScalarResources, name)
+		}
+	}
+	c.request = inv.Request(requests)
+	return c
+}
+
+// mayPreempt says whether a pod may take anything from anyone. A pod that is bound already is here for a resize in place.
+func mayPreempt(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName == "" && (pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever)
+}
+
+func (p *Plugin) identity(pod *corev1.Pod) entitlement.Consumer {
+	identity := entitlement.Consumer{Namespace: pod.Namespace, Labels: labels.Set(pod.Labels), Priority: corev1helpers.PodPriority(pod)}
+	if namespace, err := p.handle.SharedInformerFactory().Core().V1().Namespaces().Lister().Get(pod.Namespace); err == nil {
+		identity.NamespaceLabels = namespace.Labels
+	}
+	return identity
+}
+
+func admissions(headrooms []*inventory.Headroom, identity *entitlement.Consumer) (admitted []admission, some bool) {
+	admitted = make([]admission, len(headrooms))
+	for i, h := range headrooms {
+		if h.Entry == nil || !h.Entry.Rule.Admits(identity) {
+			continue
+		}
+		admitted[i], some = open, true
+		if h.Entry.Rule.Named() {
+			admitted[i] = named
+		}
+	}
+	return admitted, some
+}
+
+// may says whether the consumer may take a placeholder.
+func (c *consumer) may(held *inventory.Held) bool {
+	return held.Evidence.Priority < c.priority && c.admission(held) != refused
+}
+
+func (c *consumer) admission(held *inventory.Held) admission {
+	if held.Evidence.Headroom < len(c.admitted) {
+		return c.admitted[held.Evidence.Headroom]
+	}
+	return refused
+}
+
+// takeable appends to dst[:0] the evidence about the placeholders on a node that the consumer may take.
+func (c *consumer) takeable(dst []evictionorder.Placeholder, node *inventory.Node) []evictionorder.Placeholder {
+	dst = dst[:0]
+	for i := range node.Held {
+		held := &node.Held[i]
+		if c.may(held) {
+			dst = append(dst, held.Evidence)
+			dst[len(dst)-1].NamesConsumer = c.admission(held) == named
+		}
+	}
+	return dst
+}
+
+// ignored says whether NodeResourcesFit leaves a resource to somebody else: to nobody if the arguments say so, or to dynamic
+// resource allocation.
+func (p *Plugin) ignored(name corev1.ResourceName) bool {
+	if slices.Contains(p.args.IgnoredResources, string(name)) {
+		return true
+	}
+	group, _, _ := strings.Cut(string(name), "/")
+	if slices.Contains(p.args.IgnoredResourceGroups, group) {
+		return true
+	}
+	manager := p.handle.SharedDRAManager()
+	return p.features.EnableDRAExtendedResource && manager != nil && manager.DeviceClassResolver().GetDeviceClass(name) != nil
+}

@@ -1,0 +1,52 @@
+package headroom
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+// PreEnqueue keeps a pod out of the queue while placeholders are preempted for it.
+func (p *Plugin) PreEnqueue(ctx context.Context, pod *corev1.Pod) *fwk.Status {
+	return p.preemption.PreEnqueue(ctx, pod)
+}
+
+// EventsToRegister returns what may help a pod that the plugin's Filter rejected: what helps it with NodeResourcesFit, and a
+// placeholder that gets its node. Changes of Headrooms wake pods in another way, see misses.
+func (p *Plugin) EventsToRegister(ctx context.Context) ([]fwk.ClusterEventWithHint, error) {
+	events, err := p.fit.EventsToRegister(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(events, fwk.ClusterEventWithHint{
+		Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}, QueueingHintFn: p.afterPodAssigned,
+	}), nil
+}
+
+// afterPodAssigned wakes a pod for a new placeholder that it may take.
+func (p *Plugin) afterPodAssigned(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
+	_, assigned, err := schedutil.As[*corev1.Pod](before, after)
+	if err != nil {
+		return fwk.Queue, err
+	}
+	name, ok := placeholder.Recognise(assigned, p.shared.daemonSets)
+	if !ok || !mayPreempt(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
+		return fwk.QueueSkip, nil
+	}
+	identity := p.identity(pod)
+	if entry := p.shared.catalogue.Get(name); entry == nil || !entry.Rule.Admits(&identity) {
+		return fwk.QueueSkip, nil
+	}
+	return fwk.Queue, nil
+}
+
+func (p *Plugin) isPlaceholder(pod *corev1.Pod) bool {
+	_, ok := placeholder.Recognise(pod, p.shared.daemonSets)
+	return ok
+}

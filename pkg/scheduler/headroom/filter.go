@@ -1,0 +1,24 @@
+package headroom
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+)
+
+// Filter stands in for the Filter of NodeResourcesFit: it is that very Filter, asked about the node without the placeholders
+// that the pod takes there. On every other node, and in every cycle that takes none, it is NodeResourcesFit.
+func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
+	c := cycleOf(state)
+	if c == nil {
+		return p.fit.Filter(ctx, state, pod, info)
+	}
+	if victims := c.leftOut(info.Node().Name); len(victims) > 0 {
+		return p.fit.Filter(ctx, state, pod, without(info, victims))
+	}
+	if c.preempting && c.consumer != nil {
+		return p.fit.Filter(ctx, state, pod, p.withForeign(c.consumer, info))
+	}
+	return p.fit.Filter(ctx, state, pod, info)
+}

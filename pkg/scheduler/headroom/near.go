@@ -1,0 +1,86 @@
+package headroom
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/nearness"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+const (
+	// reasonInvalidNear is the reason of the event on a pod whose headroom.dev/near annotation is no label selector.
+	reasonInvalidNear = "InvalidNearAnnotation"
+	actionScheduling  = "Scheduling"
+)
+
+// warnOfNear tells the author of a pod that its annotation has no effect.
+func (p *Plugin) warnOfNear(ctx context.Context, pod *corev1.Pod) {
+	if _, err := nearness.Near(pod); err != nil {
+		p.handle.EventRecorder().WithLogger(klog.FromContext(ctx)).Eventf(pod, nil, corev1.EventTypeWarning,
+			reasonInvalidNear, actionScheduling, "%s; the pod is scheduled as if it had none", err.Error())
+	}
+}
+
+// anchors returns what the pod wants to be near to: the pods that its annotation selects, else the pods that its affinity
+// terms match, else the domains that its preferred node affinity names.
+func (p *Plugin) anchors(pod *corev1.Pod, nodes []inventory.Node) *nearness.Anchors {
+	anchors := nearness.New(p.args.TopologyKeys)
+	if len(p.args.TopologyKeys) == 0 {
+		return anchors
+	}
+	if selector, err := nearness.Near(pod); err == nil && selector != nil {
+		addNodesOf(anchors, nodes, func(other *corev1.Pod) bool {
+			return other.Namespace == pod.Namespace && selector.Matches(labels.Set(other.Labels))
+		})
+	}
+	if affinity := pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.PodAffinity != nil {
+		p.addAffinity(anchors, nodes, pod)
+	}
+	if affinity := pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.NodeAffinity != nil {
+		anchors.AddPreferred(affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
+	return anchors
+}
+
+func (p *Plugin) addAffinity(anchors *nearness.Anchors, nodes []inventory.Node, pod *corev1.Pod) {
+	// A term that does not parse matches nothing; the InterPodAffinity plugin reports it.
+	info, _ := framework.NewPodInfo(pod)
+	if info == nil {
+		return
+	}
+	terms := append([]fwk.AffinityTerm{}, info.GetRequiredAffinityTerms()...)
+	for _, preferred := range info.GetPreferredAffinityTerms() {
+		terms = append(terms, preferred.AffinityTerm)
+	}
+	namespaces := p.handle.SharedInformerFactory().Core().V1().Namespaces().Lister()
+	addNodesOf(anchors, nodes, func(other *corev1.Pod) bool {
+		for i := range terms {
+			var namespaceLabels labels.Set
+			if namespace, err := namespaces.Get(other.Namespace); err == nil {
+				namespaceLabels = namespace.Labels
+			}
+			if terms[i].Matches(other, namespaceLabels) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// addNodesOf makes the nodes of all pods that match anchors.
+func addNodesOf(anchors *nearness.Anchors, nodes []inventory.Node, match func(*corev1.Pod) bool) {
+	for i := range nodes {
+		for _, info := range nodes[i].Info.GetPods() {
+			if match(info.GetPod()) {
+				anchors.AddNode(nodes[i].Info.Node().Labels)
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/noderesources"
+	"k8s.io/utils/clock"
+
+	"github.com/headroom-dev/headroom/api/config"
+	"github.com/headroom-dev/headroom/api/config/validation"
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+)
+
+// Name is the plugin's name in the registry and in configuration files.
+const Name = "Headroom"
+
+var (
+	_ fwk.PreEnqueuePlugin  = &Plugin{}
+	_ fwk.PreFilterPlugin   = &Plugin{}
+	_ fwk.FilterPlugin      = &Plugin{}
+	_ fwk.PostFilterPlugin  = &Plugin{}
+	_ fwk.ReservePlugin     = &Plugin{}
+	_ fwk.BindPlugin        = &Plugin{}
+	_ fwk.PostBindPlugin    = &Plugin{}
+	_ fwk.EnqueueExtensions = &Plugin{}
+	_ fwk.SignPlugin        = &Plugin{}
+)
+
+// Plugin lets pods take room that placeholders hold, in the scheduling cycle in which they ask for it.
+type Plugin struct {
+	args    *config.HeadroomArgs
+	order   evictionorder.Order
+	before  evictionorder.Order
+	handle  framework.Framework
+	fit     *noderesources.Fit
+	shared  *shared
+	evictor *eviction.Evictor
+	clock   clock.PassiveClock
+
+	features     feature.Features
+	checkProfile sync.Once
+	misplaced    bool
+	patience     sync.Once
+
+	preemption *defaultpreemption.DefaultPreemption
+	attempt    attempt
+	scratch    scratch
+}
+
+// New makes the plugin for one profile. It fails if its arguments are invalid, and if it is not given the framework of a
+// scheduler.
+func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+	args, ok := object.(*config.HeadroomArgs)
+	if !ok {
+		return nil, fmt.Errorf("arguments of plugin %s: want *config.HeadroomArgs, got %T; import api/config/scheme into the binary", Name, object)
+	}
+	if err := validation.ValidateHeadroomArgs(field.NewPath("pluginConfig").Key(Name).Child("args"), args).ToAggregate(); err != nil {
+		return nil, fmt.Errorf("arguments of plugin %s: %w", Name, err)
+	}
+	profile, ok := handle.(framework.Framework)
+	if !ok {
+		return nil, fmt.Errorf("plugin %s needs the framework of a scheduler, got %T", Name, handle)
+	}
+	fit, err := newFit(ctx, args, handle)
+	if err != nil {
+		return nil, fmt.Errorf("embedding %s: %w", noderesources.Name, err)
+	}
+	common, err := sharedBy(ctx, handle)
+	if err != nil {
+		return nil, err
+	}
+	metrics.RegisterScheduler()
+	order := args.Order()
+	p := &Plugin{
+		args:   args,
+		order:  order,
+		before: beforeScore(order),
+		handle: profile,
+		fit:    fit,
+		shared: common,
+		evictor: &eviction.Evictor{
+			Client:      handle.ClientSet(),
+			Pods:        handle.SharedInformerFactory().Core().V1().Pods().Lister(),
+			Claims:      common.claims,
+			Wait:        time.Duration(args.VictimWaitSeconds) * time.Second,
+			Parallelism: int(args.EvictionParallelism),
+		},
+		clock:    clock.RealClock{},
+		features: feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate),
+	}
+	if p.preemption, err = p.newPreemption(ctx, handle); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// newFit makes the NodeResourcesFit that the plugin's Filter asks.
+func newFit(ctx context.Context, args *config.HeadroomArgs, handle fwk.Handle) (*noderesources.Fit, error) {
+	plugin, err := noderesources.NewFit(ctx, &schedulerconfig.NodeResourcesFitArgs{
+		IgnoredResources:      args.IgnoredResources,
+		IgnoredResourceGroups: args.IgnoredResourceGroups,
+		// The embedded plugin never scores; its constructor wants a strategy all the same.
+		ScoringStrategy: &schedulerconfig.ScoringStrategy{
+			Type:      schedulerconfig.LeastAllocated,
+			Resources: []schedulerconfig.ResourceSpec{{Name: string(corev1.ResourceCPU), Weight: 1}},
+		},
+	}, handle, feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate))
+	if err != nil {
+		return nil, err
+	}
+	return plugin.(*noderesources.Fit), nil
+}
+
+// Name returns the plugin's name.
+func (p *Plugin) Name() string {
+	return Name
+}
+
+// beforeScore returns the part of the order that can be told without running Score plugins.
+func beforeScore(order evictionorder.Order) evictionorder.Order {
+	for i, tier := range order.Tiers {
+		for _, weighted := range tier {
+			if weighted.Rule == evictionorder.Score {
+				return evictionorder.Order{Tiers: order.Tiers[:i], TopologyKeys: order.TopologyKeys}
+			}
+		}
+	}
+	return order
+}
+
+// swapsHere says whether the profile lets the plugin swap. It looks at the first pod, when all plugins are known.
+func (p *Plugin) swapsHere(ctx context.Context) bool {
+	p.checkProfile.Do(func() {
+		for _, plugin := range p.handle.ListPlugins().Filter.Enabled {
+			if plugin.Name == noderesources.Name {
+				p.misplaced = true
+				klog.FromContext(ctx).Error(nil, "No swaps: the profile must disable the Filter of NodeResourcesFit, which Headroom's replaces",
+					"profile", p.handle.ProfileName())
+			}
+		}
+	})
+	return p.args.Swap && !p.misplaced
+}

@@ -1,0 +1,71 @@
+package headroom
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/metrics"
+)
+
+// outcome is how far a swap got.
+type outcome int
+
+const (
+	undone outcome = iota
+	evictionRefused
+	victimStayed
+	evicted
+)
+
+// result words an outcome of a swap that did not end bound.
+func (o outcome) result() metrics.SwapResult {
+	switch o {
+	case evictionRefused:
+		return metrics.SwapEvictionRefused
+	case victimStayed:
+		return metrics.SwapVictimStayed
+	case evicted:
+		return metrics.SwapBindRefused
+	default:
+		return metrics.SwapUndone
+	}
+}
+
+// Reserve promises the victims to the pod, so that the next pod counts them as gone.
+func (p *Plugin) Reserve(_ context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
+	p.noteSimulation(state, node)
+	if s := swapOn(state, node); s != nil {
+		p.shared.claims.Claim(pod.UID, s.victims)
+	}
+	return nil
+}
+
+// Unreserve gives the victims back, as far as they still exist.
+func (p *Plugin) Unreserve(_ context.Context, state fwk.CycleState, pod *corev1.Pod, node string) {
+	p.noteSimulation(state, node)
+	s := swapOn(state, node)
+	if s == nil {
+		return
+	}
+	p.shared.claims.Release(pod.UID, s.victims)
+	if !state.IsPodGroupSchedulingCycle() {
+		metrics.CountFailedSwap(s.outcome.result())
+	}
+}
+
+// noteSimulation makes up for a node's generation, which stays the same when the pods of a group are assumed in the snapshot.
+func (p *Plugin) noteSimulation(state fwk.CycleState, node string) {
+	if state.IsPodGroupSchedulingCycle() {
+		p.shared.inventory.MarkDirty(node)
+	}
+}
+
+// swapOn returns the swap that was decided for a node.
+func swapOn(state fwk.CycleState, node string) *swap {
+	if c := cycleOf(state); c != nil && c.swap != nil && c.swap.node == node {
+		return c.swap
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalogue"
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+// shared is what all profiles of one scheduler have in common: two pods of different profiles must not be promised the same
+// placeholder, and the snapshot is one.
+type shared struct {
+	catalogue *catalogue.Catalogue
+	claims    *eviction.Claims
+	inventory *inventory.Inventory
+	misses    *misses
+	// daemonSets resolves the DaemonSets of PerNode Headrooms.
+	daemonSets placeholder.HeadroomOfDaemonSet
+}
+
+var (
+	sharedMu    sync.Mutex
+	sharedUnder = map[informers.SharedInformerFactory]*shared{}
+)
+
+// sharedBy returns what the profiles of the scheduler that the handle belongs to share. It lives as long as the context.
+func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
+	sharedMu.Lock()
+	defer sharedMu.Unlock()
+	factory := handle.SharedInformerFactory()
+	if s := sharedUnder[factory]; s != nil {
+		return s, nil
+	}
+	s := &shared{catalogue: catalogue.New(), misses: newMisses(), daemonSets: daemonSets(factory)}
+	s.claims = eviction.NewClaims(func(node string) { s.inventory.MarkDirty(node) })
+	s.inventory = inventory.New(s.catalogue, s.daemonSets, s.claims)
+	if err := s.listen(factory); err != nil {
+		return nil, err
+	}
+	changed := func(name types.NamespacedName) { s.misses.retry(ctx, handle, s.catalogue, name) }
+	if err := s.catalogue.Follow(ctx, handle.KubeConfig(), changed); err != nil {
+		return nil, err
+	}
+	sharedUnder[factory] = s
+	context.AfterFunc(ctx, func() {
+		sharedMu.Lock()
+		defer sharedMu.Unlock()
+		delete(sharedUnder, factory)
+	})
+	return s, nil
+}
+
+// listen notes pods that are gone and DaemonSets that come.
+func (s *shared) listen(factory informers.SharedInformerFactory) error {
+	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(_, updated any) {
+			if pod, ok := updated.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
+				s.misses.forget(pod.UID)
+			}
+		},
+		DeleteFunc: func(object any) {
+			if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+				object = tombstone.Obj
+			}
+			if pod, ok := object.(*corev1.Pod); ok {
+				s.claims.Gone(pod.UID)
+				s.misses.forget(pod.UID)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("listening to pods: %w", err)
+	}
+	recheck := func(object any) {
+		if set, ok := object.(*appsv1.DaemonSet); ok && set.Labels[v1alpha1.LabelHeadroom] != "" {
+			s.inventory.RecheckControllers()
+		}
+	}
+	_, err = factory.Apps().V1().DaemonSets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    recheck,
+		UpdateFunc: func(_, updated any) { recheck(updated) },
+		DeleteFunc: recheck,
+	})
+	if err != nil {
+		return fmt.Errorf("listening to DaemonSets: %w", err)
+	}
+	return nil
+}
+
+// daemonSets asks the informer's cache.
+func daemonSets(factory informers.SharedInformerFactory) placeholder.HeadroomOfDaemonSet {
+	lister := factory.Apps().V1().DaemonSets().Lister()
+	return func(namespace, name string, uid types.UID) (types.NamespacedName, bool) {
+		set, err := lister.DaemonSets(namespace).Get(name)
+		if err != nil || set.UID != uid {
+			return types.NamespacedName{}, false
+		}
+		controller := metav1.GetControllerOfNoCopy(set)
+		if controller == nil || controller.Kind != v1alpha1.KindHeadroom || !inGroup(controller.APIVersion) {
+			return types.NamespacedName{}, false
+		}
+		return types.NamespacedName{Namespace: namespace, Name: controller.Name}, true
+	}
+}
+
+func inGroup(apiVersion string) bool {
+	return len(apiVersion) > len(v1alpha1.GroupVersion.Group) && apiVersion[:len(v1alpha1.GroupVersion.Group)+1] == v1alpha1.GroupVersion.Group+"/"
+}

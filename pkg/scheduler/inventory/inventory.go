@@ -1,0 +1,179 @@
+// Package inventory mirrors, for the scheduler's snapshot of the cluster, which placeholders are where and how many units each
+// Headroom has in each topology domain. A refresh costs one comparison a node, and work only for nodes that changed.
+package inventory
+
+import (
+	"sync"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalogue"
+)
+
+// Claims knows which placeholders are victims of swaps that have been decided.
+type Claims interface {
+	// Claimed says whether a placeholder, by its UID, is such a victim, or was deleted as one.
+	Claimed(uid types.UID) bool
+	// Missing is told, after a node was read, which placeholders are still on it.
+	Missing(node string, present func(uid types.UID) bool)
+}
+
+// Inventory belongs to the scheduling goroutine; only MarkDirty and RecheckControllers may be called from others.
+type Inventory struct {
+	catalogue  *catalogue.Catalogue
+	daemonSets placeholder.HeadroomOfDaemonSet
+	claims     Claims
+
+	nodes        []Node
+	byName       map[string]int
+	headrooms    []*Headroom
+	headroomIDs  map[types.NamespacedName]int
+	version      uint64
+	extended     map[corev1.ResourceName]int
+	keys         []topologyKey
+	keyIDs       map[string]int
+	controllers  atomic.Bool
+	dirtyMu      sync.Mutex
+	dirty        map[string]struct{}
+	placeholders int
+}
+
+// Node is one node of the snapshot. It is valid until the next refresh.
+type Node struct {
+	// Info is the node in the snapshot.
+	Info fwk.NodeInfo
+	// Name of the node.
+	Name string
+	// Requested by all pods on the node, placeholders and assumed pods included.
+	Requested evictionorder.Resources
+	// Allocatable of the node.
+	Allocatable evictionorder.Resources
+	// Held are the placeholders on the node.
+	Held []Held
+
+	generation int64
+	// domains has, for each topology key by its ID, the ID of the node's domain.
+	domains []int32
+	// labelled says that pods carry the label of a placeholder whose DaemonSet may become known later.
+	labelled bool
+	dirty    bool
+}
+
+// Held is a placeholder on a node.
+type Held struct {
+	// Evidence about the placeholder: Headroom is an index into Inventory.Headroom, Index one into Node.Held, and Terminating is
+	// also set for a placeholder that is claimed.
+	Evidence evictionorder.Placeholder
+	// Pod is the placeholder itself.
+	Pod *corev1.Pod
+	// Info is the placeholder as the snapshot has it.
+	Info fwk.PodInfo
+}
+
+// Headroom is a Headroom that has, or had, placeholders in the snapshot.
+type Headroom struct {
+	// Name of the Headroom.
+	Name types.NamespacedName
+	// Entry is what the catalogue knows of it, nil if nothing.
+	Entry *catalogue.Entry
+
+	keys  []int
+	units [][]int32
+}
+
+type topologyKey struct {
+	name    string
+	domains map[string]int32
+}
+
+// New returns an empty inventory. daemonSets resolves DaemonSets of PerNode Headrooms, claims are asked whenever a node is
+// read anew.
+func New(known *catalogue.Catalogue, daemonSets placeholder.HeadroomOfDaemonSet, claims Claims) *Inventory {
+	return &Inventory{
+		catalogue:   known,
+		daemonSets:  daemonSets,
+		claims:      claims,
+		byName:      map[string]int{},
+		headroomIDs: map[types.NamespacedName]int{},
+		extended:    map[corev1.ResourceName]int{},
+		keyIDs:      map[string]int{},
+		dirty:       map[string]struct{}{},
+	}
+}
+
+// Nodes returns the nodes in the order of the snapshot's list.
+func (inv *Inventory) Nodes() []Node {
+	return inv.nodes
+}
+
+// Node returns a node by name, nil if the snapshot has none.
+func (inv *Inventory) Node(name string) *Node {
+	if i, ok := inv.byName[name]; ok {
+		return &inv.nodes[i]
+	}
+	return nil
+}
+
+// Placeholders is the number of placeholders on all nodes.
+func (inv *Inventory) Placeholders() int {
+	return inv.placeholders
+}
+
+// Headrooms returns all Headrooms; the index of one is Evidence.Headroom of its placeholders.
+func (inv *Inventory) Headrooms() []*Headroom {
+	return inv.headrooms
+}
+
+// Request converts the requests of a pod, of which there is one.
+func (inv *Inventory) Request(r fwk.Resource) evictionorder.Resources {
+	request := inv.resources(nil, r)
+	request[evictionorder.Pods] = 1
+	return request
+}
+
+// Units appends to dst[:0] how many units, bound, not terminating and not claimed, the Headroom has in the node's domain of
+// each of its spread keys.
+func (inv *Inventory) Units(dst []int, node *Node, headroom int) []int {
+	dst = dst[:0]
+	h := inv.headrooms[headroom]
+	for i, key := range h.keys {
+		dst = append(dst, int(at(h.units[i], node.domains[key])))
+	}
+	return dst
+}
+
+// Domains names the domains that Units counts in.
+func (inv *Inventory) Domains(node *Node, headroom int) []evictionorder.Domain {
+	h := inv.headrooms[headroom]
+	domains := make([]evictionorder.Domain, 0, len(h.keys))
+	for _, key := range h.keys {
+		name := inv.keys[key].name
+		domains = append(domains, evictionorder.Domain{Key: name, Value: node.Info.Node().Labels[name], Headroom: h.Name.String()})
+	}
+	return domains
+}
+
+func at(counts []int32, domain int32) int32 {
+	if int(domain) < len(counts) {
+		return counts[domain]
+	}
+	return 0
+}
+
+// MarkDirty makes the next refresh read a node anew, because a claim on it changed or because the snapshot changed without a
+// new generation, as it does for the pods of a group.
+func (inv *Inventory) MarkDirty(node string) {
+	inv.dirtyMu.Lock()
+	defer inv.dirtyMu.Unlock()
+	inv.dirty[node] = struct{}{}
+}
+
+// RecheckControllers makes the next refresh look again at pods that are placeholders if their DaemonSet says so.
+func (inv *Inventory) RecheckControllers() {
+	inv.controllers.Store(true)
+}

@@ -1,0 +1,167 @@
+package inventory
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+// Refresh brings the inventory up to date with the nodes of the snapshot. Thorough also notices changes that left a node's
+// generation as it was: the snapshot does that while it simulates a group of pods.
+func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
+	inv.refreshHeadrooms()
+	inv.align(nodes)
+	inv.drainDirty()
+	for i, info := range nodes {
+		node := &inv.nodes[i]
+		if node.Info == info && node.generation == info.GetGeneration() && !node.dirty && (!thorough || inv.unchanged(node)) {
+			continue
+		}
+		inv.read(node, info)
+	}
+}
+
+// align makes inv.nodes parallel to the snapshot's list. Nodes rarely come and go, so most often there is nothing to do.
+func (inv *Inventory) align(nodes []fwk.NodeInfo) {
+	if len(nodes) == len(inv.nodes) {
+		aligned := true
+		for i := range nodes {
+			if inv.nodes[i].Info != nodes[i] {
+				aligned = false
+				break
+			}
+		}
+		if aligned {
+			return
+		}
+	}
+	old := inv.nodes
+	inv.nodes = make([]Node, len(nodes))
+	byName := make(map[string]int, len(nodes))
+	for i, info := range nodes {
+		name := info.Node().Name
+		byName[name] = i
+		if j, ok := inv.byName[name]; ok {
+			inv.nodes[i], old[j] = old[j], Node{}
+		}
+	}
+	for i := range old {
+		inv.count(&old[i], -1)
+	}
+	inv.byName = byName
+}
+
+func (inv *Inventory) drainDirty() {
+	if inv.controllers.Swap(false) {
+		for i := range inv.nodes {
+			inv.nodes[i].dirty = inv.nodes[i].dirty || inv.nodes[i].labelled
+		}
+	}
+	inv.dirtyMu.Lock()
+	defer inv.dirtyMu.Unlock()
+	for name := range inv.dirty {
+		if node := inv.Node(name); node != nil {
+			node.dirty = true
+		}
+	}
+	clear(inv.dirty)
+}
+
+// unchanged compares what the snapshot can change without a new generation.
+func (inv *Inventory) unchanged(node *Node) bool {
+	requested := node.Info.GetRequested()
+	return int64(len(node.Info.GetPods())) == node.Requested.At(evictionorder.Pods) &&
+		requested.GetMilliCPU() == node.Requested.At(evictionorder.MilliCPU) &&
+		requested.GetMemory() == node.Requested.At(evictionorder.Memory) &&
+		requested.GetEphemeralStorage() == node.Requested.At(evictionorder.EphemeralStorage)
+}
+
+// read replaces what is known of a node.
+func (inv *Inventory) read(node *Node, info fwk.NodeInfo) {
+	inv.count(node, -1)
+	node.Info, node.Name, node.generation, node.dirty = info, info.Node().Name, info.GetGeneration(), false
+	node.Requested = inv.resources(node.Requested, info.GetRequested())
+	node.Requested[evictionorder.Pods] = int64(len(info.GetPods()))
+	node.Allocatable = inv.resources(node.Allocatable, info.GetAllocatable())
+	node.Allocatable[evictionorder.Pods] = int64(info.GetAllocatable().GetAllowedPodNumber())
+	inv.setDomains(node)
+	inv.hold(node)
+	inv.count(node, 1)
+	inv.claims.Missing(node.Name, func(uid types.UID) bool {
+		return slices.ContainsFunc(node.Held, func(held Held) bool { return held.Pod.UID == uid })
+	})
+}
+
+// hold finds the placeholders of a node.
+func (inv *Inventory) hold(node *Node) {
+	clear(node.Held)
+	node.Held, node.labelled = node.Held[:0], false
+	for _, podInfo := range node.Info.GetPods() {
+		pod := podInfo.GetPod()
+		if _, labelled := pod.Labels[v1alpha1.LabelHeadroom]; !labelled {
+			continue
+		}
+		node.labelled = true
+		name, ok := placeholder.Recognise(pod, inv.daemonSets)
+		if !ok {
+			continue
+		}
+		requests := inv.resources(nil, podInfo.CalculateResource().Resource)
+		requests[evictionorder.Pods] = 1
+		node.Held = append(node.Held, Held{
+			Pod:  pod,
+			Info: podInfo,
+			Evidence: evictionorder.Placeholder{
+				UID:         string(pod.UID),
+				Name:        pod.Namespace + "/" + pod.Name,
+				Headroom:    inv.headroomID(name),
+				Index:       len(node.Held),
+				Requests:    requests,
+				Created:     pod.CreationTimestamp.UnixNano(),
+				Priority:    corev1helpers.PodPriority(pod),
+				Terminating: pod.DeletionTimestamp != nil || inv.claims.Claimed(pod.UID),
+			},
+		})
+	}
+}
+
+// resources writes a resource over dst, in the order of indices that the inventory keeps. Pods is left to the caller.
+func (inv *Inventory) resources(dst evictionorder.Resources, r fwk.Resource) evictionorder.Resources {
+	dst = append(dst[:0], 0, r.GetMilliCPU(), r.GetMemory(), r.GetEphemeralStorage())
+	for name, amount := range r.GetScalarResources() {
+		i := inv.extendedID(name)
+		for len(dst) <= i {
+			dst = append(dst, 0)
+		}
+		dst[i] = amount
+	}
+	return dst
+}
+
+func (inv *Inventory) extendedID(name corev1.ResourceName) int {
+	id, ok := inv.extended[name]
+	if !ok {
+		id = evictionorder.FirstExtended + len(inv.extended)
+		inv.extended[name] = id
+	}
+	return id
+}
+
+func (inv *Inventory) headroomID(name types.NamespacedName) int {
+	id, ok := inv.headroomIDs[name]
+	if !ok {
+		id = len(inv.headrooms)
+		inv.headroomIDs[name] = id
+		h := &Headroom{Name: name}
+		inv.headrooms = append(inv.headrooms, h)
+		inv.setEntry(h)
+	}
+	return id
+}

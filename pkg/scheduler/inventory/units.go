@@ -1,0 +1,107 @@
+package inventory
+
+import (
+	"slices"
+)
+
+// refreshHeadrooms takes over what changed in the catalogue.
+func (inv *Inventory) refreshHeadrooms() {
+	version := inv.catalogue.Version()
+	if version == inv.version {
+		return
+	}
+	inv.version = version
+	for id, h := range inv.headrooms {
+		if inv.setEntry(h) {
+			inv.recount(id)
+		}
+	}
+}
+
+// setEntry looks a Headroom up in the catalogue and says whether its spread keys changed.
+func (inv *Inventory) setEntry(h *Headroom) (keysChanged bool) {
+	h.Entry = inv.catalogue.Get(h.Name)
+	var names []string
+	if h.Entry != nil {
+		names = h.Entry.SpreadKeys
+	}
+	keys := make([]int, 0, len(names))
+	for _, name := range names {
+		keys = append(keys, inv.keyID(name))
+	}
+	if slices.Equal(keys, h.keys) {
+		return false
+	}
+	h.keys = keys
+	h.units = make([][]int32, len(keys))
+	return true
+}
+
+// recount counts the units of one Headroom from scratch.
+func (inv *Inventory) recount(id int) {
+	for i := range inv.nodes {
+		node := &inv.nodes[i]
+		for j := range node.Held {
+			if node.Held[j].Evidence.Headroom == id && !node.Held[j].Evidence.Terminating {
+				inv.headrooms[id].add(node, 1)
+			}
+		}
+	}
+}
+
+// count adds the units of a node to those of their Headrooms, times 1 or -1.
+func (inv *Inventory) count(node *Node, times int32) {
+	inv.placeholders += int(times) * len(node.Held)
+	for i := range node.Held {
+		if !node.Held[i].Evidence.Terminating {
+			inv.headrooms[node.Held[i].Evidence.Headroom].add(node, times)
+		}
+	}
+}
+
+func (h *Headroom) add(node *Node, n int32) {
+	for i, key := range h.keys {
+		domain := node.domains[key]
+		for len(h.units[i]) <= int(domain) {
+			h.units[i] = append(h.units[i], 0)
+		}
+		h.units[i][domain] += n
+	}
+}
+
+// keyID returns the ID of a topology key, and gives every node a domain of it if the key is new.
+func (inv *Inventory) keyID(name string) int {
+	id, ok := inv.keyIDs[name]
+	if ok {
+		return id
+	}
+	id = len(inv.keys)
+	inv.keyIDs[name] = id
+	inv.keys = append(inv.keys, topologyKey{name: name, domains: map[string]int32{}})
+	for i := range inv.nodes {
+		// Only the new key is added: the others must stay as the units were counted, even if the node's labels changed since.
+		if node := &inv.nodes[i]; node.Info != nil {
+			node.domains = append(node.domains, inv.keys[id].domain(node))
+		}
+	}
+	return id
+}
+
+// setDomains gives a node its domain of each topology key. A node without the label is in the domain "".
+func (inv *Inventory) setDomains(node *Node) {
+	node.domains = node.domains[:0]
+	for i := range inv.keys {
+		node.domains = append(node.domains, inv.keys[i].domain(node))
+	}
+}
+
+// domain returns the ID of the node's domain, a new one if the domain is new.
+func (k *topologyKey) domain(node *Node) int32 {
+	value := node.Info.Node().Labels[k.name]
+	id, ok := k.domains[value]
+	if !ok {
+		id = int32(len(k.domains))
+		k.domains[value] = id
+	}
+	return id
+}
