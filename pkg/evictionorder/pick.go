@@ -78,17 +78,11 @@ func Evicted(dst Resources, victims []Placeholder) Resources {
 func Left(dst []int, victims []Placeholder, units func(headroom int) []int) []int {
 	dst = dst[:0]
 	for i := range victims {
-		if victims[i].Terminating || countedBefore(victims, i) {
+		lost := lostBy(victims, i)
+		if lost == 0 {
 			continue
 		}
-		headroom := victims[i].Headroom
-		lost := 0
-		for j := i; j < len(victims); j++ {
-			if victims[j].Headroom == headroom && !victims[j].Terminating {
-				lost++
-			}
-		}
-		for key, bound := range units(headroom) {
+		for key, bound := range units(victims[i].Headroom) {
 			if key == len(dst) {
 				dst = append(dst, bound-lost)
 			}
@@ -98,12 +92,36 @@ func Left(dst []int, victims []Placeholder, units func(headroom int) []int) []in
 	return dst
 }
 
-// countedBefore says whether an earlier victim, not terminating, is of the same Headroom as victim i.
-func countedBefore(victims []Placeholder, i int) bool {
-	for j := range i {
-		if victims[j].Headroom == victims[i].Headroom && !victims[j].Terminating {
-			return true
+// Losers returns, for each entry of Left, the index of the Headroom that it is about: of several, the one whose victim comes
+// first.
+func Losers(victims []Placeholder, units func(headroom int) []int) []int {
+	left := Left(nil, victims, units)
+	losers := make([]int, len(left))
+	for i := len(victims) - 1; i >= 0; i-- {
+		lost := lostBy(victims, i)
+		if lost == 0 {
+			continue
+		}
+		for key, bound := range units(victims[i].Headroom) {
+			if bound-lost == left[key] {
+				losers[key] = victims[i].Headroom
+			}
 		}
 	}
-	return false
+	return losers
+}
+
+// lostBy returns how many units the Headroom of victim i loses, and zero if an earlier victim tells that already.
+func lostBy(victims []Placeholder, i int) int {
+	lost := 0
+	for j := range victims {
+		if victims[j].Headroom != victims[i].Headroom || victims[j].Terminating {
+			continue
+		}
+		if j < i {
+			return 0
+		}
+		lost++
+	}
+	return lost
 }

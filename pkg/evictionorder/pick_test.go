@@ -145,24 +145,27 @@ func TestLeft(t *testing.T) {
 		return Placeholder{Headroom: headroom, Terminating: terminating}
 	}
 	units := func(headroom int) []int {
-		return [][]int{{4, 2}, {7}, {1, 1, 1}}[headroom]
+		return [][]int{{4, 2}, {7}, {1, 1, 1}, {1}}[headroom]
 	}
 	tests := []struct {
 		name    string
 		victims []Placeholder
 		want    []int
+		losers  []int
 	}{
-		{"nothing is lost", nil, []int{}},
-		{"one unit of one Headroom", []Placeholder{of(0, false)}, []int{3, 1}},
-		{"two units of one Headroom", []Placeholder{of(0, false), of(0, false)}, []int{2, 0}},
-		{"the smaller of two Headrooms counts, key by key", []Placeholder{of(0, false), of(1, false)}, []int{3, 1}},
-		{"the longer list of keys counts", []Placeholder{of(1, false), of(2, false)}, []int{0, 0, 0}},
-		{"what is being deleted is lost anyhow", []Placeholder{of(0, true), of(0, false), of(2, true)}, []int{3, 1}},
-		{"only what is being deleted is lost", []Placeholder{of(0, true)}, []int{}},
+		{"nothing is lost", nil, []int{}, []int{}},
+		{"one unit of one Headroom", []Placeholder{of(0, false)}, []int{3, 1}, []int{0, 0}},
+		{"two units of one Headroom", []Placeholder{of(0, false), of(0, false)}, []int{2, 0}, []int{0, 0}},
+		{"the smaller of two Headrooms counts, key by key", []Placeholder{of(1, false), of(0, false)}, []int{3, 1}, []int{0, 0}},
+		{"the longer list of keys counts", []Placeholder{of(1, false), of(2, false)}, []int{0, 0, 0}, []int{2, 2, 2}},
+		{"of two Headrooms alike, the first counts", []Placeholder{of(2, false), of(3, false)}, []int{0, 0, 0}, []int{2, 2, 2}},
+		{"what is being deleted is lost anyhow", []Placeholder{of(2, true), of(0, true), of(0, false)}, []int{3, 1}, []int{0, 0}},
+		{"only what is being deleted is lost", []Placeholder{of(0, true)}, []int{}, []int{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.Equal(t, tt.want, Left(make([]int, 0, 4), tt.victims, units))
+			require.Equal(t, tt.losers, Losers(tt.victims, units))
 		})
 	}
 }
