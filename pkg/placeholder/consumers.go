@@ -2,6 +2,7 @@ package placeholder
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,7 +54,7 @@ func validateSelector(selector *metav1.LabelSelector) error {
 			of(e.Key).absent = true
 		}
 	}
-	for _, key := range sortedKeys(wanted) {
+	for _, key := range slices.Sorted(maps.Keys(wanted)) {
 		if !wanted[key].possible() {
 			return fmt.Errorf("can match nothing: its requirements on the label %s contradict each other", key)
 		}
@@ -87,13 +88,4 @@ func (v *value) possible() bool {
 		return true
 	}
 	return slices.ContainsFunc(v.among, func(s string) bool { return !slices.Contains(v.notIn, s) })
-}
-
-func sortedKeys(m map[string]*value) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
