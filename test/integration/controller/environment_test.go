@@ -65,6 +65,12 @@ func newEnvironment(t *testing.T, labels map[string]string) *environment {
 	t.Helper()
 	c := cluster.ForTest(t)
 	install.Do(func() { applyManifests(t, c) })
+	return newEnvironmentOn(t, c, labels)
+}
+
+// newEnvironmentOn is newEnvironment on another cluster.
+func newEnvironmentOn(t *testing.T, c *cluster.Cluster, labels map[string]string) *environment {
+	t.Helper()
 	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: app.Scheme()})
 	require.NoError(t, err)
 	return &environment{T: t, cluster: c, client: cl, namespace: c.Namespace(t, labels)}
@@ -114,6 +120,23 @@ func (e *environment) startController(changes ...func(*config.Config, *rest.Conf
 	})
 	e.Cleanup(started.stop)
 	return started
+}
+
+// value is the sum of a counter over all its labels.
+func (c *controller) value(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := c.Gather()
+	require.NoError(t, err)
+	sum := 0.0
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum
 }
 
 // through makes a controller send its requests through a wrapper.

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
@@ -17,21 +18,47 @@ import (
 // smallest number of them that were on a node at any point.
 func (e *environment) watchBound(headroom string) func() int {
 	e.Helper()
+	smallest := 1 << 30
+	stop := e.follow(headroom, func(_, bound int) { smallest = min(smallest, bound) })
+	return func() int {
+		stop()
+		return smallest
+	}
+}
+
+// watchMost is watchBound for the largest number of placeholders that existed at any point.
+func (e *environment) watchMost(headroom string) func() int {
+	e.Helper()
+	most := 0
+	stop := e.follow(headroom, func(all, _ int) { most = max(most, all) })
+	return func() int {
+		stop()
+		return most
+	}
+}
+
+// follow tells see how many placeholders exist, and how many of them are on a node, after each change, in the API server's order.
+func (e *environment) follow(headroom string, see func(all, bound int)) (stop func()) {
+	e.Helper()
 	clientset, err := kubernetes.NewForConfig(e.cluster.RESTConfig())
 	require.NoError(e, err)
 	pods := clientset.CoreV1().Pods(e.namespace)
-	selector := metav1.ListOptions{LabelSelector: v1alpha1.LabelHeadroom + "=" + headroom}
-	list, err := pods.List(e.Context(), selector)
+	options := metav1.ListOptions{LabelSelector: v1alpha1.LabelHeadroom + "=" + headroom}
+	list, err := pods.List(e.Context(), options)
 	require.NoError(e, err)
-	bound := map[types.UID]bool{}
-	for _, pod := range list.Items {
+	all, bound := sets.New[types.UID](), sets.New[types.UID]()
+	note := func(pod *corev1.Pod) {
+		all.Insert(pod.UID)
 		if pod.Spec.NodeName != "" {
-			bound[pod.UID] = true
+			bound.Insert(pod.UID)
 		}
 	}
-	smallest := len(bound)
-	selector.ResourceVersion = list.ResourceVersion
-	watcher, err := pods.Watch(e.Context(), selector)
+	for i := range list.Items {
+		note(&list.Items[i])
+	}
+	see(all.Len(), bound.Len())
+	options.ResourceVersion = list.ResourceVersion
+	watcher, err := pods.Watch(e.Context(), options)
 	require.NoError(e, err)
 	ended := make(chan struct{})
 	go func() {
@@ -41,21 +68,17 @@ func (e *environment) watchBound(headroom string) func() int {
 			if !ok {
 				continue
 			}
-			if change.Type == watch.Deleted || pod.Spec.NodeName == "" {
-				delete(bound, pod.UID)
-			} else {
-				bound[pod.UID] = true
+			if note(pod); change.Type == watch.Deleted {
+				all.Delete(pod.UID)
+				bound.Delete(pod.UID)
 			}
-			smallest = min(smallest, len(bound))
+			see(all.Len(), bound.Len())
 		}
 	}()
-	stop := sync.OnceFunc(func() {
+	stop = sync.OnceFunc(func() {
 		watcher.Stop()
 		<-ended
 	})
 	e.Cleanup(stop)
-	return func() int {
-		stop()
-		return smallest
-	}
+	return stop
 }

@@ -28,7 +28,9 @@ func (e *environment) nodes(zones ...string) []string {
 		resources := corev1.ResourceList{"cpu": resource.MustParse("32"), "memory": resource.MustParse("256Gi"), "pods": resource.MustParse("1100")}
 		node.Status.Capacity, node.Status.Allocatable = resources, resources
 		require.NoError(e, e.client.Create(e.Context(), node))
-		e.Cleanup(func() { _ = e.client.Delete(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}) })
+		e.Cleanup(func() {
+			_ = e.client.Delete(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		})
 		names = append(names, name)
 	}
 	return names

@@ -1,0 +1,185 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/cluster"
+)
+
+// foreignPod creates a pod of somebody else.
+func (e *environment) foreignPod(name string, labels map[string]string) *corev1.Pod {
+	e.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: name, Labels: labels},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "c"}}},
+	}
+	require.NoError(e, e.client.Create(e.Context(), pod))
+	return pod
+}
+
+func TestForeignPodsAreNeverAdoptedCountedOrDeleted(t *testing.T) {
+	tests := map[string]struct {
+		name   string
+		labels map[string]string
+		want   []string
+	}{
+		"a pod that carries our label": {
+			name: "stray", labels: map[string]string{v1alpha1.LabelHeadroom: "web"},
+			want: []string{"stray", "web-headroom-0", "web-headroom-1"},
+		},
+		"a pod that carries our label and has a placeholder's name": {
+			name: "web-headroom-0", labels: map[string]string{v1alpha1.LabelHeadroom: "web"},
+			want: []string{"web-headroom-0", "web-headroom-1", "web-headroom-2"},
+		},
+		"a pod that only has a placeholder's name": {
+			name: "web-headroom-1", want: []string{"web-headroom-0", "web-headroom-1", "web-headroom-2"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnvironment(t, nil)
+			e.bindTo(e.nodes("a")...)
+			foreign := e.foreignPod(tc.name, tc.labels)
+			e.startController()
+			e.headroom("web", replicas(2))
+			e.waitFilled("web", 2)
+			require.Equal(t, tc.want, e.names())
+
+			e.change("web", replicas(0))
+			e.waitFilled("web", 0)
+			e.stillThere(foreign)
+			require.Len(t, e.pods(), 1)
+		})
+	}
+}
+
+// stillThere checks that a pod was not replaced or deleted.
+func (e *environment) stillThere(pod *corev1.Pod) {
+	e.Helper()
+	now := &corev1.Pod{}
+	require.NoError(e, e.client.Get(e.Context(), client.ObjectKeyFromObject(pod), now))
+	require.Equal(e, pod.UID, now.UID)
+	require.Nil(e, now.DeletionTimestamp)
+}
+
+func TestOrphansOfADeletedHeadroomAreLeftAlone(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	h := e.headroom("web", replicas(2))
+	e.waitFilled("web", 2)
+	orphans := e.pods()
+	require.NoError(t, e.client.Delete(t.Context(), h, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
+	e.within(discovery, "the Headroom is gone", func() error {
+		err := e.client.Get(t.Context(), client.ObjectKeyFromObject(h), &v1alpha1.Headroom{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return errNotYet
+	})
+
+	e.headroom("web", replicas(2))
+	e.waitFilled("web", 2)
+	require.Equal(t, []string{"web-headroom-0", "web-headroom-1", "web-headroom-2", "web-headroom-3"}, e.names())
+	for i := range orphans {
+		e.stillThere(&orphans[i])
+	}
+	e.delete(&orphans[0]) // somebody cleans up
+	e.delete(&orphans[1])
+	e.change("web", replicas(3))
+	e.waitFilled("web", 3)
+	require.Contains(t, e.names(), "web-headroom-0")
+}
+
+func TestUserWhoDeletesPlaceholdersAgainAndAgain(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	requests := &traffic{}
+	c := e.startController(through(requests.wrap))
+	e.headroom("web", replicas(2))
+	e.waitFilled("web", 2)
+	const rounds = 15
+	for range rounds {
+		victim := e.pods()[0]
+		e.delete(&victim)
+		e.waitReplaced(victim.UID)
+		e.waitFilled("web", 2)
+	}
+	require.Nil(t, e.get("web").Status.LastConsumedTime, "that is no consumption")
+	require.Zero(t, c.value(t, "headroom_consumed_total"))
+	require.Equal(t, 2+rounds, requests.count("POST pods"))
+}
+
+func TestHeadroomInATerminatingNamespace(t *testing.T) {
+	// Nothing deletes what is in the namespace here, so that it stays as it is.
+	c := cluster.APIServerForTest(t)
+	applyManifests(t, c)
+	e := newEnvironmentOn(t, c, nil)
+	e.headroom("web", replicas(2))
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.namespace}}
+	require.NoError(t, e.client.Delete(t.Context(), namespace))
+	requests := &traffic{}
+	e.startController(through(requests.wrap))
+	e.waitStatus("web", v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonNotReady, 0, 0)
+	require.Less(t, requests.count("POST pods"), 5)
+}
+
+func TestHeadroomThatIsBeingDeletedMakesNothing(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	h := e.newHeadroom("web", replicas(2))
+	h.Finalizers = []string{"example.com/keep"}
+	require.NoError(t, e.client.Create(t.Context(), h))
+	e.waitFilled("web", 2)
+	t.Cleanup(func() {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		_ = e.client.Patch(context.Background(), h, patch)
+	})
+	require.NoError(t, e.client.Delete(t.Context(), h))
+	gone := e.pods()[0]
+	e.delete(&gone)
+	// Another Headroom shows that the controller is past the deletion.
+	e.headroom("other", replicas(1))
+	e.waitFilled("other", 1)
+	for _, name := range e.names() {
+		require.NotEqual(t, gone.Name, name)
+	}
+}
+
+func TestTwoControllersByMistake(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	most := e.watchMost("web")
+	e.startController()
+	e.startController()
+	e.headroom("web", replicas(40))
+	e.waitFilled("web", 40)
+	for _, n := range []int32{15, 30, 40} {
+		e.change("web", replicas(n))
+		e.waitFilled("web", n)
+		require.Len(t, e.pods(), int(n))
+	}
+	for _, pod := range e.pods()[:10] {
+		e.delete(&pod)
+	}
+	e.eventually("all 40 are back", func() error {
+		if n := len(e.pods()); n != 40 {
+			return fmt.Errorf("there are %d", n)
+		}
+		return nil
+	})
+	e.waitFilled("web", 40)
+	require.LessOrEqual(t, most(), 40)
+}
