@@ -9,26 +9,19 @@ import (
 	"github.com/headroom-dev/headroom/pkg/metrics"
 )
 
-// States returns the state metrics of every Headroom in the cache. Of a Headroom with placement PerNode, desired is what
-// exists: the DaemonSet controller makes a pod for every node that should have one.
+// States returns the state metrics of every Headroom in the cache.
 func States(ctx context.Context, cache client.Reader) ([]metrics.HeadroomState, error) {
 	list := &v1alpha1.HeadroomList{}
 	if err := cache.List(ctx, list); err != nil {
 		return nil, err
 	}
-	var states []metrics.HeadroomState
+	states := make([]metrics.HeadroomState, 0, len(list.Items))
 	for i := range list.Items {
-		headroom := &list.Items[i]
-		state := metrics.HeadroomState{
-			NamespacedName: client.ObjectKeyFromObject(headroom),
-			Desired:        int32(wanted(headroom)), //nolint:gosec // from an int32
-			Bound:          headroom.Status.ReadyReplicas,
-			Pending:        headroom.Status.PendingReplicas,
-		}
-		if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
-			state.Desired = headroom.Status.Replicas
-		}
-		states = append(states, state)
+		status := &list.Items[i].Status
+		states = append(states, metrics.HeadroomState{
+			NamespacedName: client.ObjectKeyFromObject(&list.Items[i]),
+			Desired:        status.DesiredReplicas, Bound: status.ReadyReplicas, Pending: status.PendingReplicas,
+		})
 	}
 	return states, nil
 }

@@ -104,11 +104,7 @@ func consumedEvent(consumed []consumption.Consumption, t tally) notice {
 	}
 	note += fmt.Sprintf(". Left: %d of %d", t.bound, t.desired)
 	if len(t.domains) > 1 {
-		var zones []string
-		for _, d := range t.domains {
-			zones = append(zones, fmt.Sprintf("%s %d", d.Zone, d.ReadyReplicas))
-		}
-		note += " (" + strings.Join(zones, ", ") + ")"
+		note += " (" + inOneLine(t.domains) + ")"
 	}
 	e := normal(EventConsumed, actionConsume, note)
 	if first := consumed[0].Consumer; first.Name != "" {

@@ -129,31 +129,22 @@ func (f *inflight) gone(headroom types.NamespacedName, pod *corev1.Pod) (reason 
 	return reason, own
 }
 
-// missing returns the created pods, and the squatters, that are not among those that the cache has.
-func (f *inflight) missing(headroom types.NamespacedName, cached []corev1.Pod) []*corev1.Pod {
+// pods returns the created pods that the cache may not have yet, and the squatters.
+func (f *inflight) pods(headroom types.NamespacedName) []*corev1.Pod {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.created[headroom])+len(f.squatters[headroom]) == 0 {
-		return nil
-	}
-	have := make(map[types.UID]bool, len(cached))
-	for i := range cached {
-		have[cached[i].UID] = true
-	}
-	var missing []*corev1.Pod
-	for uid, pod := range f.created[headroom] {
-		if !have[uid] {
-			missing = append(missing, pod)
-		}
+	var pods []*corev1.Pod
+	for _, pod := range f.created[headroom] {
+		pods = append(pods, pod)
 	}
 	for name, squatter := range f.squatters[headroom] {
 		if f.clock.Since(squatter.met) > squatterMemory {
 			delete(f.squatters[headroom], name)
-		} else if !have[squatter.pod.UID] {
-			missing = append(missing, squatter.pod)
+		} else {
+			pods = append(pods, squatter.pod)
 		}
 	}
-	return missing
+	return pods
 }
 
 func (f *inflight) forget(headroom types.NamespacedName) {

@@ -12,6 +12,7 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -90,12 +91,18 @@ func (r *Reconciler) daemonSetOf(ctx context.Context, headroom *v1alpha1.Headroo
 // podsOf returns the pods that carry the Headroom's label, and those that were created and are not in the cache yet, by name.
 // They belong to the cache: nobody may change them.
 func (r *Reconciler) podsOf(ctx context.Context, headroom *v1alpha1.Headroom) ([]*corev1.Pod, error) {
+	// First what is under way, then the cache: the other way round, a pod that the cache gets in between would be in neither.
+	pods := r.inflight.pods(client.ObjectKeyFromObject(headroom))
 	list := &corev1.PodList{}
 	err := r.Client.List(ctx, list, client.InNamespace(headroom.Namespace), client.MatchingFields{indexHeadroom: headroom.Name})
 	if err != nil {
 		return nil, fmt.Errorf("listing placeholders: %w", err)
 	}
-	pods := r.inflight.missing(client.ObjectKeyFromObject(headroom), list.Items)
+	cached := make(map[types.UID]bool, len(list.Items))
+	for i := range list.Items {
+		cached[list.Items[i].UID] = true
+	}
+	pods = slices.DeleteFunc(pods, func(pod *corev1.Pod) bool { return cached[pod.UID] })
 	for i := range list.Items {
 		pods = append(pods, &list.Items[i])
 	}

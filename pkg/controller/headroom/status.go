@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -83,12 +84,14 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done *outcome
 func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consumption, now time.Time) v1alpha1.HeadroomStatus {
 	status := *headroom.Status.DeepCopy()
 	status.ObservedGeneration = headroom.Generation
+	status.DesiredReplicas = int32(t.desired)    //nolint:gosec // as many pods as fit a cluster
 	status.Replicas = int32(t.bound + t.pending) //nolint:gosec // as many pods as fit a cluster
 	status.ReadyReplicas = int32(t.bound)        //nolint:gosec // as above
 	status.PendingReplicas = int32(t.pending)    //nolint:gosec // as above
 	status.Selector = labels.SelectorFromSet(labels.Set{v1alpha1.LabelHeadroom: headroom.Name}).String()
 	status.Capacity = t.capacity
 	status.Domains = t.domains
+	status.Zones = inOneLine(t.domains)
 	for _, c := range consumed {
 		if status.LastConsumedTime == nil || status.LastConsumedTime.Time.Before(c.Time.Truncate(time.Second)) {
 			status.LastConsumedTime = &metav1.Time{Time: c.Time.Truncate(time.Second)}
@@ -98,6 +101,15 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 	setCondition(&status.Conditions, ready, headroom.Generation, now)
 	setCondition(&status.Conditions, filledCondition(t, ready), headroom.Generation, now)
 	return status
+}
+
+// inOneLine is what kubectl get -o wide shows of the domains. Nodes without a zone are under "-".
+func inOneLine(domains []v1alpha1.DomainStatus) string {
+	parts := make([]string, 0, len(domains))
+	for _, d := range domains {
+		parts = append(parts, fmt.Sprintf("%s:%d", cmp.Or(d.Zone, "-"), d.ReadyReplicas))
+	}
+	return strings.Join(parts, " ")
 }
 
 // report writes the status if it changed, and then tells what happened: events, metrics, who consumed what.
