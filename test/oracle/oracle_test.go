@@ -3,6 +3,7 @@ package oracle
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -21,7 +22,10 @@ import (
 const envClusters = "HEADROOM_ORACLE_CLUSTERS"
 
 func TestMain(m *testing.M) {
-	klog.LogToStderr(false)
+	silence := flag.NewFlagSet("klog", flag.PanicOnError)
+	klog.InitFlags(silence)
+	_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
+	klog.SetOutput(io.Discard)
 	flag.Parse()
 	if n := os.Getenv(envClusters); n != "" {
 		if _, err := strconv.Atoi(n); err != nil {

@@ -28,6 +28,9 @@ import (
 // patience is how long a simulated scheduler may take for one pod before the run counts as stuck.
 const patience = 30 * time.Second
 
+// afterPreemption is how long a run goes on after a failed attempt that has nominated a node.
+const afterPreemption = time.Second
+
 // Scheduler is a scheduler to put clusters before.
 type Scheduler struct {
 	// Profile schedules the consumer.
@@ -42,7 +45,7 @@ type Scheduler struct {
 type Outcome struct {
 	// Node is where the consumer was bound, empty if it was not.
 	Node string
-	// Attempts is how often it was tried until it was bound, or given up without a nomination.
+	// Attempts is how often it was tried until it was bound or given up.
 	Attempts int
 	// Evicted are the names of the pods that the scheduler deleted, sorted.
 	Evicted []string
@@ -69,7 +72,7 @@ type simulation struct {
 	mu       sync.Mutex
 	expected Expectation
 	outcome  Outcome
-	over     bool // what happens from now on is not part of the outcome
+	over     bool          // what happens from now on is not part of the outcome
 	done     chan struct{}
 	finish   func()
 }
@@ -200,8 +203,19 @@ func (sim *simulation) listen(snapshot *internalcache.Snapshot) {
 		fail(ctx, f, pod, status, nominating, start)
 		if givenUp {
 			sim.finish()
+			return
 		}
+		// Preemption is under way. What comes of it is reported if it comes soon.
+		time.AfterFunc(afterPreemption, sim.giveUp)
 	}
+}
+
+// giveUp ends the run with what has happened so far.
+func (sim *simulation) giveUp() {
+	sim.mu.Lock()
+	sim.over = true
+	sim.mu.Unlock()
+	sim.finish()
 }
 
 // endTerminating plays the kubelets: pods that are being deleted are gone a moment after the scheduler has decided, late enough for a bind

@@ -46,7 +46,9 @@ var shared struct {
 // for a cluster, so that a run that selects none of them needs no etcd.
 func Main(m *testing.M, options Options) {
 	if os.Getenv(EnvLogs) == "" {
-		klog.LogToStderr(false)
+		silence := flag.NewFlagSet("klog", flag.PanicOnError)
+		klog.InitFlags(silence)
+		_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
 		klog.SetOutput(io.Discard)
 	} else {
 		klog.InitFlags(flag.CommandLine)
