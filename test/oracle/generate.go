@@ -23,9 +23,13 @@ func Generate(t *rapid.T) *Cluster { return rapid.Custom(generate).Draw(t, "clus
 func generate(t *rapid.T) *Cluster {
 	c := &Cluster{Teams: map[string]string{"shop": "red", "batch": "blue"}, OtherScores: maybe(t, 3, "other Score plugins")}
 	c.Headrooms = generateHeadrooms(t)
+	packed := rapid.IntRange(0, 5).Draw(t, "packed") > 0
 	for i := range rapid.IntRange(1, 8).Draw(t, "nodes") {
 		c.Nodes = append(c.Nodes, generateNode(t, i))
 		c.fill(t, c.Nodes[i])
+		if packed {
+			c.pack(t, c.Nodes[i])
+		}
 	}
 	c.Consumer = c.generateConsumer(t)
 	return c
@@ -37,7 +41,7 @@ func generateHeadrooms(t *rapid.T) []Headroom {
 		all = append(all, Headroom{
 			Namespace:  rapid.SampledFrom(namespaces).Draw(t, "namespace"),
 			Name:       fmt.Sprintf("hr%d", i),
-			Size:       generateSize(t, 4),
+			Size:       generateSize(t, 2),
 			Priority:   rapid.SampledFrom([]int32{-5, -1, -10}).Draw(t, "priority"),
 			SpreadKeys: rapid.SampledFrom([][]string{nil, {zoneKey}, {hostKey}, {hostKey, zoneKey}}).Draw(t, "spread keys"),
 			Consumers:  generateConsumers(t),
@@ -48,7 +52,7 @@ func generateHeadrooms(t *rapid.T) []Headroom {
 }
 
 func generateConsumers(t *rapid.T) *Consumers {
-	if !maybe(t, 2, "restricted") {
+	if !maybe(t, 3, "restricted") {
 		return nil
 	}
 	c := &Consumers{
@@ -109,6 +113,26 @@ func (c *Cluster) fill(t *rapid.T, node Node) {
 	}
 }
 
+// pack leaves no room on the node for one more unit of a Headroom, so that consumers have to take some.
+func (c *Cluster) pack(t *rapid.T, node Node) {
+	h := rapid.IntRange(0, len(c.Headrooms)-1).Draw(t, "packed with")
+	for range 8 {
+		p := c.placeholder(h, node)
+		p.Created = len(c.Pods) % 3
+		if !c.fitsBeside(node, p) {
+			return
+		}
+		c.Pods = append(c.Pods, p)
+	}
+}
+
+// placeholder is a fresh unit of the Headroom.
+func (c *Cluster) placeholder(headroom int, node Node) Pod {
+	h, index := c.Headrooms[headroom], len(c.Pods)
+	return Pod{Namespace: h.Namespace, Name: fmt.Sprintf("p%d", index), UID: fmt.Sprintf("uid-%d", (index*7919)%1000), Node: node.Name,
+		Headroom: headroom, Size: h.Size, Priority: h.Priority}
+}
+
 func (c *Cluster) fitsBeside(node Node, p Pod) bool {
 	used, count := p.Size, int64(1)
 	for _, other := range c.Pods {
@@ -121,21 +145,16 @@ func (c *Cluster) fitsBeside(node Node, p Pod) bool {
 }
 
 func (c *Cluster) generatePod(t *rapid.T, node Node) Pod {
-	index := len(c.Pods)
-	p := Pod{
-		Name: fmt.Sprintf("p%d", index), UID: fmt.Sprintf("uid-%d", rapid.IntRange(0, 9).Draw(t, "uid")*100+index), Node: node.Name, Headroom: -1,
-		Created: rapid.IntRange(0, 2).Draw(t, "created"),
-	}
+	p := c.placeholder(rapid.IntRange(0, len(c.Headrooms)-1).Draw(t, "headroom"), node)
+	p.UID = fmt.Sprintf("uid-%d-%s", rapid.IntRange(0, 9).Draw(t, "uid"), p.Name)
+	p.Created = rapid.IntRange(0, 2).Draw(t, "created")
 	if maybe(t, 3, "ordinary pod") {
-		p.Namespace = rapid.SampledFrom(namespaces).Draw(t, "namespace")
+		p.Headroom, p.Namespace = -1, rapid.SampledFrom(namespaces).Draw(t, "namespace")
 		p.App = rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app")
 		p.Size = generateSize(t, 2)
 		p.Priority = rapid.SampledFrom([]int32{10, 0, -1, -20}).Draw(t, "priority")
 		return p
 	}
-	p.Headroom = rapid.IntRange(0, len(c.Headrooms)-1).Draw(t, "headroom")
-	h := c.Headrooms[p.Headroom]
-	p.Namespace, p.Size, p.Priority = h.Namespace, h.Size, h.Priority
 	if maybe(t, 6, "mixed size") {
 		p.Size = generateSize(t, 2) // made from an older spec
 	}
@@ -150,8 +169,8 @@ func (c *Cluster) generatePod(t *rapid.T, node Node) Pod {
 func (c *Cluster) generateConsumer(t *rapid.T) Pod {
 	p := Pod{
 		Name: "consumer", UID: "uid-consumer", Headroom: -1, Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"),
-		App: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app"), Size: generateSize(t, 4),
-		Priority: rapid.SampledFrom([]int32{0, 10, -1, -7}).Draw(t, "priority"),
+		App: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app"), Size: generateSize(t, 3),
+		Priority: rapid.SampledFrom([]int32{0, 10, 0, -1, -7}).Draw(t, "priority"),
 	}
 	p.Never = maybe(t, 15, "never preempts")
 	p.Tolerates = maybe(t, 4, "tolerates")

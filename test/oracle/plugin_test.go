@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,11 @@ func run(t *rapid.T, scored, unscored Scheduler, c *Cluster) (Expectation, Outco
 // names the property that is broken.
 func TestPluginDoesWhatTheOracleSays(t *testing.T) {
 	scored, unscored := plugins(t)
+	var free, swaps, neither atomic.Int64
+	t.Cleanup(func() {
+		t.Logf("clusters with free room: %d, with a swap: %d, with neither: %d", free.Load(), swaps.Load(), neither.Load())
+		require.Greater(t, swaps.Load(), free.Load()/5, "the random clusters must have something to swap")
+	})
 	inShards(t, func(t *rapid.T) {
 		c := Generate(t)
 		expected, got, story := run(t, scored, unscored, c)
@@ -65,12 +71,15 @@ func TestPluginDoesWhatTheOracleSays(t *testing.T) {
 		require.Empty(t, got.BoundTooEarly, "P5: the consumer was bound before its room was free%s", story)
 		switch {
 		case len(expected.Free) > 0:
+			free.Add(1)
 			require.Empty(t, got.Evicted, "P2: there is free room%s", story)
 			require.Contains(t, expected.Free, got.Node, "P10: stock kube-scheduler would choose another node%s", story)
 			require.Equal(t, 1, got.Attempts, "P10: stock kube-scheduler needs one attempt%s", story)
 		case expected.Swaps():
+			swaps.Add(1)
 			c.checkSwap(t, expected, got, story)
 		default:
+			neither.Add(1)
 			require.False(t, got.Node != "" && got.Attempts == 1, "bound although no headroom serves%s", story)
 		}
 	})
