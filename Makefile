@@ -13,6 +13,12 @@ TESTFLAGS ?= ##V Extra flags of go test, for example TESTFLAGS='-run TestP2 -v'.
 WHAT ?= ./test/... ##V Packages of test-integration.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown) ##V The version that the binaries report.
 SANDBOX_FLAGS ?= --nodes 12 --zones 3 ##V Flags of make sandbox.
+BENCH_NODES ?= 500|1000 ##V Sizes of cluster of make bench: a pattern over 10, 100, 500, 1000 and 5000.
+BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the names in test/perf/scheduling/scenarios.
+BENCH_VARIANTS ?= . ##V Variants of make bench: a pattern over FreeRoom, StockPreemption and Headroom.
+BENCH_ROUNDS ?= 3 ##V How often make bench repeats the whole; ratios are taken within a round.
+BENCH_NOTE ?= ##V What the report of make bench should say of the machine, for example 'shared machine'.
+BENCH_OUT ?= bin/bench ##V Where make bench leaves its raw output and profiles.
 
 LDFLAGS := -X k8s.io/component-base/version.gitVersion=v0.0.0-$(strip $(VERSION)) -X k8s.io/component-base/version.gitCommit=$(strip $(VERSION))
 COMMANDS := $(notdir $(wildcard cmd/*))
@@ -48,6 +54,22 @@ test-unit: go ## Run the tests that need no API server.
 .PHONY: test-integration
 test-integration: build $(CONTROL_PLANE) ## Run the tests on the embedded cluster and on the scheduler's own harness.
 	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 30m $(TESTFLAGS) $(WHAT)
+
+##@ Measure
+
+BENCH = TOOLS_DIR=$(TOOLS_DIR) BENCH_OUT=$(strip $(BENCH_OUT)) BENCH_NODES='$(strip $(BENCH_NODES))' BENCH_ROUNDS=$(strip $(BENCH_ROUNDS)) \
+  BENCH_SCENARIOS='$(strip $(BENCH_SCENARIOS))' BENCH_VARIANTS='$(strip $(BENCH_VARIANTS))' BENCH_NOTE='$(strip $(BENCH_NOTE))' hack/bench.sh
+
+.PHONY: bench
+bench: go $(TOOLS_DIR)/etcd ## Measure scheduling into headroom beside free room and stock preemption, with profiles.
+	@$(BENCH)
+
+.PHONY: bench-short
+bench-short: BENCH_NODES = 500
+bench-short: BENCH_SCENARIOS = a-|e2-
+bench-short: BENCH_ROUNDS = 1
+bench-short: go $(TOOLS_DIR)/etcd ## The short form of make bench for daily use, under two minutes.
+	@$(BENCH)
 
 ##@ Check
 

@@ -27,7 +27,7 @@ for ((round = 1; round <= BENCH_ROUNDS; round++)); do
   echo "bench: round $round of $BENCH_ROUNDS, load average $(cut -d' ' -f1-3 /proc/loadavg), log in $log" >&2
   echo "round: $now-$round" >>"$raw"
   (cd test/perf/scheduling && "$bench" -test.run '^$' -test.benchtime 1x -test.timeout 6h \
-    -test.bench "^BenchmarkScheduling\$/($BENCH_SCENARIOS)/($BENCH_VARIANTS)/^($BENCH_NODES)Nodes\$" \
+    -test.bench "^BenchmarkScheduling\$/^($BENCH_SCENARIOS)/($BENCH_VARIANTS)/^($BENCH_NODES)Nodes\$" \
     -v=0 -data-items-dir "$out/profiles" -perf-cpuprofile -perf-memprofile) 2>&1 |
     tee -a "$log" | { grep -aE --line-buffered '^(goos|goarch|cpu): |^Benchmark[^ ]+[[:space:]]+[0-9]+[[:space:]]' || true; } >>"$raw" || status=1
 done

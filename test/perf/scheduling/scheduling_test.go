@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	perf "k8s.io/kubernetes/test/integration/scheduler_perf"
+
+	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
 //go:embed scenarios templates config
@@ -19,6 +21,15 @@ var fixtures embed.FS
 func TestMain(m *testing.M) {
 	if err := perf.InitTests(); err != nil {
 		fmt.Fprintf(os.Stderr, "parsing flags: %v\n", err)
+		os.Exit(1)
+	}
+	// scheduler_perf looks for etcd on the PATH.
+	etcd, err := schedulerharness.FindEtcd()
+	if err == nil {
+		err = os.Setenv("PATH", filepath.Dir(etcd)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "looking for etcd: %v\n", err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())

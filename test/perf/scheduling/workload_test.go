@@ -9,6 +9,8 @@ import (
 	"k8s.io/kubernetes/test/utils/client-go/ktesting"
 	"k8s.io/utils/clock"
 
+	_ "github.com/headroom-dev/headroom/api/config/scheme"
+	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
 	"github.com/headroom-dev/headroom/test/perf/scheduling/recorder"
 )
 
@@ -19,7 +21,7 @@ const (
 )
 
 // registry has the plugins that are not kube-scheduler's own.
-var registry = frameworkruntime.Registry{}
+var registry = frameworkruntime.Registry{headroom.Name: headroom.New}
 
 // run runs one scenario file, and hands what was recorded of each of its workloads to report.
 func run(b *testing.B, scenario, topic string, crd []byte, report func(*testing.B, recorder.Result)) {
