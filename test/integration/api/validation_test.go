@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"sigs.k8s.io/yaml"
 )
 
 // verdict is a case of validation: what the API server says about a Headroom.
@@ -279,11 +277,7 @@ const placementRule = "placement cannot be changed; make another Headroom instea
 
 // A rule or bound that comes new into the CRD, and is not tried by a case, fails here.
 func TestEveryRuleAndBoundIsTried(t *testing.T) {
-	data, err := os.ReadFile(repositoryPath(t, "manifests/crd/headroom.dev_headrooms.yaml"))
-	require.NoError(t, err)
-	var crd apiextensionsv1.CustomResourceDefinition
-	require.NoError(t, yaml.UnmarshalStrict(data, &crd))
-	schema := crd.Spec.Versions[0].Schema.OpenAPIV3Schema
+	schema := crdSchema(t)
 
 	refusals := []string{placementRule}
 	for _, tc := range verdicts {

@@ -1,0 +1,142 @@
+package api_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/cluster"
+)
+
+func TestDefaults(t *testing.T) {
+	c, cl := apiServer(t)
+	got := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 1}"))
+	require.Equal(t, v1alpha1.HeadroomSpec{
+		Replicas:          ptr.To[int32](1),
+		Requests:          got.Spec.Requests,
+		Placement:         v1alpha1.PlacementCluster,
+		PriorityClassName: "headroom",
+	}, got.Spec)
+	require.Equal(t, "1", got.Spec.Requests.Cpu().String())
+}
+
+func TestStatusIsASubresource(t *testing.T) {
+	c, cl := apiServer(t)
+	obj := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 1}"))
+
+	obj.Status.ReadyReplicas = 5
+	require.NoError(t, cl.Update(t.Context(), obj))
+	require.Zero(t, obj.Status.ReadyReplicas, "an update of the spec leaves the status alone")
+
+	generation := obj.Generation
+	obj.Status = filledStatus()
+	require.NoError(t, cl.Status().Update(t.Context(), obj))
+	require.Equal(t, int32(4), obj.Status.ReadyReplicas)
+	require.Equal(t, generation, obj.Generation)
+}
+
+func TestScaleSubresource(t *testing.T) {
+	c, cl := apiServer(t)
+	obj := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 1}\nreplicas: 4"))
+	obj.Status = filledStatus()
+	require.NoError(t, cl.Status().Update(t.Context(), obj))
+
+	scale := &autoscalingv1.Scale{}
+	require.NoError(t, cl.SubResource("scale").Get(t.Context(), obj, scale))
+	require.Equal(t, int32(4), scale.Spec.Replicas)
+	require.Equal(t, int32(5), scale.Status.Replicas)
+	require.Equal(t, "headroom.dev/headroom=example", scale.Status.Selector)
+
+	for replicas, refused := range map[int32]string{
+		0: "", 10000: "", 10001: "should be less than or equal to 10000", -1: "should be greater than or equal to 0",
+	} {
+		scale.Spec.Replicas = replicas
+		err := cl.SubResource("scale").Update(t.Context(), obj.DeepCopy(), client.WithSubResourceBody(scale.DeepCopy()), client.DryRunAll)
+		if refused == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, refused)
+		}
+	}
+}
+
+// filledStatus is a status in which no column is empty.
+func filledStatus() v1alpha1.HeadroomStatus {
+	return v1alpha1.HeadroomStatus{
+		DesiredReplicas: 5, Replicas: 5, ReadyReplicas: 4, PendingReplicas: 1,
+		Selector: "headroom.dev/headroom=example",
+		Domains:  []v1alpha1.DomainStatus{{Zone: "a", ReadyReplicas: 3}, {Zone: "b", ReadyReplicas: 1}},
+		Zones:    "a:3 b:1",
+		Conditions: []metav1.Condition{
+			condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonValid),
+			condition(v1alpha1.ConditionFilled, metav1.ConditionFalse, v1alpha1.ReasonWaitingForRoom),
+		},
+	}
+}
+
+func condition(kind string, status metav1.ConditionStatus, reason string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, LastTransitionTime: metav1.NewTime(time.Unix(1_800_000_000, 0))}
+}
+
+func TestColumns(t *testing.T) {
+	c, cl := apiServer(t)
+	obj := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 2, memory: 4Gi}\nreplicas: 5"))
+	obj.Status = filledStatus()
+	require.NoError(t, cl.Status().Update(t.Context(), obj))
+
+	table := tableOf(t.Context(), t, c, obj)
+	var names, wide []string
+	cells := map[string]any{}
+	for i, column := range table.ColumnDefinitions {
+		if column.Priority == 0 {
+			names = append(names, column.Name)
+		} else {
+			wide = append(wide, column.Name)
+		}
+		cells[column.Name] = table.Rows[0].Cells[i]
+		require.NotEmpty(t, column.Description)
+	}
+	require.Equal(t, []string{"Name", "Desired", "Ready", "Pending", "CPU", "Memory", "Placement", "Filled", "Age"}, names)
+	require.Equal(t, []string{"Priority", "Zones"}, wide)
+	require.NotEmpty(t, cells["Age"])
+	delete(cells, "Age")
+	require.Equal(t, map[string]any{
+		"Name": "example", "Desired": int64(5), "Ready": int64(4), "Pending": int64(1), "CPU": "2", "Memory": "4Gi",
+		"Placement": "Cluster", "Filled": "False", "Priority": "headroom", "Zones": "a:3 b:1",
+	}, cells)
+}
+
+// tableOf asks for what kubectl get shows.
+func tableOf(ctx context.Context, t *testing.T, c *cluster.Cluster, obj client.Object) *metav1.Table {
+	t.Helper()
+	config := rest.CopyConfig(c.RESTConfig())
+	config.APIPath = "/apis"
+	config.GroupVersion = &schema.GroupVersion{Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version}
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	rc, err := rest.RESTClientFor(config)
+	require.NoError(t, err)
+	table := &metav1.Table{}
+	require.NoError(t, rc.Get().Namespace(obj.GetNamespace()).Resource("headrooms").Name(obj.GetName()).
+		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").Do(ctx).Into(table))
+	return table
+}
+
+func TestShortNameAndCategory(t *testing.T) {
+	c, cl := apiServer(t)
+	namespace := c.Namespace(t, nil)
+	created(t, cl, headroom(t, namespace, "", "requests: {cpu: 1}"))
+	for _, resource := range []string{"hr", "headroom", "headrooms.headroom.dev", "all"} {
+		out := kubectl(t, c, "get", resource, "-n", namespace, "-o", "name")
+		require.Contains(t, out, "headroom.headroom.dev/example", resource)
+	}
+}
