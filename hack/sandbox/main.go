@@ -119,7 +119,7 @@ func usage(opts options, c *cluster.Cluster) string {
 	if opts.has(partController) {
 		text += usageController
 		if opts.has(partScheduler) {
-			text += usageScheduler
+			text += fmt.Sprintf(usageScheduler, opts.burst())
 		}
 	}
 	return text + fmt.Sprintf(usageEnd, c.LogDir())
@@ -152,7 +152,7 @@ Pods of headroom-scheduler take it when there is no other room:
   kind: Deployment
   metadata: {name: burst}
   spec:
-    replicas: 50
+    replicas: %d
     selector: {matchLabels: {app: burst}}
     template:
       metadata: {labels: {app: burst}}
@@ -160,7 +160,7 @@ Pods of headroom-scheduler take it when there is no other room:
         schedulerName: headroom-scheduler
         containers: [{name: main, image: main, resources: {requests: {cpu: "1"}}}]
   EOF
-  kubectl get events --field-selector involvedObject.kind=Headroom
+  kubectl get events --field-selector involvedObject.kind=Headroom    # who took what, and what is left
 `
 
 const usageEnd = `

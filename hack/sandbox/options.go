@@ -59,7 +59,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.nodePods, "node-pods", 110, "number of pods that a node takes")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "`FILE` to write the kubeconfig to (default: one that goes with the sandbox)")
 	flags.IntVar(&o.port, "port", 0, "port of the API server on 127.0.0.1 (default: a free one)")
-	flags.StringSliceVar(&o.without, "without", []string{partScheduler}, "parts of Headroom to leave out: controller, scheduler")
+	flags.StringSliceVar(&o.without, "without", nil, "parts of Headroom to leave out: controller, scheduler")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -121,6 +121,12 @@ func (o options) validateKubeconfig() error {
 
 // has tells whether a part of the product is wanted.
 func (o options) has(part string) bool { return !slices.Contains(o.without, part) }
+
+// burst is how many pods of one CPU leave two of six placeholders when nothing else runs.
+func (o options) burst() int64 {
+	cpu := resource.MustParse(o.nodeCPU)
+	return max(int64(o.nodes)*(cpu.MilliValue()/1000)-2, 1)
+}
 
 func (o options) nodeSpec() cluster.Nodes {
 	return cluster.Nodes{

@@ -20,6 +20,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
 // patience bounds every wait of these tests; nothing takes a tenth of it on an idle machine.
@@ -108,12 +111,14 @@ func buildSandbox(t *testing.T) string {
 
 func TestSandbox(t *testing.T) {
 	binary := buildSandbox(t)
-	t.Run("gives nodes in zones, runs a Deployment, and leaves nothing after Ctrl-C", func(t *testing.T) {
+	t.Run("gives nodes in zones, runs Deployments and the product, and leaves nothing after Ctrl-C", func(t *testing.T) {
 		t.Parallel()
 		s := startSandbox(t, binary, "--nodes", "12", "--zones", "3")
 		clientset := s.clientset(t)
 		requireNodes(t, clientset, 12, 3)
-		requireDeploymentRuns(t, clientset, 30)
+		requireDeploymentRuns(t, clientset, "hello", corev1.DefaultSchedulerName, 30)
+		requireHeadroomFills(t, s, 18)
+		requireDeploymentRuns(t, clientset, "burst", "headroom-scheduler", 12)
 		require.NotEmpty(t, s.processes(t))
 
 		require.NoError(t, s.cmd.Process.Signal(syscall.SIGINT))
@@ -154,19 +159,40 @@ func requireNodes(t *testing.T, clientset kubernetes.Interface, count, zones int
 	require.Len(t, seen, zones)
 }
 
-func requireDeploymentRuns(t *testing.T, clientset kubernetes.Interface, replicas int32) {
+// requireHeadroomFills makes a Headroom for all room that is left, and waits until it holds it.
+func requireHeadroomFills(t *testing.T, s *sandbox, replicas int32) {
 	t.Helper()
-	labels := map[string]string{"app": "hello"}
+	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
+	require.NoError(t, err)
+	cl, err := client.New(config, client.Options{Scheme: Scheme()})
+	require.NoError(t, err)
+	headroom := &v1alpha1.Headroom{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: corev1.NamespaceDefault},
+		Spec: v1alpha1.HeadroomSpec{
+			Replicas: ptr.To(replicas), Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
+		},
+	}
+	require.NoError(t, cl.Create(t.Context(), headroom))
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		require.NoError(collect, cl.Get(t.Context(), client.ObjectKeyFromObject(headroom), headroom))
+		require.Equal(collect, replicas, headroom.Status.ReadyReplicas)
+	}, patience, 100*time.Millisecond)
+}
+
+// requireDeploymentRuns makes a Deployment of pods of one CPU, and waits until all of them run.
+func requireDeploymentRuns(t *testing.T, clientset kubernetes.Interface, name, scheduler string, replicas int32) {
+	t.Helper()
+	labels := map[string]string{"app": name}
 	deployments := clientset.AppsV1().Deployments(corev1.NamespaceDefault)
 	_, err := deployments.Create(t.Context(), &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "hello"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: ptr.To(replicas),
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{Containers: []corev1.Container{{
-					Name: "hello", Image: "hello",
+				Spec: corev1.PodSpec{SchedulerName: scheduler, Containers: []corev1.Container{{
+					Name: "main", Image: "main",
 					Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}},
 				}}},
 			},
@@ -174,7 +200,7 @@ func requireDeploymentRuns(t *testing.T, clientset kubernetes.Interface, replica
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		deployment, err := deployments.Get(t.Context(), "hello", metav1.GetOptions{})
+		deployment, err := deployments.Get(t.Context(), name, metav1.GetOptions{})
 		require.NoError(collect, err)
 		require.Equal(collect, replicas, deployment.Status.AvailableReplicas)
 	}, patience, 100*time.Millisecond)
