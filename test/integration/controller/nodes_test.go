@@ -27,7 +27,7 @@ func (e *environment) nodes(zones ...string) []string {
 		}
 		resources := corev1.ResourceList{"cpu": resource.MustParse("32"), "memory": resource.MustParse("256Gi"), "pods": resource.MustParse("1100")}
 		node.Status.Capacity, node.Status.Allocatable = resources, resources
-		require.NoError(e, e.client.Create(e.Context(), node))
+		require.NoError(e, client.IgnoreAlreadyExists(e.client.Create(e.Context(), node)))
 		e.Cleanup(func() {
 			_ = e.client.Delete(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
 		})
@@ -39,6 +39,16 @@ func (e *environment) nodes(zones ...string) []string {
 // bindTo plays a scheduler with endless room: from now on it binds every pod of the namespace, to the nodes in turn.
 func (e *environment) bindTo(nodes ...string) {
 	e.Helper()
+	next := 0
+	e.bindBy(func(*corev1.Pod) string {
+		next++
+		return nodes[next%len(nodes)]
+	})
+}
+
+// bindBy plays a scheduler that binds every pod of the namespace to the node that choose names.
+func (e *environment) bindBy(choose func(*corev1.Pod) string) {
+	e.Helper()
 	clientset, err := kubernetes.NewForConfig(e.cluster.RESTConfig())
 	require.NoError(e, err)
 	pods := clientset.CoreV1().Pods(e.namespace)
@@ -47,7 +57,6 @@ func (e *environment) bindTo(nodes ...string) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		next := 0
 		for change := range watcher.ResultChan() {
 			pod, ok := change.Object.(*corev1.Pod)
 			if !ok || change.Type != watch.Added || pod.Spec.NodeName != "" || pod.Spec.SchedulerName == nobody {
@@ -55,11 +64,10 @@ func (e *environment) bindTo(nodes ...string) {
 			}
 			binding := &corev1.Binding{
 				ObjectMeta: metav1.ObjectMeta{Name: pod.Name, UID: pod.UID},
-				Target:     corev1.ObjectReference{Kind: "Node", Name: nodes[next%len(nodes)]},
+				Target:     corev1.ObjectReference{Kind: "Node", Name: choose(pod)},
 			}
-			if err := pods.Bind(e.Context(), binding, metav1.CreateOptions{}); err == nil {
-				next++
-			} else if !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && e.Context().Err() == nil {
+			err := pods.Bind(e.Context(), binding, metav1.CreateOptions{})
+			if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && e.Context().Err() == nil {
 				e.Errorf("binding %s: %v", pod.Name, err)
 			}
 		}
