@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -164,6 +165,7 @@ func requireHeadroomFills(t *testing.T, s *sandbox, replicas int32) {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
 	require.NoError(t, err)
+	config.WarningHandler = rest.NoWarnings{}
 	cl, err := client.New(config, client.Options{Scheme: Scheme()})
 	require.NoError(t, err)
 	headroom := &v1alpha1.Headroom{
