@@ -6,28 +6,30 @@ import (
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
 
 // makeRoomForNominated chooses the victims anew on nodes that other pods of at least the consumer's priority are nominated to,
 // as Filter plugins count these in, and says whether anything changed. Nominations are rare, and looking them up on every node
 // in every cycle is not free, so only nodes that are among the best without them are looked at.
-func (ch *choice) makeRoomForNominated(candidates []*candidate) (changed bool) {
-	for _, c := range candidates {
-		if c.nominations {
+func (ch *choice) makeRoomForNominated(nodes []int) (changed bool) {
+	for _, i := range nodes {
+		if ch.nominated[i] != nil {
 			continue
 		}
-		c.nominations = true
-		if requested, some := ch.withNominated(c); some {
-			ch.repick(c, requested)
+		if requested, some := ch.withNominated(&ch.nodes[i]); some {
+			if ch.nominated == nil {
+				ch.nominated = map[int]*candidate{}
+			}
+			ch.nominated[i] = ch.repick(&ch.nodes[i], requested)
 			changed = true
 		}
 	}
 	return changed
 }
 
-// withNominated returns what is requested on a candidate's node, nominated pods included, and whether there are any.
-func (ch *choice) withNominated(c *candidate) (requested evictionorder.Resources, some bool) {
-	node := &ch.nodes[c.node]
+// withNominated returns what is requested on a node, nominated pods included, and whether there are any.
+func (ch *choice) withNominated(node *inventory.Node) (requested evictionorder.Resources, some bool) {
 	for _, info := range ch.plugin.handle.NominatedPodsForNode(node.Name) {
 		pod := info.GetPod()
 		if pod.UID == ch.consumer.pod.UID || corev1helpers.PodPriority(pod) < ch.consumer.priority {
@@ -46,14 +48,12 @@ func (ch *choice) withNominated(c *candidate) (requested evictionorder.Resources
 	return requested, some
 }
 
-// repick replaces the victims of a candidate, by none if there are not enough.
-func (ch *choice) repick(c *candidate, requested evictionorder.Resources) {
-	node, s := &ch.nodes[c.node], &ch.plugin.scratch
+// repick returns a node's candidate for other requests, one without victims if none make the room.
+func (ch *choice) repick(node *inventory.Node, requested evictionorder.Resources) *candidate {
+	s, found := &ch.plugin.scratch, &candidate{}
 	s.shortfall = evictionorder.Shortfall(s.shortfall, ch.consumer.request, requested, node.Allocatable)
-	found, ok := ch.plugin.candidate(ch.consumer, node, ch.anchors)
-	if !ok {
-		c.victims = nil
-		return
+	if ch.plugin.choose(ch.consumer, node, found) {
+		ch.plugin.weigh(found, node, ch.anchors)
 	}
-	c.evidence, c.victims = found.evidence, found.victims
+	return found
 }

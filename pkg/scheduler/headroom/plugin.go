@@ -60,6 +60,8 @@ type Plugin struct {
 	preemption *defaultpreemption.DefaultPreemption
 	attempt    attempt
 	scratch    scratch
+	memos      []*memo
+	memoUses   uint64
 }
 
 // New makes the plugin for one profile. It fails if its arguments are invalid, and if it is not given the framework of a

@@ -9,59 +9,68 @@ import (
 )
 
 // survey is what the resources of all nodes say about one consumer: where it fits as it is, and where it would fit if
-// placeholders went. It knows nothing of the other Filter plugins.
+// placeholders went, as indices of nodes. Nodes of which it is known that Filter plugins reject them are left out.
 type survey struct {
-	free       []int
-	candidates []candidate
+	free []int
+	held []int
+	// candidates is on how many nodes placeholders would make the room, rejected ones included.
+	candidates int
 }
 
 // candidate is a node on which the consumer would fit if placeholders went. Its evidence has no name, so that nodes that are
 // equal by the rules compare as equal.
 type candidate struct {
-	node     int
 	evidence evictionorder.Node
 	// victims are indices into the node's Held.
 	victims []int
-	// nominations says that other pods' nominations to the node are taken into account.
-	nominations bool
-}
-
-// impossible says that no victims make the room.
-func (c *candidate) impossible() bool {
-	return len(c.victims) == 0
 }
 
 // scratch is memory that is used again from cycle to cycle.
 type scratch struct {
+	memo      memo
 	survey    survey
 	shortfall evictionorder.Resources
 	evicted   evictionorder.Resources
 	takeable  []evictionorder.Placeholder
+	chosen    []evictionorder.Placeholder
 	units     []int
-	ints      []int
 }
 
 // survey looks at all nodes. The result is valid until the next survey.
-func (p *Plugin) survey(c *consumer, anchors *nearness.Anchors) *survey {
-	inv, s := p.shared.inventory, &p.scratch
-	s.survey.free, s.survey.candidates, s.ints = s.survey.free[:0], s.survey.candidates[:0], s.ints[:0]
-	nodes := inv.Nodes()
+func (p *Plugin) survey(c *consumer, m *memo, anchors *nearness.Anchors) *survey {
+	s := &p.scratch.survey
+	s.free, s.held, s.candidates = s.free[:0], s.held[:0], 0
+	nodes := p.shared.inventory.Nodes()
 	for i := range nodes {
-		node := &nodes[i]
-		s.shortfall = evictionorder.Shortfall(s.shortfall, c.request, node.Requested, node.Allocatable)
-		if nothing(s.shortfall) {
-			s.survey.free = append(s.survey.free, i)
-			continue
+		node, k := &nodes[i], &m.nodes[i]
+		if k.revision != node.Revision {
+			p.look(c, node, k)
 		}
-		if len(node.Held) == 0 {
-			continue
-		}
-		if found, ok := p.candidate(c, node, anchors); ok {
-			found.node = i
-			s.survey.candidates = append(s.survey.candidates, found)
+		switch {
+		case k.standing == held:
+			s.candidates++
+			if k.verdict != unsuitable {
+				p.weigh(&k.candidate, node, anchors)
+				s.held = append(s.held, i)
+			}
+		case k.standing == free && k.verdict != unsuitable:
+			s.free = append(s.free, i)
 		}
 	}
-	return &s.survey
+	return s
+}
+
+// look finds out what the resources of a node mean for the consumer.
+func (p *Plugin) look(c *consumer, node *inventory.Node, k *known) {
+	k.revision, k.standing, k.verdict, k.raw = node.Revision, short, unasked, nil
+	s := &p.scratch
+	s.shortfall = evictionorder.Shortfall(s.shortfall, c.request, node.Requested, node.Allocatable)
+	switch {
+	case nothing(s.shortfall):
+		k.standing = free
+	case len(node.Held) > 0 && p.choose(c, node, &k.candidate):
+		k.standing = held
+	}
 }
 
 func nothing(shortfall evictionorder.Resources) bool {
@@ -73,46 +82,46 @@ func nothing(shortfall evictionorder.Resources) bool {
 	return true
 }
 
-// candidate chooses the victims on a node for the shortfall in scratch, and gathers the evidence about them.
-func (p *Plugin) candidate(c *consumer, node *inventory.Node, anchors *nearness.Anchors) (candidate, bool) {
+// choose picks the victims on a node for the shortfall in scratch, and gathers what depends on them and the node alone.
+func (p *Plugin) choose(c *consumer, node *inventory.Node, found *candidate) bool {
 	s := &p.scratch
 	s.takeable = c.takeable(s.takeable, node)
 	victims, ok := evictionorder.Pick(s.takeable, s.shortfall, node.Allocatable)
 	if !ok || len(victims) == 0 {
-		return candidate{}, false
+		return false
 	}
-	found := candidate{}
 	s.evicted = evictionorder.Evicted(s.evicted, victims)
 	found.evidence.Evictions = len(victims)
 	found.evidence.Waste = evictionorder.Waste(s.evicted, s.shortfall, node.Allocatable)
-	if !anchors.None() {
-		found.evidence.Distance = anchors.Distance(node.Info.Node().Labels)
-	}
-	start := len(s.ints)
+	found.victims = found.victims[:0]
 	for i := range victims {
-		s.ints = append(s.ints, victims[i].Index)
+		found.victims = append(found.victims, victims[i].Index)
 	}
-	found.victims = s.ints[start:len(s.ints):len(s.ints)]
-	start = len(s.ints)
-	s.ints = appendLeft(s.ints, victims, func(headroom int) []int {
+	return true
+}
+
+// weigh gathers what depends on the rest of the cluster.
+func (p *Plugin) weigh(found *candidate, node *inventory.Node, anchors *nearness.Anchors) {
+	s := &p.scratch
+	s.chosen = s.chosen[:0]
+	for _, i := range found.victims {
+		s.chosen = append(s.chosen, node.Held[i].Evidence)
+	}
+	found.evidence.Left = evictionorder.Left(found.evidence.Left, s.chosen, func(headroom int) []int {
 		s.units = p.shared.inventory.Units(s.units, node, headroom)
 		return s.units
 	})
-	found.evidence.Left = s.ints[start:len(s.ints):len(s.ints)]
-	return found, true
-}
-
-// appendLeft appends evictionorder.Left to dst.
-func appendLeft(dst []int, victims []evictionorder.Placeholder, units func(headroom int) []int) []int {
-	left := evictionorder.Left(dst[len(dst):], victims, units)
-	return append(dst, left...)
+	found.evidence.Distance, found.evidence.Score = 0, 0
+	if !anchors.None() {
+		found.evidence.Distance = anchors.Distance(node.Info.Node().Labels)
+	}
 }
 
 // pods returns the victims of a candidate.
-func (c *candidate) pods(nodes []inventory.Node) []*corev1.Pod {
+func (c *candidate) pods(node *inventory.Node) []*corev1.Pod {
 	pods := make([]*corev1.Pod, 0, len(c.victims))
 	for _, i := range c.victims {
-		pods = append(pods, nodes[c.node].Held[i].Pod)
+		pods = append(pods, node.Held[i].Pod)
 	}
 	return pods
 }

@@ -17,9 +17,12 @@ import (
 // own, on which all PreFilter plugins have run, the skips included, exactly as they will have when the cycle asks.
 type trial struct {
 	plugin *Plugin
-	state  *framework.CycleState
-	cycle  *cycle
+	outer  fwk.CycleState
 	pod    *corev1.Pod
+
+	state    *framework.CycleState
+	cycle    *cycle
+	rejected bool
 	// names are the only nodes that the PreFilter plugins allow, nil for all.
 	names sets.Set[string]
 	// placement restricts the nodes further while a group of pods is scheduled.
@@ -31,23 +34,28 @@ type placement interface {
 	GetNodeInPlacement(name string) (fwk.NodeInfo, error)
 }
 
-// newTrial returns nil if the PreFilter plugins reject the pod: the cycle will find that out by itself.
-func (p *Plugin) newTrial(ctx context.Context, state fwk.CycleState, pod *corev1.Pod) *trial {
-	t := &trial{plugin: p, state: framework.NewCycleState(), cycle: &cycle{}, pod: pod}
-	t.state.SetPodGroupSchedulingCycle(state.GetPodGroupSchedulingCycle())
-	t.state.SetPlacementCycleState(state.GetPlacementCycleState())
+// start runs the PreFilter plugins, unless that was done. It returns false if they reject the pod: the cycle will find that out
+// by itself.
+func (t *trial) start(ctx context.Context) bool {
+	if t.state != nil {
+		return !t.rejected
+	}
+	t.state, t.cycle = framework.NewCycleState(), &cycle{}
+	t.state.SetPodGroupSchedulingCycle(t.outer.GetPodGroupSchedulingCycle())
+	t.state.SetPlacementCycleState(t.outer.GetPlacementCycleState())
 	t.state.Write(cycleKey, t.cycle)
-	result, status, _ := p.handle.RunPreFilterPlugins(ctx, t.state, pod)
+	result, status, _ := t.plugin.handle.RunPreFilterPlugins(ctx, t.state, t.pod)
 	if !status.IsSuccess() {
-		return nil
+		t.rejected = true
+		return false
 	}
 	if !result.AllNodes() {
 		t.names = result.NodeNames
 	}
-	if state.IsPodGroupSchedulingCycle() {
-		t.placement, _ = p.handle.SnapshotSharedLister().(placement)
+	if t.outer.IsPodGroupSchedulingCycle() {
+		t.placement, _ = t.plugin.handle.SnapshotSharedLister().(placement)
 	}
-	return t
+	return true
 }
 
 // fits says whether the pod passes every Filter plugin on a node, other pods' nominations included.
@@ -66,29 +74,34 @@ func (t *trial) fits(ctx context.Context, node *inventory.Node) bool {
 // sequentially is up to how many nodes are asked about one by one: for few, goroutines cost more than they save.
 const sequentially = 16
 
-// any returns the first found of some nodes on which the pod fits, -1 if there is none. It stops early.
-func (t *trial) any(ctx context.Context, nodes []inventory.Node, indices []int) int {
+// any says whether the pod fits on any of some nodes. It stops at the first, and notes all that it asked about.
+func (t *trial) any(ctx context.Context, nodes []inventory.Node, indices []int, note func(node int, fits bool)) bool {
 	head := indices[:min(sequentially, len(indices))]
 	for _, i := range head {
-		if t.fits(ctx, &nodes[i]) {
-			return i
+		fits := t.fits(ctx, &nodes[i])
+		note(i, fits)
+		if fits {
+			return true
 		}
 	}
 	rest := indices[len(head):]
 	if len(rest) == 0 {
-		return -1
+		return false
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errFound)
-	found := atomic.Int64{}
-	found.Store(-1)
-	t.plugin.handle.Parallelizer().Until(ctx, len(rest), func(i int) {
-		if t.fits(ctx, &nodes[rest[i]]) {
-			found.Store(int64(rest[i]))
+	found := atomic.Bool{}
+	t.plugin.handle.Parallelizer().Until(ctx, len(rest), func(j int) {
+		fits := t.fits(ctx, &nodes[rest[j]])
+		if ctx.Err() == nil {
+			note(rest[j], fits)
+		}
+		if fits {
+			found.Store(true)
 			cancel(errFound)
 		}
 	}, Name)
-	return int(found.Load())
+	return found.Load()
 }
 
 var errFound = errors.New("a node was found")

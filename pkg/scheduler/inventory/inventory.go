@@ -41,6 +41,8 @@ type Inventory struct {
 	dirtyMu      sync.Mutex
 	dirty        map[string]struct{}
 	placeholders int
+	revision     uint64
+	surroundings uint64
 }
 
 // Node is one node of the snapshot. It is valid until the next refresh.
@@ -55,8 +57,13 @@ type Node struct {
 	Allocatable evictionorder.Resources
 	// Held are the placeholders on the node.
 	Held []Held
+	// Revision changes whenever the node is read anew, and is never used twice.
+	Revision uint64
 
 	generation int64
+	object     *corev1.Node
+	// affine identifies the pods with affinity or anti-affinity.
+	affine uint64
 	// domains has, for each topology key by its ID, the ID of the node's domain.
 	domains []int32
 	// labelled says that pods carry the label of a placeholder whose DaemonSet may become known later.
@@ -117,6 +124,12 @@ func (inv *Inventory) Node(name string) *Node {
 		return &inv.nodes[i]
 	}
 	return nil
+}
+
+// Surroundings changes whenever something changed on one node that may change what Filter and Score plugins say of others: which
+// nodes there are, the images that they have, and the pods with affinity or anti-affinity, which reaches beyond their node.
+func (inv *Inventory) Surroundings() uint64 {
+	return inv.surroundings
 }
 
 // Placeholders is the number of placeholders on all nodes.

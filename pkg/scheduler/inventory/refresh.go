@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,6 +43,7 @@ func (inv *Inventory) align(nodes []fwk.NodeInfo) {
 			return
 		}
 	}
+	inv.surroundings++
 	old := inv.nodes
 	inv.nodes = make([]Node, len(nodes))
 	byName := make(map[string]int, len(nodes))
@@ -86,6 +88,9 @@ func (inv *Inventory) unchanged(node *Node) bool {
 // read replaces what is known of a node.
 func (inv *Inventory) read(node *Node, info fwk.NodeInfo) {
 	inv.count(node, -1)
+	inv.revision++
+	node.Revision = inv.revision
+	inv.noteSurroundings(node, info)
 	node.Info, node.Name, node.generation, node.dirty = info, info.Node().Name, info.GetGeneration(), false
 	node.Requested = inv.resources(node.Requested, info.GetRequested())
 	node.Requested[evictionorder.Pods] = int64(len(info.GetPods()))
@@ -96,6 +101,37 @@ func (inv *Inventory) read(node *Node, info fwk.NodeInfo) {
 	inv.count(node, 1)
 	inv.claims.Missing(node.Name, func(uid types.UID) bool {
 		return slices.ContainsFunc(node.Held, func(held Held) bool { return held.Pod.UID == uid })
+	})
+}
+
+func (inv *Inventory) noteSurroundings(node *Node, info fwk.NodeInfo) {
+	affine := hashPods(hashPods(0, info.GetPodsWithAffinity()), info.GetPodsWithRequiredAntiAffinity())
+	changed := affine != node.affine
+	if object := info.Node(); node.object != object {
+		changed = changed || node.object != nil && (!sameImages(node.object.Status.Images, object.Status.Images) ||
+			affine != 0 && !maps.Equal(node.object.Labels, object.Labels))
+		node.object = object
+	}
+	node.affine = affine
+	if changed {
+		inv.surroundings++
+	}
+}
+
+// hashPods adds the identities of pods to a hash, which is 0 for no pods.
+func hashPods(hash uint64, pods []fwk.PodInfo) uint64 {
+	for _, info := range pods {
+		for _, c := range []byte(info.GetPod().UID) {
+			hash = (hash ^ uint64(c)) * 1099511628211
+		}
+		hash++
+	}
+	return hash
+}
+
+func sameImages(a, b []corev1.ContainerImage) bool {
+	return slices.EqualFunc(a, b, func(a, b corev1.ContainerImage) bool {
+		return a.SizeBytes == b.SizeBytes && slices.Equal(a.Names, b.Names)
 	})
 }
 

@@ -1,0 +1,121 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+const benchNodes = 5000
+
+// fullCluster has a placeholder of half a node on each node, beside pods that fill the other half, in three zones.
+func fullCluster(nodes int) cluster {
+	h := builders.Headroom("web", builders.Resources{"cpu": "2", "memory": "4Gi"}).Namespace("default").UID("h").Obj()
+	c := cluster{headrooms: []*v1alpha1.Headroom{h}}
+	for i := range nodes {
+		name := fmt.Sprintf("node-%d", i)
+		c.nodes = append(c.nodes, builders.Node(name, fmt.Sprintf("r-%d", i%3), builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj())
+		c.pods = append(c.pods, builders.Placeholder(h, i).UID(fmt.Sprint("placeholder-", i)).Node(name).Obj())
+		for j := range 4 {
+			c.pods = append(c.pods, builders.Consumer(fmt.Sprint("app-", i, "-", j), builders.Resources{"cpu": "500m", "memory": "1Gi"}).
+				Namespace("default").UID(fmt.Sprint("app-", i, "-", j)).Node(name).Obj())
+		}
+	}
+	return c
+}
+
+func benchConsumer() *corev1.Pod {
+	return builders.Consumer("consumer", builders.Resources{"cpu": "2", "memory": "4Gi"}).Namespace("default").UID("consumer").Obj()
+}
+
+// The first pod of its kind, or one whose Filter and Score plugins look beyond the node.
+func BenchmarkPreFilterOfAConsumerWithoutSignature(b *testing.B) {
+	f := newFixture(b, fullCluster(benchNodes))
+	pod := benchConsumer()
+	b.ReportAllocs()
+	for b.Loop() {
+		if c, _ := f.decided(b, pod); c.swap == nil {
+			b.Fatal("the consumer must get headroom")
+		}
+	}
+}
+
+// A burst: pods alike, each of which takes another placeholder.
+func BenchmarkPreFilterOfConsumersAlike(b *testing.B) {
+	c := fullCluster(benchNodes)
+	c.signed = true
+	f := newFixture(b, c)
+	b.ReportAllocs()
+	taken := 0
+	for b.Loop() {
+		pod := benchConsumer()
+		pod.UID = types.UID(fmt.Sprint("consumer-", taken))
+		cycle, state := f.decided(b, pod)
+		if cycle.swap == nil {
+			b.Fatal("the consumer must get headroom")
+		}
+		f.Reserve(context.Background(), state, pod, cycle.swap.node)
+		if taken++; taken == benchNodes/2 {
+			b.StopTimer()
+			f = newFixture(b, c)
+			taken = 0
+			b.StartTimer()
+		}
+	}
+}
+
+func BenchmarkPreFilterWhereThereIsFreeRoom(b *testing.B) {
+	c := fullCluster(benchNodes)
+	c.nodes = append(c.nodes, builders.Node("free", "r-0", builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj())
+	f := newFixture(b, c)
+	pod := benchConsumer()
+	b.ReportAllocs()
+	for b.Loop() {
+		if c, _ := f.decided(b, pod); c.swap != nil {
+			b.Fatal("the consumer must take the free node")
+		}
+	}
+}
+
+func BenchmarkSurvey(b *testing.B) {
+	f := newFixture(b, fullCluster(benchNodes))
+	c, _ := f.decided(b, benchConsumer())
+	b.ReportAllocs()
+	for b.Loop() {
+		f.survey(c.consumer, f.memoFor("", f.shared.inventory.Nodes()), nil)
+	}
+}
+
+func BenchmarkRefresh(b *testing.B) {
+	f := newFixture(b, fullCluster(benchNodes))
+	f.decided(b, benchConsumer())
+	b.ReportAllocs()
+	for b.Loop() {
+		f.shared.inventory.Refresh(f.nodes, false)
+	}
+}
+
+func BenchmarkFilterWithoutPlaceholders(b *testing.B) {
+	f := newFixture(b, cluster{nodes: []*corev1.Node{builders.Node("free", "r-0", builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj()}})
+	pod := benchConsumer()
+	_, state := f.decided(b, pod)
+	ctx := context.Background()
+	b.Run("Headroom", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f.Filter(ctx, state, pod, f.nodes[0])
+		}
+	})
+	b.Run("NodeResourcesFit", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f.fit.Filter(ctx, state, pod, f.nodes[0])
+		}
+	})
+}

@@ -1,0 +1,214 @@
+package headroom
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/nearness"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+// choice picks one of the nodes on which a consumer would fit if placeholders went.
+type choice struct {
+	plugin   *Plugin
+	trial    *trial
+	consumer *consumer
+	memo     *memo
+	anchors  *nearness.Anchors
+	nodes    []inventory.Node
+	// held are the nodes in question, by index.
+	held []int
+	// nominated are the candidates of nodes that other pods are nominated to; they are good for this cycle only.
+	nominated map[int]*candidate
+	// ties are the nodes among which the score, or the name, decided.
+	ties []int
+}
+
+// candidate returns the candidate of a node.
+func (ch *choice) candidate(node int) *candidate {
+	if c := ch.nominated[node]; c != nil {
+		return c
+	}
+	return &ch.memo.nodes[node].candidate
+}
+
+// fitsAsItIs says whether the consumer passes every Filter plugin on one of the nodes that have room for it.
+func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
+	for _, i := range free {
+		if ch.memo.nodes[i].verdict == suits && len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[i].Name)) == 0 {
+			return true
+		}
+	}
+	if len(free) == 0 || !ch.trial.start(ctx) {
+		return false
+	}
+	ch.trial.cycle.trial = nil
+	found := ch.trial.any(ctx, ch.nodes, free, func(i int, fits bool) {
+		ch.note(i, fits)
+	})
+	return found
+}
+
+// note remembers what the Filter plugins say about a node, unless that is due to pods that are nominated to it.
+func (ch *choice) note(node int, fits bool) {
+	if len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
+		return
+	}
+	ch.memo.nodes[node].verdict = unsuitable
+	if fits {
+		ch.memo.nodes[node].verdict = suits
+	}
+}
+
+// best returns the node that the order puts first of those that pass every Filter plugin. Nodes that are not among the best by
+// the rules before the score are never asked about, and Score plugins run only where those rules leave a tie.
+func (ch *choice) best(ctx context.Context) (node int, ok bool) {
+	remaining := slices.Clone(ch.held)
+	for sorted := false; len(remaining) > 0; {
+		ties := ch.smallest(remaining)
+		if sorted {
+			ties = ch.leading(remaining)
+		}
+		if ch.makeRoomForNominated(ties) {
+			remaining = slices.DeleteFunc(remaining, func(i int) bool { return len(ch.candidate(i).victims) == 0 })
+			sorted = false
+			continue
+		}
+		if fitting := ch.fitting(ctx, ties); len(fitting) > 0 {
+			return ch.firstOf(ctx, fitting), true
+		}
+		if sorted {
+			remaining = remaining[len(ties):]
+			continue
+		}
+		// The best do not suit for other reasons. Sort the others once, rather than search for the next best again and again.
+		first := ties[0]
+		remaining = slices.DeleteFunc(remaining, func(i int) bool { return ch.compare(i, first) == 0 })
+		slices.SortStableFunc(remaining, ch.compare)
+		sorted = true
+	}
+	return 0, false
+}
+
+// compare puts nodes in order by the rules before the score.
+func (ch *choice) compare(a, b int) int {
+	return ch.plugin.before.Compare(ch.candidate(a).evidence, ch.candidate(b).evidence)
+}
+
+// smallest returns all nodes that no other goes before.
+func (ch *choice) smallest(nodes []int) []int {
+	ties := make([]int, 1, len(nodes))
+	ties[0] = nodes[0]
+	for _, i := range nodes[1:] {
+		switch order := ch.compare(i, ties[0]); {
+		case order < 0:
+			ties = append(ties[:0], i)
+		case order == 0:
+			ties = append(ties, i)
+		}
+	}
+	return ties
+}
+
+// leading returns the first of sorted nodes and those equal to it.
+func (ch *choice) leading(nodes []int) []int {
+	n := 1
+	for n < len(nodes) && ch.compare(nodes[n], nodes[0]) == 0 {
+		n++
+	}
+	return nodes[:n]
+}
+
+// fitting returns those nodes on which the pod passes every Filter plugin once the victims are gone.
+func (ch *choice) fitting(ctx context.Context, nodes []int) []int {
+	var unknown []int
+	for _, i := range nodes {
+		if ch.nominated[i] != nil || ch.memo.nodes[i].verdict == unasked {
+			unknown = append(unknown, i)
+		}
+	}
+	verdicts := map[int]bool{}
+	if len(unknown) > 0 && ch.trial.start(ctx) {
+		of := make(map[string]int, len(unknown))
+		for _, i := range unknown {
+			of[ch.nodes[i].Name] = i
+		}
+		ch.trial.cycle.trial = func(name string) []*corev1.Pod {
+			i, ok := of[name]
+			if !ok {
+				return nil
+			}
+			return ch.candidate(i).pods(&ch.nodes[i])
+		}
+		for j, fits := range ch.trial.all(ctx, ch.nodes, unknown) {
+			verdicts[unknown[j]] = fits
+			ch.note(unknown[j], fits)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(nodes), func(i int) bool {
+		if fits, asked := verdicts[i]; asked {
+			return !fits
+		}
+		return ch.nominated[i] != nil || ch.memo.nodes[i].verdict != suits
+	})
+}
+
+// firstOf breaks the tie between nodes by the rest of the order: score and name.
+func (ch *choice) firstOf(ctx context.Context, ties []int) int {
+	ch.ties = ties
+	if len(ties) > 1 && len(ch.plugin.before.Tiers) < len(ch.plugin.order.Tiers) {
+		if err := ch.score(ctx, ties); err != nil {
+			klog.FromContext(ctx).Error(err, "Nodes with headroom cannot be scored; names decide", "pod", klog.KObj(ch.consumer.pod))
+		}
+	}
+	return ch.first(ties, -1)
+}
+
+// first returns the node that the whole order puts first, but for one.
+func (ch *choice) first(nodes []int, but int) int {
+	first := -1
+	var evidence evictionorder.Node
+	for _, i := range nodes {
+		if i == but {
+			continue
+		}
+		if other := ch.evidence(i); first < 0 || ch.plugin.order.Compare(other, evidence) < 0 {
+			first, evidence = i, other
+		}
+	}
+	return first
+}
+
+// evidence returns the evidence about a node, with its name.
+func (ch *choice) evidence(node int) evictionorder.Node {
+	evidence := ch.candidate(node).evidence
+	evidence.Name = ch.nodes[node].Name
+	return evidence
+}
+
+// explain says why the best node goes before the next best one.
+func (ch *choice) explain(best int) string {
+	next := ch.first(ch.ties, best)
+	if next < 0 {
+		next = ch.first(ch.held, best)
+	}
+	if next < 0 {
+		return "the only node with headroom for the pod"
+	}
+	a, b := ch.evidence(best), ch.evidence(next)
+	if ch.plugin.order.Compare(a, b) > 0 {
+		return "the best node with headroom that suits the pod"
+	}
+	a.Domains, b.Domains = ch.domains(best), ch.domains(next)
+	return ch.plugin.order.Explain(a, b).String()
+}
+
+// domains names what the entries of a node's Left are about, if the victims are of one Headroom.
+func (ch *choice) domains(node int) []evictionorder.Domain {
+	held := ch.nodes[node].Held
+	return ch.plugin.shared.inventory.Domains(&ch.nodes[node], held[ch.candidate(node).victims[0]].Evidence.Headroom)
+}

@@ -1,0 +1,141 @@
+package headroom
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/tools/events"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
+	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
+	"k8s.io/kubernetes/pkg/scheduler/backend/queue"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+	"k8s.io/kubernetes/pkg/scheduler/metrics"
+
+	"github.com/headroom-dev/headroom/api/config"
+	_ "github.com/headroom-dev/headroom/api/config/scheme"
+	argsv1 "github.com/headroom-dev/headroom/api/config/v1"
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+
+	schedulerscheme "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
+)
+
+// fixture is the plugin in a profile of kube-scheduler's default plugins, over a snapshot of a cluster.
+type fixture struct {
+	*Plugin
+	framework framework.Framework
+	client    *fake.Clientset
+	snapshot  *cache.Snapshot
+	nodes     []fwk.NodeInfo
+	events    *events.FakeRecorder
+}
+
+// cluster is what a fixture is made of.
+type cluster struct {
+	nodes     []*corev1.Node
+	pods      []*corev1.Pod
+	headrooms []*v1alpha1.Headroom
+	// others are more objects of the API server, for example namespaces.
+	others []runtime.Object
+	// pending are pods that exist but are on no node.
+	pending []*corev1.Pod
+	change  func(*config.HeadroomArgs)
+	// signed drops the default spread constraints from the profile, so that plain pods have a signature, as in manifests/scheduler.
+	signed bool
+}
+
+func newFixture(tb testing.TB, c cluster) *fixture {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	tb.Cleanup(cancel)
+	metrics.Register()
+	client := fake.NewClientset(c.others...)
+	factory := informers.NewSharedInformerFactory(client, 0)
+	f := &fixture{client: client, snapshot: cache.NewSnapshot(c.pods, c.nodes), events: events.NewFakeRecorder(100)}
+	registry := frameworkplugins.NewInTreeRegistry()
+	require.NoError(tb, registry.Register(Name, New))
+	var err error
+	f.framework, err = frameworkruntime.NewFramework(ctx, registry, profile(tb, c.change, c.signed),
+		frameworkruntime.WithClientSet(client), frameworkruntime.WithInformerFactory(factory),
+		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
+		frameworkruntime.WithPodNominator(queue.NewSchedulingQueue(nil, factory)),
+		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2))
+	require.NoError(tb, err)
+	for _, plugin := range f.framework.EnqueueExtensions() {
+		if own, ok := plugin.(*Plugin); ok {
+			f.Plugin = own
+		}
+	}
+	require.NotNil(tb, f.Plugin)
+	for _, pod := range append(c.pods, c.pending...) {
+		require.NoError(tb, factory.Core().V1().Pods().Informer().GetStore().Add(pod))
+	}
+	for _, object := range c.others {
+		if namespace, ok := object.(*corev1.Namespace); ok {
+			require.NoError(tb, factory.Core().V1().Namespaces().Informer().GetStore().Add(namespace))
+		}
+	}
+	for _, h := range c.headrooms {
+		require.NoError(tb, f.shared.catalogue.Set(h))
+	}
+	f.nodes, err = f.snapshot.NodeInfos().List()
+	require.NoError(tb, err)
+	return f
+}
+
+// profile returns kube-scheduler's default profile with the plugin in it, its arguments at their defaults but for one change.
+func profile(tb testing.TB, change func(*config.HeadroomArgs), signed bool) *schedulerconfig.KubeSchedulerProfile {
+	tb.Helper()
+	defaults, err := latest.Default()
+	require.NoError(tb, err)
+	p := defaults.Profiles[0].DeepCopy()
+	own := []schedulerconfig.Plugin{{Name: Name}}
+	// DynamicResources would want a manager of its resources.
+	p.Plugins.MultiPoint.Enabled = append(slices.DeleteFunc(p.Plugins.MultiPoint.Enabled, func(plugin schedulerconfig.Plugin) bool {
+		return plugin.Name == "DynamicResources"
+	}), own...)
+	p.Plugins.Filter.Disabled = []schedulerconfig.Plugin{{Name: "NodeResourcesFit"}}
+	p.Plugins.PostFilter = schedulerconfig.PluginSet{
+		Enabled: append(own, schedulerconfig.Plugin{Name: "DefaultPreemption"}), Disabled: []schedulerconfig.Plugin{{Name: "DefaultPreemption"}},
+	}
+	p.Plugins.Bind = schedulerconfig.PluginSet{
+		Enabled: append(own, schedulerconfig.Plugin{Name: "DefaultBinder"}), Disabled: []schedulerconfig.Plugin{{Name: "DefaultBinder"}},
+	}
+	args := &config.HeadroomArgs{}
+	versioned := &argsv1.HeadroomArgs{}
+	argsv1.SetDefaultsHeadroomArgs(versioned)
+	require.NoError(tb, schedulerscheme.Scheme.Convert(versioned, args, nil))
+	if change != nil {
+		change(args)
+	}
+	for i := range p.PluginConfig {
+		if spread, ok := p.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs); ok && signed {
+			spread.DefaultingType = schedulerconfig.ListDefaulting
+		}
+	}
+	p.PluginConfig = append(p.PluginConfig, schedulerconfig.PluginConfig{Name: Name, Args: args})
+	return p
+}
+
+// decided runs the PreFilter plugins for a pod and returns what the plugin decided.
+func (f *fixture) decided(tb testing.TB, pod *corev1.Pod) (*cycle, *framework.CycleState) {
+	tb.Helper()
+	state := framework.NewCycleState()
+	_, status, _ := f.framework.RunPreFilterPlugins(context.Background(), state, pod)
+	require.True(tb, status.IsSuccess(), status.Message())
+	c := cycleOf(state)
+	require.NotNil(tb, c)
+	return c, state
+}
+
+// recorder lets client-go's fake recorder stand in for the scheduler's.
+type recorder struct{ *events.FakeRecorder }

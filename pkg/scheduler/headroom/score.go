@@ -1,0 +1,109 @@
+package headroom
+
+import (
+	"context"
+	"slices"
+
+	fwk "k8s.io/kube-scheduler/framework"
+)
+
+// score runs the profile's Score plugins over just these nodes, and puts the weighted sums into the evidence about them. Scores
+// that are known from earlier pods alike are not asked for again.
+func (ch *choice) score(ctx context.Context, nodes []int) error {
+	if ch.memo.key == "" {
+		return ch.scoreAfresh(ctx, nodes)
+	}
+	var unscored []int
+	for _, i := range nodes {
+		if ch.memo.nodes[i].raw == nil {
+			unscored = append(unscored, i)
+		}
+	}
+	if len(unscored) == 0 && ch.equallyScored(nodes) {
+		return nil
+	}
+	if !ch.trial.start(ctx) {
+		return nil
+	}
+	t := ch.trial
+	infos := ch.infos(nodes)
+	if status := t.plugin.handle.RunPreScorePlugins(ctx, t.state, t.pod, infos); !status.IsSuccess() {
+		return status.AsError()
+	}
+	if err := ch.scoreRaw(ctx, unscored); err != nil {
+		return err
+	}
+	if ch.equallyScored(nodes) {
+		return nil
+	}
+	scored := make([]fwk.NodePluginScores, len(nodes))
+	for j, i := range nodes {
+		scored[j] = fwk.NodePluginScores{Name: ch.nodes[i].Name, RawScores: ch.memo.nodes[i].raw}
+	}
+	if status := t.plugin.handle.NormalizeScores(ctx, t.state, t.pod, scored); !status.IsSuccess() {
+		return status.AsError()
+	}
+	for j, i := range nodes {
+		ch.candidate(i).evidence.Score = scored[j].TotalScore
+	}
+	return nil
+}
+
+// scoreAfresh is for pods that are like no other.
+func (ch *choice) scoreAfresh(ctx context.Context, nodes []int) error {
+	if !ch.trial.start(ctx) {
+		return nil
+	}
+	scores, err := ch.trial.score(ctx, ch.infos(nodes))
+	for j, score := range scores {
+		ch.candidate(nodes[j]).evidence.Score = score
+	}
+	return err
+}
+
+// scoreRaw asks for the scores that are not known yet.
+func (ch *choice) scoreRaw(ctx context.Context, unscored []int) error {
+	t := ch.trial
+	errs := make([]error, len(unscored))
+	ask := func(j int) {
+		i := unscored[j]
+		raw, status := t.plugin.handle.RunRawScorePlugins(ctx, t.state, t.pod, ch.nodes[i].Info)
+		if !status.IsSuccess() {
+			errs[j] = status.AsError()
+			return
+		}
+		ch.memo.nodes[i].raw = append([]fwk.PluginScore{}, raw...)
+	}
+	if len(unscored) <= sequentially {
+		for j := range unscored {
+			ask(j)
+		}
+	} else {
+		t.plugin.handle.Parallelizer().Until(ctx, len(unscored), ask, Name)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// equallyScored says whether every plugin scores all nodes alike. Then they are alike after normalization, too.
+func (ch *choice) equallyScored(nodes []int) bool {
+	first := ch.memo.nodes[nodes[0]].raw
+	for _, i := range nodes[1:] {
+		if !slices.Equal(ch.memo.nodes[i].raw, first) {
+			return false
+		}
+	}
+	return true
+}
+
+func (ch *choice) infos(nodes []int) []fwk.NodeInfo {
+	infos := make([]fwk.NodeInfo, len(nodes))
+	for j, i := range nodes {
+		infos[j] = ch.nodes[i].Info
+	}
+	return infos
+}
