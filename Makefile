@@ -18,6 +18,7 @@ BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the names in te
 BENCH_VARIANTS ?= . ##V Variants of make bench: a pattern over FreeRoom, StockPreemption and Headroom.
 BENCH_ROUNDS ?= 3 ##V How often make bench repeats the whole; ratios are taken within a round.
 BENCH_NOTE ?= ##V What the report of make bench should say of the machine, for example 'shared machine'.
+BENCH_FLAGS ?= ##V Extra flags of make bench: -observe judges the history of every workload instead of measuring it.
 BENCH_OUT ?= bin/bench ##V Where make bench leaves its raw output and profiles.
 
 LDFLAGS := -X k8s.io/component-base/version.gitVersion=v0.0.0-$(strip $(VERSION)) -X k8s.io/component-base/version.gitCommit=$(strip $(VERSION))
@@ -58,7 +59,8 @@ test-integration: build $(CONTROL_PLANE) ## Run the tests on the embedded cluste
 ##@ Measure
 
 BENCH = TOOLS_DIR=$(TOOLS_DIR) BENCH_OUT=$(strip $(BENCH_OUT)) BENCH_NODES='$(strip $(BENCH_NODES))' BENCH_ROUNDS=$(strip $(BENCH_ROUNDS)) \
-  BENCH_SCENARIOS='$(strip $(BENCH_SCENARIOS))' BENCH_VARIANTS='$(strip $(BENCH_VARIANTS))' BENCH_NOTE='$(strip $(BENCH_NOTE))' hack/bench.sh
+  BENCH_SCENARIOS='$(strip $(BENCH_SCENARIOS))' BENCH_VARIANTS='$(strip $(BENCH_VARIANTS))' BENCH_NOTE='$(strip $(BENCH_NOTE))' \
+  BENCH_FLAGS='$(strip $(BENCH_FLAGS))' hack/bench.sh
 
 .PHONY: bench
 bench: go $(TOOLS_DIR)/etcd ## Measure scheduling into headroom beside free room and stock preemption, with profiles.

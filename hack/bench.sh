@@ -28,18 +28,21 @@ for ((round = 1; round <= BENCH_ROUNDS; round++)); do
   echo "round: $now-$round" >>"$raw"
   (cd test/perf/scheduling && "$bench" -test.run '^$' -test.benchtime 1x -test.timeout 6h \
     -test.bench "^BenchmarkScheduling\$/^($BENCH_SCENARIOS)/($BENCH_VARIANTS)/^($BENCH_NODES)Nodes\$" \
-    -v=0 -data-items-dir "$out/profiles" -perf-cpuprofile -perf-memprofile) 2>&1 |
+    -v=0 -data-items-dir "$out/profiles" -perf-cpuprofile -perf-memprofile ${BENCH_FLAGS:-}) 2>&1 |
     tee -a "$log" | { grep -aE --line-buffered '^(goos|goarch|cpu): |^Benchmark[^ ]+[[:space:]]+[0-9]+[[:space:]]' || true; } >>"$raw" || status=1
 done
 
+# Of each Headroom workload: what costs the process most by itself, then the scheduler and all that it calls.
+scheduler='k8s\.io/kubernetes/pkg/scheduler|headroom-dev/headroom/pkg/scheduler'
 find "$out/profiles" -name 'Headroom_*' -newer "$out/.started" | sort | while read -r profile; do
   case $profile in
-    *-cpu.prof) args=() ;;
-    *-delta-mem.prof) args=(-sample_index=alloc_space) ;;
+    *-cpu.prof) args=(-unit=ms) ;;
+    *-delta-mem.prof) args=(-unit=kb -sample_index=alloc_space) ;;
     *) continue ;;
   esac
   printf '\n### %s\n' "$(basename "$profile")"
-  go tool pprof -top -cum -nodecount=70 "${args[@]}" "$profile" 2>/dev/null
+  go tool pprof -top -nodecount=25 "${args[@]}" "$profile" 2>/dev/null
+  go tool pprof -top -cum -nodecount=70 -focus="$scheduler" "${args[@]}" "$profile" 2>/dev/null
 done >"$top"
 find "$out/profiles" \( -name '*-start-mem.prof' -o -name '*-end-mem.prof' \) -delete
 

@@ -19,11 +19,15 @@ func TestTheSmallestWorkloadOfTheBenchmarkRuns(t *testing.T) {
 	unpack(t)
 	require.NoError(t, flag.Set("test.benchtime", "1x"))
 	perf.PerfSchedulingLabelFilter = "rot"
+	*observe = true
 
 	var results []recorder.Result
+	failed := false
 	testing.Benchmark(func(b *testing.B) {
+		b.Cleanup(func() { failed = b.Failed() })
 		run(b, "scenarios/a-one-per-node.yaml", "rot", crd, func(_ *testing.B, r recorder.Result) { results = append(results, r) })
 	})
+	require.False(t, failed, "the workload failed; its log is above")
 	require.Len(t, results, 1, "one workload carries the label")
 	got, summary := results[0].Counters, results[0].Namespaces[consumers]
 	assert.Equal(t, 9, summary.Pods)

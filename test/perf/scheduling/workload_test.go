@@ -1,6 +1,7 @@
 package scheduling
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	_ "github.com/headroom-dev/headroom/api/config/scheme"
 	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
+	"github.com/headroom-dev/headroom/test/observer"
 	"github.com/headroom-dev/headroom/test/perf/scheduling/recorder"
 )
 
@@ -22,6 +24,10 @@ const (
 
 // registry has the plugins that are not kube-scheduler's own.
 var registry = frameworkruntime.Registry{headroom.Name: headroom.New}
+
+// observe makes every workload prove that nothing happened in it that never may: no pod but a placeholder evicted, no node
+// overcommitted. It costs time: do not measure with it.
+var observe = flag.Bool("observe", false, "judge the history of every workload; not for measuring")
 
 // run runs one scenario file, and hands what was recorded of each of its workloads to report.
 func run(b *testing.B, scenario, topic string, crd []byte, report func(*testing.B, recorder.Result)) {
@@ -42,6 +48,9 @@ func run(b *testing.B, scenario, topic string, crd []byte, report func(*testing.
 			r, err := recorder.Start(tCtx, tCtx.RESTConfig(), clock.RealClock{}, consumers, ordinary)
 			if err != nil {
 				return err
+			}
+			if *observe {
+				observer.Require(b, tCtx.RESTConfig(), observer.Rules{})
 			}
 			// Runs before scheduler_perf's own clean-up stops the scheduler and the API server.
 			b.Cleanup(func() {
