@@ -16,9 +16,10 @@ const (
 	PlacementPerNode Placement = "PerNode"
 )
 
-// Headroom is spare capacity kept ready for pods that need room at once: so many units of such a size, there, for those
-// consumers. Each unit is held by a placeholder pod of low priority. A pod that needs the room takes the placeholder's
-// place, and the headroom is topped up again in the background.
+// Headroom is spare capacity kept ready for pods that need room at once: so
+// many units of such a size, there, for those consumers. Each unit is held by
+// a placeholder pod of low priority. A pod that needs the room takes the
+// placeholder's place, and the headroom is topped up again in the background.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=hr,categories=all
@@ -37,8 +38,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must have at most 63 characters: the placeholders carry it in a label"
 type Headroom struct {
 	metav1.TypeMeta `json:",inline"`
-	// metadata is the standard object metadata. The name has at most 63 characters, because the placeholders carry it in a
-	// label.
+	// metadata is the standard object metadata. The name has at most 63
+	// characters, because the placeholders carry it in a label.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 	// spec is the capacity to keep ready.
@@ -53,19 +54,24 @@ type Headroom struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.topologySpreadConstraints) || size(self.topologySpreadConstraints) == 0",message="topologySpreadConstraints must be absent with placement PerNode: there is one unit on each matching node, and nothing to spread"
 type HeadroomSpec struct {
-	// replicas is the number of units to keep ready, from 0 to 10000; default 1. kubectl scale and a HorizontalPodAutoscaler
-	// can set it. Going down, units that wait for room go first, then those whose loss leaves the rest most evenly spread.
-	// Ignored if placement is PerNode: there is one unit on each matching node.
+	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
+	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
+	// that wait for room go first, then those whose loss leaves the rest most
+	// evenly spread. Ignored if placement is PerNode: there is one unit on each
+	// matching node.
 	// +optional
 	// +default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// requests is the size of one unit: cpu, memory, ephemeral-storage, hugepages-SIZE, and extended resources such as
-	// nvidia.com/gpu, up to 12 in all. At least one must be above zero and none below. Extended resources and huge pages come
-	// in whole numbers, and huge pages need cpu or memory beside them, as in a pod. A unit serves a pod best if it is as large
-	// as the pod; a larger pod takes several units of one node. Example: {cpu: "2", memory: 4Gi}.
+	// requests is the size of one unit: cpu, memory, ephemeral-storage,
+	// hugepages-SIZE, and extended resources such as nvidia.com/gpu, up to 12 in
+	// all. At least one must be above zero and none below. Extended resources and
+	// huge pages come in whole numbers, and huge pages need cpu or memory beside
+	// them, as in a pod. A unit serves a pod best if it is as large as the pod; a
+	// larger pod takes several units of one node. Example: {cpu: "2", memory:
+	// 4Gi}.
 	// +required
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=12
@@ -76,75 +82,88 @@ type HeadroomSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.exists(r, r.startsWith('hugepages-')) || 'cpu' in self || 'memory' in self",message="requests of huge pages need cpu or memory beside them, as in a pod"
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 
-	// placement is Cluster (default: replicas units anywhere in the cluster) or PerNode (one unit on each node that
-	// nodeSelector, affinity and tolerations allow, by a DaemonSet). It cannot be changed; make another Headroom instead.
+	// placement is Cluster (default: replicas units anywhere in the cluster) or
+	// PerNode (one unit on each node that nodeSelector, affinity and tolerations
+	// allow, by a DaemonSet). It cannot be changed; make another Headroom instead.
 	// +optional
 	// +default="Cluster"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="placement cannot be changed; make another Headroom instead"
 	Placement Placement `json:"placement,omitempty"`
 
-	// priorityClassName is the PriorityClass of the placeholders; default headroom. Its value must lie within the operator's
-	// limits (default -10 to -1: below every ordinary pod, and high enough for Cluster Autoscaler to see it), and its
-	// preemptionPolicy must be Never. If not, the condition Ready is False and says why.
+	// priorityClassName is the PriorityClass of the placeholders; default
+	// headroom. Its value must lie within the operator's limits (default -10 to
+	// -1: below every ordinary pod, and high enough for Cluster Autoscaler to see
+	// it), and its preemptionPolicy must be Never. If not, the condition Ready is
+	// False and says why.
 	// +optional
 	// +default="headroom"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
-	// nodeSelector restricts the nodes by their labels, as in a pod; up to 64 labels. Default: any node.
+	// nodeSelector restricts the nodes by their labels, as in a pod; up to 64
+	// labels. Default: any node.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 
-	// affinity of the placeholders, as in a pod. Default: none. To select the placeholders themselves, use the label
-	// headroom: NAME or headroom.dev/headroom: NAME. Karpenter treats preferences as requirements when it adds nodes.
+	// affinity of the placeholders, as in a pod. Default: none. To select the
+	// placeholders themselves, use the label headroom: NAME or
+	// headroom.dev/headroom: NAME. Karpenter treats preferences as requirements
+	// when it adds nodes.
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
-	// tolerations of the placeholders, as in a pod; up to 64. Default: none. Tolerating everything (operator Exists without a
-	// key) keeps placeholders on nodes that an autoscaler wants to drain.
+	// tolerations of the placeholders, as in a pod; up to 64. Default: none.
+	// Tolerating everything (operator Exists without a key) keeps placeholders on
+	// nodes that an autoscaler wants to drain.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
-	// topologySpreadConstraints of the placeholders, as in a pod; up to 16. Default: none. They are kept as written: a
-	// constraint without a labelSelector counts no pods and so spreads nothing; select the label headroom: NAME. Their
-	// topologyKeys, in this order, are also the domains over which scaling down and consumers keep the rest even (default:
-	// zone, then host). Not with placement PerNode.
+	// topologySpreadConstraints of the placeholders, as in a pod; up to 16.
+	// Default: none. They are kept as written: a constraint without a
+	// labelSelector counts no pods and so spreads nothing; select the label
+	// headroom: NAME. Their topologyKeys, in this order, are also the domains over
+	// which scaling down and consumers keep the rest even (default: zone, then
+	// host). Not with placement PerNode.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
 
-	// podSecurityContext of the placeholders, as in a pod. What it leaves open is filled in such that Pod Security level
-	// restricted admits the placeholders: a numeric user that is not root, and seccomp RuntimeDefault.
+	// podSecurityContext of the placeholders, as in a pod. What it leaves open is
+	// filled in such that Pod Security level restricted admits the placeholders: a
+	// numeric user that is not root, and seccomp RuntimeDefault.
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
-	// securityContext of the placeholders' only container, as in a pod. What it leaves open is filled in such that Pod
-	// Security level restricted admits the placeholders: no privilege escalation and no capabilities; and a read-only root file
-	// system.
+	// securityContext of the placeholders' only container, as in a pod. What it
+	// leaves open is filled in such that Pod Security level restricted admits the
+	// placeholders: no privilege escalation and no capabilities; and a read-only
+	// root file system.
 	// +optional
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 
-	// runtimeClassName of the placeholders, as in a pod. Default: none. The overhead of a RuntimeClass is room that a unit
-	// holds on top of its requests.
+	// runtimeClassName of the placeholders, as in a pod. Default: none. The
+	// overhead of a RuntimeClass is room that a unit holds on top of its requests.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	RuntimeClassName *string `json:"runtimeClassName,omitempty"`
 
-	// schedulerName is the scheduler of the placeholders. Default: the operator's choice. It should be the scheduler of the
-	// consumers, lest two schedulers compete for the same room.
+	// schedulerName is the scheduler of the placeholders. Default: the operator's
+	// choice. It should be the scheduler of the consumers, lest two schedulers
+	// compete for the same room.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SchedulerName string `json:"schedulerName,omitempty"`
 
-	// image of the placeholders' only container. Default: the operator's choice, the pause image. An image of your own has to
-	// run for ever, as any user and with a read-only root file system; one that has large layers in common with the consumers'
-	// image has them on the node already when a consumer comes.
+	// image of the placeholders' only container. Default: the operator's choice,
+	// the pause image. An image of your own has to run for ever, as any user and
+	// with a read-only root file system; one that has large layers in common with
+	// the consumers' image has them on the node already when a consumer comes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image,omitempty"`
@@ -155,17 +174,21 @@ type HeadroomSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
-	// podLabels are put on the placeholders beside the labels that Headroom needs; up to 64. Default: none. The key headroom
-	// and keys that begin with headroom.dev/ are reserved. Mind that Services and policies select pods by labels.
+	// podLabels are put on the placeholders beside the labels that Headroom needs;
+	// up to 64. Default: none. The key headroom and keys that begin with
+	// headroom.dev/ are reserved. Mind that Services and policies select pods by
+	// labels.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k != 'headroom' && !k.startsWith('headroom.dev/'))",message="podLabels must not set the label headroom or labels that begin with headroom.dev/: Headroom sets them itself"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue() && size(self[k]) <= 63)",message="podLabels must be valid labels: keys and values have at most 63 letters, digits, '-', '_' and '.', keys after an optional DNS name and '/'"
 	PodLabels map[string]string `json:"podLabels,omitempty"`
 
-	// podAnnotations are put on the placeholders beside the annotations that Headroom needs; up to 64. Default: none. The key
-	// cluster-autoscaler.kubernetes.io/safe-to-evict and keys that begin with headroom.dev/ are reserved. A
-	// controller.kubernetes.io/pod-deletion-cost of -100000000 or less is refused: Karpenter takes nodes with such pods for
+	// podAnnotations are put on the placeholders beside the annotations that
+	// Headroom needs; up to 64. Default: none. The key
+	// cluster-autoscaler.kubernetes.io/safe-to-evict and keys that begin with
+	// headroom.dev/ are reserved. A controller.kubernetes.io/pod-deletion-cost of
+	// -100000000 or less is refused: Karpenter takes nodes with such pods for
 	// empty, and deletes them again and again.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
@@ -174,49 +197,59 @@ type HeadroomSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!('controller.kubernetes.io/pod-deletion-cost' in self) || !self['controller.kubernetes.io/pod-deletion-cost'].matches('^-0*[1-9][0-9]{8,}$')",message="podAnnotations must not set a controller.kubernetes.io/pod-deletion-cost of -100000000 or less: Karpenter takes nodes with such pods for empty, and deletes them again and again"
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
 
-	// consumers restricts the pods that may take this headroom. Default: every pod of higher priority whose preemptionPolicy
-	// is not Never. Only headroom-scheduler heeds it; to other schedulers the headroom is open to every pod of higher priority.
+	// consumers restricts the pods that may take this headroom. Default: every pod
+	// of higher priority whose preemptionPolicy is not Never. Only
+	// headroom-scheduler heeds it; to other schedulers the headroom is open to
+	// every pod of higher priority.
 	// +optional
 	Consumers *Consumers `json:"consumers,omitempty"`
 }
 
-// Consumers says which pods may take the room of a Headroom. All that is set must hold; nothing set admits every pod of higher
-// priority. A placeholder is never a consumer.
+// Consumers says which pods may take the room of a Headroom. All that is set
+// must hold; nothing set admits every pod of higher priority. A placeholder is
+// never a consumer.
 type Consumers struct {
-	// podSelector selects consumers by their labels. Default, and if empty: any labels. Example: {matchLabels: {app: web}}.
+	// podSelector selects consumers by their labels. Default, and if empty: any
+	// labels. Example: {matchLabels: {app: web}}.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? (has(e.values) && size(e.values) > 0) : (e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0)))",message="podSelector.matchExpressions must have the operator In or NotIn with values, or Exists or DoesNotExist without"
 	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
 
-	// namespaceSelector selects consumers by the labels of their namespace; the empty selector {} selects all namespaces.
-	// Default: the Headroom's own namespace if podSelector is set, as in pod affinity, and all namespaces if it is not. Every
-	// namespace has its name in the label kubernetes.io/metadata.name. Example: {matchLabels: {team: search}}.
+	// namespaceSelector selects consumers by the labels of their namespace; the
+	// empty selector {} selects all namespaces. Default: the Headroom's own
+	// namespace if podSelector is set, as in pod affinity, and all namespaces if
+	// it is not. Every namespace has its name in the label
+	// kubernetes.io/metadata.name. Example: {matchLabels: {team: search}}.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? (has(e.values) && size(e.values) > 0) : (e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0)))",message="namespaceSelector.matchExpressions must have the operator In or NotIn with values, or Exists or DoesNotExist without"
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 
-	// minPriority is the lowest priority of a consumer, from -2147483648 to 2147483647. Default: any priority above the
-	// placeholder's, which a consumer needs in any case.
+	// minPriority is the lowest priority of a consumer, from -2147483648 to
+	// 2147483647. Default: any priority above the placeholder's, which a consumer
+	// needs in any case.
 	// +optional
 	MinPriority *int32 `json:"minPriority,omitempty"`
 }
 
-// HeadroomStatus is the capacity that is ready, as last observed by the controller.
+// HeadroomStatus is the capacity that is ready, as last observed by the
+// controller.
 type HeadroomStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// desiredReplicas is the number of units that should be held: spec.replicas or, if placement is PerNode, the number of
-	// matching nodes.
+	// desiredReplicas is the number of units that should be held: spec.replicas
+	// or, if placement is PerNode, the number of matching nodes.
 	// +optional
 	DesiredReplicas int32 `json:"desiredReplicas"`
 
-	// replicas is the number of placeholders that exist, those being deleted left out.
+	// replicas is the number of placeholders that exist, those being deleted left
+	// out.
 	// +optional
 	Replicas int32 `json:"replicas"`
 
-	// readyReplicas is the number of placeholders that are bound to a node: the units that can be taken now.
+	// readyReplicas is the number of placeholders that are bound to a node: the
+	// units that can be taken now.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
 
@@ -224,22 +257,26 @@ type HeadroomStatus struct {
 	// +optional
 	PendingReplicas int32 `json:"pendingReplicas"`
 
-	// selector selects the placeholders; the scale subresource and the HorizontalPodAutoscaler read it.
+	// selector selects the placeholders; the scale subresource and the
+	// HorizontalPodAutoscaler read it.
 	// +optional
 	Selector string `json:"selector,omitempty"`
 
-	// capacity is the sum of the requests of all bound placeholders: the resources that are held now.
+	// capacity is the sum of the requests of all bound placeholders: the resources
+	// that are held now.
 	// +optional
 	Capacity corev1.ResourceList `json:"capacity,omitempty"`
 
-	// domains is the number of bound placeholders in each zone, ordered by zone, up to 1024 zones.
+	// domains is the number of bound placeholders in each zone, ordered by zone,
+	// up to 1024 zones.
 	// +optional
 	// +listType=map
 	// +listMapKey=zone
 	// +kubebuilder:validation:MaxItems=1024
 	Domains []DomainStatus `json:"domains,omitempty"`
 
-	// zones is domains in one line for people, for example "eu-1a:4 eu-1b:3"; kubectl get -o wide shows it.
+	// zones is domains in one line for people, for example "eu-1a:4 eu-1b:3";
+	// kubectl get -o wide shows it.
 	// +optional
 	Zones string `json:"zones,omitempty"`
 
@@ -247,8 +284,9 @@ type HeadroomStatus struct {
 	// +optional
 	LastConsumedTime *metav1.Time `json:"lastConsumedTime,omitempty"`
 
-	// conditions are Ready (the spec is valid and acted on) and Filled (every unit is bound). A cluster without room is no
-	// error: Ready stays True, and Filled says why it is not.
+	// conditions are Ready (the spec is valid and acted on) and Filled (every unit
+	// is bound). A cluster without room is no error: Ready stays True, and Filled
+	// says why it is not.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -258,7 +296,8 @@ type HeadroomStatus struct {
 
 // DomainStatus is what a Headroom holds in one zone.
 type DomainStatus struct {
-	// zone is the value of the node label topology.kubernetes.io/zone, empty for nodes without it.
+	// zone is the value of the node label topology.kubernetes.io/zone, empty for
+	// nodes without it.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
 	Zone string `json:"zone"`
