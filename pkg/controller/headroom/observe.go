@@ -154,7 +154,7 @@ type plan struct {
 // decide says what to do.
 func (r *Reconciler) decide(headroom *v1alpha1.Headroom, seen *observation) plan {
 	p := plan{
-		refused:  checkPriority(headroom, seen.class, r.Limits),
+		refused:  checkSpec(headroom, seen.class, r.Limits),
 		template: placeholder.TemplateHash(headroom, r.Defaults),
 	}
 	desired := topup.Desired{

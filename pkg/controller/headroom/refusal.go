@@ -11,6 +11,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // problem is why the controller does not do what the spec says, in words for the user: the spec or the namespace has to
@@ -22,13 +23,15 @@ type problem struct {
 	message string
 }
 
-// checkPriority says whether the Headroom's PriorityClass is one that placeholders may have.
-func checkPriority(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, limits priority.Limits) *problem {
-	refusal := priority.Check(headroom.Spec.PriorityClassName, class, limits)
-	if refusal == nil {
-		return nil
+// checkSpec says whether the Headroom's PriorityClass is one that placeholders may have, and whether any pod can be a consumer.
+func checkSpec(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, limits priority.Limits) *problem {
+	if refusal := priority.Check(headroom.Spec.PriorityClassName, class, limits); refusal != nil {
+		return &problem{reason: refusal.Reason, message: refusal.Message}
 	}
-	return &problem{reason: refusal.Reason, message: refusal.Message}
+	if err := placeholder.ValidateConsumers(headroom.Spec.Consumers); err != nil {
+		return &problem{reason: v1alpha1.ReasonInvalidSpec, message: err.Error()}
+	}
+	return nil
 }
 
 // problemOf returns what the user has to change for the API server to accept a placeholder, and nil if the error is none

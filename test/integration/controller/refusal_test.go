@@ -207,6 +207,22 @@ func TestMalformedPlaceholders(t *testing.T) {
 	e.waitFilled("web", 2)
 }
 
+func TestConsumersThatCannotExist(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	e.headroom("web", replicas(2), func(spec *v1alpha1.HeadroomSpec) {
+		spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{
+			MatchLabels:      map[string]string{"app": "web"},
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: metav1.LabelSelectorOpDoesNotExist}},
+		}}
+	})
+	h := e.waitStatus("web", v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonNotReady, 0, 0)
+	require.Contains(t, messageOf(h, v1alpha1.ConditionReady), "spec.consumers.podSelector can match nothing")
+	e.change("web", func(spec *v1alpha1.HeadroomSpec) { spec.Consumers.PodSelector.MatchExpressions = nil })
+	e.waitFilled("web", 2)
+}
+
 func TestPriorityPolicy(t *testing.T) {
 	tests := map[string]struct {
 		class  *schedulingv1.PriorityClass // nil: there is none of the name
