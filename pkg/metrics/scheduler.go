@@ -90,7 +90,7 @@ var (
 	misses = metrics.NewCounterVec(&metrics.CounterOpts{
 		Subsystem: schedulerSubsystem,
 		Name:      "misses_total",
-		Help: "Scheduling attempts of pods that no headroom could serve although some node held headroom, by reason: " +
+		Help: "Pods that no headroom could serve although some node held headroom, each counted once, by the reason at the time: " +
 			"consumers, priority, too_small, filtered.",
 		StabilityLevel: metrics.ALPHA,
 	}, []string{labelReason})
@@ -126,7 +126,7 @@ func CountFailedSwap(result SwapResult) {
 	swaps.WithLabelValues(string(result)).Inc()
 }
 
-// CountMiss counts a scheduling attempt that no headroom could serve.
+// CountMiss counts a pod that no headroom could serve, by the reason of its first attempt.
 func CountMiss(reason MissReason) {
 	misses.WithLabelValues(string(reason)).Inc()
 }

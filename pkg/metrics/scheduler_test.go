@@ -26,7 +26,7 @@ headroom_scheduler_swaps_total{result="bound"} 1
 headroom_scheduler_swaps_total{result="eviction_refused"} 0
 headroom_scheduler_swaps_total{result="undone"} 0
 headroom_scheduler_swaps_total{result="victim_stayed"} 1
-# HELP headroom_scheduler_misses_total [ALPHA] Scheduling attempts of pods that no headroom could serve although some node held headroom, by reason: consumers, priority, too_small, filtered.
+# HELP headroom_scheduler_misses_total [ALPHA] Pods that no headroom could serve although some node held headroom, each counted once, by the reason at the time: consumers, priority, too_small, filtered.
 # TYPE headroom_scheduler_misses_total counter
 headroom_scheduler_misses_total{reason="consumers"} 0
 headroom_scheduler_misses_total{reason="filtered"} 0
