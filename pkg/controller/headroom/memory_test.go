@@ -1,0 +1,156 @@
+package headroom
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+var (
+	epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	web   = types.NamespacedName{Namespace: "shop", Name: "web"}
+)
+
+func podAt(uid string, version int) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: uid, UID: types.UID(uid), ResourceVersion: strconv.Itoa(version)}}
+}
+
+func TestCreatedPodIsKnownUntilTheCacheShowsIt(t *testing.T) {
+	f := newInflight(testingclock.NewFakeClock(epoch))
+	f.creating(web, podAt("a", 10))
+	f.creating(web, podAt("b", 12))
+	require.Len(t, f.pods(web), 2)
+	f.shown(web, podAt("other", 11)) // all up to 11 was shown, "a" included
+	require.Equal(t, []*corev1.Pod{podAt("b", 12)}, f.pods(web))
+	f.gone(web, podAt("b", 13))
+	require.Empty(t, f.pods(web))
+}
+
+func TestPodThatTheCacheShowedBeforeTheAnswerCame(t *testing.T) {
+	f := newInflight(testingclock.NewFakeClock(epoch))
+	f.shown(web, podAt("a", 10))
+	f.creating(web, podAt("a", 10))
+	require.Empty(t, f.pods(web), "it would never be shown again")
+}
+
+func TestOwnDeletionsAreTold(t *testing.T) {
+	f := newInflight(testingclock.NewFakeClock(epoch))
+	f.deleting("a", topup.Surplus)
+	f.deleting("b", topup.Surplus)
+	f.undelete("b")
+	require.True(t, f.isDeleting("a"))
+	reason, own := f.gone(web, podAt("a", 10))
+	require.True(t, own)
+	require.Equal(t, topup.Surplus, reason)
+	_, own = f.gone(web, podAt("b", 10))
+	require.False(t, own)
+	require.False(t, f.isDeleting("a"))
+}
+
+func TestNameOfASquatterIsTriedAgainLater(t *testing.T) {
+	clock := testingclock.NewFakeClock(epoch)
+	f := newInflight(clock)
+	f.squatting(web, podAt("web-headroom-0", 10))
+	require.Len(t, f.pods(web), 1)
+	clock.Step(squatterMemory + time.Second)
+	require.Empty(t, f.pods(web))
+}
+
+func TestUnfinishedExchangesNeverFallBelowZero(t *testing.T) {
+	f := newInflight(testingclock.NewFakeClock(epoch))
+	f.exchanging(web, -1)
+	require.Zero(t, f.unfinishedOf(web))
+	f.exchanging(web, 1)
+	f.exchanging(web, 1)
+	f.exchanging(web, -1)
+	require.Equal(t, 1, f.unfinishedOf(web))
+	f.forget(web)
+	require.Zero(t, f.unfinishedOf(web))
+}
+
+func TestRetriesDoubleUpToAMinute(t *testing.T) {
+	clock := testingclock.NewFakeClock(epoch)
+	r := newRetries(clock)
+	what := &problem{reason: "QuotaExceeded"}
+	wait, last := r.due(web, 1)
+	require.Zero(t, wait)
+	require.Nil(t, last)
+
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		require.Equal(t, want*time.Second, r.failed(web, 1, what))
+		wait, last = r.due(web, 1)
+		require.Equal(t, want*time.Second, wait)
+		require.Equal(t, what, last)
+		clock.Step(wait)
+		wait, _ = r.due(web, 1)
+		require.Zero(t, wait)
+	}
+	wait, _ = r.due(web, 2)
+	require.Zero(t, wait, "a new spec may try at once")
+	require.Equal(t, firstRetry, r.failed(web, 2, what))
+	clock.Step(retryMemory + time.Minute)
+	require.Equal(t, firstRetry, r.failed(web, 2, what), "old trouble is forgotten")
+	r.succeeded(web)
+	wait, _ = r.due(web, 2)
+	require.Zero(t, wait)
+}
+
+func TestRefillMeasuresTheUnitThatIsMissingForLongest(t *testing.T) {
+	c := newRefillClock()
+	_, ok := c.bound(web, epoch)
+	require.False(t, ok, "nothing was missing")
+	c.loss(web, epoch)
+	c.loss(web, epoch.Add(time.Second))
+	took, ok := c.bound(web, epoch.Add(5*time.Second))
+	require.True(t, ok)
+	require.Equal(t, 5*time.Second, took)
+	took, _ = c.bound(web, epoch.Add(5*time.Second))
+	require.Equal(t, 4*time.Second, took)
+}
+
+func TestRefillForgetsWhatNobodyMisses(t *testing.T) {
+	c := newRefillClock()
+	c.loss(web, epoch)
+	c.loss(web, epoch.Add(time.Second))
+	c.loss(web, epoch.Add(3*time.Second))
+	c.limit(web, 1, epoch.Add(2*time.Second)) // scaled down: of the two that were seen then, one is missing
+	took, ok := c.bound(web, epoch.Add(4*time.Second))
+	require.True(t, ok)
+	require.Equal(t, 3*time.Second, took)
+	took, ok = c.bound(web, epoch.Add(4*time.Second))
+	require.True(t, ok, "a loss after the observation stays")
+	require.Equal(t, time.Second, took)
+	_, ok = c.bound(web, epoch)
+	require.False(t, ok)
+}
+
+func TestBatchesGrowAndStopAtTheFirstFailure(t *testing.T) {
+	calls := make(chan int, 100)
+	done, err := inBatches(10, func(i int) error {
+		calls <- i
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, 10, done)
+	require.Len(t, calls, 10)
+
+	calls = make(chan int, 100)
+	done, err = inBatches(100, func(i int) error {
+		calls <- i
+		if i == 4 {
+			return errBroken
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, errBroken)
+	require.Equal(t, 3, done, "the batches of 1 and 2")
+	require.Len(t, calls, 7, "and the one of 4 that failed")
+}
