@@ -1,0 +1,153 @@
+package controller
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/pkg/controller/config"
+)
+
+// freeAddress is one that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, listener.Close()) }()
+	return listener.Addr().String()
+}
+
+func TestMetricsAreServedToWhoMayReadThem(t *testing.T) {
+	e := newEnvironment(t, nil)
+	address, probes := freeAddress(t), freeAddress(t)
+	e.startController(func(c *config.Config, _ *rest.Config) {
+		c.MetricsBindAddress, c.HealthProbeBindAddress = address, probes
+	})
+	for _, name := range []string{"reader", "stranger"} {
+		require.NoError(t, e.client.Create(t.Context(), &corev1.ServiceAccount{
+			ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: name},
+		}))
+	}
+	require.NoError(t, e.client.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: e.namespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "headroom-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: e.namespace, Name: "reader"}},
+	}))
+
+	url := "https://" + address + "/metrics"
+	e.eventually("the reader gets metrics", func() error {
+		code, body := e.fetch(url, e.token("reader"))
+		if code != http.StatusOK {
+			return fmt.Errorf("the answer is %d", code)
+		}
+		require.True(t, strings.Contains(body, "rest_client_requests_total"), "controller-runtime's own metrics are there")
+		return nil
+	})
+	code, _ := e.fetch(url, e.token("stranger"))
+	require.Equal(t, http.StatusForbidden, code)
+	code, _ = e.fetch(url, "")
+	require.Equal(t, http.StatusUnauthorized, code)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		code, _ = e.fetch("http://"+probes+path, "")
+		require.Equal(t, http.StatusOK, code)
+	}
+}
+
+func (e *environment) token(account string) string {
+	e.Helper()
+	access, err := e.cluster.ConfigFor(e.Context(), e.namespace, account)
+	require.NoError(e, err)
+	return access.BearerToken
+}
+
+func (e *environment) fetch(url, token string) (code int, body string) {
+	e.Helper()
+	request, err := http.NewRequestWithContext(e.Context(), http.MethodGet, url, nil)
+	require.NoError(e, err)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // self-signed
+	response, err := insecure.Do(request)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(response.Body)
+	require.NoError(e, err)
+	return response.StatusCode, string(data)
+}
+
+func TestOnlyTheLeaderWorks(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	elected := func(c *config.Config, _ *rest.Config) {
+		c.LeaderElection.Enabled, c.LeaderElection.LeaseNamespace = true, systemNamespace
+	}
+	first, second := &traffic{}, &traffic{}
+	leader := e.startController(elected, through(first.wrap))
+	lease := &coordinationv1.Lease{}
+	key := client.ObjectKey{Namespace: systemNamespace, Name: "headroom-controller"}
+	e.eventually("the first leads", func() error { return e.client.Get(t.Context(), key, lease) })
+	e.startController(elected, through(second.wrap))
+	e.headroom("web", replicas(3))
+	e.waitFilled("web", 3)
+	require.Zero(t, second.count("POST pods"))
+	require.Equal(t, 3, int(leader.value(t, "headroom_desired")))
+
+	leader.stop() // it gives the lease back
+	e.eventually("the lease is free", func() error {
+		require.NoError(t, e.client.Get(t.Context(), key, lease))
+		if holder := ptr.Deref(lease.Spec.HolderIdentity, ""); holder != "" && second.count("PUT others") == 0 {
+			return fmt.Errorf("held by %s", holder)
+		}
+		return nil
+	})
+	e.change("web", replicas(5))
+	e.waitFilled("web", 5)
+	require.Equal(t, 2, second.count("POST pods"))
+}
+
+func TestControllerStopsInTime(t *testing.T) {
+	e := newEnvironment(t, nil)
+	c := e.startController()
+	e.headroom("web", replicas(200))
+	begun := time.Now()
+	c.stop()
+	require.Less(t, time.Since(begun), 20*time.Second, "the grace period of its Deployment is 30 seconds")
+}
+
+func TestOtherNamespacesAreNotTouched(t *testing.T) {
+	e, other := newEnvironment(t, nil), newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	other.headroom("web", replicas(1))
+	e.headroom("web", replicas(1))
+	e.waitFilled("web", 1)
+	require.Empty(t, other.pods())
+	require.Zero(t, other.get("web").Status.ObservedGeneration)
+}
+
+func TestAllNamespacesByDefault(t *testing.T) {
+	e, other := newEnvironment(t, nil), newEnvironment(t, nil)
+	e.startController(func(c *config.Config, _ *rest.Config) { c.Namespaces = nil })
+	for _, env := range []*environment{e, other} {
+		env.bindTo(env.nodes("a")...)
+		env.headroom("web", replicas(2))
+		env.waitFilled("web", 2)
+	}
+}
