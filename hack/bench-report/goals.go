@@ -37,8 +37,14 @@ func goals() []goal {
 			return median(r.values(burst, headroom, nodes, "attempts/pod"))
 		}, atMost(1.004)},
 		{"API writes a consumer beyond free room's, one delete a victim and one event", "at most 0", extraWrites(burst), atMost(0.02)},
-		{"throughput of ordinary pods without headroom, times stock", "at least 0.97", medianRatio(none, "pods/s", headroom, freeRoom), atLeast(0.97)},
-		{"throughput of ordinary pods beside headroom, times stock", "at least 0.97", medianRatio(beside, "pods/s", headroom, freeRoom), atLeast(0.97)},
+		{
+			"throughput of ordinary pods without headroom, times stock", "at least 0.97",
+			medianRatio(none, "pods/s", headroom, freeRoom), atLeast(0.97),
+		},
+		{
+			"throughput of ordinary pods beside headroom, times stock", "at least 0.97",
+			medianRatio(beside, "pods/s", headroom, freeRoom), atLeast(0.97),
+		},
 		{"live heap without headroom, times stock", "at most 1.1", medianRatio(none, "live-heap-MiB", headroom, freeRoom), atMost(1.1)},
 		{"live heap beside headroom, times stock", "at most 1.1", medianRatio(beside, "live-heap-MiB", headroom, freeRoom), atMost(1.1)},
 		{"growth of a consumer's time since 500 nodes, times free room's growth", "at most 1.00", growth(burst), atMost(1)},

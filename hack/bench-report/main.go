@@ -32,7 +32,11 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	if *ranges != "" {
-		if err := compare(out, *ranges, results); err != nil {
+		text, err := compare(*ranges, results)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(out, text); err != nil {
 			return err
 		}
 	}

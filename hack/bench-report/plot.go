@@ -21,7 +21,7 @@ var colours = map[string]color.Color{
 
 // plotAll draws, for each scenario, the time that one consumer costs over the size of the cluster, and p99 beside it.
 func plotAll(dir string, r *Results) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a folder of documentation is for everybody
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the folder of the plots: %w", err)
 	}
 	for _, scenario := range r.scenarios() {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -21,29 +21,30 @@ type Range struct {
 	Max float64 `json:"max"`
 }
 
-// compare says which ratios lie outside of their recorded range. It fails on nothing but a bad file: wall-clock time depends on
-// the machine, and whether a change is a regression is for a person to say.
-func compare(out io.Writer, name string, r *Results) error {
+// compare says, a line each, which ratios lie outside of their recorded range. It fails on nothing but a bad file: wall-clock time
+// depends on the machine, and whether a change is a regression is for a person to say.
+func compare(name string, r *Results) (string, error) {
 	content, err := os.ReadFile(name)
 	if err != nil {
-		return fmt.Errorf("reading the recorded ranges: %w", err)
+		return "", fmt.Errorf("reading the recorded ranges: %w", err)
 	}
 	var ranges []Range
 	if err := yaml.UnmarshalStrict(content, &ranges); err != nil {
-		return fmt.Errorf("parsing %s: %w", name, err)
+		return "", fmt.Errorf("parsing %s: %w", name, err)
 	}
+	var b strings.Builder
 	for _, want := range ranges {
 		got, ok := median(r.ratios(want.Scenario, want.Nodes, want.Unit, want.Over, want.Under))
 		title := fmt.Sprintf("%s, %d nodes: %s of %s to %s", want.Scenario, want.Nodes, want.Unit, want.Over, want.Under)
 		switch {
 		case !ok:
-			fmt.Fprintf(out, "not measured  %s\n", title)
+			b.WriteString("not measured  " + title + "\n")
 		case got > want.Max || got < want.Min:
-			fmt.Fprintf(out, "OUT OF RANGE  %s is %s, recorded %s to %s\n", title,
-				number(got, true), number(want.Min, true), number(want.Max, true))
+			b.WriteString("OUT OF RANGE  " + title + " is " + number(got, true) +
+				", recorded " + number(want.Min, true) + " to " + number(want.Max, true) + "\n")
 		default:
-			fmt.Fprintf(out, "in range      %s is %s\n", title, number(got, true))
+			b.WriteString("in range      " + title + " is " + number(got, true) + "\n")
 		}
 	}
-	return nil
+	return b.String(), nil
 }

@@ -128,7 +128,7 @@ func replaceGenerated(name, text string) error {
 		return fmt.Errorf("%s lacks the lines %q and %q, between which the report goes", name, generatedBegin, generatedEnd)
 	}
 	page = []byte(before + generatedBegin + "\n" + text + generatedEnd + after)
-	if err := os.WriteFile(name, page, 0o644); err != nil { //nolint:gosec // a page of documentation is for everybody
+	if err := os.WriteFile(name, page, 0o644); err != nil {
 		return fmt.Errorf("writing the filled-in page: %w", err)
 	}
 	return nil
