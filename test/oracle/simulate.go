@@ -72,7 +72,7 @@ type simulation struct {
 	mu       sync.Mutex
 	expected Expectation
 	outcome  Outcome
-	over     bool          // what happens from now on is not part of the outcome
+	over     bool // what happens from now on is not part of the outcome
 	done     chan struct{}
 	finish   func()
 }

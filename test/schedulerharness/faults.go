@@ -1,11 +1,17 @@
 package schedulerharness
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // Request is one request of a scheduler to the API server, as a fault sees it.
@@ -33,7 +39,8 @@ func (r Request) IsBind() bool {
 
 // Fault is what happens to one request.
 type Fault struct {
-	// Before runs before the request is sent. An error is returned to the scheduler, and nothing is sent.
+	// Before runs before the request is sent. An error is returned to the scheduler, and nothing is sent; an error of
+	// k8s.io/apimachinery/pkg/api/errors looks as if the API server had answered with it.
 	Before func() error
 	// After runs when the API server has answered. An error is returned to the scheduler in place of the answer.
 	After func() error
@@ -90,7 +97,7 @@ func (f *Faults) wrap(next http.RoundTripper) http.RoundTripper {
 		fault := f.decide(Request{Method: r.Method, Path: r.URL.Path})
 		if fault != nil && fault.Before != nil {
 			if err := fault.Before(); err != nil {
-				return nil, err
+				return answer(r, err)
 			}
 		}
 		response, err := next.RoundTrip(r)
@@ -106,6 +113,22 @@ func (f *Faults) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		return response, err
 	})
+}
+
+// answer is what the scheduler gets in place of the API server's answer.
+func answer(r *http.Request, err error) (*http.Response, error) {
+	var refused *apierrors.StatusError
+	if !errors.As(err, &refused) {
+		return nil, err
+	}
+	body, marshalErr := json.Marshal(refused.ErrStatus)
+	if marshalErr != nil {
+		return nil, fmt.Errorf("writing the answer %v: %w", err, marshalErr)
+	}
+	return &http.Response{
+		StatusCode: int(refused.ErrStatus.Code), Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor, Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
+	}, nil
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

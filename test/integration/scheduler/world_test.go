@@ -1,0 +1,203 @@
+// Package scheduler tests the scheduler with the Headroom plugin against a real API server: each property of the design by name, what can
+// go wrong in the middle of a swap, crashes, and what has to stay as stock kube-scheduler does it.
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	_ "github.com/headroom-dev/headroom/api/config/scheme"
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
+	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/observer"
+	"github.com/headroom-dev/headroom/test/schedulerharness"
+)
+
+func TestMain(m *testing.M) { schedulerharness.Main(m, schedulerharness.Options{}) }
+
+// headroomScheduler is the name of the profile with the plugin, in both configurations that the manifests ship.
+const headroomScheduler = "headroom-scheduler"
+
+// cpu is short for a request of CPU.
+func cpu(quantity string) builders.Resources { return builders.Resources{corev1.ResourceCPU: quantity} }
+
+// world is a cluster under observation.
+type world struct {
+	*schedulerharness.Cluster
+	observer *observer.Observer
+	rules    observer.Rules
+	judged   bool
+	history  observer.History
+}
+
+// newWorld returns an empty cluster that is watched until the test ends; what the observer then finds fails the test.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{Cluster: schedulerharness.New(t)}
+	var err error
+	w.observer, err = observer.Watch(t.Context(), w.Config)
+	require.NoError(t, err)
+	w.rules.DaemonSets = w.observer.HeadroomOfDaemonSet
+	// What a test puts on a node itself is its own business.
+	w.rules.IgnoreBind = func(pod *corev1.Pod) bool { return pod.Annotations[placedByTest] != "" }
+	t.Cleanup(func() { w.judge(t) })
+	return w
+}
+
+// placedByTest marks pods that a test bound itself.
+const placedByTest = "test.headroom.dev/placed"
+
+// judge ends the observation, fails the test for what the observer finds, and returns the history. It may be called more than once.
+func (w *world) judge(t *testing.T) observer.History {
+	t.Helper()
+	if w.judged {
+		return w.history
+	}
+	w.judged = true
+	var err error
+	w.history, err = w.observer.Stop(t.Context())
+	require.NoError(t, err)
+	for _, violation := range observer.Check(t.Context(), w.history, w.rules) {
+		t.Errorf("%s", violation)
+	}
+	return w.history
+}
+
+// requireOneAttempt fails the test if one of the pods ever showed PodScheduled=False. It ends the observation.
+func (w *world) requireOneAttempt(t *testing.T, names ...string) {
+	t.Helper()
+	for _, event := range w.judge(t) {
+		if event.Pod == nil || !slices.Contains(names, event.Pod.Name) {
+			continue
+		}
+		for _, condition := range event.Pod.Status.Conditions {
+			require.False(t, condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse,
+				"P6: pod %s was not bound by its first attempt: %s", event.Pod.Name, condition.Message)
+		}
+	}
+}
+
+// second is the configuration of deployment B as it is shipped, both the one of deployment C.
+func second(t *testing.T) *config.KubeSchedulerConfiguration { return shipped(t, "second-scheduler") }
+func both(t *testing.T) *config.KubeSchedulerConfiguration   { return shipped(t, "main-scheduler") }
+
+func shipped(t *testing.T, deployment string) *config.KubeSchedulerConfiguration {
+	t.Helper()
+	return schedulerharness.LoadConfig(t, filepath.Join(
+		schedulerharness.RepositoryRoot(), "manifests", "scheduler", deployment, "scheduler-config.yaml"))
+}
+
+// startPlugin starts a scheduler with the plugin, deployment B.
+func (w *world) startPlugin(t *testing.T) *schedulerharness.Scheduler {
+	t.Helper()
+	return w.startConfigured(t, second(t), nil)
+}
+
+func (w *world) startConfigured(t *testing.T, cfg *config.KubeSchedulerConfiguration, faults *schedulerharness.Faults) *schedulerharness.Scheduler {
+	t.Helper()
+	return w.StartScheduler(t, schedulerharness.SchedulerOptions{
+		Config: cfg, Faults: faults, Registry: frameworkruntime.Registry{headroom.Name: headroom.New},
+	})
+}
+
+// consumer builds a pod for the profile with the plugin.
+func consumer(name string, requests builders.Resources) *st.PodWrapper {
+	return builders.Consumer(name, requests).SchedulerName(headroomScheduler)
+}
+
+// fill puts the next placeholders of the Headroom on the nodes, one each, and returns their names.
+func (w *world) fill(t *testing.T, h *v1alpha1.Headroom, nodes ...string) []string {
+	t.Helper()
+	var names []string
+	for _, node := range nodes {
+		names = append(names, w.place(t, builders.Placeholder(h, w.placeholders(t, h)).Node(node)))
+	}
+	return names
+}
+
+func (w *world) placeholders(t *testing.T, h *v1alpha1.Headroom) int {
+	t.Helper()
+	list, err := w.Client.CoreV1().Pods(h.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: v1alpha1.LabelHeadroom + "=" + h.Name})
+	require.NoError(t, err)
+	return len(list.Items)
+}
+
+// place creates a pod that is bound from birth and returns its name.
+func (w *world) place(t *testing.T, pod *st.PodWrapper) string {
+	t.Helper()
+	return w.CreatePods(t, pod.Annotation(placedByTest, "true").Obj())[0].Name
+}
+
+// nodes creates one node of that size in each zone given, n0, n1, ..., and returns their names.
+func (w *world) nodes(t *testing.T, size builders.Resources, zones ...string) []string {
+	t.Helper()
+	var names []string
+	for i, zone := range zones {
+		name := fmt.Sprintf("n%d", i)
+		w.CreateNodes(t, builders.Node(name, zone, size).Obj())
+		names = append(names, name)
+	}
+	return names
+}
+
+// remaining returns which of the pods still exist and are not being deleted, in the order given.
+func (w *world) remaining(t *testing.T, names []string) []string {
+	t.Helper()
+	pods := w.Pods(t)
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return pods[name] == nil || pods[name].DeletionTimestamp != nil })
+}
+
+// evictionsOf lists the pods whose deletion the scheduler has asked for, in order.
+func evictionsOf(faults *schedulerharness.Faults) []string {
+	var names []string
+	for _, write := range faults.Writes() {
+		if write.IsEviction() {
+			names = append(names, write.Path[strings.LastIndex(write.Path, "/")+1:])
+		}
+	}
+	return names
+}
+
+// zonesOf counts the placeholders that remain in each zone.
+func (w *world) zonesOf(t *testing.T, names []string) map[string]int {
+	t.Helper()
+	nodes, err := w.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	zone := map[string]string{}
+	for _, node := range nodes.Items {
+		zone[node.Name] = node.Labels[corev1.LabelTopologyZone]
+	}
+	pods, counts := w.Pods(t), map[string]int{}
+	for _, name := range w.remaining(t, names) {
+		counts[zone[pods[name].Spec.NodeName]]++
+	}
+	return counts
+}
+
+// boundConsumers waits for that many pods that are no placeholders to be bound.
+func (w *world) boundConsumers(t *testing.T, want int) func(context.Context) string {
+	return func(context.Context) string {
+		bound := 0
+		for _, pod := range w.Pods(t) {
+			if pod.Labels[v1alpha1.LabelHeadroom] == "" && pod.Spec.NodeName != "" {
+				bound++
+			}
+		}
+		if bound != want {
+			return fmt.Sprintf("%d of %d consumers are bound", bound, want)
+		}
+		return ""
+	}
+}
