@@ -47,7 +47,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{Cluster: schedulerharness.New(t)}
 	var err error
-	w.observer, err = observer.Watch(t.Context(), w.Config)
+	// Not the test's context: that ends before the test's cleanups run.
+	w.observer, err = observer.Watch(context.Background(), w.Config)
 	require.NoError(t, err)
 	w.rules.DaemonSets = w.observer.HeadroomOfDaemonSet
 	// What a test puts on a node itself is its own business.
@@ -67,9 +68,9 @@ func (w *world) judge(t *testing.T) observer.History {
 	}
 	w.judged = true
 	var err error
-	w.history, err = w.observer.Stop(t.Context())
+	w.history, err = w.observer.Stop(context.Background())
 	require.NoError(t, err)
-	for _, violation := range observer.Check(t.Context(), w.history, w.rules) {
+	for _, violation := range observer.Check(context.Background(), w.history, w.rules) {
 		t.Errorf("%s", violation)
 	}
 	return w.history
