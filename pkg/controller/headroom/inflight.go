@@ -8,7 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -26,6 +28,8 @@ type inflight struct {
 	squatters map[types.NamespacedName]map[string]squatter
 	// unfinished is how many exchanges of each Headroom have the old pod deleted and the new one not created.
 	unfinished map[types.NamespacedName]int
+	// reported are the Headrooms as they were when their status was last written.
+	reported map[types.NamespacedName]*v1alpha1.Headroom
 	// deleted are pods whose deletion was asked for, and why.
 	deleted map[types.UID]topup.Reason
 }
@@ -41,6 +45,7 @@ type squatter struct {
 func newInflight(clock clock.PassiveClock) *inflight {
 	return &inflight{
 		clock:      clock,
+		reported:   map[types.NamespacedName]*v1alpha1.Headroom{},
 		unfinished: map[types.NamespacedName]int{},
 		squatters:  map[types.NamespacedName]map[string]squatter{},
 		created:    map[types.NamespacedName]map[types.UID]*corev1.Pod{},
@@ -70,6 +75,27 @@ func (f *inflight) squatting(headroom types.NamespacedName, pod *corev1.Pod) {
 		f.squatters[headroom] = map[string]squatter{}
 	}
 	f.squatters[headroom][pod.Name] = squatter{pod: pod, met: f.clock.Now()}
+}
+
+// reporting notes a Headroom whose status was written.
+func (f *inflight) reporting(headroom *v1alpha1.Headroom) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reported[client.ObjectKeyFromObject(headroom)] = headroom
+}
+
+// newest returns the Headroom as it was when its status was last written, if the cache has not come so far. Without it, the
+// next status would be written on top of one that is no more, and be refused.
+func (f *inflight) newest(cached *v1alpha1.Headroom) *v1alpha1.Headroom {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := client.ObjectKeyFromObject(cached)
+	reported := f.reported[key]
+	if reported == nil || reported.UID != cached.UID || version(reported) <= version(cached) {
+		delete(f.reported, key)
+		return cached
+	}
+	return reported
 }
 
 // exchanging notes a step of an exchange: 1 when the old pod was deleted, -1 when a new one was created.
@@ -154,11 +180,12 @@ func (f *inflight) forget(headroom types.NamespacedName) {
 	delete(f.observed, headroom)
 	delete(f.squatters, headroom)
 	delete(f.unfinished, headroom)
+	delete(f.reported, headroom)
 }
 
 // version is the resource version as the number it is; the API server promises that they compare within one resource.
-func version(pod *corev1.Pod) uint64 {
-	v, err := strconv.ParseUint(pod.ResourceVersion, 10, 64)
+func version(object client.Object) uint64 {
+	v, err := strconv.ParseUint(object.GetResourceVersion(), 10, 64)
 	if err != nil {
 		return 0
 	}

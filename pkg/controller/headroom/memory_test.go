@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -153,4 +154,19 @@ func TestBatchesGrowAndStopAtTheFirstFailure(t *testing.T) {
 	require.ErrorIs(t, err, errBroken)
 	require.Equal(t, 3, done, "the batches of 1 and 2")
 	require.Len(t, calls, 7, "and the one of 4 that failed")
+}
+
+func TestStatusIsWrittenOnTopOfTheLastOne(t *testing.T) {
+	f := newInflight(testingclock.NewFakeClock(epoch))
+	at := func(uid, version string) *v1alpha1.Headroom {
+		return &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "web", UID: types.UID(uid), ResourceVersion: version,
+		}}
+	}
+	require.Equal(t, at("a", "9"), f.newest(at("a", "9")))
+	f.reporting(at("a", "10"))
+	require.Equal(t, at("a", "10"), f.newest(at("a", "9")), "the cache is behind")
+	require.Equal(t, at("a", "11"), f.newest(at("a", "11")), "the cache is ahead")
+	f.reporting(at("a", "12"))
+	require.Equal(t, at("b", "9"), f.newest(at("b", "9")), "another Headroom of the name")
 }

@@ -78,6 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, r.failed(metrics.StageGather, fmt.Errorf("reading the Headroom: %w", err))
 	}
+	headroom = r.inflight.newest(headroom)
 	if headroom.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil // the garbage collector deletes what the Headroom owns
 	}

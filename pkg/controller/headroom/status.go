@@ -112,6 +112,18 @@ func inOneLine(domains []v1alpha1.DomainStatus) string {
 	return strings.Join(parts, " ")
 }
 
+// patchBase is what a status is compared with to make the patch. A Headroom without a status is decoded with zeros that the
+// API server does not have; they have to be written, or kubectl shows nothing where it should show 0.
+func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
+	if headroom.Status.ObservedGeneration > 0 {
+		return headroom
+	}
+	base := headroom.DeepCopy()
+	s := &base.Status
+	s.DesiredReplicas, s.Replicas, s.ReadyReplicas, s.PendingReplicas = -1, -1, -1, -1
+	return base
+}
+
 // report writes the status if it changed, and then tells what happened: events, metrics, who consumed what.
 func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done *outcome) error {
 	key := client.ObjectKeyFromObject(headroom)
@@ -123,7 +135,7 @@ func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, se
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
 		changed := headroom.DeepCopy()
 		changed.Status = status
-		patch := client.MergeFromWithOptions(headroom, client.MergeFromWithOptimisticLock{})
+		patch := client.MergeFromWithOptions(patchBase(headroom), client.MergeFromWithOptimisticLock{})
 		if err := r.Client.Status().Patch(ctx, changed, patch); err != nil {
 			r.ledger.Restore(key, consumed)
 			if apierrors.IsNotFound(err) {
@@ -131,6 +143,7 @@ func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, se
 			}
 			return fmt.Errorf("writing the status: %w", err)
 		}
+		r.inflight.reporting(changed)
 	}
 	r.Metrics.Consumed.WithLabelValues(key.Namespace, key.Name).Add(float64(len(consumed)))
 	if done.problem != nil && p.refused == nil {
