@@ -20,6 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 	"k8s.io/utils/clock"
 )
 
@@ -76,7 +78,7 @@ func Start(ctx context.Context, config *rest.Config, now clock.PassiveClock, nam
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Recorder{clock: now, baseline: baseline, cancel: cancel, timelines: map[string]*Timeline{}}
 	for _, namespace := range namespaces {
-		watcher, err := client.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{})
+		watcher, err := watchPods(ctx, client, namespace)
 		if err != nil {
 			cancel()
 			r.done.Wait()
@@ -87,6 +89,17 @@ func Start(ctx context.Context, config *rest.Config, now clock.PassiveClock, nam
 	}
 	r.done.Go(func() { wait.UntilWithContext(ctx, r.sampleHeap, heapInterval) })
 	return r, nil
+}
+
+// watchPods watches from now on. The API server drops a watcher that cannot keep up, which happens when other things use the cores:
+// the watch goes on where it was, at the price of late sights.
+func watchPods(ctx context.Context, client kubernetes.Interface, namespace string) (watch.Interface, error) {
+	pods := client.CoreV1().Pods(namespace)
+	now, err := pods.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return toolswatch.NewRetryWatcherWithContext(ctx, now.ResourceVersion, &cache.ListWatch{WatchFuncWithContext: pods.Watch})
 }
 
 // Stop waits until the scheduler's last events are written, and returns what was seen. The API server has to be up still.
