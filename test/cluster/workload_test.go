@@ -47,7 +47,8 @@ spec:
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {name: budget, namespace: %[1]s}
-spec: {maxUnavailable: 1, selector: {matchLabels: {app: deployment}}}
+# With maxUnavailable, the controller can miscount for good when it sees the pods before their ReplicaSet.
+spec: {minAvailable: 1, selector: {matchLabels: {app: deployment}}}
 ---
 apiVersion: v1
 kind: ResourceQuota
