@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -34,10 +37,14 @@ func benchConsumer() *corev1.Pod {
 	return builders.Consumer("consumer", builders.Resources{"cpu": "2", "memory": "4Gi"}).Namespace("default").UID("consumer").Obj()
 }
 
-// The first pod of its kind, or one whose Filter and Score plugins look beyond the node.
-func BenchmarkPreFilterOfAConsumerWithoutSignature(b *testing.B) {
+// A pod of its kind alone: what plugins say depends on more than the node.
+func BenchmarkPreFilterOfAConsumerLikeNoOther(b *testing.B) {
 	f := newFixture(b, fullCluster(benchNodes))
 	pod := benchConsumer()
+	pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector: metav1.AddLabelToSelector(&metav1.LabelSelector{}, "app", "web"),
+	}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if c, _ := f.decided(b, pod); c.swap == nil {
@@ -49,7 +56,6 @@ func BenchmarkPreFilterOfAConsumerWithoutSignature(b *testing.B) {
 // A burst: pods alike, each of which takes another placeholder.
 func BenchmarkPreFilterOfConsumersAlike(b *testing.B) {
 	c := fullCluster(benchNodes)
-	c.signed = true
 	f := newFixture(b, c)
 	b.ReportAllocs()
 	taken := 0
@@ -60,6 +66,10 @@ func BenchmarkPreFilterOfConsumersAlike(b *testing.B) {
 		if cycle.swap == nil {
 			b.Fatal("the consumer must get headroom")
 		}
+		pod.Spec.NodeName = cycle.swap.node
+		info, err := framework.NewPodInfo(pod)
+		require.NoError(b, err)
+		require.NoError(b, f.snapshot.AssumePod(info))
 		f.Reserve(context.Background(), state, pod, cycle.swap.node)
 		if taken++; taken == benchNodes/2 {
 			b.StopTimer()
@@ -88,7 +98,7 @@ func BenchmarkSurvey(b *testing.B) {
 	c, _ := f.decided(b, benchConsumer())
 	b.ReportAllocs()
 	for b.Loop() {
-		f.survey(c.consumer, f.memoFor("", f.shared.inventory.Nodes()), nil)
+		f.survey(c.consumer, f.memoFor(likeness{}, f.shared.inventory.Nodes()), nil)
 	}
 }
 

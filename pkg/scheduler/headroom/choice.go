@@ -24,8 +24,8 @@ type choice struct {
 	held []int
 	// nominated are the candidates of nodes that other pods are nominated to; they are good for this cycle only.
 	nominated map[int]*candidate
-	// ties are the nodes among which the score, or the name, decided.
-	ties []int
+	// next is the node that comes after the best, -1 if there is none among those that tie with it by the rules before the score.
+	next int
 }
 
 // candidate returns the candidate of a node.
@@ -159,28 +159,31 @@ func (ch *choice) fitting(ctx context.Context, nodes []int) []int {
 
 // firstOf breaks the tie between nodes by the rest of the order: score and name.
 func (ch *choice) firstOf(ctx context.Context, ties []int) int {
-	ch.ties = ties
 	if len(ties) > 1 && len(ch.plugin.before.Tiers) < len(ch.plugin.order.Tiers) {
 		if err := ch.score(ctx, ties); err != nil {
 			klog.FromContext(ctx).Error(err, "Nodes with headroom cannot be scored; names decide", "pod", klog.KObj(ch.consumer.pod))
 		}
 	}
-	return ch.first(ties, -1)
+	best, next := ch.firstTwo(ties)
+	ch.next = next
+	return best
 }
 
-// first returns the node that the whole order puts first, but for one.
-func (ch *choice) first(nodes []int, but int) int {
-	first := -1
-	var evidence evictionorder.Node
+// firstTwo returns the nodes that the whole order puts first and second, -1 if there are not that many.
+func (ch *choice) firstTwo(nodes []int) (first, second int) {
+	first, second = -1, -1
+	var best, next evictionorder.Node
 	for _, i := range nodes {
-		if i == but {
-			continue
-		}
-		if other := ch.evidence(i); first < 0 || ch.plugin.order.Compare(other, evidence) < 0 {
-			first, evidence = i, other
+		evidence := ch.evidence(i)
+		switch order := &ch.plugin.order; {
+		case first < 0 || order.Compare(evidence, best) < 0:
+			second, next = first, best
+			first, best = i, evidence
+		case second < 0 || order.Compare(evidence, next) < 0:
+			second, next = i, evidence
 		}
 	}
-	return first
+	return first, second
 }
 
 // evidence returns the evidence about a node, with its name.
@@ -192,9 +195,11 @@ func (ch *choice) evidence(node int) evictionorder.Node {
 
 // explain says why the best node goes before the next best one.
 func (ch *choice) explain(best int) string {
-	next := ch.first(ch.ties, best)
+	next := ch.next
 	if next < 0 {
-		next = ch.first(ch.held, best)
+		if rest := slices.DeleteFunc(slices.Clone(ch.held), func(i int) bool { return i == best }); len(rest) > 0 {
+			next, _ = ch.firstTwo(ch.smallest(rest))
+		}
 	}
 	if next < 0 {
 		return "the only node with headroom for the pod"

@@ -25,8 +25,7 @@ type swap struct {
 func (p *Plugin) decide(ctx context.Context, state fwk.CycleState, cy *cycle) *swap {
 	c := cy.consumer
 	nodes := p.shared.inventory.Nodes()
-	group := state.IsPodGroupSchedulingCycle()
-	m := p.memoFor(p.keyOf(c, p.handle.SignPod(ctx, c.pod), group), nodes)
+	m := p.memoFor(p.likeness(ctx, state, c), nodes)
 	anchors := p.anchors(c.pod, nodes)
 	seen := p.survey(c, m, anchors)
 	if cy.candidates = seen.candidates; len(seen.held) == 0 {

@@ -11,11 +11,12 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
+	schedulerscheme "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
-	"k8s.io/kubernetes/pkg/scheduler/backend/queue"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
@@ -25,8 +26,6 @@ import (
 	_ "github.com/headroom-dev/headroom/api/config/scheme"
 	argsv1 "github.com/headroom-dev/headroom/api/config/v1"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
-
-	schedulerscheme "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
 )
 
 // fixture is the plugin in a profile of kube-scheduler's default plugins, over a snapshot of a cluster.
@@ -37,6 +36,7 @@ type fixture struct {
 	snapshot  *cache.Snapshot
 	nodes     []fwk.NodeInfo
 	events    *events.FakeRecorder
+	nominated nominations
 }
 
 // cluster is what a fixture is made of.
@@ -60,14 +60,14 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 	metrics.Register()
 	client := fake.NewClientset(c.others...)
 	factory := informers.NewSharedInformerFactory(client, 0)
-	f := &fixture{client: client, snapshot: cache.NewSnapshot(c.pods, c.nodes), events: events.NewFakeRecorder(100)}
+	f := &fixture{client: client, snapshot: cache.NewSnapshot(c.pods, c.nodes), events: events.NewFakeRecorder(100), nominated: nominations{}}
 	registry := frameworkplugins.NewInTreeRegistry()
 	require.NoError(tb, registry.Register(Name, New))
 	var err error
 	f.framework, err = frameworkruntime.NewFramework(ctx, registry, profile(tb, c.change, c.signed),
 		frameworkruntime.WithClientSet(client), frameworkruntime.WithInformerFactory(factory),
 		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
-		frameworkruntime.WithPodNominator(queue.NewSchedulingQueue(nil, factory)),
+		frameworkruntime.WithPodNominator(f.nominated),
 		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2))
 	require.NoError(tb, err)
 	for _, plugin := range f.framework.EnqueueExtensions() {
@@ -139,3 +139,11 @@ func (f *fixture) decided(tb testing.TB, pod *corev1.Pod) (*cycle, *framework.Cy
 
 // recorder lets client-go's fake recorder stand in for the scheduler's.
 type recorder struct{ *events.FakeRecorder }
+
+// nominations are the pods nominated to each node.
+type nominations map[string][]fwk.PodInfo
+
+func (n nominations) NominatedPodsForNode(node string) []fwk.PodInfo                { return n[node] }
+func (n nominations) AddNominatedPod(klog.Logger, fwk.PodInfo, *fwk.NominatingInfo) {}
+func (n nominations) DeleteNominatedPodIfExists(*corev1.Pod)                        {}
+func (n nominations) UpdateNominatedPod(klog.Logger, *corev1.Pod, fwk.PodInfo)      {}

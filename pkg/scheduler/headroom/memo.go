@@ -1,10 +1,8 @@
 package headroom
 
 import (
-	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
@@ -21,10 +19,10 @@ const (
 // memo keeps, for pods that are alike, what was found out about each node, until that node changes. In a burst of pods alike,
 // a cycle then only looks anew at the few nodes that changed since the cycle before.
 //
-// Alike means: of equal signature, which says that Filter and Score plugins treat the pods alike on an unchanged node, and
-// entitled to the same placeholders.
+// Alike means: Filter and Score plugins treat the pods alike on an unchanged node, and they are entitled to the same
+// placeholders, see likeness.
 type memo struct {
-	key   string
+	likeness
 	born  time.Time
 	used  uint64
 	world world
@@ -72,17 +70,17 @@ const (
 
 // memoFor returns the memo for a consumer: an old one if it is still good, or a new one, which is kept only if the consumer has
 // a key.
-func (p *Plugin) memoFor(key string, nodes []inventory.Node) *memo {
+func (p *Plugin) memoFor(like likeness, nodes []inventory.Node) *memo {
 	now := p.clock.Now()
-	if key == "" {
-		p.scratch.memo.reset("", now, world{}, len(nodes))
+	if like.key == "" {
+		p.scratch.memo.reset(like, now, world{}, len(nodes))
 		return &p.scratch.memo
 	}
 	current := p.world()
 	p.memoUses++
 	var chosen *memo
 	for _, m := range p.memos {
-		if m.key == key {
+		if m.key == like.key {
 			chosen = m
 			break
 		}
@@ -90,19 +88,19 @@ func (p *Plugin) memoFor(key string, nodes []inventory.Node) *memo {
 			chosen = m
 		}
 	}
-	if chosen == nil || chosen.key != key && len(p.memos) < mostMemos {
+	if chosen == nil || chosen.key != like.key && len(p.memos) < mostMemos {
 		chosen = &memo{}
 		p.memos = append(p.memos, chosen)
 	}
-	if chosen.key != key || chosen.world != current || now.Sub(chosen.born) > memoAge || len(chosen.nodes) != len(nodes) {
-		chosen.reset(key, now, current, len(nodes))
+	if chosen.key != like.key || chosen.world != current || now.Sub(chosen.born) > memoAge || len(chosen.nodes) != len(nodes) {
+		chosen.reset(like, now, current, len(nodes))
 	}
-	chosen.used = p.memoUses
+	chosen.used, chosen.scores = p.memoUses, like.scores
 	return chosen
 }
 
-func (m *memo) reset(key string, now time.Time, current world, nodes int) {
-	m.key, m.born, m.world = key, now, current
+func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
+	m.likeness, m.born, m.world = like, now, current
 	if cap(m.nodes) < nodes {
 		m.nodes = make([]known, nodes)
 		return
@@ -111,24 +109,6 @@ func (m *memo) reset(key string, now time.Time, current world, nodes int) {
 	for i := range m.nodes {
 		m.nodes[i].revision = 0
 	}
-}
-
-// keyOf returns what makes pods alike, empty if the pod is like no other or if what holds for it depends on more than nodes.
-func (p *Plugin) keyOf(c *consumer, signature fwk.PodSignature, group bool) string {
-	if signature == nil || group || hasClaims(c.pod) {
-		return ""
-	}
-	return fmt.Sprintf("%s\x00%d\x00%v", signature, c.priority, c.admitted)
-}
-
-// hasClaims says whether the pod has volumes that depend on more than the node.
-func hasClaims(pod *corev1.Pod) bool {
-	for i := range pod.Spec.Volumes {
-		if pod.Spec.Volumes[i].PersistentVolumeClaim != nil || pod.Spec.Volumes[i].Ephemeral != nil {
-			return true
-		}
-	}
-	return len(pod.Spec.ResourceClaims) > 0
 }
 
 // world returns what memos made now rely on.

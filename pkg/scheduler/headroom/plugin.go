@@ -56,6 +56,8 @@ type Plugin struct {
 	checkProfile sync.Once
 	misplaced    bool
 	patience     sync.Once
+	checkPlugins sync.Once
+	knowsPlugins bool
 
 	preemption *defaultpreemption.DefaultPreemption
 	attempt    attempt

@@ -10,7 +10,7 @@ import (
 // score runs the profile's Score plugins over just these nodes, and puts the weighted sums into the evidence about them. Scores
 // that are known from earlier pods alike are not asked for again.
 func (ch *choice) score(ctx context.Context, nodes []int) error {
-	if ch.memo.key == "" {
+	if !ch.memo.scores {
 		return ch.scoreAfresh(ctx, nodes)
 	}
 	var unscored []int
@@ -49,7 +49,7 @@ func (ch *choice) score(ctx context.Context, nodes []int) error {
 	return nil
 }
 
-// scoreAfresh is for pods that are like no other.
+// scoreAfresh is for pods whose scores depend on more than the node.
 func (ch *choice) scoreAfresh(ctx context.Context, nodes []int) error {
 	if !ch.trial.start(ctx) {
 		return nil

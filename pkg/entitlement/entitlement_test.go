@@ -1,0 +1,87 @@
+package entitlement
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+func selecting(key, value string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+}
+
+func TestRefusal(t *testing.T) {
+	web := Consumer{Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, Labels: map[string]string{"app": "web"}, Priority: 5}
+	elsewhere := web
+	elsewhere.Namespace = "other"
+	unknown := elsewhere
+	unknown.NamespaceLabels = nil
+	for name, tc := range map[string]struct {
+		consumers *v1alpha1.Consumers
+		consumer  Consumer
+		want      string
+		wantNamed bool
+	}{
+		"a Headroom without consumers is open to all": {consumer: elsewhere},
+		"empty consumers admit all, and name them":    {consumers: &v1alpha1.Consumers{}, consumer: elsewhere, wantNamed: true},
+		"a podSelector alone admits matching pods of its own namespace": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web")}, consumer: web, wantNamed: true,
+		},
+		"a podSelector alone refuses pods of other namespaces": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web")}, consumer: elsewhere, wantNamed: true,
+			want: "shop/hr is for pods of its own namespace",
+		},
+		"an empty podSelector alone is for its own namespace, too": {
+			consumers: &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{}}, consumer: elsewhere, wantNamed: true,
+			want: "shop/hr is for pods of its own namespace",
+		},
+		"a podSelector refuses other labels": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "db")}, consumer: web, wantNamed: true,
+			want: "consumers.podSelector of shop/hr does not match",
+		},
+		"an empty namespaceSelector admits all namespaces, known or not": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web"), NamespaceSelector: &metav1.LabelSelector{}},
+			consumer:  unknown, wantNamed: true,
+		},
+		"a namespaceSelector admits namespaces with its labels": {
+			consumers: &v1alpha1.Consumers{NamespaceSelector: selecting("team", "a")}, consumer: elsewhere, wantNamed: true,
+		},
+		"a namespaceSelector refuses a namespace whose labels are not known": {
+			consumers: &v1alpha1.Consumers{NamespaceSelector: selecting("team", "a")}, consumer: unknown, wantNamed: true,
+			want: "consumers.namespaceSelector of shop/hr does not match namespace other",
+		},
+		"minPriority admits the priority itself": {
+			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](5)}, consumer: elsewhere, wantNamed: true,
+		},
+		"minPriority refuses a lower priority": {
+			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](6)}, consumer: web, wantNamed: true,
+			want: "priority 5 is below consumers.minPriority 6 of shop/hr",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule, err := Compile(types.NamespacedName{Namespace: "shop", Name: "hr"}, tc.consumers)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, rule.Refusal(&tc.consumer))
+			require.Equal(t, tc.want == "", rule.Admits(&tc.consumer))
+			require.Equal(t, tc.wantNamed, rule.Named())
+		})
+	}
+}
+
+func TestASelectorThatDoesNotParseAdmitsNobody(t *testing.T) {
+	bad := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}}
+	for name, consumers := range map[string]*v1alpha1.Consumers{
+		"podSelector": {PodSelector: bad}, "namespaceSelector": {NamespaceSelector: bad},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule, err := Compile(types.NamespacedName{Namespace: "shop", Name: "hr"}, consumers)
+			require.ErrorContains(t, err, "parsing consumers."+name+" of Headroom shop/hr")
+			require.False(t, rule.Admits(&Consumer{Namespace: "shop"}))
+		})
+	}
+}

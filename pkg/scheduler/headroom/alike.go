@@ -1,0 +1,105 @@
+package headroom
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/helper"
+)
+
+// likeness says which pods are alike: what Filter plugins said of an unchanged node for one holds for the next.
+type likeness struct {
+	// key is equal for pods alike, and empty if a pod is like no other, because what plugins say depends on more than the node.
+	key string
+	// scores says that what Score plugins said of a node holds, too.
+	scores bool
+}
+
+// likeness of a consumer. A signature, if all plugins give one, is the best answer. But with kube-scheduler's default
+// configuration no pod has one, as PodTopologySpread then spreads by default; so the plugin looks for itself where it knows
+// all plugins. Pods with constraints that reach beyond a node are like no other.
+func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer) likeness {
+	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) {
+		return likeness{}
+	}
+	entitled := fmt.Sprintf("%d %v ", c.priority, c.admitted)
+	if signature := p.handle.SignPod(ctx, c.pod); signature != nil {
+		return likeness{key: entitled + string(signature), scores: true}
+	}
+	if !p.knowsAllPlugins() || reachesBeyondNode(c.pod) {
+		return likeness{}
+	}
+	shape, err := json.Marshal(shapeOf(c.pod))
+	if err != nil {
+		return likeness{}
+	}
+	core, apps := p.handle.SharedInformerFactory().Core().V1(), p.handle.SharedInformerFactory().Apps().V1()
+	spread := helper.DefaultSelector(c.pod, core.Services().Lister(), core.ReplicationControllers().Lister(),
+		apps.ReplicaSets().Lister(), apps.StatefulSets().Lister())
+	return likeness{key: entitled + string(shape), scores: spread.Empty()}
+}
+
+// reachesBeyondNode says whether what plugins say of a node depends on the pods of others.
+func reachesBeyondNode(pod *corev1.Pod) bool {
+	affinity := pod.Spec.Affinity
+	return len(pod.Spec.TopologySpreadConstraints) > 0 || len(pod.Spec.ResourceClaims) > 0 || pod.Spec.SchedulingGroup != nil ||
+		affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
+}
+
+// localVolumes says whether no volume of the pod depends on where its data is.
+func localVolumes(pod *corev1.Pod) bool {
+	for i := range pod.Spec.Volumes {
+		v := &pod.Spec.Volumes[i]
+		if v.EmptyDir == nil && v.Projected == nil && v.ConfigMap == nil && v.Secret == nil && v.DownwardAPI == nil && v.HostPath == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// shape is what kube-scheduler's own plugins read of a pod that does not reach beyond a node.
+type shape struct {
+	Namespace string
+	Labels    map[string]string
+	Spec      corev1.PodSpec
+}
+
+// shapeOf leaves out what differs between the pods of one template, such as names of token volumes.
+func shapeOf(pod *corev1.Pod) shape {
+	s := shape{Namespace: pod.Namespace, Labels: pod.Labels, Spec: pod.Spec}
+	s.Spec.Volumes, s.Spec.EphemeralContainers, s.Spec.Hostname = nil, nil, ""
+	s.Spec.Containers = bare(pod.Spec.Containers)
+	s.Spec.InitContainers = bare(pod.Spec.InitContainers)
+	return s
+}
+
+func bare(containers []corev1.Container) []corev1.Container {
+	result := make([]corev1.Container, len(containers))
+	for i := range containers {
+		result[i] = containers[i]
+		c := &result[i]
+		c.VolumeMounts, c.Env, c.EnvFrom, c.Command, c.Args, c.Lifecycle = nil, nil, nil, nil, nil, nil
+		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe = nil, nil, nil
+	}
+	return result
+}
+
+// knowsAllPlugins says whether the profile has no Filter or Score plugins but kube-scheduler's own, and no extenders.
+func (p *Plugin) knowsAllPlugins() bool {
+	p.checkPlugins.Do(func() {
+		own := frameworkplugins.NewInTreeRegistry()
+		plugins := p.handle.ListPlugins()
+		p.knowsPlugins = len(p.handle.Extenders()) == 0
+		for _, plugin := range slices.Concat(plugins.PreFilter.Enabled, plugins.Filter.Enabled, plugins.PreScore.Enabled, plugins.Score.Enabled) {
+			if _, known := own[plugin.Name]; !known && plugin.Name != Name {
+				p.knowsPlugins = false
+			}
+		}
+	})
+	return p.knowsPlugins
+}

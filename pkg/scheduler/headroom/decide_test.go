@@ -1,0 +1,273 @@
+package headroom
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// res is short for requests of CPU.
+func res(cpu string) builders.Resources { return builders.Resources{"cpu": cpu} }
+
+func hr(name, cpu string) *v1alpha1.Headroom {
+	return builders.Headroom(name, res(cpu)).Namespace("default").UID("uid-" + "hr").Obj()
+}
+
+// unit is placeholder number i of a Headroom on a node.
+func unit(h *v1alpha1.Headroom, i int, node string) *st.PodWrapper {
+	pod := builders.Placeholder(h, i).Node(node)
+	return pod.UID(pod.Obj().Name)
+}
+
+func on(node, name, cpu string) *corev1.Pod {
+	return builders.Consumer(name, res(cpu)).Namespace("default").UID(name).Node(node).Obj()
+}
+
+func wants(cpu string) *st.PodWrapper {
+	return builders.Consumer("consumer", res(cpu)).Namespace("default").UID("consumer")
+}
+
+func names(pods []*corev1.Pod) []string {
+	var list []string
+	for _, pod := range pods {
+		list = append(list, pod.Name)
+	}
+	return list
+}
+
+func TestDecision(t *testing.T) {
+	web, open := hr("web", "1"), hr("open", "1")
+	web.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
+	two := []*corev1.Node{builders.Node("a", "z-1", res("2")).Obj(), builders.Node("b", "z-2", res("2")).Obj()}
+	for name, tc := range map[string]struct {
+		nodes        []*corev1.Node
+		pods         []*corev1.Pod
+		consumer     *corev1.Pod
+		wantNode     string
+		wantVictims  []string
+		wantContains string
+	}{
+		"a pod that fits as it is takes nothing": {
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "a").Obj()},
+			consumer: wants("2").Obj(),
+		},
+		"the only node with headroom": {
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), on("a", "x", "1"), on("b", "y", "2")},
+			consumer: wants("1").Obj(), wantNode: "a", wantVictims: []string{"open-headroom-0"}, wantContains: "the only node",
+		},
+		"a large consumer takes several": {
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "a").Obj(), unit(open, 2, "b").Obj(), on("b", "y", "1")},
+			consumer: wants("2").Obj(), wantNode: "a", wantVictims: []string{"open-headroom-0", "open-headroom-1"},
+		},
+		"the zone with most units left loses one": {
+			nodes: append(two[:2:2], builders.Node("c", "z-2", res("2")).Obj()),
+			pods: []*corev1.Pod{
+				unit(open, 0, "a").Obj(), on("a", "x", "1"), unit(open, 1, "b").Obj(), on("b", "y", "1"), unit(open, 2, "c").Obj(), on("c", "z", "1"),
+			},
+			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"open-headroom-1"}, wantContains: "rule 6 name",
+		},
+		"a named consumer takes what is kept for it first": {
+			pods:     []*corev1.Pod{unit(web, 0, "a").Obj(), unit(open, 0, "a").Obj(), on("b", "y", "2")},
+			consumer: wants("1").Label("app", "web").Obj(), wantNode: "a", wantVictims: []string{"web-headroom-0"},
+		},
+		"a pod that consumers do not admit takes nothing": {
+			pods:     []*corev1.Pod{unit(web, 0, "a").Obj(), unit(web, 1, "a").Obj(), on("b", "y", "2")},
+			consumer: wants("1").Obj(),
+		},
+		"a pod that must not preempt takes nothing": {
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "a").Obj(), on("b", "y", "2")},
+			consumer: wants("1").PreemptionPolicy(corev1.PreemptNever).Obj(),
+		},
+		"a pod of no higher priority takes nothing": {
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "a").Obj(), on("b", "y", "2")},
+			consumer: wants("1").Priority(builders.PlaceholderPriority).Obj(),
+		},
+		"a stray label costs no pod its life": {
+			pods:     []*corev1.Pod{builders.Consumer("stray", res("2")).UID("s").Label(v1alpha1.LabelHeadroom, "open").Priority(-10).Node("a").Obj(), on("b", "y", "2")},
+			consumer: wants("1").Obj(),
+		},
+		"the number of pods can be what is missing": {
+			nodes:    []*corev1.Node{builders.Node("a", "z-1", builders.Resources{"cpu": "9", "pods": "1"}).Obj()},
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj()},
+			consumer: wants("1").Obj(), wantNode: "a", wantVictims: []string{"open-headroom-0"},
+		},
+		"a cordoned node is not asked for": {
+			nodes:    []*corev1.Node{builders.Node("a", "z-1", res("1")).Unschedulable(true).Obj(), builders.Node("b", "z-1", res("1")).Obj()},
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj()},
+			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"open-headroom-1"},
+		},
+		"free room that other plugins deny is no room": {
+			nodes: []*corev1.Node{
+				builders.Node("a", "z-1", res("1")).Obj(),
+				builders.Node("b", "z-1", res("9")).Taints([]corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}}).Obj(),
+			},
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj()},
+			consumer: wants("1").Obj(), wantNode: "a", wantVictims: []string{"open-headroom-0"},
+		},
+		"near the pods that the annotation selects": {
+			nodes: []*corev1.Node{
+				builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-2", res("1")).Obj(), builders.Node("c", "z-2", res("1")).Obj(),
+			},
+			pods: []*corev1.Pod{
+				unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj(),
+				builders.Consumer("db", res("1")).Namespace("default").UID("db").Label("app", "db").Node("c").Obj(),
+			},
+			consumer: wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(), wantNode: "b", wantVictims: []string{"open-headroom-1"},
+			wantContains: "rule 1 nearest",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.nodes == nil {
+				tc.nodes = two
+			}
+			f := newFixture(t, cluster{nodes: tc.nodes, pods: tc.pods, headrooms: []*v1alpha1.Headroom{web, open}})
+			c, _ := f.decided(t, tc.consumer)
+			if tc.wantNode == "" {
+				require.Nil(t, c.swap)
+				return
+			}
+			require.NotNil(t, c.swap)
+			require.Equal(t, tc.wantNode, c.swap.node)
+			require.ElementsMatch(t, tc.wantVictims, names(c.swap.victims))
+			require.Contains(t, c.swap.why, tc.wantContains)
+		})
+	}
+}
+
+func TestFilterLetsThePodOntoTheDecidedNodeOnly(t *testing.T) {
+	open := hr("open", "1")
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-1", res("1")).Obj()},
+		pods:  []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj()},
+	})
+	pod := wants("1").Obj()
+	c, state := f.decided(t, pod)
+	require.Equal(t, "a", c.swap.node)
+	for _, info := range f.nodes {
+		status := f.framework.RunFilterPlugins(context.Background(), state, pod, info)
+		require.Equal(t, info.Node().Name == "a", status.IsSuccess(), info.Node().Name)
+	}
+}
+
+func TestWhatIsPromisedIsNotPromisedAgain(t *testing.T) {
+	open := hr("open", "2")
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("2")).Obj()},
+		pods:  []*corev1.Pod{unit(open, 0, "a").Obj()},
+	})
+	next := func(name string) *cycle {
+		pod := wants("1").Name(name).UID(name).Obj()
+		c, state := f.decided(t, pod)
+		if c.swap == nil {
+			return c
+		}
+		pod.Spec.NodeName = c.swap.node
+		info, err := framework.NewPodInfo(pod)
+		require.NoError(t, err)
+		require.NoError(t, f.snapshot.AssumePod(info))
+		f.shared.inventory.MarkDirty(c.swap.node) // as the snapshot's generation, which only the scheduler's cache raises
+		require.True(t, f.Reserve(context.Background(), state, pod, c.swap.node).IsSuccess())
+		return c
+	}
+	require.Equal(t, []string{"open-headroom-0"}, names(next("first").swap.victims))
+	require.Equal(t, []string{"open-headroom-0"}, names(next("second").swap.victims), "the placeholder is twice as large as a consumer")
+	require.Nil(t, next("third").swap)
+}
+
+func TestGivenBackIsTakenAgain(t *testing.T) {
+	open := hr("open", "1")
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(open, 0, "a").Obj()},
+	})
+	pod := wants("1").Obj()
+	c, state := f.decided(t, pod)
+	f.Reserve(context.Background(), state, pod, "a")
+	require.True(t, f.shared.claims.Claimed(c.swap.victims[0].UID))
+	f.Unreserve(context.Background(), state, pod, "a")
+	require.False(t, f.shared.claims.Claimed(c.swap.victims[0].UID))
+	again, _ := f.decided(t, pod)
+	require.Equal(t, "a", again.swap.node)
+}
+
+func TestRoomForAPodNominatedToANodeIsLeftToIt(t *testing.T) {
+	open := hr("open", "1")
+	nominated := wants("1").Name("other").UID("other").NominatedNodeName("a").Obj()
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("2")).Obj(), builders.Node("b", "z-1", res("2")).Obj()},
+		pods:  []*corev1.Pod{unit(open, 0, "a").Obj(), on("a", "x", "1"), unit(open, 1, "b").Obj(), on("b", "y", "1")},
+	})
+	other, err := framework.NewPodInfo(nominated)
+	require.NoError(t, err)
+	f.nominated["a"] = append(f.nominated["a"], other)
+	c, _ := f.decided(t, wants("1").Obj())
+	require.NotNil(t, c.swap)
+	require.Equal(t, "b", c.swap.node)
+}
+
+func TestAnUnparsableAnnotationIsWarnedAbout(t *testing.T) {
+	open := hr("open", "1")
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(open, 0, "a").Obj()},
+	})
+	c, _ := f.decided(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app in web").Obj())
+	require.Equal(t, "a", c.swap.node, "it is scheduled all the same")
+	require.Contains(t, <-f.events.Events, "InvalidNearAnnotation annotation headroom.dev/near is no label selector")
+}
+
+func TestMessageOfAMiss(t *testing.T) {
+	web := hr("web", "1")
+	web.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
+	nodes := []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-1", res("1")).Obj()}
+	for name, tc := range map[string]struct {
+		consumer *st.PodWrapper
+		want     string
+	}{
+		"not admitted":     {wants("1"), "1 of 2 nodes hold headroom, none for this pod: consumers.podSelector of default/web does not match"},
+		"not higher":       {wants("1").Label("app", "web").Priority(-5), "1 of 2 nodes hold headroom, none for this pod: its priority -5 is not above that of the placeholders"},
+		"must not preempt": {wants("1").PreemptionPolicy(corev1.PreemptNever), "1 of 2 nodes hold headroom, none for this pod: its preemptionPolicy is Never"},
+		"too large":        {wants("2").Label("app", "web"), "1 of 2 nodes hold headroom, none for this pod: no node holds enough for it"},
+		"denied by others": {
+			wants("1").Label("app", "web").NodeSelector(map[string]string{"disk": "ssd"}),
+			"1 of 2 nodes hold headroom, none for this pod: 1 would have the room, but do not suit it for other reasons",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := tc.consumer.Obj()
+			f := newFixture(t, cluster{
+				nodes: nodes, pods: []*corev1.Pod{unit(web, 0, "a").Obj(), on("b", "y", "1")}, headrooms: []*v1alpha1.Headroom{web},
+				pending: []*corev1.Pod{pod},
+			})
+			_, state := f.decided(t, pod)
+			statuses := framework.NewDefaultNodeToStatus()
+			for _, info := range f.nodes {
+				statuses.Set(info.Node().Name, f.framework.RunFilterPlugins(context.Background(), state, pod, info))
+			}
+			_, status := f.PostFilter(context.Background(), state, pod, statuses)
+			require.Equal(t, tc.want, status.Message())
+		})
+	}
+}
+
+func TestDryRunsOfPreemptionGainNothingFromForeignPlaceholders(t *testing.T) {
+	web := hr("web", "1")
+	web.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(web, 0, "a").Obj()},
+		headrooms: []*v1alpha1.Headroom{web},
+	})
+	pod := wants("1").Obj()
+	c, state := f.decided(t, pod)
+	c.preempting = true
+	without := f.nodes[0].Snapshot()
+	require.NoError(t, without.RemovePod(klog.Background(), f.nodes[0].GetPods()[0].GetPod()))
+	require.False(t, f.Filter(context.Background(), state, pod, without).IsSuccess())
+}

@@ -1,0 +1,137 @@
+package inventory
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalogue"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// claims are a set of UIDs.
+type claims map[types.UID]bool
+
+func (c claims) Claimed(uid types.UID) bool               { return c[uid] }
+func (c claims) Missing(string, func(uid types.UID) bool) {}
+
+func headroom(name string, keys ...string) *v1alpha1.Headroom {
+	b := builders.Headroom(name, builders.Resources{"cpu": "1"}).Namespace("default")
+	if len(keys) > 0 {
+		b = b.SpreadOver(keys...)
+	}
+	return b.Obj()
+}
+
+func placeholderPod(h *v1alpha1.Headroom, i int, node string) *corev1.Pod {
+	uid := fmt.Sprintf("%s-%d", h.Name, i)
+	return builders.Placeholder(h, i).UID(uid).Node(node).Obj()
+}
+
+// TestUnitsAreWhatCountingFromScratchSays changes a cluster at random and compares the inventory, which follows change by change,
+// with one that sees the cluster for the first time.
+func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		known := catalogue.New()
+		headrooms := []*v1alpha1.Headroom{headroom("one"), headroom("two", corev1.LabelHostname)}
+		for _, h := range headrooms {
+			require.NoError(t, known.Set(h))
+		}
+		promised := claims{}
+		inv := New(known, nil, promised)
+		var nodes []fwk.NodeInfo
+		created := 0
+		steps := rapid.IntRange(1, 40).Draw(t, "steps")
+		for range steps {
+			switch rapid.IntRange(0, 6).Draw(t, "step") {
+			case 0:
+				info := framework.NewNodeInfo()
+				info.SetNode(builders.Node(fmt.Sprintf("n%d", created), rapid.SampledFrom([]string{"r-1", "r-2", ""}).Draw(t, "zone"),
+					builders.Resources{"cpu": "8"}).Obj())
+				nodes = append(nodes, info)
+				created++
+			case 1:
+				if len(nodes) > 0 {
+					nodes = append(nodes[:0:0], nodes[1:]...)
+				}
+			case 2, 3:
+				if len(nodes) > 0 {
+					info := rapid.SampledFrom(nodes).Draw(t, "node")
+					info.(*framework.NodeInfo).AddPod(placeholderPod(rapid.SampledFrom(headrooms).Draw(t, "headroom"), created, info.Node().Name))
+					created++
+				}
+			case 4:
+				if len(nodes) > 0 {
+					info := rapid.SampledFrom(nodes).Draw(t, "node")
+					if pods := info.GetPods(); len(pods) > 0 {
+						require.NoError(t, info.RemovePod(klog.Background(), pods[0].GetPod()))
+					}
+				}
+			case 5:
+				if len(nodes) > 0 {
+					info := rapid.SampledFrom(nodes).Draw(t, "node")
+					if pods := info.GetPods(); len(pods) > 0 {
+						uid := pods[0].GetPod().UID
+						promised[uid] = !promised[uid]
+						inv.MarkDirty(info.Node().Name)
+					}
+				}
+			case 6:
+				h := rapid.SampledFrom(headrooms).Draw(t, "headroom")
+				keys := rapid.SampledFrom([][]string{nil, {corev1.LabelTopologyRegion}, {corev1.LabelTopologyZone, corev1.LabelHostname}}).Draw(t, "keys")
+				require.NoError(t, known.Set(headroom(h.Name, keys...)))
+			}
+			inv.Refresh(nodes, rapid.Bool().Draw(t, "thorough"))
+			fresh := New(known, nil, promised)
+			fresh.Refresh(nodes, false)
+			compare(t, inv, fresh)
+		}
+	})
+}
+
+func compare(t *rapid.T, inv, fresh *Inventory) {
+	require.Equal(t, fresh.Placeholders(), inv.Placeholders())
+	require.Len(t, inv.Nodes(), len(fresh.Nodes()))
+	for i := range fresh.Nodes() {
+		want, got := &fresh.Nodes()[i], inv.Node(fresh.Nodes()[i].Name)
+		require.NotNil(t, got)
+		require.Len(t, got.Held, len(want.Held))
+		for j := range want.Held {
+			require.Equal(t, want.Held[j].Pod, got.Held[j].Pod)
+			require.Equal(t, want.Held[j].Evidence.Terminating, got.Held[j].Evidence.Terminating)
+		}
+		for id, h := range fresh.Headrooms() {
+			require.Equal(t, fresh.Units(nil, want, id), inv.Units(nil, got, inv.headroomIDs[h.Name]), "%s on %s", h.Name, want.Name)
+		}
+	}
+}
+
+func TestThePlaceholdersOfADaemonSetAreFoundOnceItIsKnown(t *testing.T) {
+	h := headroom("each")
+	pod := placeholderPod(h, 0, "n")
+	set := &metav1.ObjectMeta{Name: "each", UID: "set"}
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, corev1.SchemeGroupVersion.WithKind("DaemonSet"))}
+	pod.OwnerReferences[0].APIVersion = "apps/v1"
+	isKnown := false
+	inv := New(catalogue.New(), func(_, name string, _ types.UID) (types.NamespacedName, bool) {
+		return types.NamespacedName{Namespace: "default", Name: name}, isKnown
+	}, claims{})
+	info := framework.NewNodeInfo(pod)
+	info.SetNode(builders.Node("n", "r-1", builders.Resources{"cpu": "8"}).Obj())
+	inv.Refresh([]fwk.NodeInfo{info}, false)
+	require.Zero(t, inv.Placeholders())
+
+	isKnown = true
+	inv.RecheckControllers()
+	inv.Refresh([]fwk.NodeInfo{info}, false)
+	require.Equal(t, 1, inv.Placeholders())
+}
