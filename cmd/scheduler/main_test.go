@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -110,6 +111,22 @@ func TestABadArgumentFailsStartUpWithItsPath(t *testing.T) {
 			require.ErrorContains(t, err, want)
 		})
 	}
+}
+
+func TestThePluginDoesNotTurnBatchingOff(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(manifests, "second-scheduler", "scheduler-config.yaml"))
+	require.NoError(t, err)
+	pod := &corev1.Pod{Spec: corev1.PodSpec{SchedulerName: "headroom-scheduler"}}
+
+	// Upstream's default spreading signs no pod, with or without the plugin.
+	_, built, err := setUp(t, string(text))
+	require.NoError(t, err)
+	require.Nil(t, built.Profiles["headroom-scheduler"].SignPod(t.Context(), pod))
+
+	_, built, err = setUp(t, string(text)+"    pluginConfig:\n    - name: PodTopologySpread\n"+
+		"      args: {defaultingType: List, defaultConstraints: []}\n")
+	require.NoError(t, err)
+	require.NotNil(t, built.Profiles["headroom-scheduler"].SignPod(t.Context(), pod))
 }
 
 // TestBothConfigurationsRunTheSameProfile keeps the two files, which kustomize cannot share a part of, alike.
