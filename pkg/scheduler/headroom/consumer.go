@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/entitlement"
@@ -48,7 +49,7 @@ func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
 	if p.isPlaceholder(pod) {
 		return nil
 	}
-	c := &consumer{pod: pod, priority: corev1helpers.PodPriority(pod), identity: p.identity(pod)}
+	c := &consumer{pod: pod, priority: corev1helpers.PodPriority(pod), identity: identityOf(p.handle, pod)}
 	var some bool
 	c.admitted, some = admissions(inv.Headrooms(), &c.identity)
 	if !some {
@@ -70,9 +71,9 @@ func mayPreempt(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName == "" && (pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever)
 }
 
-func (p *Plugin) identity(pod *corev1.Pod) entitlement.Consumer {
+func identityOf(handle fwk.Handle, pod *corev1.Pod) entitlement.Consumer {
 	identity := entitlement.Consumer{Namespace: pod.Namespace, Labels: labels.Set(pod.Labels), Priority: corev1helpers.PodPriority(pod)}
-	if namespace, err := p.handle.SharedInformerFactory().Core().V1().Namespaces().Lister().Get(pod.Namespace); err == nil {
+	if namespace, err := handle.SharedInformerFactory().Core().V1().Namespaces().Lister().Get(pod.Namespace); err == nil {
 		identity.NamespaceLabels = namespace.Labels
 	}
 	return identity

@@ -39,7 +39,7 @@ func (p *Plugin) afterPodAssigned(_ klog.Logger, pod *corev1.Pod, before, after 
 	if !ok || !mayPreempt(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
 		return fwk.QueueSkip, nil
 	}
-	identity := p.identity(pod)
+	identity := identityOf(p.handle, pod)
 	if entry := p.shared.catalogue.Get(name); entry == nil || !entry.Rule.Admits(&identity) {
 		return fwk.QueueSkip, nil
 	}

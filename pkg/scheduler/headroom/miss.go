@@ -21,7 +21,7 @@ func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
 	}
 	holding, lower := 0, false
 	refusals := map[int]string{}
-	identity := p.identity(pod)
+	identity := identityOf(p.handle, pod)
 	nodes := inv.Nodes()
 	for i := range nodes {
 		if len(nodes[i].Held) > 0 {

@@ -2,6 +2,8 @@ package headroom
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,16 +40,26 @@ func (m *misses) forget(uid types.UID) {
 	delete(m.pods, uid)
 }
 
-// retry makes the scheduler try again the waiting pods after a Headroom changed. Changes of Headrooms are not among the events
-// that the scheduler's queue knows, as long as their definition need not be installed.
-func (m *misses) retry(ctx context.Context, handle fwk.Handle, _ *catalogue.Catalogue, _ types.NamespacedName) {
-	m.mu.Lock()
-	again := make(map[string]*corev1.Pod, len(m.pods))
-	for _, pod := range m.pods {
-		again[pod.Namespace+"/"+pod.Name] = pod
+// retry makes the scheduler try waiting pods again that a Headroom, which has just changed, admits. Changes of Headrooms are not
+// among the events that the scheduler's queue knows, as their definition need not be installed.
+func (m *misses) retry(ctx context.Context, handle fwk.Handle, known *catalogue.Catalogue, changed types.NamespacedName) {
+	entry := known.Get(changed)
+	if entry == nil {
+		return
 	}
-	m.mu.Unlock()
+	again := map[string]*corev1.Pod{}
+	for _, pod := range m.waiting() {
+		if identity := identityOf(handle, pod); entry.Rule.Admits(&identity) {
+			again[pod.Namespace+"/"+pod.Name] = pod
+		}
+	}
 	if len(again) > 0 {
 		handle.Activate(klog.FromContext(ctx), again)
 	}
+}
+
+func (m *misses) waiting() []*corev1.Pod {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.pods))
 }
