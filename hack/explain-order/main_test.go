@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -28,6 +29,21 @@ func TestTheOutputIsTheOneOnRecord(t *testing.T) {
 			require.Equal(t, string(want), out.String(), "UPDATE_GOLDEN=1 rewrites the file")
 		})
 	}
+}
+
+// kubectl get -o yaml prints one List, of all kinds asked for.
+func TestAListOfKubectlIsRead(t *testing.T) {
+	documents, err := os.ReadFile(filepath.Join("testdata", "cluster.yaml"))
+	require.NoError(t, err)
+	list := "kind: List\napiVersion: v1\nitems:\n- {kind: Lease, apiVersion: coordination.k8s.io/v1, metadata: {name: ignored}}\n"
+	for document := range strings.SplitSeq(string(documents), "---\n") {
+		list += "-\n" + regexp.MustCompile("(?m)^").ReplaceAllString(strings.TrimSpace(document), "  ") + "\n"
+	}
+	want, err := os.ReadFile(filepath.Join("testdata", "web-1.txt"))
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, run([]string{"-f", "-", "--consumer", "shop/web-1"}, strings.NewReader(list), &out))
+	require.Equal(t, string(want), out.String())
 }
 
 func TestStandardInputIsRead(t *testing.T) {
