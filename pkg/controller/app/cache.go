@@ -5,7 +5,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,11 +16,8 @@ import (
 // cacheOptions make the cache hold what is used and nothing else: no pod that is no placeholder, and of the rest only the
 // fields that the controller reads. The pods are shared with the cache, so nobody may change them.
 func cacheOptions(namespaces []string) cache.Options {
-	requirement, err := labels.NewRequirement(v1alpha1.LabelHeadroom, selection.Exists, nil)
-	if err != nil {
-		panic(err) // a constant
-	}
-	ours := labels.NewSelector().Add(*requirement)
+	ours, err := labels.Parse(v1alpha1.LabelHeadroom) // the label alone: it exists
+	utilruntime.Must(err)
 	node := &metav1.PartialObjectMetadata{}
 	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
 	options := cache.Options{

@@ -42,15 +42,15 @@ func NewCommand() *cobra.Command {
 	flags.SetNormalizeFunc(cliflag.WordSepNormalizeFunc)
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
 		verflag.PrintAndExitIfRequested()
-		if err := logsapi.ValidateAndApply(logging, nil); err != nil {
-			return err
-		}
 		c, err := config.Load(configFile, cmd.Flags())
 		if err != nil {
 			return err
 		}
 		access, err := accessTo(kubeconfig)
 		if err != nil {
+			return err
+		}
+		if err := logsapi.ValidateAndApply(logging, nil); err != nil {
 			return err
 		}
 		return run(signals.SetupSignalHandler(), access, c)
@@ -61,7 +61,7 @@ func NewCommand() *cobra.Command {
 // run works until the context ends.
 func run(ctx context.Context, access *rest.Config, c *config.Config) error {
 	defer logs.FlushLogs()
-	logger := klog.Background().WithName("headroom-controller")
+	logger := klog.LoggerWithName(klog.Background(), "headroom-controller")
 	ctrllog.SetLogger(logger)
 	ctx = klog.NewContext(ctx, logger)
 	logger.Info("Starting", "version", version.Get().GitVersion, "config", c)

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// maxWrites is how many creations, and how many replacements, one reconcile does at most, so that a Headroom of a million
+	// maxWrites is how many creations, deletions and replacements each one reconcile does at most, so that a Headroom of a million
 	// units does not keep the others waiting and its status stays fresh.
 	maxWrites = 500
 	// again is when a reconcile that did all it may do is followed by the next.
@@ -78,7 +78,10 @@ func (r *Reconciler) apply(ctx context.Context, headroom *v1alpha1.Headroom, see
 
 // deleteAll deletes placeholders, many at a time.
 func (r *Reconciler) deleteAll(ctx context.Context, headroom *v1alpha1.Headroom, deletions []topup.Deletion, done *outcome) error {
-	deletions = deletions[:min(len(deletions), maxWrites)]
+	if len(deletions) > maxWrites {
+		deletions = deletions[:maxWrites]
+		done.retry = soonest(done.retry, again)
+	}
 	tried, err := inBatches(len(deletions), func(i int) error {
 		return r.delete(ctx, headroom, deletions[i].Old, deletions[i].Reason)
 	})
@@ -224,8 +227,8 @@ func (r *Reconciler) delete(ctx context.Context, headroom *v1alpha1.Headroom, ol
 }
 
 // inBatches calls do for 0 to n-1: first once, then, while every call succeeds, twice, four times and so on at the same time.
-// It returns how many calls were made in batches without failure, and the errors of the first batch that failed. What the API server refuses is so asked
-// a few times and not a thousand times.
+// It returns how many calls were made in batches without failure, and the errors of the first batch that failed. What the API
+// server refuses is so asked a few times and not a thousand times.
 func inBatches(n int, do func(i int) error) (succeeded int, err error) {
 	for start, size := 0, 1; start < n; start, size = start+size, 2*size {
 		size = min(size, n-start)

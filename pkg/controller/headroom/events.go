@@ -55,7 +55,7 @@ type notice struct {
 func eventsOf(before, after v1alpha1.HeadroomStatus, t tally, created int, consumed []consumption.Consumption) []notice {
 	var notices []notice
 	if created > 0 {
-		notices = append(notices, normal(EventCreated, actionTopUp, fmt.Sprintf("Created %s", placeholders(created))))
+		notices = append(notices, normal(EventCreated, actionTopUp, "Created "+placeholders(created)))
 	}
 	if len(consumed) > 0 {
 		notices = append(notices, consumedEvent(consumed, t))

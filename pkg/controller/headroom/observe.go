@@ -147,8 +147,6 @@ type plan struct {
 	template string
 	// actions are for the placeholders made directly.
 	actions topup.Actions
-	// outdated is the number of bound placeholders of another template, before anything is done.
-	outdated int
 }
 
 // decide says what to do.
@@ -163,9 +161,6 @@ func (r *Reconciler) decide(headroom *v1alpha1.Headroom, seen *observation) plan
 	units := make([]topup.Unit, 0, len(seen.units))
 	for _, u := range seen.units {
 		units = append(units, u.Unit)
-		if u.State == topup.Bound && u.Template != p.template {
-			p.outdated++
-		}
 	}
 	p.actions = topup.Plan(desired, units)
 	if p.refused != nil {

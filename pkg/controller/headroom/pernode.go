@@ -13,6 +13,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 // applyDaemonSet makes the DaemonSet of a Headroom with placement PerNode, keeps it as it should be, and removes it when the
@@ -34,6 +35,9 @@ func (r *Reconciler) applyDaemonSet(ctx context.Context, headroom *v1alpha1.Head
 		return nil
 	}
 	err := r.createOrUpdateDaemonSet(ctx, headroom, current, done)
+	if err == nil && done.problem == nil && lacksPods(seen) {
+		err = r.askForPod(ctx, headroom)
+	}
 	if err == nil {
 		return nil
 	}
@@ -72,6 +76,32 @@ func (r *Reconciler) createOrUpdateDaemonSet(
 	changed.Spec.Template, changed.Spec.UpdateStrategy = want.Spec.Template, want.Spec.UpdateStrategy
 	if err := r.Client.Update(ctx, changed); err != nil {
 		return fmt.Errorf("updating DaemonSet %s: %w", want.Name, err)
+	}
+	return nil
+}
+
+// lacksPods says whether the DaemonSet has fewer pods than it should have. A pod that waits for room is there; one that is not
+// was refused, or is about to come.
+func lacksPods(seen *observation) bool {
+	ds := seen.daemonSet
+	if ds == nil || ds.Status.ObservedGeneration != ds.Generation {
+		return false
+	}
+	alive := 0
+	for _, u := range seen.perNode {
+		if u.State == topup.Pending || u.State == topup.Bound {
+			alive++
+		}
+	}
+	return alive < int(ds.Status.DesiredNumberScheduled)
+}
+
+// askForPod asks the API server whether it would accept a placeholder, without making one: what it refuses the DaemonSet
+// controller is known to that one alone.
+func (r *Reconciler) askForPod(ctx context.Context, headroom *v1alpha1.Headroom) error {
+	err := r.Client.Create(ctx, placeholder.Build(headroom, r.Defaults, 0), client.DryRunAll)
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("asking for a placeholder: %w", err)
 	}
 	return nil
 }

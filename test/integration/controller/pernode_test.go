@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -85,4 +86,21 @@ func TestPerNodeLeavesADaemonSetOfSomebodyElseAlone(t *testing.T) {
 	require.NoError(t, e.client.Get(t.Context(), client.ObjectKeyFromObject(foreign), now))
 	require.Equal(t, foreign.UID, now.UID)
 	require.Equal(t, foreign.Generation, now.Generation)
+}
+
+func TestPerNodeTellsWhatTheNamespaceRefuses(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.nodes("a", "b")
+	e.bindDaemons()
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "one"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("1")}},
+	}
+	require.NoError(t, e.client.Create(t.Context(), quota))
+	e.startController()
+	e.headroom("reserve", e.perNode)
+	h := e.waitStatus("reserve", v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonNotReady, 1, 0)
+	require.Contains(t, messageOf(h, v1alpha1.ConditionReady), "exceeded quota: one")
+	require.NoError(t, e.client.Delete(t.Context(), quota))
+	e.waitFilled("reserve", 2)
 }

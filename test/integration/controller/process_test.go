@@ -2,6 +2,7 @@ package controller
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -54,7 +56,9 @@ func TestMetricsAreServedToWhoMayReadThem(t *testing.T) {
 		if code != http.StatusOK {
 			return fmt.Errorf("the answer is %d", code)
 		}
-		require.True(t, strings.Contains(body, "rest_client_requests_total"), "controller-runtime's own metrics are there")
+		if !strings.Contains(body, "rest_client_requests_total") {
+			return errors.New("controller-runtime's own metrics are missing")
+		}
 		return nil
 	})
 	code, _ := e.fetch(url, e.token("stranger"))
@@ -150,4 +154,42 @@ func TestAllNamespacesByDefault(t *testing.T) {
 		env.headroom("web", replicas(2))
 		env.waitFilled("web", 2)
 	}
+}
+
+// TestRoleBindingIsEnoughForOneNamespace: the way that docs/reference/controller.md describes.
+func TestRoleBindingIsEnoughForOneNamespace(t *testing.T) {
+	e, other := newEnvironment(t, nil), newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: e.namespace, Name: "limited"}}
+	role := func(name string) rbacv1.RoleRef {
+		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}
+	}
+	for _, object := range []client.Object{
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "limited"}},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "limited"}, RoleRef: role("headroom-controller"), Subjects: subjects,
+		},
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: e.namespace}, RoleRef: role("headroom-controller-cluster"), Subjects: subjects,
+		},
+	} {
+		require.NoError(t, e.client.Create(t.Context(), object))
+	}
+	limited := func(_ *config.Config, access *rest.Config) { access.BearerToken = e.token("limited") }
+	e.startController(limited)
+	e.headroom("web", replicas(2))
+	e.waitFilled("web", 2)
+	victim := e.pods()[0]
+	e.disrupt(&victim, corev1.PodReasonPreemptionByScheduler)
+	e.delete(&victim)
+	e.waitEvent("web", "Consumed", "took web-headroom-0")
+
+	access, err := e.cluster.ConfigFor(t.Context(), e.namespace, "limited")
+	require.NoError(t, err)
+	theirs, err := client.New(access, client.Options{Scheme: e.client.Scheme()})
+	require.NoError(t, err)
+	err = theirs.List(t.Context(), &corev1.PodList{}, client.InNamespace(other.namespace))
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+	err = theirs.List(t.Context(), &corev1.SecretList{}, client.InNamespace(e.namespace))
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
 }

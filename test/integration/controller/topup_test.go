@@ -76,6 +76,39 @@ func TestFailedPlaceholderIsReplaced(t *testing.T) {
 	e.waitFilled("web", 2)
 }
 
+func TestPlaceholdersThatFailAtOnceAreNotMadeInALoop(t *testing.T) {
+	e := newEnvironment(t, nil)
+	e.nodes("a")
+	requests := &traffic{}
+	e.startController(through(requests.wrap))
+	e.headroom("web", replicas(2))
+	const rounds = 3 // at 0, 1 and 3 seconds
+	for range rounds {
+		e.eventually("two placeholders are there", func() error {
+			alive := 0
+			for _, pod := range e.pods() {
+				if pod.Status.Phase == corev1.PodPending {
+					alive++
+				}
+			}
+			if alive < 2 {
+				return errNotYet
+			}
+			return nil
+		})
+		for _, pod := range e.pods() {
+			e.update(&pod, func(status *corev1.PodStatus) { status.Phase = corev1.PodFailed })
+		}
+	}
+	e.eventually("they are replaced once more", func() error {
+		if requests.count("POST pods") < 2*(rounds+1) {
+			return errNotYet
+		}
+		return nil
+	})
+	require.LessOrEqual(t, requests.count("POST pods"), 2*(rounds+1)+2)
+}
+
 func TestPlaceholderOnADeletedNodeIsReplaced(t *testing.T) {
 	e := newEnvironment(t, nil)
 	nodes := e.nodes("a", "b")
