@@ -42,6 +42,8 @@ var ratioColumns = []struct{ title, unit, over, under string }{
 	{"burst, headroom to free room", "burst-s", headroom, freeRoom},
 	{"burst, stock preemption to headroom", "burst-s", stock, headroom},
 	{"p99, headroom to free room", "p99-ms", headroom, freeRoom},
+	{"process CPU, headroom to free room", "process-cpu-s", headroom, freeRoom},
+	{"process CPU, stock preemption to headroom", "process-cpu-s", stock, headroom},
 	{"scheduler CPU, headroom to free room", "scheduler-cpu-s", headroom, freeRoom},
 	{"live heap, headroom to free room", "live-heap-MiB", headroom, freeRoom},
 }
