@@ -1,0 +1,60 @@
+package headroom
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+func TestStateOf(t *testing.T) {
+	at := func(node string, phase corev1.PodPhase) *corev1.Pod {
+		return &corev1.Pod{Spec: corev1.PodSpec{NodeName: node}, Status: corev1.PodStatus{Phase: phase}}
+	}
+	going := at("n", corev1.PodRunning)
+	going.DeletionTimestamp = ptr.To(metav1.NewTime(epoch))
+	tests := map[string]struct {
+		pod                       *corev1.Pod
+		foreign, deleting, orphan bool
+		want                      topup.State
+	}{
+		"it waits for room":                {pod: at("", corev1.PodPending), want: topup.Pending},
+		"it is on a node and not yet runs": {pod: at("n", corev1.PodPending), want: topup.Bound},
+		"it runs":                          {pod: at("n", corev1.PodRunning), want: topup.Bound},
+		"it was rejected by the kubelet":   {pod: at("n", corev1.PodFailed), want: topup.Lost},
+		"it ended":                         {pod: at("n", corev1.PodSucceeded), want: topup.Lost},
+		"its node is gone":                 {pod: at("n", corev1.PodRunning), orphan: true, want: topup.Lost},
+		"it is being deleted":              {pod: going, want: topup.Terminating},
+		"its deletion was just asked for":  {pod: at("n", corev1.PodFailed), deleting: true, want: topup.Terminating},
+		"it is somebody else's":            {pod: going, foreign: true, want: topup.Foreign},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tc.want, stateOf(tc.pod, !tc.foreign, tc.deleting, tc.orphan))
+		})
+	}
+}
+
+func TestUnitOf(t *testing.T) {
+	zoned := map[string]string{corev1.LabelTopologyZone: "a", corev1.LabelHostname: "n"}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-headroom-7", UID: "uid", CreationTimestamp: metav1.NewTime(epoch)}}
+	pod.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(epoch.Add(time.Minute)),
+	}}
+	h := headroomOf(1)
+	u := unitOf(h, pod, topup.Bound, zoned)
+	require.Equal(t, 7, u.Ordinal)
+	require.Equal(t, []string{"a", "n"}, u.Domains)
+	require.Equal(t, epoch.Add(time.Minute), u.BoundAt)
+	require.Empty(t, unitOf(h, pod, topup.Pending, nil).Domains)
+
+	h.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: "rack"}, {TopologyKey: corev1.LabelHostname}}
+	require.Equal(t, []string{"", "n"}, unitOf(h, pod, topup.Bound, zoned).Domains, "a node without the label is in the domain of none")
+	pod.Name = "web-headroom-x"
+	require.Negative(t, unitOf(h, pod, topup.Bound, zoned).Ordinal)
+}
