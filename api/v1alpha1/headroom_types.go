@@ -47,7 +47,7 @@ type Headroom struct {
 	Spec HeadroomSpec `json:"spec,omitzero"`
 	// status is the capacity that is ready, as last observed by the controller.
 	// +optional
-	Status HeadroomStatus `json:"status,omitempty"`
+	Status HeadroomStatus `json:"status,omitempty"` //nolint:kubeapilinter // a value, as in the core API
 }
 
 // HeadroomSpec is the capacity to keep ready.
@@ -151,12 +151,13 @@ type HeadroomSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	RuntimeClassName *string `json:"runtimeClassName,omitempty"`
+	RuntimeClassName string `json:"runtimeClassName,omitempty"`
 
 	// schedulerName is the scheduler of the placeholders. Default: the operator's
 	// choice. It should be the scheduler of the consumers, lest two schedulers
 	// compete for the same room.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SchedulerName string `json:"schedulerName,omitempty"`
 
@@ -165,6 +166,7 @@ type HeadroomSpec struct {
 	// with a read-only root file system; one that has large layers in common with
 	// the consumers' image has them on the node already when a consumer comes.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image,omitempty"`
 
@@ -236,6 +238,7 @@ type Consumers struct {
 type HeadroomStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// desiredReplicas is the number of units that should be held: spec.replicas
@@ -260,6 +263,7 @@ type HeadroomStatus struct {
 	// selector selects the placeholders; the scale subresource and the
 	// HorizontalPodAutoscaler read it.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	Selector string `json:"selector,omitempty"`
 
 	// capacity is the sum of the requests of all bound placeholders: the resources
@@ -278,6 +282,7 @@ type HeadroomStatus struct {
 	// zones is domains in one line for people, for example "eu-1a:4 eu-1b:3";
 	// kubectl get -o wide shows it.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	Zones string `json:"zones,omitempty"`
 
 	// lastConsumedTime is when a consumer last took a placeholder.
@@ -300,10 +305,11 @@ type DomainStatus struct {
 	// nodes without it.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
-	Zone string `json:"zone"`
+	Zone string `json:"zone"` //nolint:kubeapilinter // a key of the list: it is always there, and may be empty
 	// readyReplicas is the number of placeholders bound to nodes of the zone.
 	// +required
-	ReadyReplicas int32 `json:"readyReplicas"`
+	// +kubebuilder:validation:Minimum=1
+	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
 }
 
 // HeadroomList is a list of Headrooms.

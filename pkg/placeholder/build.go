@@ -125,7 +125,7 @@ func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTempl
 			ImagePullSecrets:  spec.ImagePullSecrets,
 			PriorityClassName: firstNonEmpty(spec.PriorityClassName, DefaultPriorityClassName),
 			SchedulerName:     firstNonEmpty(spec.SchedulerName, defaults.SchedulerName),
-			RuntimeClassName:  spec.RuntimeClassName,
+			RuntimeClassName:  optional(spec.RuntimeClassName),
 			// Without a grace period the room is free, and the object gone, as soon as somebody takes it.
 			TerminationGracePeriodSeconds: ptr.To[int64](0),
 			NodeSelector:                  spec.NodeSelector,
@@ -166,6 +166,13 @@ func hashOf(template corev1.PodTemplateSpec) string {
 	// The API's types always encode, with sorted keys, and a hash takes whatever it is given: there is no error to handle.
 	_ = json.NewEncoder(hash).Encode(template)
 	return hex.EncodeToString(hash.Sum(nil)[:8])
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func firstNonEmpty(values ...string) string {

@@ -66,7 +66,7 @@ func TestBuildTakesEverythingFromTheSpec(t *testing.T) {
 		s.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{}}
 		s.Tolerations = []corev1.Toleration{{Key: "spot", Operator: corev1.TolerationOpExists}}
 		s.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{spread}
-		s.RuntimeClassName = ptr.To("gvisor")
+		s.RuntimeClassName = "gvisor"
 		s.SchedulerName = "other-scheduler"
 		s.Image = "registry.example/warm:2"
 		s.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "pull"}}

@@ -54,7 +54,7 @@ func TestTemplateHashSeesWhatMakesADifferentPod(t *testing.T) {
 			s.PodSecurityContext = &corev1.PodSecurityContext{RunAsUser: ptr.To[int64](1)}
 		},
 		"securityContext":  func(s *v1alpha1.HeadroomSpec) { s.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)} },
-		"runtimeClassName": func(s *v1alpha1.HeadroomSpec) { s.RuntimeClassName = ptr.To("a") },
+		"runtimeClassName": func(s *v1alpha1.HeadroomSpec) { s.RuntimeClassName = "a" },
 		"schedulerName":    func(s *v1alpha1.HeadroomSpec) { s.SchedulerName = "a" },
 		"image":            func(s *v1alpha1.HeadroomSpec) { s.Image = "a" },
 		"imagePullSecrets": func(s *v1alpha1.HeadroomSpec) { s.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "a"}} },

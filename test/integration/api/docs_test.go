@@ -27,17 +27,17 @@ func TestReferenceIsComplete(t *testing.T) {
 		row := "\n| `" + name + "` | "
 		has(row)
 		if field.Default != nil {
-			has(row+"`"+strings.Trim(string(field.Default.Raw), `"`)+"` | ")
+			has(row + "`" + strings.Trim(string(field.Default.Raw), `"`) + "` | ")
 		}
 	}
 	for name := range spec["consumers"].Properties {
-		has("\n| `"+name+"` | ")
+		has("\n| `" + name + "` | ")
 	}
 	for name := range status {
-		has("\n| `"+name+"` | ")
+		has("\n| `" + name + "` | ")
 	}
 	for _, reason := range reasons(t) {
-		has("\n| `"+reason+"` | ")
+		has("\n| `" + reason + "` | ")
 	}
 }
 

@@ -128,6 +128,8 @@ var verdicts = []verdict{
 		spec:    requests + "runtimeClassName: " + strings.Repeat("r", 254),
 		refused: "spec.runtimeClassName: Too long: may not be more than 253 bytes",
 	},
+	{name: "no scheduler's name", spec: requests + `schedulerName: ""`, refused: "spec.schedulerName in body should be at least 1 chars long"},
+	{name: "no image's name", spec: requests + `image: ""`, refused: "spec.image in body should be at least 1 chars long"},
 	{name: "a scheduler", spec: requests + "schedulerName: headroom-scheduler"},
 	{
 		name:    "a scheduler's name too long",
