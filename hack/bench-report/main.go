@@ -45,12 +45,17 @@ func run(args []string, out io.Writer) error {
 			return err
 		}
 	}
-	text := render(results)
 	if *doc == "" {
-		_, err := io.WriteString(out, text)
+		_, err := io.WriteString(out, render(results, ""))
 		return err
 	}
-	return replaceGenerated(*doc, text)
+	relative := ""
+	if *plots != "" {
+		if relative, err = filepath.Rel(filepath.Dir(*doc), *plots); err != nil {
+			return fmt.Errorf("naming the plots from the page: %w", err)
+		}
+	}
+	return replaceGenerated(*doc, render(results, relative))
 }
 
 func readAll(pattern string) (*Results, error) {

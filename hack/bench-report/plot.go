@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -19,27 +20,52 @@ var colours = map[string]color.Color{
 	headroom: color.RGBA{R: 0x22, G: 0x99, B: 0x55, A: 0xff},
 }
 
-// plotAll draws, for each scenario, the time that one consumer costs over the size of the cluster, and p99 beside it.
+// figure is one plot of each scenario: a number of each variant over the sizes of the cluster.
+type figure struct {
+	name, title string
+	value       func(r *Results, scenario, variant string, nodes int) (float64, bool)
+}
+
+var figures = []figure{
+	{"cost", "milliseconds a pod", func(r *Results, scenario, variant string, nodes int) (float64, bool) {
+		rate, ok := median(r.values(scenario, variant, nodes, "pods/s"))
+		return 1000 / rate, ok && rate > 0
+	}},
+	{"cpu", "CPU milliseconds a pod, all of the process", func(r *Results, scenario, variant string, nodes int) (float64, bool) {
+		cpu, ok1 := median(r.values(scenario, variant, nodes, "process-cpu-s"))
+		pods, ok2 := median(r.values(scenario, variant, nodes, "bound"))
+		return 1000 * cpu / pods, ok1 && ok2 && pods > 0
+	}},
+}
+
+// drawn says whether any workload of the scenario has the number.
+func (f figure) drawn(r *Results, scenario string) bool {
+	return slices.ContainsFunc(r.cells, func(c *cell) bool {
+		if c.scenario != scenario {
+			return false
+		}
+		_, ok := f.value(r, scenario, c.variant, c.nodes)
+		return ok
+	})
+}
+
+func figureFile(scenario string, f figure) string {
+	return scenario + "-" + f.name + ".svg"
+}
+
+// plotAll draws the figures of each scenario.
 func plotAll(dir string, r *Results) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the folder of the plots: %w", err)
 	}
 	for _, scenario := range r.scenarios() {
-		for _, kind := range []struct {
-			name, title string
-			value       func(variant string, nodes int) (float64, bool)
-		}{
-			{"cost", "milliseconds a pod", func(variant string, nodes int) (float64, bool) {
-				rate, ok := median(r.values(scenario, variant, nodes, "pods/s"))
-				return 1000 / rate, ok && rate > 0
-			}},
-			{"p99", "created to bound, p99, milliseconds", func(variant string, nodes int) (float64, bool) {
-				value, ok := median(r.values(scenario, variant, nodes, "p99-ms"))
-				return value, ok && value > 0
-			}},
-		} {
-			file := filepath.Join(dir, scenario+"-"+kind.name+".svg")
-			if err := plotBars(file, scenario, kind.title, r.sizes(scenario), kind.value); err != nil {
+		for _, f := range figures {
+			if !f.drawn(r, scenario) {
+				continue
+			}
+			value := func(variant string, nodes int) (float64, bool) { return f.value(r, scenario, variant, nodes) }
+			file := filepath.Join(dir, figureFile(scenario, f))
+			if err := plotBars(file, scenario, f.title, r.sizes(scenario), value); err != nil {
 				return fmt.Errorf("plotting %s: %w", file, err)
 			}
 		}
@@ -54,7 +80,6 @@ func plotBars(file, title, unit string, sizes []int, value func(variant string, 
 	p.Y.Min = 0
 	p.Legend.Top, p.Legend.Left = true, true
 	const width = 18
-	drawn := 0
 	for i, variant := range variants {
 		heights := make(plotter.Values, len(sizes))
 		measured := false
@@ -75,10 +100,6 @@ func plotBars(file, title, unit string, sizes []int, value func(variant string, 
 		bars.Offset = vg.Points(float64(i-1) * width)
 		p.Add(bars)
 		p.Legend.Add(variant, bars)
-		drawn++
-	}
-	if drawn == 0 {
-		return nil
 	}
 	names := make([]string, len(sizes))
 	for i, nodes := range sizes {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 )
@@ -51,8 +52,8 @@ var ratioColumns = []struct{ title, unit, over, under string }{
 // variants in the order of the tables.
 var variants = []string{freeRoom, stock, headroom}
 
-// render writes the generated part of the page.
-func render(r *Results) string {
+// render writes the generated part of the page. plots is the folder of the plots as the page names it, empty for a page without.
+func render(r *Results, plots string) string {
 	var b strings.Builder
 	b.WriteString("## How it was measured\n\n")
 	for _, setting := range r.Config {
@@ -63,6 +64,14 @@ func render(r *Results) string {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", scenario, renderCells(r, scenario))
 		if ratios := renderRatios(r, scenario); ratios != "" {
 			b.WriteString("\n" + ratios)
+		}
+		if plots != "" {
+			b.WriteString("\n")
+			for _, f := range figures {
+				if f.drawn(r, scenario) {
+					fmt.Fprintf(&b, "![%s: %s](%s)\n", scenario, f.title, path.Join(plots, figureFile(scenario, f)))
+				}
+			}
 		}
 	}
 	return b.String()

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -77,6 +78,20 @@ func TestThePageKeepsWhatIsNotGenerated(t *testing.T) {
 	assert.ErrorContains(t, replaceGenerated(page, "new\n"), "lacks the lines")
 }
 
+func TestThePageShowsThePlotsThatWereDrawn(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "page.md")
+	require.NoError(t, os.WriteFile(page, []byte(generatedBegin+generatedEnd), 0o600))
+	require.NoError(t, run([]string{"-raw", "testdata/raw-*.txt", "-doc", page, "-plots", filepath.Join(dir, "plots")}, &bytes.Buffer{}))
+	got, err := os.ReadFile(page)
+	require.NoError(t, err)
+	links := regexp.MustCompile(`]\((.*\.svg)\)`).FindAllStringSubmatch(string(got), -1)
+	require.Len(t, links, 3)
+	for _, link := range links {
+		assert.FileExists(t, filepath.Join(dir, link[1]))
+	}
+}
+
 func TestPlotsAreTheSameEachTime(t *testing.T) {
 	results, err := readAll("testdata/raw-*.txt")
 	require.NoError(t, err)
@@ -85,7 +100,7 @@ func TestPlotsAreTheSameEachTime(t *testing.T) {
 	require.NoError(t, plotAll(second, results))
 	files, err := os.ReadDir(first)
 	require.NoError(t, err)
-	require.Len(t, files, 4, "cost and p99 of two scenarios")
+	require.Len(t, files, 3, "cost of two scenarios, CPU of the one that has it")
 	for _, file := range files {
 		a, err := os.ReadFile(filepath.Join(first, file.Name()))
 		require.NoError(t, err)
