@@ -163,6 +163,8 @@ func (c *Cluster) startControllerManager(ctx context.Context, opts Options) erro
 		// The default of 20 requests a second makes a burst of 500 pods last 25 seconds.
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
+		// A quota that missed an event is right again after ten seconds, not five minutes.
+		"--resource-quota-sync-period=10s",
 	}, opts.ControllerManagerArgs...)...)
 	if err != nil {
 		return err
