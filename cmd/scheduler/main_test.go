@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler"
@@ -127,6 +128,25 @@ func TestThePluginDoesNotTurnBatchingOff(t *testing.T) {
 		"      args: {defaultingType: List, defaultConstraints: []}\n")
 	require.NoError(t, err)
 	require.NotNil(t, built.Profiles["headroom-scheduler"].SignPod(t.Context(), pod))
+}
+
+func TestTheMetricsAreServedBesideKubeSchedulers(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(manifests, "second-scheduler", "scheduler-config.yaml"))
+	require.NoError(t, err)
+	_, _, err = setUp(t, string(text))
+	require.NoError(t, err)
+	families, err := legacyregistry.DefaultGatherer.Gather()
+	require.NoError(t, err)
+	served := map[string]bool{}
+	for _, family := range families {
+		served[family.GetName()] = true
+	}
+	for _, name := range []string{
+		"headroom_scheduler_swaps_total", "headroom_scheduler_swap_duration_seconds", "headroom_scheduler_swap_victims",
+		"headroom_scheduler_swap_waste_ratio", "headroom_scheduler_misses_total",
+	} {
+		require.True(t, served[name], name)
+	}
 }
 
 // TestBothConfigurationsRunTheSameProfile keeps the two files, which kustomize cannot share a part of, alike.
