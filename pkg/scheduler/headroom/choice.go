@@ -169,13 +169,14 @@ func (ch *choice) firstOf(ctx context.Context, ties []int) int {
 	return best
 }
 
-// firstTwo returns the nodes that the whole order puts first and second, -1 if there are not that many.
+// firstTwo returns which of some nodes that are equal by the rules before the score go first and second, -1 if there are not that
+// many.
 func (ch *choice) firstTwo(nodes []int) (first, second int) {
 	first, second = -1, -1
 	var best, next evictionorder.Node
 	for _, i := range nodes {
 		evidence := ch.evidence(i)
-		switch order := &ch.plugin.order; {
+		switch order := &ch.plugin.after; {
 		case first < 0 || order.Compare(evidence, best) < 0:
 			second, next = first, best
 			first, best = i, evidence
@@ -214,6 +215,5 @@ func (ch *choice) explain(best int) string {
 
 // domains names what the entries of a node's Left are about, if the victims are of one Headroom.
 func (ch *choice) domains(node int) []evictionorder.Domain {
-	held := ch.nodes[node].Held
-	return ch.plugin.shared.inventory.Domains(&ch.nodes[node], held[ch.candidate(node).victims[0]].Evidence.Headroom)
+	return ch.plugin.shared.inventory.Domains(&ch.nodes[node], ch.candidate(node).victims[0].Headroom)
 }

@@ -1,6 +1,7 @@
 package headroom
 
 import (
+	"slices"
 	"time"
 
 	fwk "k8s.io/kube-scheduler/framework"
@@ -27,6 +28,8 @@ type memo struct {
 	used  uint64
 	world world
 	nodes []known
+	// raws are the scores that some node got, before they are normalized. Most nodes share them with others.
+	raws [][]fwk.PluginScore
 }
 
 // world is what a memo relies on beside the nodes themselves.
@@ -43,8 +46,8 @@ type known struct {
 	standing  standing
 	verdict   verdict
 	candidate candidate
-	// raw are the scores of the Score plugins before they are normalized, nil if they were not asked.
-	raw []fwk.PluginScore
+	// raw is one more than the index of the node's scores in memo.raws, 0 if Score plugins were not asked.
+	raw int
 }
 
 // standing says what the resources of a node mean for the pod.
@@ -100,7 +103,7 @@ func (p *Plugin) memoFor(like likeness, nodes []inventory.Node) *memo {
 }
 
 func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
-	m.likeness, m.born, m.world = like, now, current
+	m.likeness, m.born, m.world, m.raws = like, now, current, nil
 	if cap(m.nodes) < nodes {
 		m.nodes = make([]known, nodes)
 		return
@@ -114,4 +117,24 @@ func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
 // world returns what memos made now rely on.
 func (p *Plugin) world() world {
 	return world{catalogue: p.shared.catalogue.Version(), surroundings: p.shared.inventory.Surroundings()}
+}
+
+// raw returns the scores of a node before they are normalized.
+func (m *memo) raw(node int) []fwk.PluginScore {
+	return m.raws[m.nodes[node].raw-1]
+}
+
+// mostRaws is among how many of the latest scores equal ones are looked for.
+const mostRaws = 32
+
+// setRaw remembers the scores of a node.
+func (m *memo) setRaw(node int, scores []fwk.PluginScore) {
+	for i := len(m.raws) - 1; i >= max(0, len(m.raws)-mostRaws); i-- {
+		if slices.Equal(m.raws[i], scores) {
+			m.nodes[node].raw = i + 1
+			return
+		}
+	}
+	m.raws = append(m.raws, scores)
+	m.nodes[node].raw = len(m.raws)
 }

@@ -3,6 +3,7 @@ package headroom
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,14 +44,15 @@ var (
 
 // Plugin lets pods take room that placeholders hold, in the scheduling cycle in which they ask for it.
 type Plugin struct {
-	args    *config.HeadroomArgs
-	order   evictionorder.Order
-	before  evictionorder.Order
-	handle  framework.Framework
-	fit     *noderesources.Fit
-	shared  *shared
-	evictor *eviction.Evictor
-	clock   clock.PassiveClock
+	args  *config.HeadroomArgs
+	order evictionorder.Order
+	// before and after are the rules before the score and the rest.
+	before, after evictionorder.Order
+	handle        framework.Framework
+	fit           *noderesources.Fit
+	shared        *shared
+	evictor       *eviction.Evictor
+	clock         clock.PassiveClock
 
 	features     feature.Features
 	checkProfile sync.Once
@@ -93,7 +95,6 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 	p := &Plugin{
 		args:   args,
 		order:  order,
-		before: beforeScore(order),
 		handle: profile,
 		fit:    fit,
 		shared: common,
@@ -107,6 +108,7 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 		clock:    clock.RealClock{},
 		features: feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate),
 	}
+	p.before, p.after = atScore(order)
 	if p.preemption, err = p.newPreemption(ctx, handle); err != nil {
 		return nil, err
 	}
@@ -135,16 +137,17 @@ func (p *Plugin) Name() string {
 	return Name
 }
 
-// beforeScore returns the part of the order that can be told without running Score plugins.
-func beforeScore(order evictionorder.Order) evictionorder.Order {
-	for i, tier := range order.Tiers {
-		for _, weighted := range tier {
-			if weighted.Rule == evictionorder.Score {
-				return evictionorder.Order{Tiers: order.Tiers[:i], TopologyKeys: order.TopologyKeys}
-			}
-		}
+// atScore splits the order into what can be told without running Score plugins, and the rest.
+func atScore(order evictionorder.Order) (before, after evictionorder.Order) {
+	split := slices.IndexFunc(order.Tiers, func(tier evictionorder.Tier) bool {
+		return slices.ContainsFunc(tier, func(w evictionorder.Weighted) bool { return w.Rule == evictionorder.Score })
+	})
+	if split < 0 {
+		split = len(order.Tiers)
 	}
-	return order
+	before, after = order, order
+	before.Tiers, after.Tiers = order.Tiers[:split], order.Tiers[split:]
+	return before, after
 }
 
 // swapsHere says whether the profile lets the plugin swap. It looks at the first pod, when all plugins are known.

@@ -2,6 +2,7 @@ package headroom
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	fwk "k8s.io/kube-scheduler/framework"
@@ -15,7 +16,7 @@ func (ch *choice) score(ctx context.Context, nodes []int) error {
 	}
 	var unscored []int
 	for _, i := range nodes {
-		if ch.memo.nodes[i].raw == nil {
+		if ch.memo.nodes[i].raw == 0 {
 			unscored = append(unscored, i)
 		}
 	}
@@ -38,7 +39,7 @@ func (ch *choice) score(ctx context.Context, nodes []int) error {
 	}
 	scored := make([]fwk.NodePluginScores, len(nodes))
 	for j, i := range nodes {
-		scored[j] = fwk.NodePluginScores{Name: ch.nodes[i].Name, RawScores: ch.memo.nodes[i].raw}
+		scored[j] = fwk.NodePluginScores{Name: ch.nodes[i].Name, RawScores: ch.memo.raw(i)}
 	}
 	if status := t.plugin.handle.NormalizeScores(ctx, t.state, t.pod, scored); !status.IsSuccess() {
 		return status.AsError()
@@ -65,6 +66,7 @@ func (ch *choice) scoreAfresh(ctx context.Context, nodes []int) error {
 func (ch *choice) scoreRaw(ctx context.Context, unscored []int) error {
 	t := ch.trial
 	errs := make([]error, len(unscored))
+	scores := make([][]fwk.PluginScore, len(unscored))
 	ask := func(j int) {
 		i := unscored[j]
 		raw, status := t.plugin.handle.RunRawScorePlugins(ctx, t.state, t.pod, ch.nodes[i].Info)
@@ -72,7 +74,7 @@ func (ch *choice) scoreRaw(ctx context.Context, unscored []int) error {
 			errs[j] = status.AsError()
 			return
 		}
-		ch.memo.nodes[i].raw = append([]fwk.PluginScore{}, raw...)
+		scores[j] = raw
 	}
 	if len(unscored) <= sequentially {
 		for j := range unscored {
@@ -81,19 +83,20 @@ func (ch *choice) scoreRaw(ctx context.Context, unscored []int) error {
 	} else {
 		t.plugin.handle.Parallelizer().Until(ctx, len(unscored), ask, Name)
 	}
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+		return err
 	}
-	return ctx.Err()
+	for j, i := range unscored {
+		ch.memo.setRaw(i, scores[j])
+	}
+	return nil
 }
 
 // equallyScored says whether every plugin scores all nodes alike. Then they are alike after normalization, too.
 func (ch *choice) equallyScored(nodes []int) bool {
 	first := ch.memo.nodes[nodes[0]].raw
 	for _, i := range nodes[1:] {
-		if !slices.Equal(ch.memo.nodes[i].raw, first) {
+		if raw := ch.memo.nodes[i].raw; raw != first && !slices.Equal(ch.memo.raws[raw-1], ch.memo.raws[first-1]) {
 			return false
 		}
 	}

@@ -21,8 +21,8 @@ type survey struct {
 // equal by the rules compare as equal.
 type candidate struct {
 	evidence evictionorder.Node
-	// victims are indices into the node's Held.
-	victims []int
+	// victims are the placeholders that go; Index is one into the node's Held.
+	victims []evictionorder.Placeholder
 }
 
 // scratch is memory that is used again from cycle to cycle.
@@ -32,7 +32,6 @@ type scratch struct {
 	shortfall evictionorder.Resources
 	evicted   evictionorder.Resources
 	takeable  []evictionorder.Placeholder
-	chosen    []evictionorder.Placeholder
 	units     []int
 }
 
@@ -62,7 +61,7 @@ func (p *Plugin) survey(c *consumer, m *memo, anchors *nearness.Anchors) *survey
 
 // look finds out what the resources of a node mean for the consumer.
 func (p *Plugin) look(c *consumer, node *inventory.Node, k *known) {
-	k.revision, k.standing, k.verdict, k.raw = node.Revision, short, unasked, nil
+	k.revision, k.standing, k.verdict, k.raw = node.Revision, short, unasked, 0
 	s := &p.scratch
 	s.shortfall = evictionorder.Shortfall(s.shortfall, c.request, node.Requested, node.Allocatable)
 	switch {
@@ -93,21 +92,14 @@ func (p *Plugin) choose(c *consumer, node *inventory.Node, found *candidate) boo
 	s.evicted = evictionorder.Evicted(s.evicted, victims)
 	found.evidence.Evictions = len(victims)
 	found.evidence.Waste = evictionorder.Waste(s.evicted, s.shortfall, node.Allocatable)
-	found.victims = found.victims[:0]
-	for i := range victims {
-		found.victims = append(found.victims, victims[i].Index)
-	}
+	found.victims = append(found.victims[:0], victims...)
 	return true
 }
 
 // weigh gathers what depends on the rest of the cluster.
 func (p *Plugin) weigh(found *candidate, node *inventory.Node, anchors *nearness.Anchors) {
 	s := &p.scratch
-	s.chosen = s.chosen[:0]
-	for _, i := range found.victims {
-		s.chosen = append(s.chosen, node.Held[i].Evidence)
-	}
-	found.evidence.Left = evictionorder.Left(found.evidence.Left, s.chosen, func(headroom int) []int {
+	found.evidence.Left = evictionorder.Left(found.evidence.Left, found.victims, func(headroom int) []int {
 		s.units = p.shared.inventory.Units(s.units, node, headroom)
 		return s.units
 	})
@@ -120,8 +112,8 @@ func (p *Plugin) weigh(found *candidate, node *inventory.Node, anchors *nearness
 // pods returns the victims of a candidate.
 func (c *candidate) pods(node *inventory.Node) []*corev1.Pod {
 	pods := make([]*corev1.Pod, 0, len(c.victims))
-	for _, i := range c.victims {
-		pods = append(pods, node.Held[i].Pod)
+	for i := range c.victims {
+		pods = append(pods, node.Held[c.victims[i].Index].Pod)
 	}
 	return pods
 }

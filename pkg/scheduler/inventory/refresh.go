@@ -18,9 +18,18 @@ import (
 // generation as it was: the snapshot does that while it simulates a group of pods.
 func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
 	inv.refreshHeadrooms()
-	inv.align(nodes)
 	inv.drainDirty()
+	aligned := false
+	if len(nodes) != len(inv.nodes) {
+		inv.align(nodes)
+		aligned = true
+	}
 	for i, info := range nodes {
+		if !aligned && inv.nodes[i].Info != info {
+			// Nodes came and went. That is rare, so it is looked for here rather than in a pass of its own.
+			inv.align(nodes)
+			aligned = true
+		}
 		node := &inv.nodes[i]
 		if node.Info == info && node.generation == info.GetGeneration() && !node.dirty && (!thorough || inv.unchanged(node)) {
 			continue
@@ -29,20 +38,8 @@ func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
 	}
 }
 
-// align makes inv.nodes parallel to the snapshot's list. Nodes rarely come and go, so most often there is nothing to do.
+// align makes inv.nodes parallel to the snapshot's list.
 func (inv *Inventory) align(nodes []fwk.NodeInfo) {
-	if len(nodes) == len(inv.nodes) {
-		aligned := true
-		for i := range nodes {
-			if inv.nodes[i].Info != nodes[i] {
-				aligned = false
-				break
-			}
-		}
-		if aligned {
-			return
-		}
-	}
 	inv.surroundings++
 	old := inv.nodes
 	inv.nodes = make([]Node, len(nodes))
