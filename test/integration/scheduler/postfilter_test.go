@@ -1,0 +1,103 @@
+package scheduler
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+func TestAPlaceholderThatBlocksByAffinityIsPreempted(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("4"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	units := w.fill(t, spare, "n0")
+	bystander := w.place(t, ordinary("bystander", "n0", "1", -100))
+	w.startPlugin(t)
+	notBeside := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: "spare"}}
+	w.CreatePods(t, consumer("web", cpu("1")).PodAntiAffinity(corev1.LabelHostname, notBeside, st.PodAntiAffinityWithRequiredReq).Obj())
+
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	require.Empty(t, w.remaining(t, units))
+	require.Equal(t, []string{bystander}, w.remaining(t, []string{bystander}))
+}
+
+func TestAPlaceholderThatBlocksByAffinityStaysIfTheConsumerMayNotTakeIt(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("4"), "a")
+	onlyDB := v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Consumers(onlyDB).Obj())
+	units := w.fill(t, spare, "n0")
+	w.startConfigured(t, withoutDefaultPreemption(second(t)), nil)
+	notBeside := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: "spare"}}
+	w.CreatePods(t, consumer("web", cpu("1")).PodAntiAffinity(corev1.LabelHostname, notBeside, st.PodAntiAffinityWithRequiredReq).Obj())
+
+	w.WaitUnschedulable(t, "web")
+	require.Equal(t, units, w.remaining(t, units))
+}
+
+func TestAPlaceholderWithAGracePeriodIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	// An older one, made by hand or by another version: its API object stays until the kubelet is done with it.
+	unit := w.place(t, builders.Placeholder(spare, 0).Node("n0").TerminationGracePeriodSeconds(30))
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("1")).Obj())
+
+	w.Eventually(t, "waiting for the placeholder to be gone or going", func(context.Context) string {
+		if pod := w.Pod(t, unit); pod != nil && pod.DeletionTimestamp == nil {
+			return "it is still there"
+		}
+		return ""
+	})
+	if w.Pod(t, unit) != nil {
+		require.Empty(t, w.Pod(t, "web").Spec.NodeName, "not bound while the room is held")
+		require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), unit, *metav1.NewDeleteOptions(0)))
+	}
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	w.requireOneAttempt(t, "web")
+}
+
+func TestAPlaceholderNeverTakesAnother(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	vip := w.CreateHeadroom(t, builders.Headroom("vip", cpu("1")).Obj())
+	units := w.fill(t, spare, "n0")
+	w.startConfigured(t, withoutDefaultPreemption(second(t)), nil)
+	pending := builders.Placeholder(vip, 0).Priority(-1).SchedulerName(headroomScheduler).Obj()
+	w.CreatePods(t, pending)
+
+	w.WaitUnschedulable(t, pending.Name)
+	require.Equal(t, units, w.remaining(t, units))
+}
+
+func TestAnUnparsableNearAnnotationSchedulesThePodAllTheSame(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	w.fill(t, spare, "n0")
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("1")).Annotations(map[string]string{v1alpha1.AnnotationNear: "app in (("}).Obj())
+
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	w.Eventually(t, "waiting for the warning", func(ctx context.Context) string {
+		events, err := w.Client.EventsV1().Events(w.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		for _, event := range events.Items {
+			if event.Type == corev1.EventTypeWarning && event.Regarding.Name == "web" {
+				return ""
+			}
+		}
+		return "there is no warning about the pod"
+	})
+}

@@ -1,0 +1,177 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// ordinary builds a pod that is no placeholder, bound to the node.
+func ordinary(name, node, cpuRequest string, priority int32) *st.PodWrapper {
+	return builders.Consumer(name, cpu(cpuRequest)).Node(node).Priority(priority).ZeroTerminationGracePeriod()
+}
+
+// letPreempt tells the observer that kube-scheduler's own preemption may take ordinary pods here.
+func (w *world) letPreempt() {
+	w.rules.MayBePreempted = func(*corev1.Pod) bool { return true }
+	w.rules.MayVanish = func(*corev1.Pod) bool { return true }
+}
+
+func TestPreemptionStaysOrdinaryWhereNoHeadroomHelps(t *testing.T) {
+	cases := []struct {
+		name     string
+		pods     []*st.PodWrapper // on n0 and n1, each of 2 cores
+		consumer *st.PodWrapper
+		wantNode string
+		wantGone []string
+	}{
+		{
+			name:     "the pods of lowest priority go",
+			pods:     []*st.PodWrapper{ordinary("low", "n0", "2", -50), ordinary("high", "n1", "2", 50)},
+			consumer: consumer("web", cpu("2")).Priority(100), wantNode: "n0", wantGone: []string{"low"},
+		},
+		{
+			name:     "the node with the lowest highest victim is chosen",
+			pods:     []*st.PodWrapper{ordinary("a", "n0", "1", 10), ordinary("b", "n0", "1", 1), ordinary("c", "n1", "1", 5), ordinary("d", "n1", "1", 5)},
+			consumer: consumer("web", cpu("2")).Priority(100), wantNode: "n1", wantGone: []string{"c", "d"},
+		},
+		{
+			name:     "no more pods go than are needed",
+			pods:     []*st.PodWrapper{ordinary("a", "n0", "1", 1), ordinary("b", "n0", "1", 2), ordinary("c", "n1", "2", 100)},
+			consumer: consumer("web", cpu("1")).Priority(100), wantNode: "n0", wantGone: []string{"a"},
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.letPreempt()
+			w.nodes(t, cpu("2"), "a", "b")
+			var all []string
+			for _, pod := range c.pods {
+				all = append(all, w.place(t, pod))
+			}
+			w.startPlugin(t)
+			w.CreatePods(t, c.consumer.Obj())
+
+			require.Equal(t, c.wantNode, w.WaitBound(t, "web")["web"])
+
+			left := w.remaining(t, all)
+			require.Len(t, left, len(all)-len(c.wantGone))
+			for _, name := range c.wantGone {
+				require.NotContains(t, left, name)
+			}
+		})
+	}
+}
+
+func TestPreemptionIsNotForThoseWhoNeverPreempt(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("2"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	units := w.fill(t, spare, "n0")
+	low := w.place(t, ordinary("low", "n0", "1", -50))
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("1")).Priority(100).PreemptionPolicy(corev1.PreemptNever).Obj())
+
+	w.WaitUnschedulable(t, "web")
+
+	require.Equal(t, units, w.remaining(t, units), "neither a placeholder")
+	require.Equal(t, []string{low}, w.remaining(t, []string{low}), "nor an ordinary pod goes")
+}
+
+func TestHeadroomGoesBeforeOrdinaryPodsOfLowerPriority(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("2"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	units := w.fill(t, spare, "n0")
+	low := w.place(t, ordinary("low", "n0", "1", -100))
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("1")).Obj())
+
+	w.WaitBound(t, "web")
+
+	require.Empty(t, w.remaining(t, units))
+	require.Equal(t, []string{low}, w.remaining(t, []string{low}))
+}
+
+func TestPreemptionRespectsDisruptionBudgets(t *testing.T) {
+	w := newWorld(t)
+	w.letPreempt()
+	w.nodes(t, cpu("2"), "a", "b")
+	guarded := w.place(t, ordinary("guarded", "n0", "2", 1).Label("app", "guarded"))
+	open := w.place(t, ordinary("open", "n1", "2", 5).Label("app", "open"))
+	budget := &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: "guarded"},
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MinAvailable: ptr.To(intstr.FromInt32(1)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "guarded"}},
+		},
+	}
+	created, err := w.Client.PolicyV1().PodDisruptionBudgets(w.Namespace).Create(t.Context(), budget, metav1.CreateOptions{})
+	require.NoError(t, err)
+	created.Status = policyv1.PodDisruptionBudgetStatus{CurrentHealthy: 1, DesiredHealthy: 1, ExpectedPods: 1, ObservedGeneration: 1}
+	_, err = w.Client.PolicyV1().PodDisruptionBudgets(w.Namespace).UpdateStatus(t.Context(), created, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
+
+	require.Equal(t, "n1", w.WaitBound(t, "web")["web"], "although the pod there has the higher priority")
+	require.Equal(t, []string{guarded}, w.remaining(t, []string{guarded, open}))
+}
+
+func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
+	w := newWorld(t)
+	w.letPreempt()
+	w.nodes(t, cpu("2"), "a")
+	victim := w.place(t, ordinary("victim", "n0", "2", 1).TerminationGracePeriodSeconds(30))
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
+	w.Eventually(t, "waiting for the nomination", func(context.Context) string {
+		if node := w.Pod(t, "web").Status.NominatedNodeName; node != "n0" {
+			return fmt.Sprintf("it is %q", node)
+		}
+		return ""
+	})
+
+	// A pod of lower priority comes while the victim takes its time. The room that becomes free is not for it.
+	w.CreatePods(t, consumer("late", cpu("2")).Priority(10).Obj())
+	w.WaitUnschedulable(t, "late")
+	require.Empty(t, w.Pod(t, "web").Spec.NodeName)
+	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), victim, *metav1.NewDeleteOptions(0)))
+
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	require.Empty(t, w.Pod(t, "late").Spec.NodeName)
+}
+
+func TestANominatedPodsRoomIsNotSwappedAway(t *testing.T) {
+	w := newWorld(t)
+	w.letPreempt()
+	w.nodes(t, cpu("3"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	units := w.fill(t, spare, "n0")
+	victim := w.place(t, ordinary("victim", "n0", "2", 1).TerminationGracePeriodSeconds(30))
+	w.startPlugin(t)
+	// Needs the ordinary pod's room and the placeholder's.
+	w.CreatePods(t, consumer("web", cpu("3")).Priority(100).Obj())
+	w.Eventually(t, "waiting for the nomination", func(context.Context) string {
+		if node := w.Pod(t, "web").Status.NominatedNodeName; node != "n0" {
+			return fmt.Sprintf("it is %q", node)
+		}
+		return ""
+	})
+	w.CreatePods(t, consumer("late", cpu("1")).Priority(10).Obj())
+	w.WaitUnschedulable(t, "late")
+	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), victim, *metav1.NewDeleteOptions(0)))
+
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	require.Empty(t, w.remaining(t, units))
+}
