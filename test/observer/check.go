@@ -29,7 +29,8 @@ type Rules struct {
 
 // Check replays the history in the order of revisions and returns what should not have happened, in that order.
 func Check(ctx context.Context, history History, rules Rules) []Violation {
-	r := &replay{ctx: ctx, rules: rules, nodes: map[string]*corev1.Node{}, pods: map[types.UID]*corev1.Pod{}}
+	r := &replay{ctx: ctx, rules: rules, nodes: map[string]*corev1.Node{}, pods: map[types.UID]*corev1.Pod{},
+		rejected: map[types.UID]bool{}}
 	for _, event := range history.sorted() {
 		switch {
 		case event.Node != nil:
@@ -43,9 +44,12 @@ func Check(ctx context.Context, history History, rules Rules) []Violation {
 
 // replay is the cluster at one point of its history.
 type replay struct {
-	ctx        context.Context
-	rules      Rules
-	nodes      map[string]*corev1.Node
+	ctx   context.Context
+	rules Rules
+	nodes map[string]*corev1.Node
+	// rejected pods hold no room: the kubelet fails them. Where no kubelet runs they stay, and without this every later pod of the node
+	// would be blamed for them.
+	rejected   map[types.UID]bool
 	pods       map[types.UID]*corev1.Pod
 	violations []Violation
 }
@@ -99,6 +103,7 @@ func (r *replay) checkBind(revision uint64, pod *corev1.Pod) {
 	others := r.podsOn(node.Name)
 	r.checkOvercommit(revision, node, append(others, pod))
 	if reason := rejected(r.ctx, pod, others, node); reason != "" {
+		r.rejected[pod.UID] = true
 		r.report("kubelet", revision, "the kubelet of node %s would reject pod %s: %s", node.Name, name(pod), reason)
 	}
 }
@@ -133,7 +138,7 @@ func (r *replay) checkOvercommit(revision uint64, node *corev1.Node, pods []*cor
 func (r *replay) podsOn(node string) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, pod := range r.pods {
-		if pod.Spec.NodeName == node && holdsRoom(pod) {
+		if pod.Spec.NodeName == node && holdsRoom(pod) && !r.rejected[pod.UID] {
 			pods = append(pods, pod)
 		}
 	}

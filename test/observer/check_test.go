@@ -80,6 +80,12 @@ func TestCheck(t *testing.T) {
 			want: []string{"P5", "kubelet"},
 		},
 		{
+			name: "a pod that the kubelet rejects is not held against the next one",
+			story: new(story).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "2")).
+				pod(watch.Modified, web("c", "small", "1")),
+			want: []string{"P5", "kubelet"},
+		},
+		{
 			name: "one pod too many overcommits the node",
 			story: new(story).node(small()).pod(watch.Added, web("a", "small", "100m")).pod(watch.Added, web("b", "small", "100m")).
 				pod(watch.Added, web("c", "small", "100m")).pod(watch.Modified, web("d", "small", "100m")),
