@@ -1,0 +1,113 @@
+// Package podgroup tests that pods scheduled as a group take headroom for all of them or for none. It stands apart because the feature
+// gate of pod groups holds for the whole process.
+package podgroup
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	_ "github.com/headroom-dev/headroom/api/config/scheme"
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
+	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/observer"
+	"github.com/headroom-dev/headroom/test/schedulerharness"
+)
+
+func TestMain(m *testing.M) {
+	schedulerharness.Main(m, schedulerharness.Options{APIServerFlags: []string{
+		"--feature-gates=GenericWorkload=true", "--runtime-config=scheduling.k8s.io/v1beta1=true",
+	}})
+}
+
+var oneCPU = builders.Resources{corev1.ResourceCPU: "1"}
+
+// TestP11AllOrNothing has a group of three ask for room that placeholders hold: on three nodes it gets them all, on two it gets none.
+func TestP11AllOrNothing(t *testing.T) {
+	cases := []struct {
+		name  string
+		units int
+		bound bool
+	}{
+		{"headroom for all of the group: all are bound", 3, true},
+		{"headroom for two of three: none is bound, and no placeholder goes", 2, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			cluster := schedulerharness.New(t)
+			units := prepare(t, cluster, c.units)
+			observer.Require(t, cluster.Config, observer.Rules{IgnoreBind: isPlaceholder})
+			start(t, cluster)
+
+			createGroup(t, cluster, "web-0", "web-1", "web-2")
+
+			if c.bound {
+				cluster.WaitBound(t, "web-0", "web-1", "web-2")
+				cluster.WaitGone(t, units...)
+				return
+			}
+			for _, name := range []string{"web-0", "web-1", "web-2"} {
+				waitNotScheduled(t, cluster, name)
+			}
+			pods := cluster.Pods(t)
+			for _, unit := range units {
+				require.NotNil(t, pods[unit], "placeholder %s is gone", unit)
+				require.Nil(t, pods[unit].DeletionTimestamp)
+			}
+		})
+	}
+}
+
+func isPlaceholder(pod *corev1.Pod) bool { return pod.Labels[v1alpha1.LabelHeadroom] != "" }
+
+// prepare makes nodes that are full of one placeholder each and returns the names of the placeholders.
+func prepare(t *testing.T, cluster *schedulerharness.Cluster, count int) []string {
+	t.Helper()
+	spare := cluster.CreateHeadroom(t, builders.Headroom("spare", oneCPU).Obj())
+	var units []string
+	for i := range count {
+		node := fmt.Sprintf("n%d", i)
+		cluster.CreateNodes(t, builders.Node(node, "a", oneCPU).Obj())
+		units = append(units, cluster.CreatePods(t, builders.Placeholder(spare, i).Node(node).Obj())[0].Name)
+	}
+	return units
+}
+
+func start(t *testing.T, cluster *schedulerharness.Cluster) {
+	t.Helper()
+	file := filepath.Join(schedulerharness.RepositoryRoot(), "manifests", "scheduler", "second-scheduler", "scheduler-config.yaml")
+	cluster.StartScheduler(t, schedulerharness.SchedulerOptions{
+		Config: schedulerharness.LoadConfig(t, file), Registry: frameworkruntime.Registry{headroom.Name: headroom.New},
+	})
+}
+
+// createGroup creates a gang of the pods: all of them at once or none.
+func createGroup(t *testing.T, cluster *schedulerharness.Cluster, names ...string) {
+	t.Helper()
+	group := st.MakePodGroup().Name("gang").Namespace(cluster.Namespace).MinCount(int32(len(names))).Obj()
+	_, err := cluster.Client.SchedulingV1beta1().PodGroups(cluster.Namespace).Create(t.Context(), group, metav1.CreateOptions{})
+	require.NoError(t, err)
+	for _, name := range names {
+		cluster.CreatePods(t, builders.Consumer(name, oneCPU).SchedulerName("headroom-scheduler").PodGroupName("gang").Obj())
+	}
+}
+
+func waitNotScheduled(t *testing.T, cluster *schedulerharness.Cluster, name string) {
+	t.Helper()
+	cluster.Eventually(t, "waiting for a member of the group to be turned down", func(context.Context) string {
+		for _, condition := range cluster.Pod(t, name).Status.Conditions {
+			if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
+				return ""
+			}
+		}
+		return fmt.Sprintf("pod %s is not, node %q", name, cluster.Pod(t, name).Spec.NodeName)
+	})
+}
