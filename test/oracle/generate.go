@@ -82,7 +82,10 @@ func generateNode(t *rapid.T, index int) Node {
 	n := Node{
 		Name: fmt.Sprintf("n%d", index),
 		Zone: rapid.SampledFrom(zones).Draw(t, "zone"),
-		Size: Amounts{CPU: rapid.SampledFrom([]int64{4000, 2000, 8000}).Draw(t, "cores"), Memory: rapid.SampledFrom([]int64{4096, 8192}).Draw(t, "memory")},
+		Size: Amounts{
+			CPU:    rapid.SampledFrom([]int64{4000, 2000, 8000}).Draw(t, "cores"),
+			Memory: rapid.SampledFrom([]int64{4096, 8192}).Draw(t, "memory"),
+		},
 		Pods: 110,
 		SSD:  maybe(t, 2, "ssd"),
 	}

@@ -58,7 +58,8 @@ func (s *headroomServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, metav1.APIResourceList{
 			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: v1alpha1.GroupVersion.String(),
 			APIResources: []metav1.APIResource{{
-				Name: "headrooms", SingularName: "headroom", Namespaced: true, Kind: v1alpha1.KindHeadroom, Verbs: metav1.Verbs{"list", "watch", "get"},
+				Name: "headrooms", SingularName: "headroom", Namespaced: true, Kind: v1alpha1.KindHeadroom,
+				Verbs: metav1.Verbs{"list", "watch", "get"},
 			}},
 		})
 	case served && "/"+path == groupPath+"/headrooms" && r.URL.Query().Get("watch") != "":

@@ -27,7 +27,7 @@ func newJudge(ctx context.Context, fw framework.Framework, snapshot *internalcac
 	judge := &scheduling{ctx: ctx, fw: fw, nodes: map[string]fwk.NodeInfo{}, pod: pod}
 	all, err := snapshot.NodeInfos().List()
 	if err != nil {
-		panic(err) // the lister of a snapshot returns no error
+		panic(err) //nolint:forbidigo // the lister of a snapshot returns no error
 	}
 	for _, info := range all {
 		judge.nodes[info.Node().Name] = info

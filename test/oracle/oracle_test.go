@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	silence := flag.NewFlagSet("klog", flag.PanicOnError)
 	klog.InitFlags(silence)
 	_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
-	klog.SetOutput(io.Discard)
+	klog.SetOutput(io.Discard) //nolint:logcheck // of the whole process, before there is any context
 	flag.Parse()
 	if clusters := os.Getenv(envClusters); clusters != "" {
 		if err := flag.Set("rapid.checks", clusters); err != nil {
@@ -74,7 +74,9 @@ func TestTheOracleAgreesWithThePublishedOrder(t *testing.T) {
 			e := evidence{node: node, victims: victims, distance: c.distance(node), left: c.left(node, victims),
 				waste: c.shortfall(node).waste(victims, node), score: rapid.Int64Range(0, 3).Draw(t, "score")}
 			mine = append(mine, e)
-			theirs = append(theirs, evictionorder.Node{Name: node.Name, Distance: e.distance, Left: e.left, Waste: e.waste, Evictions: len(victims), Score: e.score})
+			theirs = append(theirs, evictionorder.Node{
+				Name: node.Name, Distance: e.distance, Left: e.left, Waste: e.waste, Evictions: len(victims), Score: e.score,
+			})
 		}
 		slices.SortFunc(mine, compareEvidence)
 		slices.SortFunc(theirs, evictionorder.DefaultOrder().Compare)

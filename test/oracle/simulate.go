@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
@@ -160,28 +161,27 @@ func (sim *simulation) start(ctx context.Context, s Scheduler) error {
 
 // waitForCache waits until the scheduler's cache holds what the cluster does.
 func (sim *simulation) waitForCache(ctx context.Context) error {
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) {
-		dump := sim.sched.Cache.Dump()
+	err := wait.PollUntilContextTimeout(ctx, time.Millisecond, patience, true, func(context.Context) (bool, error) {
 		nodes, pods := 0, 0
-		for _, node := range dump.Nodes {
+		for _, node := range sim.sched.Cache.Dump().Nodes {
 			pods += len(node.Pods)
 			if node.Node() != nil { // a pod may be there before its node
 				nodes++
 			}
 		}
-		if nodes == len(sim.cluster.Nodes) && pods == len(sim.cluster.Pods) {
-			return nil
-		}
-		time.Sleep(time.Millisecond)
+		return nodes == len(sim.cluster.Nodes) && pods == len(sim.cluster.Pods), nil
+	})
+	if err != nil {
+		return fmt.Errorf("filling the scheduler's cache: %w", err)
 	}
-	return fmt.Errorf("the scheduler's cache was not filled in %s", patience)
+	return nil
 }
 
 // listen asks the oracle at the consumer's first attempt, and takes note of failures.
 func (sim *simulation) listen(snapshot *internalcache.Snapshot) {
 	schedule, fail := sim.sched.SchedulePod, sim.sched.FailureHandler
-	sim.sched.SchedulePod = func(ctx context.Context, f framework.Framework, state fwk.CycleState, pod *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
+	sim.sched.SchedulePod = func(ctx context.Context, f framework.Framework, state fwk.CycleState,
+		pod *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
 		sim.mu.Lock()
 		sim.outcome.Attempts++
 		if sim.outcome.Attempts == 1 {
@@ -192,7 +192,8 @@ func (sim *simulation) listen(snapshot *internalcache.Snapshot) {
 		defer sim.endTerminating()
 		return schedule(ctx, f, state, pod)
 	}
-	sim.sched.FailureHandler = func(ctx context.Context, f framework.Framework, pod *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
+	sim.sched.FailureHandler = func(ctx context.Context, f framework.Framework, pod *framework.QueuedPodInfo, status *fwk.Status,
+		nominating *fwk.NominatingInfo, start time.Time) {
 		sim.mu.Lock()
 		if sim.outcome.Message == "" {
 			sim.outcome.Message = status.Message()
@@ -221,14 +222,13 @@ func (sim *simulation) giveUp() {
 // endTerminating plays the kubelets: pods that are being deleted are gone a moment after the scheduler has decided, late enough for a bind
 // that does not wait for them to come too early.
 func (sim *simulation) endTerminating() {
-	go func() {
-		time.Sleep(5 * time.Millisecond)
+	time.AfterFunc(5*time.Millisecond, func() {
 		for _, p := range sim.cluster.Pods {
 			if p.Terminating {
 				_ = sim.client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), p.Namespace, p.Name)
 			}
 		}
-	}()
+	})
 }
 
 // react plays the parts of the API server that the fake client does not know, and of the kubelets: binding, and the end of pods that are

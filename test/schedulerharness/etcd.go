@@ -42,10 +42,11 @@ func FindEtcd() (string, error) {
 func RepositoryRoot() string {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
-		panic("schedulerharness: the path of its own source is unknown")
+		panic("schedulerharness: the path of its own source is unknown") //nolint:forbidigo // no test can run, and the answer has no room for an error
 	}
 	root := filepath.Dir(filepath.Dir(filepath.Dir(file)))
 	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		//nolint:forbidigo // no test can run, and the answer has no room for an error
 		panic(fmt.Sprintf("schedulerharness: no go.mod in %s: do not build tests with -trimpath", root))
 	}
 	return root

@@ -123,7 +123,7 @@ func answer(r *http.Request, err error) (*http.Response, error) {
 	}
 	body, marshalErr := json.Marshal(refused.ErrStatus)
 	if marshalErr != nil {
-		return nil, fmt.Errorf("writing the answer %v: %w", err, marshalErr)
+		return nil, fmt.Errorf("writing the answer of the API server: %w", marshalErr)
 	}
 	return &http.Response{
 		StatusCode: int(refused.ErrStatus.Code), Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor, Request: r,

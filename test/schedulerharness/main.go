@@ -49,7 +49,7 @@ func Main(m *testing.M, options Options) {
 		silence := flag.NewFlagSet("klog", flag.PanicOnError)
 		klog.InitFlags(silence)
 		_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
-		klog.SetOutput(io.Discard)
+		klog.SetOutput(io.Discard) //nolint:logcheck // of the whole process, before there is any context
 	} else {
 		klog.InitFlags(flag.CommandLine)
 	}

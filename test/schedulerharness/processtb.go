@@ -25,7 +25,6 @@ func (p *processTB) Logf(string, ...any)          {}
 func (p *processTB) Attr(string, string)          {}
 func (p *processTB) Error(args ...any)            { p.fail(fmt.Sprint(args...)) }
 func (p *processTB) Errorf(f string, args ...any) { p.fail(fmt.Sprintf(f, args...)) }
-func (p *processTB) Fatal(args ...any)            { p.fail(fmt.Sprint(args...)); panic("test server failed") }
 func (p *processTB) Fatalf(f string, args ...any) { p.Fatal(fmt.Sprintf(f, args...)) }
 func (p *processTB) Cleanup(f func()) {
 	p.mu.Lock()
@@ -34,6 +33,12 @@ func (p *processTB) Cleanup(f func()) {
 }
 func (p *processTB) Fail()        { p.mu.Lock(); defer p.mu.Unlock(); p.failed = true }
 func (p *processTB) Failed() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.failed }
+
+// Fatal ends the goroutine, as a test's does, in the only way that is left without a test.
+func (p *processTB) Fatal(args ...any) {
+	p.fail(fmt.Sprint(args...))
+	panic("the test server failed") //nolint:forbidigo // the test server does not return after Fatal
+}
 
 func (p *processTB) fail(message string) {
 	p.Fail()

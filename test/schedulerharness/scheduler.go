@@ -2,7 +2,7 @@ package schedulerharness
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -108,7 +108,7 @@ func schedulerOptions(o SchedulerOptions) []scheduler.Option {
 // Kill ends the scheduler as a crash would: from now on no request of it reaches the API server, whatever it is in the middle of. It
 // returns when the scheduling loop has ended. Killing twice is allowed.
 func (s *Scheduler) Kill() {
-	s.faults.Sever(fmt.Errorf("the scheduler was killed"))
+	s.faults.Sever(errors.New("the scheduler was killed"))
 	s.stop()
 	<-s.done
 }

@@ -28,7 +28,8 @@ func TestASecondSchedulerForTheSameNodes(t *testing.T) {
 	w.StartScheduler(t, schedulerharness.SchedulerOptions{})
 	// Both queues are full all the time: pods of the stock scheduler wait for every core that an eviction frees.
 	for i := range count {
-		w.CreatePods(t, builders.Consumer(fmt.Sprintf("stock-%d", i), cpu("1")).PreemptionPolicy("Never").Obj(), consumer(fmt.Sprintf("web-%d", i), cpu("1")).Obj())
+		w.CreatePods(t, builders.Consumer(fmt.Sprintf("stock-%d", i), cpu("1")).PreemptionPolicy("Never").Obj(),
+			consumer(fmt.Sprintf("web-%d", i), cpu("1")).Obj())
 	}
 
 	bound := map[string]int{}
@@ -55,7 +56,7 @@ func TestASecondSchedulerForTheSameNodes(t *testing.T) {
 		return ""
 	})
 
-	history, err := w.observer.Stop(context.Background())
+	history, err := w.observer.Stop(t.Context())
 	require.NoError(t, err)
 	rejected := 0
 	for _, violation := range observer.Check(t.Context(), history, w.rules) {

@@ -55,7 +55,8 @@ func TestP9CrashSafe(t *testing.T) {
 }
 
 // crashAt severs the scheduler from the API server at the nth request of a kind.
-func crashAt(faults *schedulerharness.Faults, crashed chan struct{}, at func(schedulerharness.Request) bool, nth int, sent bool) func(schedulerharness.Request) *schedulerharness.Fault {
+func crashAt(faults *schedulerharness.Faults, crashed chan struct{}, at func(schedulerharness.Request) bool, nth int, sent bool,
+) func(schedulerharness.Request) *schedulerharness.Fault {
 	seen := 0
 	crash := func() error {
 		faults.Sever(errCrash)

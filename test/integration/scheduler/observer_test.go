@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,14 +14,14 @@ import (
 // TestTheObserverSeesWhatTheAPIServerDid does by hand what no scheduler may do.
 func TestTheObserverSeesWhatTheAPIServerDid(t *testing.T) {
 	c := schedulerharness.New(t)
-	o, err := observer.Watch(context.Background(), c.Config)
+	o, err := observer.Watch(t.Context(), c.Config)
 	require.NoError(t, err)
 	c.CreateNodes(t, builders.Node("n0", "a", cpu("1")).Obj())
 	c.CreatePods(t, builders.Consumer("first", cpu("1")).Node("n0").ZeroTerminationGracePeriod().Obj())
 	c.CreatePods(t, builders.Consumer("second", cpu("1")).Node("n0").Obj())
 	require.NoError(t, c.Client.CoreV1().Pods(c.Namespace).Delete(t.Context(), "first", metav1.DeleteOptions{}))
 
-	history, err := o.Stop(context.Background())
+	history, err := o.Stop(t.Context())
 	require.NoError(t, err)
 	var properties []string
 	for _, violation := range observer.Check(t.Context(), history, observer.Rules{}) {

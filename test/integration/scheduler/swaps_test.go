@@ -161,7 +161,7 @@ func TestAVictimThatSomebodyElseDeletesMeanwhileIsNoFailure(t *testing.T) {
 		}
 		name := r.Path[strings.LastIndex(r.Path, "/")+1:]
 		return &schedulerharness.Fault{Before: func() error {
-			return w.Client.CoreV1().Pods(w.Namespace).Delete(context.Background(), name, *metav1.NewDeleteOptions(0))
+			return w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), name, *metav1.NewDeleteOptions(0))
 		}}
 	})
 	w.startConfigured(t, second(t), faults)
@@ -236,7 +236,7 @@ func TestAConsumerThatIsDeletedInMidSwapHoldsNothing(t *testing.T) {
 			return nil
 		}
 		return &schedulerharness.Fault{Before: func() error {
-			return w.Client.CoreV1().Pods(w.Namespace).Delete(context.Background(), "first", *metav1.NewDeleteOptions(0))
+			return w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), "first", *metav1.NewDeleteOptions(0))
 		}}
 	})
 	w.startConfigured(t, second(t), faults)

@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{Cluster: schedulerharness.New(t)}
 	var err error
 	// Not the test's context: that ends before the test's cleanups run.
-	w.observer, err = observer.Watch(context.Background(), w.Config)
+	w.observer, err = observer.Watch(context.WithoutCancel(t.Context()), w.Config)
 	require.NoError(t, err)
 	w.rules.DaemonSets = w.observer.HeadroomOfDaemonSet
 	// What a test puts on a node itself is its own business.
@@ -68,9 +68,9 @@ func (w *world) judge(t *testing.T) observer.History {
 	}
 	w.judged = true
 	var err error
-	w.history, err = w.observer.Stop(context.Background())
+	w.history, err = w.observer.Stop(context.WithoutCancel(t.Context()))
 	require.NoError(t, err)
-	for _, violation := range observer.Check(context.Background(), w.history, w.rules) {
+	for _, violation := range observer.Check(context.WithoutCancel(t.Context()), w.history, w.rules) {
 		t.Errorf("%s", violation)
 	}
 	return w.history
