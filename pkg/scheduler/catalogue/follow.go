@@ -23,7 +23,7 @@ const (
 	resource = "headrooms"
 	// firstProbe and lastProbe bound how long it takes to notice that the CustomResourceDefinition was installed.
 	firstProbe = 250 * time.Millisecond
-	lastProbe  = 15 * time.Second
+	lastProbe  = 2 * time.Second
 )
 
 // Follow keeps the catalogue up to date until the context ends, and calls changed after each change of a Headroom. Without a
@@ -70,7 +70,8 @@ func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed
 		case apierrors.IsNotFound(err):
 			c.setMissing(true)
 			if !said {
-				logger.Info("The cluster has no CustomResourceDefinition headrooms.headroom.dev; placeholders are open to every pod of higher priority until it is installed")
+				logger.Info("Placeholders are open to every pod of higher priority until the CustomResourceDefinition is installed",
+					"definition", "headrooms.headroom.dev")
 				said = true
 			}
 		case ctx.Err() == nil:

@@ -84,12 +84,18 @@ func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.I
 			count.Add(1)
 		}
 		e.Claims.markDeleted(promised)
-		if !found || len(victim.Finalizers) == 0 {
+		if !found || !e.lingers(victim) {
 			// With grace period 0 and no finalizer the API server has removed the object before it answered.
 			promised.goneOnce.Do(func() { close(promised.gone) })
 		}
 	}
 	return e.await(ctx, promised, victim)
+}
+
+// lingers says whether finalizers keep a deleted victim.
+func (e *Evictor) lingers(victim *corev1.Pod) bool {
+	current, err := e.Pods.Pods(victim.Namespace).Get(victim.Name)
+	return len(victim.Finalizers) > 0 || err == nil && current.UID == victim.UID && len(current.Finalizers) > 0
 }
 
 // delete removes exactly this placeholder, not a later one of the same name, and says whether it was still there.

@@ -27,7 +27,7 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) {
 		return likeness{}
 	}
-	entitled := fmt.Sprintf("%d %v ", c.priority, c.admitted)
+	entitled := fmt.Sprintf("%s %d %v %v ", c.pod.Namespace, c.priority, c.admitted, c.request)
 	if signature := p.handle.SignPod(ctx, c.pod); signature != nil {
 		return likeness{key: entitled + string(signature), scores: true}
 	}
@@ -95,7 +95,8 @@ func (p *Plugin) knowsAllPlugins() bool {
 		own := frameworkplugins.NewInTreeRegistry()
 		plugins := p.handle.ListPlugins()
 		p.knowsPlugins = len(p.handle.Extenders()) == 0
-		for _, plugin := range slices.Concat(plugins.PreFilter.Enabled, plugins.Filter.Enabled, plugins.PreScore.Enabled, plugins.Score.Enabled) {
+		for _, plugin := range slices.Concat(
+			plugins.PreFilter.Enabled, plugins.Filter.Enabled, plugins.PreScore.Enabled, plugins.Score.Enabled) {
 			if _, known := own[plugin.Name]; !known && plugin.Name != Name {
 				p.knowsPlugins = false
 			}

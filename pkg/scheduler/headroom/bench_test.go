@@ -98,7 +98,7 @@ func BenchmarkSurvey(b *testing.B) {
 	c, _ := f.decided(b, benchConsumer())
 	b.ReportAllocs()
 	for b.Loop() {
-		f.survey(c.consumer, f.memoFor(likeness{}, f.shared.inventory.Nodes()), nil)
+		f.survey(c.consumer, f.memoFor(likeness{}, f.shared.inventory.Nodes()))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/nearness"
@@ -36,6 +37,17 @@ func (ch *choice) candidate(node int) *candidate {
 	return &ch.memo.nodes[node].candidate
 }
 
+// measure fills in how far the nodes are from what the pod wants to be near to.
+func (ch *choice) measure(anchors *nearness.Anchors) {
+	ch.anchors = anchors
+	if anchors.None() {
+		return
+	}
+	for _, i := range ch.held {
+		ch.candidate(i).evidence.Distance = anchors.Distance(ch.nodes[i].Info.Node().Labels)
+	}
+}
+
 // fitsAsItIs says whether the consumer passes every Filter plugin on one of the nodes that have room for it.
 func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 	for _, i := range free {
@@ -53,9 +65,10 @@ func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 	return found
 }
 
-// note remembers what the Filter plugins say about a node, unless that is due to pods that are nominated to it.
+// note remembers what the Filter plugins say about a node, unless that is due to pods that are nominated to it, or to default
+// spread constraints, which reach beyond the node.
 func (ch *choice) note(node int, fits bool) {
-	if len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
+	if !ch.trial.state.GetSkipFilterPlugins().Has(podtopologyspread.Name) || len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
 		return
 	}
 	ch.memo.nodes[node].verdict = unsuitable
@@ -213,7 +226,15 @@ func (ch *choice) explain(best int) string {
 	return ch.plugin.order.Explain(a, b).String()
 }
 
-// domains names what the entries of a node's Left are about, if the victims are of one Headroom.
+// domains names what the entries of a node's Left are about.
 func (ch *choice) domains(node int) []evictionorder.Domain {
-	return ch.plugin.shared.inventory.Domains(&ch.nodes[node], ch.candidate(node).victims[0].Headroom)
+	inv := ch.plugin.shared.inventory
+	losers := evictionorder.Losers(ch.candidate(node).victims, func(headroom int) []int {
+		return inv.Units(nil, &ch.nodes[node], headroom)
+	})
+	domains := make([]evictionorder.Domain, len(losers))
+	for i, headroom := range losers {
+		domains[i] = inv.Domains(&ch.nodes[node], headroom)[i]
+	}
+	return domains
 }

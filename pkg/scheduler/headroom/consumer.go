@@ -4,9 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -56,7 +55,8 @@ func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
 		return c
 	}
 	requests := &framework.Resource{}
-	requests.SetMaxResource(resource.PodRequests(pod, resource.PodResourcesOptions{SkipPodLevelResources: !p.features.EnablePodLevelResources}))
+	options := resource.PodResourcesOptions{SkipPodLevelResources: !p.features.EnablePodLevelResources}
+	requests.SetMaxResource(resource.PodRequests(pod, options))
 	for name := range requests.ScalarResources {
 		if p.ignored(name) {
 			delete(requests.ScalarResources, name)

@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
 )
 
 // swap is a decision: the node, the placeholders on it that go, and why these.
@@ -25,19 +27,22 @@ type swap struct {
 func (p *Plugin) decide(ctx context.Context, state fwk.CycleState, cy *cycle) *swap {
 	c := cy.consumer
 	nodes := p.shared.inventory.Nodes()
+	t := &trial{plugin: p, outer: state, pod: c.pod}
+	if p.fitsNearby(ctx, c, t) {
+		return nil
+	}
 	m := p.memoFor(p.likeness(ctx, state, c), nodes)
-	anchors := p.anchors(c.pod, nodes)
-	seen := p.survey(c, m, anchors)
+	seen := p.survey(c, m)
 	if cy.candidates = seen.candidates; len(seen.held) == 0 {
 		return nil
 	}
 	ch := &choice{
-		plugin: p, consumer: c, memo: m, anchors: anchors, nodes: nodes, held: seen.held,
-		trial: &trial{plugin: p, outer: state, pod: c.pod},
+		plugin: p, consumer: c, memo: m, nodes: nodes, held: seen.held, trial: t,
 	}
 	if ch.fitsAsItIs(ctx, seen.free) {
 		return nil
 	}
+	ch.measure(p.anchors(c.pod, nodes))
 	best, ok := ch.best(ctx)
 	if !ok {
 		return nil
@@ -50,4 +55,36 @@ func (p *Plugin) decide(ctx context.Context, state fwk.CycleState, cy *cycle) *s
 		waste:   found.evidence.Waste,
 		decided: p.clock.Now(),
 	}
+}
+
+const (
+	// nearby is at how many nodes a pod is looked for room that needs no survey.
+	nearby = 64
+	// tries is how many of them are put to the Filter plugins.
+	tries = 3
+)
+
+// fitsNearby looks where room was found last. If most pods need no headroom, this spares them the survey of all nodes.
+func (p *Plugin) fitsNearby(ctx context.Context, c *consumer, t *trial) bool {
+	nodes := p.shared.inventory.Nodes()
+	tried := 0
+	for n := range min(nearby, len(nodes)) {
+		i := (p.lastFree + n) % len(nodes)
+		node := &nodes[i]
+		p.scratch.shortfall = evictionorder.Shortfall(p.scratch.shortfall, c.request, node.Requested, node.Allocatable)
+		if !nothing(p.scratch.shortfall) {
+			continue
+		}
+		if !t.start(ctx) {
+			return false
+		}
+		if t.fits(ctx, node) {
+			p.lastFree = i
+			return true
+		}
+		if tried++; tried == tries {
+			break
+		}
+	}
+	return false
 }

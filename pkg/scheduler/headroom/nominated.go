@@ -53,7 +53,8 @@ func (ch *choice) repick(node *inventory.Node, requested evictionorder.Resources
 	s, found := &ch.plugin.scratch, &candidate{}
 	s.shortfall = evictionorder.Shortfall(s.shortfall, ch.consumer.request, requested, node.Allocatable)
 	if ch.plugin.choose(ch.consumer, node, found) {
-		ch.plugin.weigh(found, node, ch.anchors)
+		ch.plugin.weigh(found, node)
+		found.evidence.Distance = ch.anchors.Distance(node.Info.Node().Labels)
 	}
 	return found
 }

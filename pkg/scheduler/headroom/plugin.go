@@ -66,6 +66,8 @@ type Plugin struct {
 	scratch    scratch
 	memos      []*memo
 	memoUses   uint64
+	// lastFree is the index of the node on which room was found last.
+	lastFree int
 }
 
 // New makes the plugin for one profile. It fails if its arguments are invalid, and if it is not given the framework of a
@@ -73,7 +75,8 @@ type Plugin struct {
 func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 	args, ok := object.(*config.HeadroomArgs)
 	if !ok {
-		return nil, fmt.Errorf("arguments of plugin %s: want *config.HeadroomArgs, got %T; import api/config/scheme into the binary", Name, object)
+		return nil, fmt.Errorf("arguments of plugin %s: want *config.HeadroomArgs, got %T; import api/config/scheme into the binary",
+			Name, object)
 	}
 	if err := validation.ValidateHeadroomArgs(field.NewPath("pluginConfig").Key(Name).Child("args"), args).ToAggregate(); err != nil {
 		return nil, fmt.Errorf("arguments of plugin %s: %w", Name, err)

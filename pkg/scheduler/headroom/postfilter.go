@@ -3,6 +3,7 @@ package headroom
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,7 +22,9 @@ import (
 // something else than their resources, such as a host port or an anti-affinity. It is kube-scheduler's own preemption,
 // confined to placeholders that the pod may take, in the project's order, over all nodes. If that does not help it says why
 // headroom does not, and DefaultPreemption gets its turn.
-func (p *Plugin) PostFilter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, statuses fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
+func (p *Plugin) PostFilter(
+	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, statuses fwk.NodeToStatusReader,
+) (*fwk.PostFilterResult, *fwk.Status) {
 	c := cycleOf(state)
 	if c == nil {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
@@ -54,7 +57,9 @@ type attempt struct {
 }
 
 // preempt runs the preemption of placeholders for one pod.
-func (p *Plugin) preempt(ctx context.Context, state fwk.CycleState, c *consumer, statuses fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
+func (p *Plugin) preempt(
+	ctx context.Context, state fwk.CycleState, c *consumer, statuses fwk.NodeToStatusReader,
+) (*fwk.PostFilterResult, *fwk.Status) {
 	p.attempt = attempt{consumer: c, victims: p.possibleVictims(c), anchors: p.anchors(c.pod, p.shared.inventory.Nodes())}
 	defer func() { p.attempt = attempt{} }()
 	if len(p.attempt.victims) == 0 {
@@ -118,19 +123,16 @@ type ordered struct {
 
 // OrderedScoreFuncs ranks the nodes by the order. Score plugins have no say here.
 func (o *ordered) OrderedScoreFuncs(_ context.Context, victims map[string]*extenderv1.Victims) []func(node string) int64 {
-	evidence := make(map[string]evictionorder.Node, len(victims))
+	evidence := make([]evictionorder.Node, 0, len(victims))
 	for name, chosen := range victims {
-		evidence[name] = o.plugin.evidenceOf(name, chosen.Pods)
+		evidence = append(evidence, o.plugin.evidenceOf(name, chosen.Pods))
 	}
-	return []func(string) int64{func(node string) int64 {
-		ahead := int64(0)
-		for name := range evidence {
-			if o.plugin.order.Compare(evidence[name], evidence[node]) < 0 {
-				ahead++
-			}
-		}
-		return -ahead
-	}}
+	slices.SortFunc(evidence, o.plugin.order.Compare)
+	rank := make(map[string]int64, len(evidence))
+	for i := range evidence {
+		rank[evidence[i].Name] = int64(i)
+	}
+	return []func(string) int64{func(node string) int64 { return -rank[node] }}
 }
 
 // evidenceOf gathers the evidence about a node for victims that were chosen by preemption.

@@ -15,7 +15,9 @@ const patience = 10 * time.Second
 
 // PreFilter decides the whole swap. If the pod fits nowhere as it is, but would fit where placeholders go, it narrows the cycle
 // to the one node that the published order puts first. In any other case it changes nothing: the cycle is kube-scheduler's.
-func (p *Plugin) PreFilter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, nodes []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+func (p *Plugin) PreFilter(
+	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, nodes []fwk.NodeInfo,
+) (*fwk.PreFilterResult, *fwk.Status) {
 	if _, status := p.fit.PreFilter(ctx, state, pod, nodes); !status.IsSuccess() {
 		return nil, status
 	}
@@ -25,11 +27,16 @@ func (p *Plugin) PreFilter(ctx context.Context, state fwk.CycleState, pod *corev
 	}
 	c := &cycle{}
 	state.Write(cycleKey, c)
-	p.warnOfNear(ctx, pod)
-	if !p.await(ctx) {
+	group := state.IsPodGroupSchedulingCycle()
+	if !group {
+		p.warnOfNear(ctx, pod)
+	}
+	p.shared.inventory.Refresh(nodes, group)
+	if p.shared.inventory.Placeholders() == 0 || !p.await(ctx) {
 		return nil, nil
 	}
-	p.shared.inventory.Refresh(nodes, state.IsPodGroupSchedulingCycle())
+	// Once more, for what became known of the Headrooms in the meantime; most often that is nothing.
+	p.shared.inventory.RefreshHeadrooms()
 	c.consumer = p.consumer(pod)
 	if c.consumer == nil || c.consumer.request == nil || !p.swapsHere(ctx) {
 		return nil, nil

@@ -3,6 +3,7 @@ package headroom
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -117,5 +118,5 @@ func daemonSets(factory informers.SharedInformerFactory) placeholder.HeadroomOfD
 }
 
 func inGroup(apiVersion string) bool {
-	return len(apiVersion) > len(v1alpha1.GroupVersion.Group) && apiVersion[:len(v1alpha1.GroupVersion.Group)+1] == v1alpha1.GroupVersion.Group+"/"
+	return strings.HasPrefix(apiVersion, v1alpha1.GroupVersion.Group+"/")
 }

@@ -4,7 +4,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
-	"github.com/headroom-dev/headroom/pkg/nearness"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
 
@@ -36,7 +35,7 @@ type scratch struct {
 }
 
 // survey looks at all nodes. The result is valid until the next survey.
-func (p *Plugin) survey(c *consumer, m *memo, anchors *nearness.Anchors) *survey {
+func (p *Plugin) survey(c *consumer, m *memo) *survey {
 	s := &p.scratch.survey
 	s.free, s.held, s.candidates = s.free[:0], s.held[:0], 0
 	nodes := p.shared.inventory.Nodes()
@@ -49,7 +48,7 @@ func (p *Plugin) survey(c *consumer, m *memo, anchors *nearness.Anchors) *survey
 		case k.standing == held:
 			s.candidates++
 			if k.verdict != unsuitable {
-				p.weigh(&k.candidate, node, anchors)
+				p.weigh(&k.candidate, node)
 				s.held = append(s.held, i)
 			}
 		case k.standing == free && k.verdict != unsuitable:
@@ -96,17 +95,14 @@ func (p *Plugin) choose(c *consumer, node *inventory.Node, found *candidate) boo
 	return true
 }
 
-// weigh gathers what depends on the rest of the cluster.
-func (p *Plugin) weigh(found *candidate, node *inventory.Node, anchors *nearness.Anchors) {
+// weigh gathers what depends on the rest of the cluster, but for the distance to anchors.
+func (p *Plugin) weigh(found *candidate, node *inventory.Node) {
 	s := &p.scratch
 	found.evidence.Left = evictionorder.Left(found.evidence.Left, found.victims, func(headroom int) []int {
 		s.units = p.shared.inventory.Units(s.units, node, headroom)
 		return s.units
 	})
 	found.evidence.Distance, found.evidence.Score = 0, 0
-	if !anchors.None() {
-		found.evidence.Distance = anchors.Distance(node.Info.Node().Labels)
-	}
 }
 
 // pods returns the victims of a candidate.

@@ -17,7 +17,7 @@ import (
 // Refresh brings the inventory up to date with the nodes of the snapshot. Thorough also notices changes that left a node's
 // generation as it was: the snapshot does that while it simulates a group of pods.
 func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
-	inv.refreshHeadrooms()
+	inv.RefreshHeadrooms()
 	inv.drainDirty()
 	aligned := false
 	if len(nodes) != len(inv.nodes) {
@@ -53,6 +53,9 @@ func (inv *Inventory) align(nodes []fwk.NodeInfo) {
 	}
 	for i := range old {
 		inv.count(&old[i], -1)
+		if old[i].Info != nil {
+			inv.claims.Missing(old[i].Name, func(types.UID) bool { return false })
+		}
 	}
 	inv.byName = byName
 }

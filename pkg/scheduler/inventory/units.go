@@ -4,8 +4,8 @@ import (
 	"slices"
 )
 
-// refreshHeadrooms takes over what changed in the catalogue.
-func (inv *Inventory) refreshHeadrooms() {
+// RefreshHeadrooms takes over what changed in the catalogue. Refresh does that, too.
+func (inv *Inventory) RefreshHeadrooms() {
 	version := inv.catalogue.Version()
 	if version == inv.version {
 		return
