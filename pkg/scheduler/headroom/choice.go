@@ -68,7 +68,8 @@ func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 // note remembers what the Filter plugins say about a node, unless that is due to pods that are nominated to it, or to default
 // spread constraints, which reach beyond the node.
 func (ch *choice) note(node int, fits bool) {
-	if !ch.trial.state.GetSkipFilterPlugins().Has(podtopologyspread.Name) || len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
+	reaches := !ch.trial.state.GetSkipFilterPlugins().Has(podtopologyspread.Name)
+	if reaches || len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
 		return
 	}
 	ch.memo.nodes[node].verdict = unsuitable
