@@ -75,7 +75,7 @@ func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.I
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for placeholder %s/%s, which another pod takes too: %w", victim.Namespace, victim.Name, ctx.Err())
 	}
-	if !e.Claims.isDeleted(promised) && victim.DeletionTimestamp == nil {
+	if !e.Claims.isDeleted(promised) && (victim.DeletionTimestamp == nil || abandoned(victim)) {
 		found, err := e.delete(ctx, victim)
 		if err != nil {
 			return err
@@ -90,6 +90,14 @@ func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.I
 		}
 	}
 	return e.await(ctx, promised, victim)
+}
+
+// abandoned says whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
+// first marks such a pod and then removes it; if the client dies in between, the mark stays, and on a node that is gone there is
+// no kubelet to clean up after it.
+func abandoned(victim *corev1.Pod) bool {
+	grace := victim.DeletionGracePeriodSeconds
+	return victim.DeletionTimestamp != nil && grace != nil && *grace == 0 && len(victim.Finalizers) == 0
 }
 
 // lingers says whether finalizers keep a deleted victim.

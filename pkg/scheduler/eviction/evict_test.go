@@ -1,0 +1,49 @@
+package eviction
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/utils/ptr"
+)
+
+// A pod that is marked as deleted with grace period 0 and yet there is what an API server leaves behind when its client dies
+// between its two steps. No client can bring that about at will, hence the fake API server.
+func TestWhichTerminatingVictimsAreDeletedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		grace      int64
+		finalizers []string
+		want       error
+	}{
+		"an abandoned one is":                          {grace: 0},
+		"one that is given time is waited for":         {grace: 30, want: ErrStayed},
+		"one that finalizers hold back is waited for":  {grace: 0, finalizers: []string{"example.com/hold"}, want: ErrStayed},
+		"one with both is waited for, as long as told": {grace: 30, finalizers: []string{"example.com/hold"}, want: ErrStayed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			victim := victims("v")[0]
+			victim.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+			victim.DeletionGracePeriodSeconds = ptr.To(tc.grace)
+			victim.Finalizers = tc.finalizers
+			consumer := victims("c")[0]
+			client := fake.NewClientset(victim, consumer)
+			factory := informers.NewSharedInformerFactory(client, 0)
+			pods := factory.Core().V1().Pods()
+			require.NoError(t, pods.Informer().GetStore().Add(victim))
+			require.NoError(t, pods.Informer().GetStore().Add(consumer))
+			claims := NewClaims(func(string) {})
+			claims.Claim(consumer.UID, []*corev1.Pod{victim})
+			evictor := &Evictor{Client: client, Pods: pods.Lister(), Claims: claims, Wait: time.Millisecond, Parallelism: 1}
+
+			deleted, err := evictor.Evict(t.Context(), consumer, []*corev1.Pod{victim})
+
+			require.ErrorIs(t, err, tc.want)
+			require.Equal(t, tc.want == nil, deleted == 1)
+		})
+	}
+}
