@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -144,7 +145,7 @@ func waitServed(ctx context.Context, cl client.Client, crd *unstructured.Unstruc
 		if err := cl.Get(ctx, client.ObjectKeyFromObject(crd), crd); err != nil && ctx.Err() == nil {
 			return err
 		}
-		if established(crd) {
+		if established(crd) && discovered(cl, crd) {
 			return nil
 		}
 		select {
@@ -153,6 +154,14 @@ func waitServed(ctx context.Context, cl client.Client, crd *unstructured.Unstruc
 		case <-tick.C:
 		}
 	}
+}
+
+// discovered tells whether clients can find the kind: discovery may lag behind the condition Established.
+func discovered(cl client.Client, crd *unstructured.Unstructured) bool {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	_, err := cl.RESTMapper().RESTMapping(schema.GroupKind{Group: group, Kind: kind})
+	return err == nil
 }
 
 func established(crd *unstructured.Unstructured) bool {

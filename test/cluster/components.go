@@ -24,12 +24,14 @@ const accountIssuer = "https://kubernetes.default.svc"
 const maxSocketPath = 103
 
 // kwokConfiguration gives KWOK more hands than its default of four, so that a burst of pods runs as soon as it is
-// bound, and pod addresses for more than 254 pods.
+// bound, and pod addresses for more than 254 pods. It has KWOK renew the nodes' leases, as kubelets do: without them the node
+// lifecycle controller takes every node for lost after 50 seconds.
 const kwokConfiguration = `apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
 options:
   cidr: 10.64.0.0/10
   nodeIP: 127.0.0.1
+  nodeLeaseDurationSeconds: 40
   podPlayStageParallelism: 32
   nodePlayStageParallelism: 16
   nodeLeaseParallelism: 16

@@ -2,11 +2,14 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -69,6 +72,14 @@ func TestTheWholeClusterRunsWorkloads(t *testing.T) {
 	require.NoError(t, c.Apply(t.Context(), objects...))
 
 	clientset := clientsetOf(t, c)
+	t.Run("nodes say that they live, or the node lifecycle controller would give them up", func(t *testing.T) {
+		require.EventuallyWithT(t, func(collect *assert.CollectT) {
+			leases, err := clientset.CoordinationV1().Leases("kube-node-lease").List(t.Context(), metav1.ListOptions{})
+			require.NoError(collect, err)
+			held := slices.DeleteFunc(leases.Items, func(l coordinationv1.Lease) bool { return !strings.HasPrefix(l.Name, "workload-") })
+			require.Len(collect, held, 3)
+		}, patience, 50*time.Millisecond)
+	})
 	t.Run("every controller does its part", func(t *testing.T) {
 		require.EventuallyWithT(t, func(collect *assert.CollectT) {
 			pods, err := clientset.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
