@@ -74,7 +74,9 @@ func TestPreemptionByStockSchedulerIsConsumption(t *testing.T) {
 	e.consumed(c, 1, e.namespace+"/api-1 took web-headroom-0 on node "+pods[0].Spec.NodeName)
 	e.waitFilled("web", 3)
 	e.eventually("the refill is measured", func() error {
-		if c.value(t, "headroom_refill_duration_seconds") != 1 {
+		// KWOK deletes pods by name alone, at times the successor of the one it means, which is then refilled as well. A kubelet
+		// names the UID.
+		if c.value(t, "headroom_refill_duration_seconds") < 1 {
 			return errNotYet
 		}
 		return nil

@@ -11,7 +11,8 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
-func TestAPIServerAwayForAWhile(t *testing.T) {
+func TestAPIServerAwayForAMinute(t *testing.T) {
+	t.Parallel() // with the other tests, since most of it is waiting
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	requests := &traffic{}
@@ -24,9 +25,8 @@ func TestAPIServerAwayForAWhile(t *testing.T) {
 	victim := before[1]
 	e.delete(&victim)
 	e.change("web", replicas(7))
-	const outage = 5 * time.Second
 	tried := requests.writes()
-	<-time.After(outage) // the outage is the test
+	<-time.After(time.Minute) // the outage is the test
 	require.Less(t, requests.writes()-tried, 50, "it does not spin")
 	requests.away.Store(false)
 
