@@ -70,7 +70,7 @@ bench: go $(TOOLS_DIR)/etcd ## Measure scheduling into headroom beside free room
 bench-short: BENCH_NODES = 500
 bench-short: BENCH_SCENARIOS = a-|e2-
 bench-short: BENCH_ROUNDS = 1
-bench-short: go $(TOOLS_DIR)/etcd ## The short form of make bench for daily use, under two minutes.
+bench-short: go $(TOOLS_DIR)/etcd ## The short form of make bench for daily use.
 	@$(BENCH)
 
 ##@ Check
