@@ -36,6 +36,7 @@ $(eval $(call tool,kube-apiserver,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes
 $(eval $(call tool,kube-controller-manager,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,2 minutes,$(kubernetes_ldflags)))
 $(eval $(call tool,kubectl,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kubectl,1 minute,$(kubernetes_ldflags)))
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok,sigs.k8s.io/kwok/cmd/kwok,2 minutes))
+$(eval $(call tool,karpenter,karpenter,sigs.k8s.io/karpenter,sigs.k8s.io/karpenter/kwok,3 minutes))
 
 # KWOK plays no kubelet without its Stage files, which its module carries beside the code.
 KWOK_STAGES := $(TOOLS_DIR)/.built/kwok-stages-$(call fingerprint,kwok)
@@ -45,5 +46,15 @@ $(KWOK_STAGES): | go
 	  install -m 0644 "$$module"/kustomize/stage/node/fast/node-*.yaml "$$module"/kustomize/stage/pod/fast/pod-*.yaml $(TOOLS_DIR)/kwok-stages/
 	@touch $@
 
+# Karpenter's own CRDs and those of its KWOK provider lie in its module too.
+KARPENTER_CRDS := $(TOOLS_DIR)/.built/karpenter-crds-$(call fingerprint,karpenter)
+$(KARPENTER_CRDS): | go
+	@mkdir -p $(TOOLS_DIR)/.built $(TOOLS_DIR)/karpenter-crds
+	@cd hack/tools/karpenter && module=$$($(GO) mod download -json sigs.k8s.io/karpenter | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	  install -m 0644 "$$module"/kwok/charts/crds/*.yaml "$$module"/kwok/apis/crds/*.yaml $(TOOLS_DIR)/karpenter-crds/
+	@touch $@
+
 CONTROL_PLANE := $(addprefix $(TOOLS_DIR)/,etcd kube-apiserver kube-controller-manager kubectl kwok) $(KWOK_STAGES)
-TOOLS := $(CONTROL_PLANE) $(addprefix $(TOOLS_DIR)/,controller-gen golangci-lint)
+# What the demo and the end-to-end tests need beyond the control plane.
+AUTOSCALER_TOOLS := $(TOOLS_DIR)/karpenter $(KARPENTER_CRDS)
+TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,controller-gen golangci-lint)

@@ -145,7 +145,7 @@ func waitServed(ctx context.Context, cl client.Client, crd *unstructured.Unstruc
 		if err := cl.Get(ctx, client.ObjectKeyFromObject(crd), crd); err != nil && ctx.Err() == nil {
 			return err
 		}
-		if established(crd) && discovered(cl, crd) {
+		if hasCondition(crd, "Established") && discovered(cl, crd) {
 			return nil
 		}
 		select {
@@ -164,10 +164,11 @@ func discovered(cl client.Client, crd *unstructured.Unstructured) bool {
 	return err == nil
 }
 
-func established(crd *unstructured.Unstructured) bool {
-	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
+// hasCondition tells whether a condition of the object is True.
+func hasCondition(obj *unstructured.Unstructured, kind string) bool {
+	conditions, _, _ := unstructured.NestedSlice(obj.Object, "status", "conditions")
 	for _, entry := range conditions {
-		if condition, ok := entry.(map[string]any); ok && condition["type"] == "Established" && condition["status"] == "True" {
+		if condition, ok := entry.(map[string]any); ok && condition["type"] == kind && condition["status"] == "True" {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@
 //	defer c.Stop()
 //	c.AddNodes(ctx, cluster.Nodes{Count: 12, Zones: 3})
 //	c.ApplyFiles(ctx, "manifests/crd")
+//	c.RunKarpenter(ctx, cluster.Karpenter{})          // nodes that come and go, where they are wanted
 //
 // Clusters do not disturb each other: etcd listens on a socket in the cluster's own temporary folder, the port of the
 // API server is reserved before it starts, and nothing else listens. Whatever becomes of the program that started it,

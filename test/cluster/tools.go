@@ -49,13 +49,19 @@ func (t Tools) Binary(name string) (string, error) {
 }
 
 // KWOKStages returns the files that tell KWOK how pods and nodes live.
-func (t Tools) KWOKStages() ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(t.Dir, "kwok-stages", "*.yaml"))
+func (t Tools) KWOKStages() ([]string, error) { return t.files("kwok-stages") }
+
+// KarpenterCRDs returns the files with the CRDs of Karpenter and of its KWOK provider.
+func (t Tools) KarpenterCRDs() ([]string, error) { return t.files("karpenter-crds") }
+
+// files returns the YAML files of a folder, or an error that says how to get them.
+func (t Tools) files(folder string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(t.Dir, folder, "*.yaml"))
 	if err != nil {
-		return nil, fmt.Errorf("listing KWOK's stages: %w", err)
+		return nil, fmt.Errorf("listing %s: %w", folder, err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("kwok-stages/*.yaml is missing in %s: run `make tools` (%s chooses another folder)", t.Dir, ToolsEnv)
+		return nil, fmt.Errorf("%s/*.yaml is missing in %s: run `make tools` (%s chooses another folder)", folder, t.Dir, ToolsEnv)
 	}
 	return files, nil
 }
