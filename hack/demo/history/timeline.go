@@ -1,0 +1,180 @@
+// Package history turns what the API server's watches tell of pods and nodes into timelines: when each pod was created,
+// refused, bound, running and gone, and when each node came, was ready and went. [Timeline] is pure; [Watch] feeds one
+// from a cluster.
+package history
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+// BurstLabel is put, with any value, on the pods whose story is told. Placeholders are known by their Headroom; all other
+// pods are scenery.
+const BurstLabel = "demo.headroom.dev/burst"
+
+// Change is one change of a pod or of a node.
+type Change struct {
+	// At is when the watch delivered the change.
+	At time.Time
+	// Type is Added, Modified or Deleted.
+	Type watch.EventType
+	// Pod is the pod after the change, and its last state if it was deleted. Nil if the change is of a node.
+	Pod *corev1.Pod
+	// Node is the node after the change, nil if the change is of a pod.
+	Node *corev1.Node
+}
+
+// Pod is the story of one pod. A time that has not come is zero.
+type Pod struct {
+	// Name of the pod.
+	Name string
+	// Node it was bound to, empty before.
+	Node string
+	// Created, Bound, Running and Gone are when it was first seen to be so.
+	Created, Bound, Running, Gone time.Time
+	// Refused is when it first carried PodScheduled=False, which is what makes an autoscaler add a node for it.
+	Refused time.Time
+}
+
+// Node is the story of one node. A time that has not come is zero.
+type Node struct {
+	// Name of the node.
+	Name string
+	// Zone is its topology.kubernetes.io/zone.
+	Zone string
+	// Created, Ready and Gone are when it was first seen to be so.
+	Created, Ready, Gone time.Time
+}
+
+// Record is all stories, in order of creation and then of name.
+type Record struct {
+	// Burst are the pods with BurstLabel.
+	Burst []Pod
+	// Placeholders are the pods that hold room for a Headroom.
+	Placeholders []Pod
+	// Nodes of the cluster.
+	Nodes []Node
+	// Until is the time of the last change that was taken in, of whatever object.
+	Until time.Time
+}
+
+// Timeline collects the stories. The zero value is empty and ready.
+type Timeline struct {
+	burst, placeholders map[types.UID]*Pod
+	nodes               map[types.UID]*Node
+	until               time.Time
+}
+
+// See takes a change in. Changes of one object must come in their order.
+func (t *Timeline) See(c Change) {
+	if t.nodes == nil {
+		t.burst, t.placeholders, t.nodes = map[types.UID]*Pod{}, map[types.UID]*Pod{}, map[types.UID]*Node{}
+	}
+	if c.At.After(t.until) {
+		t.until = c.At
+	}
+	switch {
+	case c.Node != nil:
+		t.seeNode(c)
+	case c.Pod == nil:
+	case c.Pod.Labels[BurstLabel] != "":
+		seePod(t.burst, c)
+	default:
+		if _, ok := placeholder.Recognise(c.Pod, nil); ok {
+			seePod(t.placeholders, c)
+		}
+	}
+}
+
+func seePod(pods map[types.UID]*Pod, c Change) {
+	p := pods[c.Pod.UID]
+	if p == nil {
+		p = &Pod{Name: c.Pod.Name, Created: c.At}
+		pods[c.Pod.UID] = p
+	}
+	if refused(c.Pod) {
+		first(&p.Refused, c.At)
+	}
+	if c.Pod.Spec.NodeName != "" {
+		p.Node = c.Pod.Spec.NodeName
+		first(&p.Bound, c.At)
+	}
+	if c.Pod.Status.Phase == corev1.PodRunning {
+		first(&p.Running, c.At)
+	}
+	if c.Type == watch.Deleted {
+		first(&p.Gone, c.At)
+	}
+}
+
+func refused(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+	})
+}
+
+func (t *Timeline) seeNode(c Change) {
+	n := t.nodes[c.Node.UID]
+	if n == nil {
+		n = &Node{Name: c.Node.Name, Created: c.At}
+		t.nodes[c.Node.UID] = n
+	}
+	n.Zone = c.Node.Labels[corev1.LabelTopologyZone]
+	if usable(c.Node) {
+		first(&n.Ready, c.At)
+	}
+	if c.Type == watch.Deleted {
+		first(&n.Gone, c.At)
+	}
+}
+
+// usable tells whether pods can be bound to the node and run there.
+func usable(node *corev1.Node) bool {
+	barred := slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Key == corev1.TaintNodeNotReady || t.Effect == corev1.TaintEffectNoExecute
+	})
+	return !barred && slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// first sets a time that has not come yet.
+func first(moment *time.Time, at time.Time) {
+	if moment.IsZero() {
+		*moment = at
+	}
+}
+
+// Record returns the stories so far. Later changes do not alter it.
+func (t *Timeline) Record() Record {
+	return Record{Burst: sortedPods(t.burst), Placeholders: sortedPods(t.placeholders), Nodes: sortedNodes(t.nodes), Until: t.until}
+}
+
+func sortedPods(pods map[types.UID]*Pod) []Pod {
+	all := make([]Pod, 0, len(pods))
+	for _, p := range pods {
+		all = append(all, *p)
+	}
+	slices.SortFunc(all, func(a, b Pod) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+func sortedNodes(nodes map[types.UID]*Node) []Node {
+	all := make([]Node, 0, len(nodes))
+	for _, n := range nodes {
+		all = append(all, *n)
+	}
+	slices.SortFunc(all, func(a, b Node) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
+	})
+	return all
+}
