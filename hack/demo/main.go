@@ -1,0 +1,115 @@
+// Command demo plays the same burst of pods three times on this machine, without containers and without a cluster: with no
+// headroom, with headroom and kube-scheduler, and with headroom and headroom-scheduler. It shows what became of the pods
+// and writes a report.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+	"k8s.io/utils/clock"
+
+	"github.com/headroom-dev/headroom/hack/demo/play"
+	"github.com/headroom-dev/headroom/hack/demo/report"
+	"github.com/headroom-dev/headroom/hack/demo/summary"
+	"github.com/headroom-dev/headroom/hack/demo/terminal"
+)
+
+// Exit codes: of a failure, and of being stopped by the user, as shells have it.
+const (
+	exitFailure = 1
+	exitStopped = 130
+)
+
+// errStopped is what the user made of it.
+var errStopped = errors.New("stopped before the end: nothing is left running, and no report was written")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := run(ctx, os.Args[1:], os.Stdout, clock.RealClock{})
+	stop()
+	switch {
+	case err == nil, errors.Is(err, pflag.ErrHelp):
+	case errors.Is(err, errStopped):
+		_, _ = fmt.Fprintln(os.Stderr, "demo: "+err.Error())
+		os.Exit(exitStopped)
+	default:
+		_, _ = fmt.Fprintln(os.Stderr, "demo: "+err.Error())
+		os.Exit(exitFailure)
+	}
+}
+
+// run plays all acts and reports. It returns errStopped when ctx ends first.
+func run(ctx context.Context, args []string, out io.Writer, clk clock.WithTicker) error {
+	opts, err := parseOptions(args, out)
+	if err != nil {
+		return err
+	}
+	// First, because nobody wants to learn after four minutes that there was no room for the report.
+	if err := report.Probe(opts.out); err != nil {
+		return err
+	}
+	scenario := opts.scenario(clk)
+	if err := scenario.Check(); err != nil {
+		return err
+	}
+	screen := terminal.New(out, clk)
+	started := clk.Now()
+	screen.Say("%s", introduction(scenario))
+	played, err := playAll(ctx, scenario, screen)
+	screen.Done()
+	if ctx.Err() != nil {
+		return errors.Join(errStopped, onlyLeaks(err))
+	}
+	if err != nil {
+		return err
+	}
+	acts := make([]summary.Act, len(played))
+	for i := range played {
+		acts[i] = played[i].Act
+	}
+	screen.Heading("What the API server's history says")
+	screen.Table(acts)
+	files, err := report.Write(opts.out, opts.demo(played, started, clk.Since(started)))
+	if err != nil {
+		return err
+	}
+	screen.Say("\nAfter %s. The report: %s\nAs a picture: %s", summary.Short(clk.Since(started)), files.HTML, files.PNG)
+	return nil
+}
+
+// onlyLeaks keeps of an error after Ctrl-C what is not its consequence.
+func onlyLeaks(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func introduction(s play.Scenario) string {
+	return fmt.Sprintf(`Headroom demo: %d pods at once, in a cluster of %d full nodes in %d zones, three times from the same start.
+Autoscaler: %s. Everything runs on this machine and is gone at the end; Ctrl-C stops it.`,
+		s.Burst, s.Nodes, s.Zones, s.Autoscaler.Name())
+}
+
+func playAll(ctx context.Context, scenario play.Scenario, screen *terminal.Screen) ([]report.Act, error) {
+	var played []report.Act
+	for i, act := range play.Acts() {
+		screen.Heading("Act %d of %d: %s", i+1, len(play.Acts()), act.Title+", "+act.Scheduler)
+		record, err := scenario.Play(ctx, act, screen)
+		if err != nil {
+			return nil, err
+		}
+		screen.Done()
+		sum := summary.Act{Title: act.Title, Scheduler: act.Scheduler, Headroom: act.Headroom, Summary: summary.Of(record)}
+		screen.Say("  created to running: median %s, worst %s", sum.Median, sum.Worst)
+		played = append(played, report.Act{Act: sum, Record: record})
+	}
+	return played, nil
+}

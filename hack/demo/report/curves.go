@@ -1,0 +1,111 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/headroom-dev/headroom/hack/demo/history"
+	"github.com/headroom-dev/headroom/hack/demo/scene"
+	"github.com/headroom-dev/headroom/hack/demo/summary"
+)
+
+// step is a count that holds from a moment on, in seconds since the burst began.
+type step struct {
+	at    float64
+	count int
+}
+
+// steps counts over time: up when something begins, down when it ends.
+func steps(moments func(add func(at float64, change int))) []step {
+	var changes []step
+	moments(func(at float64, change int) { changes = append(changes, step{at, change}) })
+	slices.SortStableFunc(changes, func(a, b step) int { return cmp.Compare(a.at, b.at) })
+	var all []step
+	count := 0
+	for _, c := range changes {
+		count += c.count
+		if len(all) > 0 && all[len(all)-1].at == c.at {
+			all[len(all)-1].count = count
+			continue
+		}
+		all = append(all, step{c.at, count})
+	}
+	return all
+}
+
+// ran counts the pods of the burst that have come to run.
+func ran(r history.Record) []step {
+	began := summary.Began(r)
+	return steps(func(add func(float64, int)) {
+		for _, p := range r.Burst {
+			if !p.Running.IsZero() {
+				add(since(began, p.Running), 1)
+			}
+		}
+	})
+}
+
+// stairs are the corners of the line through steps, from a count of the axis' first moment to its last.
+func stairs(steps []step, x, y axis, f frame, until float64) []scene.Point {
+	count := 0
+	for _, s := range steps {
+		if s.at <= x.from {
+			count = s.count
+		}
+	}
+	points := []scene.Point{{X: x.x(f, x.from), Y: y.y(f, float64(count))}}
+	for _, s := range steps {
+		if s.at <= x.from || s.at > until {
+			continue
+		}
+		points = append(points, scene.Point{X: x.x(f, s.at), Y: y.y(f, float64(count))}, scene.Point{X: x.x(f, s.at), Y: y.y(f, float64(s.count))})
+		count = s.count
+	}
+	return append(points, scene.Point{X: x.x(f, until), Y: y.y(f, float64(count))})
+}
+
+// horizon is when, in seconds, the slowest pod of all acts ran, or when the longest waiting was given up.
+func horizon(acts []Act) float64 {
+	latest := 1.0
+	for _, act := range acts {
+		latest = max(latest, act.Worst.Duration.Seconds())
+	}
+	return latest
+}
+
+// Curves draws how many pods of the burst ran, over time, one line an act.
+func Curves(d Demo, width, height float64) scene.Scene {
+	s := scene.Scene{Width: width, Height: height}
+	f := frame{left: 44, top: 14, width: width - 44 - 290, height: height - 14 - 44}
+	x := axis{from: 0, to: horizon(d.Acts) * 1.04}
+	y := axis{from: 0, to: float64(max(d.Burst, 1))}
+	x.seconds(&s, f, 8, "seconds since the burst began")
+	y.counts(&s, f, 0, float64(d.Burst/2), float64(d.Burst))
+	labels := make([]float64, len(d.Acts))
+	for i, act := range d.Acts {
+		points := stairs(ran(act.Record), x, y, f, x.to)
+		s.Line(3, roles[i].strong, points...)
+		labels[i] = points[len(points)-1].Y
+	}
+	// Lines that end at the same height would write over each other: their labels stand below each other, in order.
+	for i, act := range d.Acts {
+		at := scene.Point{X: f.right() + 12, Y: f.top + 22 + float64(i)*50}
+		s.Rect(at.X, at.Y-11, 5, 34, roles[i].strong)
+		s.Text(scene.Text{At: scene.Point{X: at.X + 13, Y: at.Y}, Size: normal, Anchor: scene.Start, Bold: true, Role: scene.Ink, Text: heading(d, i)})
+		s.Text(scene.Text{At: scene.Point{X: at.X + 13, Y: at.Y + 18}, Size: small, Anchor: scene.Start, Role: scene.Muted, Text: act.Scheduler + ": " + lastRan(act)})
+	}
+	return s
+}
+
+func lastRan(act Act) string {
+	if act.Running < act.Pods {
+		return fmt.Sprintf("%d of %d ran in %s", act.Running, act.Pods, summary.Short(act.Worst.Duration))
+	}
+	r := act.Record
+	if len(r.Burst) == 0 {
+		return "no pods"
+	}
+	last := slices.MaxFunc(r.Burst, func(a, b history.Pod) int { return a.Running.Compare(b.Running) }).Running
+	return fmt.Sprintf("all ran after %s", summary.Short(last.Sub(summary.Began(r))))
+}

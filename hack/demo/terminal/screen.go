@@ -1,0 +1,133 @@
+// Package terminal shows the demo as text: how it goes on while it is played, and the comparison at its end.
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+	"k8s.io/utils/clock"
+
+	"github.com/headroom-dev/headroom/hack/demo/play"
+	"github.com/headroom-dev/headroom/hack/demo/summary"
+)
+
+// barWidth is the length of a progress bar in characters.
+const barWidth = 20
+
+// Escape sequences of every terminal of the last forty years.
+const (
+	clearLine = "\r\x1b[2K"
+	bold      = "\x1b[1m"
+	dim       = "\x1b[2m"
+	plain     = "\x1b[0m"
+)
+
+// Screen shows the acts. It implements play.Stage.
+type Screen struct {
+	out   io.Writer
+	clock clock.PassiveClock
+	// live: the line of the step that goes on is written again and again, and colours are used.
+	live bool
+
+	mu      sync.Mutex
+	step    string
+	started time.Time
+	view    *play.View
+}
+
+// New makes a screen. On a terminal it is live; elsewhere a line stands when its step is over.
+func New(out io.Writer, clk clock.PassiveClock) *Screen {
+	file, ok := out.(*os.File)
+	return &Screen{out: out, clock: clk, live: ok && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"}
+}
+
+// Say writes lines.
+func (s *Screen) Say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finish()
+	_, _ = fmt.Fprintf(s.out, format+"\n", args...)
+}
+
+// Heading writes a line that stands out.
+func (s *Screen) Heading(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if s.live {
+		text = bold + text + plain
+	}
+	s.Say("\n%s", text)
+}
+
+// Doing ends the step that goes on and begins another.
+func (s *Screen) Doing(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finish()
+	s.step, s.started = what, s.clock.Now()
+	if s.live {
+		_, _ = fmt.Fprintf(s.out, "  %s ...", s.step)
+	}
+}
+
+// Showing writes the state of the step over the former one.
+func (s *Screen) Showing(v play.View) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view = &v
+	if s.live {
+		_, _ = fmt.Fprintf(s.out, "%s%s", clearLine, Line(s.step, v))
+	}
+}
+
+// Done ends the step that goes on, if there is one.
+func (s *Screen) Done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finish()
+}
+
+func (s *Screen) finish() {
+	if s.step == "" {
+		return
+	}
+	line := fmt.Sprintf("  %-66s %6.1f s", s.step, s.clock.Since(s.started).Seconds())
+	if s.view != nil {
+		line = Line(s.step, *s.view)
+	}
+	if s.live {
+		line = clearLine + line
+	}
+	_, _ = fmt.Fprintln(s.out, line)
+	s.step, s.view = "", nil
+}
+
+// Line is one step of an act as a line of at most 80 characters: what is done, how much of it, and for how long.
+func Line(step string, v play.View) string {
+	done, of, unit := v.Running, v.Pods, "run"
+	if strings.Contains(step, "headroom") {
+		done, of, unit = v.Held, v.Units, "held"
+	}
+	return fmt.Sprintf("  %-30s %s %4d/%-4d %-4s %6.1f s", step, bar(done, of), done, of, unit, v.Elapsed.Seconds())
+}
+
+func bar(done, of int) string {
+	filled := 0
+	if of > 0 {
+		filled = min(done, of) * barWidth / of
+	}
+	return strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled)
+}
+
+// Table writes the comparison.
+func (s *Screen) Table(acts []summary.Act) {
+	group := func(text string) string { return text }
+	if s.live {
+		group = func(text string) string { return dim + text + plain }
+	}
+	s.Say("%s", Table(acts, group))
+}
