@@ -29,8 +29,11 @@ endef
 kubernetes_ldflags := -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) \
   -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION)))
 
+helm_ldflags := -X helm.sh/helm/v4/internal/version.version=$(call version,helm,helm.sh/helm/v4)
+
 $(eval $(call tool,controller-gen,controller-gen,sigs.k8s.io/controller-tools,sigs.k8s.io/controller-tools/cmd/controller-gen,20 seconds))
 $(eval $(call tool,golangci-lint,golangci-lint,github.com/golangci/golangci-lint/v2,.,3 minutes))
+$(eval $(call tool,helm,helm,helm.sh/helm/v4,helm.sh/helm/v4/cmd/helm,1 minute,$(helm_ldflags)))
 $(eval $(call tool,etcd,etcd,go.etcd.io/etcd/server/v3,go.etcd.io/etcd/server/v3,30 seconds))
 $(eval $(call tool,kube-apiserver,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,5 minutes,$(kubernetes_ldflags)))
 $(eval $(call tool,kube-controller-manager,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,2 minutes,$(kubernetes_ldflags)))
@@ -57,4 +60,4 @@ $(KARPENTER_CRDS): | go
 CONTROL_PLANE := $(addprefix $(TOOLS_DIR)/,etcd kube-apiserver kube-controller-manager kubectl kwok) $(KWOK_STAGES)
 # What the demo and the end-to-end tests need beyond the control plane.
 AUTOSCALER_TOOLS := $(TOOLS_DIR)/karpenter $(KARPENTER_CRDS)
-TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,controller-gen golangci-lint)
+TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,controller-gen golangci-lint helm)
