@@ -1,0 +1,32 @@
+{{/* Flags of headroom-controller. */}}
+{{- define "headroom.controllerArgs" -}}
+{{- $name := printf "%s-controller" (include "headroom.fullname" .) -}}
+{{- $args := list -}}
+{{- if .Values.controller.leaderElection -}}
+{{- $args = append $args "--leader-elect" -}}
+{{- if ne $name "headroom-controller" -}}
+{{- $args = append $args (printf "--leader-elect-lease-name=%s" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- with include "headroom.placeholderScheduler" . -}}
+{{- $args = append $args (printf "--placeholder-scheduler-name=%s" .) -}}
+{{- end -}}
+{{- if eq .Values.rbac.scope "Namespaced" -}}
+{{- $args = append $args (printf "--namespaces=%s" (join "," .Values.rbac.namespaces)) -}}
+{{- end -}}
+{{- with .Values.controller.placeholders -}}
+{{- if not (kindIs "invalid" .maxPriority) -}}
+{{- $args = append $args (printf "--max-priority=%d" (int .maxPriority)) -}}
+{{- end -}}
+{{- if not (kindIs "invalid" .minPriority) -}}
+{{- $args = append $args (printf "--min-priority=%d" (int .minPriority)) -}}
+{{- end -}}
+{{- if .allowPreemptingPriorityClass -}}
+{{- $args = append $args "--allow-preempting-priority-class" -}}
+{{- end -}}
+{{- with .defaultImage -}}
+{{- $args = append $args (printf "--default-image=%s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- concat $args .Values.controller.extraArgs | toYaml -}}
+{{- end -}}
