@@ -1,6 +1,9 @@
 package evictionorder
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Node is the evidence about one node on which the pod fits after evictions, or as it is.
 type Node struct {
@@ -19,6 +22,11 @@ type Node struct {
 	Evictions int
 	// Score is the weighted sum of the pod's own Score plugins; higher is better.
 	Score int64
+}
+
+// Ties says whether the evidence about two nodes is the same but for score and name, so that no other rule tells them apart.
+func (n *Node) Ties(other *Node) bool {
+	return n.Waste == other.Waste && n.Distance == other.Distance && n.Evictions == other.Evictions && slices.Equal(n.Left, other.Left)
 }
 
 // Domain names what an entry of Node.Left is about, for people to read.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
 	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/helper"
@@ -24,7 +25,7 @@ type likeness struct {
 // configuration no pod has one, as PodTopologySpread then spreads by default; so the plugin looks for itself where it knows
 // all plugins. Pods with constraints that reach beyond a node are like no other.
 func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer) likeness {
-	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) {
+	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) || p.wantsDevices(c.pod) {
 		return likeness{}
 	}
 	entitled := fmt.Sprintf("%s %d %v %v ", c.pod.Namespace, c.priority, c.admitted, c.request)
@@ -49,6 +50,21 @@ func reachesBeyondNode(pod *corev1.Pod) bool {
 	affinity := pod.Spec.Affinity
 	return len(pod.Spec.TopologySpreadConstraints) > 0 || len(pod.Spec.ResourceClaims) > 0 || pod.Spec.SchedulingGroup != nil ||
 		affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
+}
+
+// wantsDevices says whether the pod asks for a resource that dynamic resource allocation stands behind: whether a node has it is
+// not to be seen at the node.
+func (p *Plugin) wantsDevices(pod *corev1.Pod) bool {
+	manager := p.handle.SharedDRAManager()
+	if !p.features.EnableDRAExtendedResource || manager == nil {
+		return false
+	}
+	for name := range resource.PodRequests(pod, resource.PodResourcesOptions{}) {
+		if manager.DeviceClassResolver().GetDeviceClass(name) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // localVolumes says whether no volume of the pod depends on where its data is.

@@ -81,7 +81,9 @@ func (ch *choice) note(node int, fits bool) {
 // best returns the node that the order puts first of those that pass every Filter plugin. Nodes that are not among the best by
 // the rules before the score are never asked about, and Score plugins run only where those rules leave a tie.
 func (ch *choice) best(ctx context.Context) (node int, ok bool) {
-	remaining := slices.Clone(ch.held)
+	s := &ch.plugin.scratch
+	s.remaining = append(s.remaining[:0], ch.held...)
+	remaining := s.remaining
 	for sorted := false; len(remaining) > 0; {
 		ties := ch.smallest(remaining)
 		if sorted {
@@ -110,13 +112,16 @@ func (ch *choice) best(ctx context.Context) (node int, ok bool) {
 
 // compare puts nodes in order by the rules before the score.
 func (ch *choice) compare(a, b int) int {
-	return ch.plugin.before.Compare(ch.candidate(a).evidence, ch.candidate(b).evidence)
+	x, y := &ch.candidate(a).evidence, &ch.candidate(b).evidence
+	if x.Ties(y) {
+		return 0
+	}
+	return ch.plugin.before.Compare(*x, *y)
 }
 
-// smallest returns all nodes that no other goes before.
+// smallest returns all nodes that no other goes before. The result is valid until the next call.
 func (ch *choice) smallest(nodes []int) []int {
-	ties := make([]int, 1, len(nodes))
-	ties[0] = nodes[0]
+	ties := append(ch.plugin.scratch.ties[:0], nodes[0])
 	for _, i := range nodes[1:] {
 		switch order := ch.compare(i, ties[0]); {
 		case order < 0:
@@ -125,6 +130,7 @@ func (ch *choice) smallest(nodes []int) []int {
 			ties = append(ties, i)
 		}
 	}
+	ch.plugin.scratch.ties = ties
 	return ties
 }
 
@@ -187,18 +193,27 @@ func (ch *choice) firstOf(ctx context.Context, ties []int) int {
 // many.
 func (ch *choice) firstTwo(nodes []int) (first, second int) {
 	first, second = -1, -1
-	var best, next evictionorder.Node
 	for _, i := range nodes {
-		evidence := ch.evidence(i)
-		switch order := &ch.plugin.after; {
-		case first < 0 || order.Compare(evidence, best) < 0:
-			second, next = first, best
-			first, best = i, evidence
-		case second < 0 || order.Compare(evidence, next) < 0:
-			second, next = i, evidence
+		switch {
+		case first < 0 || ch.before(i, first):
+			first, second = i, first
+		case second < 0 || ch.before(i, second):
+			second = i
 		}
 	}
 	return first, second
+}
+
+// before says whether one node goes before another that is equal to it by the rules before the score. Names are compared by their
+// ranks: in a burst this is asked of thousands of nodes for each pod.
+func (ch *choice) before(a, b int) bool {
+	x, y := &ch.candidate(a).evidence, &ch.candidate(b).evidence
+	if x.Score != y.Score || !x.Ties(y) {
+		if order := ch.plugin.after.Compare(*x, *y); order != 0 {
+			return order < 0
+		}
+	}
+	return ch.nodes[a].Rank < ch.nodes[b].Rank
 }
 
 // evidence returns the evidence about a node, with its name.

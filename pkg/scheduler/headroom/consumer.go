@@ -54,6 +54,12 @@ func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
 	if !some {
 		return c
 	}
+	c.request = inv.Request(p.requests(pod))
+	return c
+}
+
+// requests returns what NodeResourcesFit wants to find free for a pod.
+func (p *Plugin) requests(pod *corev1.Pod) *framework.Resource {
 	requests := &framework.Resource{}
 	options := resource.PodResourcesOptions{SkipPodLevelResources: !p.features.EnablePodLevelResources}
 	requests.SetMaxResource(resource.PodRequests(pod, options))
@@ -62,8 +68,7 @@ func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
 			delete(requests.ScalarResources, name)
 		}
 	}
-	c.request = inv.Request(requests)
-	return c
+	return requests
 }
 
 // mayPreempt says whether a pod may take anything from anyone. A pod that is bound already is here for a resize in place.

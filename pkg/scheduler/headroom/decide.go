@@ -6,8 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
-
-	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
 // swap is a decision: the node, the placeholders on it that go, and why these.
@@ -24,14 +23,10 @@ type swap struct {
 }
 
 // decide returns the swap for a consumer, nil if it needs none or if there is none for it.
-func (p *Plugin) decide(ctx context.Context, state fwk.CycleState, cy *cycle) *swap {
+func (p *Plugin) decide(ctx context.Context, t *trial, cy *cycle) *swap {
 	c := cy.consumer
 	nodes := p.shared.inventory.Nodes()
-	t := &trial{plugin: p, outer: state, pod: c.pod}
-	if p.fitsNearby(ctx, c, t) {
-		return nil
-	}
-	m := p.memoFor(p.likeness(ctx, state, c), nodes)
+	m := p.memoFor(p.likeness(ctx, t.outer, c), nodes)
 	seen := p.survey(c, m)
 	if cy.candidates = seen.candidates; len(seen.held) == 0 {
 		return nil
@@ -64,21 +59,19 @@ const (
 	tries = 3
 )
 
-// fitsNearby looks where room was found last. If most pods need no headroom, this spares them the survey of all nodes.
-func (p *Plugin) fitsNearby(ctx context.Context, c *consumer, t *trial) bool {
-	nodes := p.shared.inventory.Nodes()
+// fitsNearby looks where room was found last. If most pods need no headroom, this spares them the look at all nodes.
+func (p *Plugin) fitsNearby(ctx context.Context, t *trial, nodes []fwk.NodeInfo) bool {
+	requests := p.requests(t.pod)
 	tried := 0
 	for n := range min(nearby, len(nodes)) {
 		i := (p.lastFree + n) % len(nodes)
-		node := &nodes[i]
-		p.scratch.shortfall = evictionorder.Shortfall(p.scratch.shortfall, c.request, node.Requested, node.Allocatable)
-		if !nothing(p.scratch.shortfall) {
+		if !mayFit(requests, nodes[i]) {
 			continue
 		}
 		if !t.start(ctx) {
 			return false
 		}
-		if t.fits(ctx, node) {
+		if t.fits(ctx, nodes[i]) {
 			p.lastFree = i
 			return true
 		}
@@ -87,4 +80,12 @@ func (p *Plugin) fitsNearby(ctx context.Context, c *consumer, t *trial) bool {
 		}
 	}
 	return false
+}
+
+// mayFit is a first look at a node, before the Filter plugins are asked.
+func mayFit(requests *framework.Resource, node fwk.NodeInfo) bool {
+	requested, allocatable := node.GetRequested(), node.GetAllocatable()
+	return requests.MilliCPU <= max(0, allocatable.GetMilliCPU()-requested.GetMilliCPU()) &&
+		requests.Memory <= max(0, allocatable.GetMemory()-requested.GetMemory()) &&
+		len(node.GetPods()) < allocatable.GetAllowedPodNumber()
 }

@@ -10,9 +10,12 @@ import (
 )
 
 const (
-	// memoAge bounds how long answers are reused, for what might change them without a trace in the nodes. kube-scheduler's own
+	// memoAge bounds how long answers of kube-scheduler's own plugins are reused. What they say of pods that have a likeness depends
+	// on nothing that the inventory does not follow, so this is for what has not been thought of.
+	memoAge = time.Minute
+	// foreignMemoAge bounds how long answers of other plugins are reused, which may depend on anything. kube-scheduler's own
 	// batching uses half of that.
-	memoAge = time.Second
+	foreignMemoAge = time.Second
 	// mostMemos is for how many kinds of pods answers are kept.
 	mostMemos = 8
 )
@@ -79,6 +82,10 @@ func (p *Plugin) memoFor(like likeness, nodes []inventory.Node) *memo {
 		p.scratch.memo.reset(like, now, world{}, len(nodes))
 		return &p.scratch.memo
 	}
+	age := foreignMemoAge
+	if p.knowsAllPlugins() {
+		age = memoAge
+	}
 	current := p.world()
 	p.memoUses++
 	var chosen *memo
@@ -95,7 +102,7 @@ func (p *Plugin) memoFor(like likeness, nodes []inventory.Node) *memo {
 		chosen = &memo{}
 		p.memos = append(p.memos, chosen)
 	}
-	if chosen.key != like.key || chosen.world != current || now.Sub(chosen.born) > memoAge || len(chosen.nodes) != len(nodes) {
+	if chosen.key != like.key || chosen.world != current || now.Sub(chosen.born) > age || len(chosen.nodes) != len(nodes) {
 		chosen.reset(like, now, current, len(nodes))
 	}
 	chosen.used, chosen.scores = p.memoUses, like.scores

@@ -26,7 +26,7 @@ func (p *Plugin) PostFilter(
 	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, statuses fwk.NodeToStatusReader,
 ) (*fwk.PostFilterResult, *fwk.Status) {
 	c := cycleOf(state)
-	if c == nil {
+	if c == nil || !p.lookAgain(c, state, pod) {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
 	// From here on DefaultPreemption may run its trials: see Filter.
@@ -47,6 +47,21 @@ func (p *Plugin) PostFilter(
 		metrics.CountMiss(reason)
 	}
 	return result, fwk.NewStatus(fwk.Unschedulable, message)
+}
+
+// lookAgain learns what PreFilter did not need to know, because the pod could take nothing or fitted nearby, and says whether there
+// is anything to tell about headroom.
+func (p *Plugin) lookAgain(c *cycle, state fwk.CycleState, pod *corev1.Pod) bool {
+	if c.consumer != nil {
+		return true
+	}
+	nodes, err := p.handle.SnapshotSharedLister().NodeInfos().List()
+	if err != nil || !p.shared.placeholdersExist() {
+		return false
+	}
+	p.shared.inventory.Refresh(nodes, state.IsPodGroupSchedulingCycle())
+	c.consumer = p.consumer(pod)
+	return true
 }
 
 // attempt is what the hooks of kube-scheduler's preemption need to know of the one attempt that runs.

@@ -31,6 +31,13 @@ func (p *Plugin) PreFilter(
 	if !group {
 		p.warnOfNear(ctx, pod)
 	}
+	if !mayPreempt(pod) || !p.shared.placeholdersExist() {
+		return nil, nil
+	}
+	t := &trial{plugin: p, outer: state, pod: pod}
+	if p.fitsNearby(ctx, t, nodes) {
+		return nil, nil
+	}
 	p.shared.inventory.Refresh(nodes, group)
 	if p.shared.inventory.Placeholders() == 0 || !p.await(ctx) {
 		return nil, nil
@@ -41,7 +48,7 @@ func (p *Plugin) PreFilter(
 	if c.consumer == nil || c.consumer.request == nil || !p.swapsHere(ctx) {
 		return nil, nil
 	}
-	c.swap = p.decide(ctx, state, c)
+	c.swap = p.decide(ctx, t, c)
 	if c.swap == nil {
 		return nil, nil
 	}

@@ -30,7 +30,12 @@ type shared struct {
 	misses    *misses
 	// daemonSets resolves the DaemonSets of PerNode Headrooms.
 	daemonSets placeholder.HeadroomOfDaemonSet
+	// pods are all pods that the scheduler knows.
+	pods cache.Indexer
 }
+
+// labelled indexes the pods that may be placeholders.
+const labelled = Name + "/labelled"
 
 var (
 	sharedMu    sync.Mutex
@@ -46,6 +51,9 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 		return s, nil
 	}
 	s := &shared{catalogue: catalogue.New(), misses: newMisses(), daemonSets: daemonSets(factory)}
+	if err := s.index(factory); err != nil {
+		return nil, err
+	}
 	s.claims = eviction.NewClaims(func(node string) { s.inventory.MarkDirty(node) })
 	s.inventory = inventory.New(s.catalogue, s.daemonSets, s.claims)
 	if err := s.listen(factory); err != nil {
@@ -62,6 +70,28 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 		delete(sharedUnder, factory)
 	})
 	return s, nil
+}
+
+// index makes it cheap to see that there are no placeholders.
+func (s *shared) index(factory informers.SharedInformerFactory) error {
+	pods := factory.Core().V1().Pods().Informer()
+	err := pods.AddIndexers(cache.Indexers{labelled: func(object any) ([]string, error) {
+		if pod, ok := object.(*corev1.Pod); ok && pod.Labels[v1alpha1.LabelHeadroom] != "" {
+			return []string{labelled}, nil
+		}
+		return nil, nil
+	}})
+	if err != nil {
+		return fmt.Errorf("indexing pods: %w", err)
+	}
+	s.pods = pods.GetIndexer()
+	return nil
+}
+
+// placeholdersExist says whether there may be placeholders. The informer's cache is never behind the scheduler's snapshot, which
+// follows it.
+func (s *shared) placeholdersExist() bool {
+	return len(s.pods.ListIndexFuncValues(labelled)) > 0
 }
 
 // listen notes pods that are gone and DaemonSets that come.

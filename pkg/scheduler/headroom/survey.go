@@ -32,6 +32,8 @@ type scratch struct {
 	evicted   evictionorder.Resources
 	takeable  []evictionorder.Placeholder
 	units     []int
+	remaining []int
+	ties      []int
 }
 
 // survey looks at all nodes. The result is valid until the next survey.

@@ -59,16 +59,16 @@ func (t *trial) start(ctx context.Context) bool {
 }
 
 // fits says whether the pod passes every Filter plugin on a node, other pods' nominations included.
-func (t *trial) fits(ctx context.Context, node *inventory.Node) bool {
-	if t.names != nil && !t.names.Has(node.Name) {
+func (t *trial) fits(ctx context.Context, node fwk.NodeInfo) bool {
+	if t.names != nil && !t.names.Has(node.Node().Name) {
 		return false
 	}
 	if t.placement != nil {
-		if _, err := t.placement.GetNodeInPlacement(node.Name); err != nil {
+		if _, err := t.placement.GetNodeInPlacement(node.Node().Name); err != nil {
 			return false
 		}
 	}
-	return t.plugin.handle.RunFilterPluginsWithNominatedPods(ctx, t.state, t.pod, node.Info).IsSuccess()
+	return t.plugin.handle.RunFilterPluginsWithNominatedPods(ctx, t.state, t.pod, node).IsSuccess()
 }
 
 // sequentially is up to how many nodes are asked about one by one: for few, goroutines cost more than they save.
@@ -78,7 +78,7 @@ const sequentially = 16
 func (t *trial) any(ctx context.Context, nodes []inventory.Node, indices []int, note func(node int, fits bool)) bool {
 	head := indices[:min(sequentially, len(indices))]
 	for _, i := range head {
-		fits := t.fits(ctx, &nodes[i])
+		fits := t.fits(ctx, nodes[i].Info)
 		note(i, fits)
 		if fits {
 			return true
@@ -92,7 +92,7 @@ func (t *trial) any(ctx context.Context, nodes []inventory.Node, indices []int, 
 	defer cancel(errFound)
 	found := atomic.Bool{}
 	t.plugin.handle.Parallelizer().Until(ctx, len(rest), func(j int) {
-		fits := t.fits(ctx, &nodes[rest[j]])
+		fits := t.fits(ctx, nodes[rest[j]].Info)
 		if ctx.Err() == nil {
 			note(rest[j], fits)
 		}
@@ -111,12 +111,12 @@ func (t *trial) all(ctx context.Context, nodes []inventory.Node, indices []int) 
 	fits := make([]bool, len(indices))
 	if len(indices) <= sequentially {
 		for i, node := range indices {
-			fits[i] = t.fits(ctx, &nodes[node])
+			fits[i] = t.fits(ctx, nodes[node].Info)
 		}
 		return fits
 	}
 	t.plugin.handle.Parallelizer().Until(ctx, len(indices), func(i int) {
-		fits[i] = t.fits(ctx, &nodes[indices[i]])
+		fits[i] = t.fits(ctx, nodes[indices[i]].Info)
 	}, Name)
 	return fits
 }

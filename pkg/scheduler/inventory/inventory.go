@@ -51,6 +51,8 @@ type Node struct {
 	Info fwk.NodeInfo
 	// Name of the node.
 	Name string
+	// Rank is the node's place among all nodes in the order of their names.
+	Rank int
 	// Requested by all pods on the node, placeholders and assumed pods included.
 	Requested evictionorder.Resources
 	// Allocatable of the node.

@@ -58,6 +58,9 @@ func (inv *Inventory) align(nodes []fwk.NodeInfo) {
 		}
 	}
 	inv.byName = byName
+	for rank, name := range slices.Sorted(maps.Keys(byName)) {
+		inv.nodes[byName[name]].Rank = rank
+	}
 }
 
 func (inv *Inventory) drainDirty() {
