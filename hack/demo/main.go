@@ -12,8 +12,11 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/headroom-dev/headroom/hack/demo/play"
 	"github.com/headroom-dev/headroom/hack/demo/report"
@@ -32,6 +35,9 @@ var errStopped = errors.New("stopped before the end: nothing is left running, an
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// Libraries that complain on the screen spoil the picture; what matters comes back as an error.
+	klog.SetLogger(logr.Discard())
+	log.SetLogger(logr.Discard())
 	err := run(ctx, os.Args[1:], os.Stdout, clock.RealClock{})
 	stop()
 	switch {

@@ -61,15 +61,15 @@ type Record struct {
 	Placeholders []Pod
 	// Nodes of the cluster.
 	Nodes []Node
-	// Until is the time of the last change that was taken in, of whatever object.
-	Until time.Time
+	// Changed is the time of the last change of whatever object, and Until is when the record ends.
+	Changed, Until time.Time
 }
 
 // Timeline collects the stories. The zero value is empty and ready.
 type Timeline struct {
 	burst, placeholders map[types.UID]*Pod
 	nodes               map[types.UID]*Node
-	until               time.Time
+	changed             time.Time
 }
 
 // See takes a change in. Changes of one object must come in their order.
@@ -77,8 +77,8 @@ func (t *Timeline) See(c Change) {
 	if t.nodes == nil {
 		t.burst, t.placeholders, t.nodes = map[types.UID]*Pod{}, map[types.UID]*Pod{}, map[types.UID]*Node{}
 	}
-	if c.At.After(t.until) {
-		t.until = c.At
+	if c.At.After(t.changed) {
+		t.changed = c.At
 	}
 	switch {
 	case c.Node != nil:
@@ -152,9 +152,12 @@ func first(moment *time.Time, at time.Time) {
 	}
 }
 
-// Record returns the stories so far. Later changes do not alter it.
-func (t *Timeline) Record() Record {
-	return Record{Burst: sortedPods(t.burst), Placeholders: sortedPods(t.placeholders), Nodes: sortedNodes(t.nodes), Until: t.until}
+// Record returns the stories so far, which end now. Later changes do not alter it.
+func (t *Timeline) Record(now time.Time) Record {
+	return Record{
+		Burst: sortedPods(t.burst), Placeholders: sortedPods(t.placeholders), Nodes: sortedNodes(t.nodes),
+		Changed: t.changed, Until: now,
+	}
 }
 
 func sortedPods(pods map[types.UID]*Pod) []Pod {

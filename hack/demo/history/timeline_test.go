@@ -48,7 +48,7 @@ func see(changes ...history.Change) history.Record {
 	for _, c := range changes {
 		t.See(c)
 	}
-	return t.Record()
+	return t.Record(at(9))
 }
 
 func TestAPodsStoryHasTheFirstTimeOfEachState(t *testing.T) {
@@ -65,7 +65,7 @@ func TestAPodsStoryHasTheFirstTimeOfEachState(t *testing.T) {
 		Burst: []history.Pod{{
 			Name: "web-1", Node: "node-1", Created: at(1), Refused: at(2), Bound: at(4), Running: at(5), Gone: at(7),
 		}},
-		Placeholders: []history.Pod{}, Nodes: []history.Node{}, Until: at(7),
+		Placeholders: []history.Pod{}, Nodes: []history.Node{}, Changed: at(7), Until: at(9),
 	}, got)
 }
 

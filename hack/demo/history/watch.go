@@ -115,7 +115,7 @@ func (r *Recorder) fail(err error) {
 func (r *Recorder) Record() (Record, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.timeline.Record(), r.failure
+	return r.timeline.Record(r.clock.Now()), r.failure
 }
 
 // Stop ends the watches. Record stays usable.

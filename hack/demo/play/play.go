@@ -70,14 +70,11 @@ type Stage interface {
 	Showing(View)
 }
 
-// View is the state of an act at a moment.
+// View is how far a step has come.
 type View struct {
-	// Pods of the burst, and how many of them run.
-	Pods, Running int
-	// Units of headroom wanted, and how many are held.
-	Units, Held int
-	// Nodes that are ready.
-	Nodes int
+	// Done of so many (Of) are what Unit says. Of is 0 for a step that cannot be counted.
+	Done, Of int
+	Unit     string
 	// Elapsed since the step began.
 	Elapsed time.Duration
 }
@@ -137,6 +134,9 @@ func (t *theatre) play(ctx context.Context) (history.Record, error) {
 			return history.Record{}, err
 		}
 	}
+	if err := t.settle(ctx); err != nil {
+		return history.Record{}, err
+	}
 	if err := t.burst(ctx); err != nil {
 		return history.Record{}, err
 	}
@@ -156,7 +156,10 @@ func (t *theatre) holdHeadroom(ctx context.Context) error {
 	if err := t.client.Create(ctx, t.headroom()); err != nil {
 		return fmt.Errorf("creating the Headroom: %w", err)
 	}
-	full, err := t.watch(ctx, t.patience(), func(v View, _ history.Record) bool { return v.Held == t.Headroom })
+	full, err := t.watch(ctx, t.patience(), func(r history.Record) (View, bool) {
+		v := t.viewHeadroom(r)
+		return v, v.Done == v.Of
+	})
 	if err != nil {
 		return err
 	}
@@ -164,6 +167,15 @@ func (t *theatre) holdHeadroom(ctx context.Context) error {
 		return fmt.Errorf("the headroom is not held after %s: the machine may be too busy, try again with less of --headroom", t.patience())
 	}
 	return nil
+}
+
+// settle waits until nothing has changed for a while: what the setting up has left to do would slow the burst down, and
+// more so in the acts that set up more.
+func (t *theatre) settle(ctx context.Context) error {
+	t.stage.Doing("letting things settle")
+	const quiet, limit = 1500 * time.Millisecond, 15 * time.Second
+	_, err := t.watch(ctx, limit, func(r history.Record) (View, bool) { return View{}, r.Until.Sub(r.Changed) > quiet })
+	return err
 }
 
 // burst lets the pods come and waits until they run, or until there is no more hope for those that do not.
@@ -176,7 +188,10 @@ func (t *theatre) burst(ctx context.Context) error {
 	if t.act.Headroom {
 		wait = t.patience()
 	}
-	_, err := t.watch(ctx, wait, func(v View, _ history.Record) bool { return v.Running == t.Burst })
+	_, err := t.watch(ctx, wait, func(r history.Record) (View, bool) {
+		v := t.viewBurst(r)
+		return v, v.Done == v.Of
+	})
 	return err
 }
 
@@ -190,9 +205,9 @@ func (t *theatre) refill(ctx context.Context) error {
 			return fmt.Errorf("ending the burst: %w", err)
 		}
 	}
-	_, err := t.watch(ctx, t.patience(), func(v View, r history.Record) bool {
-		s := summary.Of(r)
-		return v.Held == t.Headroom && s.Refilled >= s.Taken
+	_, err := t.watch(ctx, t.patience(), func(r history.Record) (View, bool) {
+		v, s := t.viewHeadroom(r), summary.Of(r)
+		return v, v.Done == v.Of && s.Refilled >= s.Taken
 	})
 	return err
 }
@@ -201,7 +216,7 @@ func (t *theatre) refill(ctx context.Context) error {
 func (t *theatre) patience() time.Duration { return max(t.Autoscaler.Patience(), 90*time.Second) }
 
 // watch shows the history as it grows, until it is done, which it returns, or for as long as wait.
-func (t *theatre) watch(ctx context.Context, wait time.Duration, done func(View, history.Record) bool) (bool, error) {
+func (t *theatre) watch(ctx context.Context, wait time.Duration, see func(history.Record) (View, bool)) (bool, error) {
 	started := t.Clock.Now()
 	ticker := t.Clock.NewTicker(look)
 	defer ticker.Stop()
@@ -210,10 +225,10 @@ func (t *theatre) watch(ctx context.Context, wait time.Duration, done func(View,
 		if err != nil {
 			return false, err
 		}
-		v := t.view(record)
+		v, done := see(record)
 		v.Elapsed = t.Clock.Since(started)
 		t.stage.Showing(v)
-		if done(v, record) {
+		if done {
 			return true, nil
 		}
 		if v.Elapsed > wait {
@@ -227,24 +242,21 @@ func (t *theatre) watch(ctx context.Context, wait time.Duration, done func(View,
 	}
 }
 
-func (t *theatre) view(r history.Record) View {
-	v := View{Pods: t.Burst}
-	if t.act.Headroom {
-		v.Units = t.Headroom
-	}
+func (t *theatre) viewBurst(r history.Record) View {
+	v := View{Of: t.Burst, Unit: "run"}
 	for _, p := range r.Burst {
 		if !p.Running.IsZero() {
-			v.Running++
+			v.Done++
 		}
 	}
+	return v
+}
+
+func (t *theatre) viewHeadroom(r history.Record) View {
+	v := View{Of: t.Headroom, Unit: "held"}
 	for _, p := range r.Placeholders {
 		if !p.Bound.IsZero() && p.Gone.IsZero() {
-			v.Held++
-		}
-	}
-	for _, n := range r.Nodes {
-		if !n.Ready.IsZero() && n.Gone.IsZero() {
-			v.Nodes++
+			v.Done++
 		}
 	}
 	return v

@@ -18,7 +18,7 @@ type page struct {
 	Title, Setting, Footnote, Version, Elapsed string
 	Style                                      template.CSS
 	Cards                                      []pageCard
-	Curves, Spread                             template.HTML
+	Curves, Spread, Left                       template.HTML
 	Rows                                       []summary.Row
 	Columns                                    int
 	Grows, Stuck                               bool
@@ -48,6 +48,7 @@ func Page(d Demo) ([]byte, error) {
 		Style:   template.CSS(scene.Style()), //nolint:gosec // a constant
 		Curves:  drawing(Curves(d, 1060, 300), "Pods of the burst that run, over time, one line an act."),
 		Spread:  drawing(Spread(d, 1060, 78), "Time from created to running of each pod, one row an act."),
+		Left:    drawing(Left(d, 1060), "Headroom left by the burst in each zone, one column an act."),
 		Columns: len(d.Acts) + 1,
 		Grows:   d.Autoscaler != "",
 	}

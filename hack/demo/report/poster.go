@@ -21,7 +21,7 @@ func Poster(d Demo) scene.Scene {
 		s.Text(scene.Text{At: scene.Point{X: x, Y: y}, Size: size, Anchor: scene.Start, Bold: bold, Role: role, Text: text})
 	}
 	write(posterMargin, 54, 28, true, scene.Ink, title(d))
-	write(posterMargin, 80, 15, false, scene.Muted, setting(d))
+	write(posterMargin, 80, 14.5, false, scene.Muted, setting(d))
 	y := 104.0
 	width := (inner - 2*20) / 3
 	for i := range d.Acts {
@@ -31,9 +31,9 @@ func Poster(d Demo) scene.Scene {
 	for _, part := range []struct {
 		title string
 		scene scene.Scene
-	}{{"Pods running", Curves(d, inner, 230)}, {"How long each pod waited", Spread(d, inner, 62)}} {
+	}{{"Pods running", Curves(d, inner, 230)}, {"How long each pod waited", Spread(d, inner, 62)}, {"Headroom left by the burst", Left(d, inner)}} {
 		write(posterMargin, y, 17, true, scene.Ink, part.title)
-		s.Place(part.scene, posterMargin, y+10)
+		s.Place(part.scene, posterMargin, y+12)
 		y += part.scene.Height + 44
 	}
 	write(posterMargin, y-8, small, false, scene.Muted, footnote(d))

@@ -96,7 +96,7 @@ func TestThePageTellsTheNumbersAndNeedsNothingFromElsewhere(t *testing.T) {
 	require.Contains(t, text, "Karpenter v1.2.3 adds nodes, which take 20 s to come")
 	require.Contains(t, text, "v0.1.0 &lt;dirty&gt;")
 	require.NotRegexp(t, `(?i)(src|href)=|url\(|@import|<script`, text)
-	requireDrawingsAreWellFormed(t, text, 5)
+	requireDrawingsAreWellFormed(t, text, 6)
 }
 
 // requireDrawingsAreWellFormed checks that each drawing is XML and that no length in it is NaN or infinite.
@@ -124,7 +124,7 @@ func TestPodsThatNeverRanAreSaidToHaveNotRun(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(page), "none ran within 30.0 s")
 	require.Contains(t, string(page), "The nodes are fixed")
-	requireDrawingsAreWellFormed(t, string(page), 5)
+	requireDrawingsAreWellFormed(t, string(page), 6)
 }
 
 func TestAnActWithoutPodsIsDrawnAllTheSame(t *testing.T) {
@@ -135,7 +135,7 @@ func TestAnActWithoutPodsIsDrawnAllTheSame(t *testing.T) {
 	}
 	page, err := report.Page(d)
 	require.NoError(t, err)
-	requireDrawingsAreWellFormed(t, string(page), 5)
+	requireDrawingsAreWellFormed(t, string(page), 6)
 }
 
 func TestThePosterIsAPictureOfTwiceItsSize(t *testing.T) {

@@ -95,10 +95,11 @@ func (s *Screen) finish() {
 	if s.step == "" {
 		return
 	}
-	line := fmt.Sprintf("  %-66s %6.1f s", s.step, s.clock.Since(s.started).Seconds())
+	v := play.View{Elapsed: s.clock.Since(s.started)}
 	if s.view != nil {
-		line = Line(s.step, *s.view)
+		v = *s.view
 	}
+	line := Line(s.step, v)
 	if s.live {
 		line = clearLine + line
 	}
@@ -108,19 +109,12 @@ func (s *Screen) finish() {
 
 // Line is one step of an act as a line of at most 80 characters: what is done, how much of it, and for how long.
 func Line(step string, v play.View) string {
-	done, of, unit := v.Running, v.Pods, "run"
-	if strings.Contains(step, "headroom") {
-		done, of, unit = v.Held, v.Units, "held"
+	if v.Of == 0 {
+		return fmt.Sprintf("  %-66s %6.1f s", step, v.Elapsed.Seconds())
 	}
-	return fmt.Sprintf("  %-30s %s %4d/%-4d %-4s %6.1f s", step, bar(done, of), done, of, unit, v.Elapsed.Seconds())
-}
-
-func bar(done, of int) string {
-	filled := 0
-	if of > 0 {
-		filled = min(done, of) * barWidth / of
-	}
-	return strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled)
+	filled := min(v.Done, v.Of) * barWidth / v.Of
+	bar := strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled)
+	return fmt.Sprintf("  %-30s %s %4d/%-4d %-4s %6.1f s", step, bar, v.Done, v.Of, v.Unit, v.Elapsed.Seconds())
 }
 
 // Table writes the comparison.

@@ -73,14 +73,27 @@ func TestTheTableHasAColumnAnActAndFitsEightyCharacters(t *testing.T) {
 }
 
 func TestALineOfProgressFitsEightyCharacters(t *testing.T) {
-	v := play.View{Pods: 1000, Running: 250, Units: 1000, Held: 1000, Elapsed: 1234567 * time.Millisecond}
-	for step, want := range map[string]string{
-		"burst of 1000 pods":             "  burst of 1000 pods             █████░░░░░░░░░░░░░░░  250/1000 run  1234.6 s",
-		"holding headroom for 1000 pods": "  holding headroom for 1000 pods ████████████████████ 1000/1000 held 1234.6 s",
+	long := 1234567 * time.Millisecond
+	for name, tc := range map[string]struct {
+		step, want string
+		view       play.View
+	}{
+		"a quarter is done": {
+			"burst of 1000 pods", "  burst of 1000 pods             █████░░░░░░░░░░░░░░░  250/1000 run  1234.6 s",
+			play.View{Done: 250, Of: 1000, Unit: "run", Elapsed: long},
+		},
+		"all is done": {
+			"holding headroom for 1000 pods", "  holding headroom for 1000 pods ████████████████████ 1000/1000 held 1234.6 s",
+			play.View{Done: 1000, Of: 1000, Unit: "held", Elapsed: long},
+		},
+		"nothing to count": {
+			"letting things settle", "  letting things settle                                              1234.6 s",
+			play.View{Elapsed: long},
+		},
 	} {
-		t.Run(step, func(t *testing.T) {
-			got := terminal.Line(step, v)
-			require.Equal(t, want, got)
+		t.Run(name, func(t *testing.T) {
+			got := terminal.Line(tc.step, tc.view)
+			require.Equal(t, tc.want, got)
 			require.LessOrEqual(t, utf8.RuneCountInString(got), 80)
 		})
 	}
@@ -94,8 +107,8 @@ func TestWhatIsNoTerminalGetsALineAStepAndNoEscapeSequence(t *testing.T) {
 	screen.Doing("starting a control plane")
 	clk.SetTime(time.Unix(8, 0))
 	screen.Doing("burst of 4 pods")
-	screen.Showing(play.View{Pods: 4, Running: 1, Elapsed: time.Second})
-	screen.Showing(play.View{Pods: 4, Running: 4, Elapsed: 2 * time.Second})
+	screen.Showing(play.View{Done: 1, Of: 4, Unit: "run", Elapsed: time.Second})
+	screen.Showing(play.View{Done: 4, Of: 4, Unit: "run", Elapsed: 2 * time.Second})
 	screen.Done()
 	screen.Done()
 	screen.Say("over")
