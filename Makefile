@@ -12,6 +12,9 @@ include hack/make/tools.mk
 TESTFLAGS ?= ##V Extra flags of go test, for example TESTFLAGS='-run TestP2 -v'.
 WHAT ?= ./test/... ##V Packages of test-integration.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown) ##V The version that the binaries report.
+AUTOSCALER ?= karpenter ##V What adds nodes in make demo: karpenter, or none for fixed nodes.
+DEMO_OUT ?= bin/demo-report ##V Where make demo leaves its report.
+DEMO_FLAGS ?= ##V Extra flags of make demo: bin/demo --help lists them.
 SANDBOX_FLAGS ?= --nodes 12 --zones 3 ##V Flags of make sandbox.
 BENCH_NODES ?= 500|1000 ##V Sizes of cluster of make bench: a pattern over 10, 100, 500, 1000 and 5000.
 BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the names in test/perf/scheduling/scenarios.
@@ -30,6 +33,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 build: go ## Build every binary of the product into bin/.
 	@for command in $(COMMANDS); do \
 	  name=headroom-$$command; [[ $$command == kubectl-* ]] && name=$$command; \
+	  [[ -e bin/$$name ]] || echo "building $$name, up to 3 minutes the first time"; \
 	  $(GO) build -ldflags '$(LDFLAGS)' -o bin/$$name ./cmd/$$command; \
 	done
 	@$(GO) build -o bin/sandbox ./hack/sandbox
@@ -95,6 +99,14 @@ verify: update $(TOOLS_DIR)/kubectl ## Regenerate, check, and fail if the work t
 .PHONY: sandbox
 sandbox: build $(CONTROL_PLANE) ## Start a cluster to play in; Ctrl-C ends it.
 	bin/sandbox $(SANDBOX_FLAGS)
+
+KARPENTER_VERSION = $(call version,karpenter,sigs.k8s.io/karpenter)
+
+# What the demo does by itself it does itself, so that Ctrl-C reaches the demo and no shell in between.
+.PHONY: demo
+demo: build $(CONTROL_PLANE) $(if $(filter karpenter,$(strip $(AUTOSCALER))),$(AUTOSCALER_TOOLS)) ## Play a burst of pods three times, without and with Headroom, and write a report.
+	@$(GO) build -ldflags '$(LDFLAGS) -X main.karpenterVersion=$(KARPENTER_VERSION)' -o bin/demo ./hack/demo
+	@exec env HEADROOM_TOOLS=$(TOOLS_DIR) bin/demo --autoscaler=$(strip $(AUTOSCALER)) --out='$(strip $(DEMO_OUT))' $(DEMO_FLAGS)
 
 ##@ Help
 
