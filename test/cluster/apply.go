@@ -156,12 +156,23 @@ func waitServed(ctx context.Context, cl client.Client, crd *unstructured.Unstruc
 	}
 }
 
-// discovered tells whether clients can find the kind: discovery may lag behind the condition Established.
+// discovered tells whether clients can find the kind in all its versions: discovery may lag behind the condition Established.
 func discovered(cl client.Client, crd *unstructured.Unstructured) bool {
 	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
 	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
-	_, err := cl.RESTMapper().RESTMapping(schema.GroupKind{Group: group, Kind: kind})
-	return err == nil
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, entry := range versions {
+		version, ok := entry.(map[string]any)
+		if !ok || version["served"] != true {
+			continue
+		}
+		// By name, because the client does not look for new versions of a group that it knows already.
+		name, _ := version["name"].(string)
+		if _, err := cl.RESTMapper().RESTMapping(schema.GroupKind{Group: group, Kind: kind}, name); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // hasCondition tells whether a condition of the object is True.
