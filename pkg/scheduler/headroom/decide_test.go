@@ -213,14 +213,23 @@ func TestRoomForAPodNominatedToANodeIsLeftToIt(t *testing.T) {
 	require.Equal(t, "b", c.swap.node)
 }
 
-func TestAnUnparsableAnnotationIsWarnedAbout(t *testing.T) {
+func TestAnUnparsableAnnotationIsWarnedAboutOnce(t *testing.T) {
 	open := hr("open", "1")
 	f := newFixture(t, cluster{
 		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(open, 0, "a").Obj()},
 	})
-	c, _ := f.decided(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app in web").Obj())
+	near := func(value string) *corev1.Pod { return wants("1").Annotation(v1alpha1.AnnotationNear, value).Obj() }
+	c, _ := f.decided(t, near("app in web"))
 	require.Equal(t, "a", c.swap.node, "it is scheduled all the same")
 	require.Contains(t, <-f.events.Events, "InvalidNearAnnotation annotation headroom.dev/near is no label selector")
+
+	f.decided(t, near("app in web"))
+	require.Empty(t, f.events.Events, "the next attempt of the same pod")
+	f.decided(t, near("app in db"))
+	require.Len(t, f.events.Events, 1, "its author tried something else, in vain")
+	f.shared.forget("consumer")
+	f.decided(t, near("app in db"))
+	require.Len(t, f.events.Events, 2, "another pod, as far as is known")
 }
 
 func TestMessageOfAMiss(t *testing.T) {

@@ -28,6 +28,7 @@ type shared struct {
 	claims    *eviction.Claims
 	inventory *inventory.Inventory
 	misses    *misses
+	warnings  *warnings
 	// daemonSets resolves the DaemonSets of PerNode Headrooms.
 	daemonSets placeholder.HeadroomOfDaemonSet
 	// pods are all pods that the scheduler knows.
@@ -50,7 +51,7 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if s := sharedUnder[factory]; s != nil {
 		return s, nil
 	}
-	s := &shared{catalogue: catalogue.New(), misses: newMisses(), daemonSets: daemonSets(factory)}
+	s := &shared{catalogue: catalogue.New(), misses: newMisses(), warnings: newWarnings(), daemonSets: daemonSets(factory)}
 	if err := s.index(factory); err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (s *shared) listen(factory informers.SharedInformerFactory) error {
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		UpdateFunc: func(_, updated any) {
 			if pod, ok := updated.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
-				s.misses.forget(pod.UID)
+				s.forget(pod.UID)
 			}
 		},
 		DeleteFunc: func(object any) {
@@ -108,7 +109,7 @@ func (s *shared) listen(factory informers.SharedInformerFactory) error {
 			}
 			if pod, ok := object.(*corev1.Pod); ok {
 				s.claims.Gone(pod.UID)
-				s.misses.forget(pod.UID)
+				s.forget(pod.UID)
 			}
 		},
 	})
@@ -129,6 +130,12 @@ func (s *shared) listen(factory informers.SharedInformerFactory) error {
 		return fmt.Errorf("listening to DaemonSets: %w", err)
 	}
 	return nil
+}
+
+// forget drops what is kept of a pod while it waits.
+func (s *shared) forget(waited types.UID) {
+	s.misses.forget(waited)
+	s.warnings.forget(waited)
 }
 
 // daemonSets asks the informer's cache.
