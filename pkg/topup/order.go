@@ -86,9 +86,9 @@ func (c *chooser) take(u *Unit) {
 func (c *chooser) compare(a, b *Unit) int {
 	return cmp.Or(
 		cmp.Compare(a.State, b.State), // Pending < Bound, and there is nothing else
-		falseLast(a.Template != c.template, b.Template != c.template),
+		trueFirst(a.Template != c.template, b.Template != c.template),
 		c.compareSpread(a, b),
-		falseLast(a.Ordinal < 0, b.Ordinal < 0),
+		trueFirst(a.Ordinal < 0, b.Ordinal < 0),
 		cmp.Compare(b.Ordinal, a.Ordinal),
 		cmp.Compare(b.Name, a.Name),
 		cmp.Compare(b.UID, a.UID),
@@ -106,7 +106,7 @@ func (c *chooser) compareSpread(a, b *Unit) int {
 	return 0
 }
 
-func falseLast(a, b bool) int {
+func trueFirst(a, b bool) int {
 	switch {
 	case a == b:
 		return 0
