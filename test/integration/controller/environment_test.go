@@ -299,3 +299,13 @@ func (e *environment) waitEvent(name, reason, text string) {
 		return fmt.Errorf("the events are %q", seen)
 	})
 }
+
+// filled returns an environment with one node, a controller and the Headroom web, all of whose units are bound.
+func filled(t *testing.T, units int32) (*environment, *v1alpha1.Headroom) {
+	t.Helper()
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	e.startController()
+	e.headroom("web", replicas(units))
+	return e, e.waitFilled("web", units)
+}

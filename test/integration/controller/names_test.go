@@ -74,11 +74,7 @@ func (e *environment) stillThere(pod *corev1.Pod) {
 }
 
 func TestOrphansOfADeletedHeadroomAreLeftAlone(t *testing.T) {
-	e := newEnvironment(t, nil)
-	e.bindTo(e.nodes("a")...)
-	e.startController()
-	h := e.headroom("web", replicas(2))
-	e.waitFilled("web", 2)
+	e, h := filled(t, 2)
 	orphans := e.pods()
 	require.NoError(t, e.client.Delete(t.Context(), h, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
 	e.within(discovery, "the Headroom is gone", func() error {

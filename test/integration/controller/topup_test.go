@@ -33,11 +33,7 @@ func TestUnitsAreMadeBoundAndReported(t *testing.T) {
 }
 
 func TestScaleToZeroAndBack(t *testing.T) {
-	e := newEnvironment(t, nil)
-	e.bindTo(e.nodes("a")...)
-	e.startController()
-	e.headroom("web", replicas(3))
-	e.waitFilled("web", 3)
+	e, _ := filled(t, 3)
 
 	e.change("web", replicas(0))
 	e.waitFilled("web", 0)
@@ -48,11 +44,7 @@ func TestScaleToZeroAndBack(t *testing.T) {
 }
 
 func TestDeletedHeadroomTakesItsPlaceholdersAlong(t *testing.T) {
-	e := newEnvironment(t, nil)
-	e.bindTo(e.nodes("a")...)
-	e.startController()
-	h := e.headroom("web", replicas(3))
-	e.waitFilled("web", 3)
+	e, h := filled(t, 3)
 	require.NoError(t, e.client.Delete(t.Context(), h))
 	e.within(discovery, "no pod is left", func() error {
 		if names := e.names(); len(names) > 0 {
@@ -63,11 +55,7 @@ func TestDeletedHeadroomTakesItsPlaceholdersAlong(t *testing.T) {
 }
 
 func TestFailedPlaceholderIsReplaced(t *testing.T) {
-	e := newEnvironment(t, nil)
-	e.bindTo(e.nodes("a")...)
-	e.startController()
-	e.headroom("web", replicas(2))
-	e.waitFilled("web", 2)
+	e, _ := filled(t, 2)
 	failed := e.pods()[0]
 	e.update(&failed, func(status *corev1.PodStatus) {
 		status.Phase, status.Reason = corev1.PodFailed, "OutOfcpu"
@@ -125,11 +113,7 @@ func TestPlaceholderOnADeletedNodeIsReplaced(t *testing.T) {
 }
 
 func TestSpecChangeRollsThrough(t *testing.T) {
-	e := newEnvironment(t, nil)
-	e.bindTo(e.nodes("a")...)
-	e.startController()
-	e.headroom("web", replicas(8))
-	e.waitFilled("web", 8)
+	e, _ := filled(t, 8)
 	watched := e.watchBound("web")
 	e.change("web", func(spec *v1alpha1.HeadroomSpec) { spec.NodeSelector = map[string]string{"test": e.namespace} })
 	e.waitFilled("web", 8)
