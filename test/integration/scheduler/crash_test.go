@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
@@ -35,8 +34,7 @@ func TestP9CrashSafe(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.nodes(t, cpu("2"), "a", "b")
-			spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-			units := w.fill(t, spare, "n0", "n0", "n1", "n1")
+			units := w.hold(t, "n0", "n0", "n1", "n1")
 			faults, crashed := schedulerharness.NewFaults(), make(chan struct{})
 			faults.Inject(crashAt(faults, crashed, c.at, c.nth, c.sent))
 			doomed := w.startConfigured(t, second(t), faults)
@@ -81,8 +79,7 @@ func crashAt(faults *schedulerharness.Faults, crashed chan struct{}, at func(sch
 func TestAConsumerThatWaitsWhenTheSchedulerStartsIsBoundByItsFirstAttempt(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	w.fill(t, spare, "n0")
+	w.hold(t, "n0")
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 
 	w.startPlugin(t)

@@ -13,15 +13,19 @@ import (
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
+// avoidingPlaceholders builds a consumer of one core that must not be on a node with placeholders of the Headroom spare.
+func avoidingPlaceholders(name string) *corev1.Pod {
+	placeholders := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: "spare"}}
+	return consumer(name, cpu("1")).PodAntiAffinity(corev1.LabelHostname, placeholders, st.PodAntiAffinityWithRequiredReq).Obj()
+}
+
 func TestAPlaceholderThatBlocksByAffinityIsPreempted(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("4"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0")
+	units := w.hold(t, "n0")
 	bystander := w.place(t, ordinary("bystander", "n0", "1", -100))
 	w.startPlugin(t)
-	notBeside := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: "spare"}}
-	w.CreatePods(t, consumer("web", cpu("1")).PodAntiAffinity(corev1.LabelHostname, notBeside, st.PodAntiAffinityWithRequiredReq).Obj())
+	w.CreatePods(t, avoidingPlaceholders("web"))
 
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
 	require.Empty(t, w.remaining(t, units))
@@ -31,12 +35,10 @@ func TestAPlaceholderThatBlocksByAffinityIsPreempted(t *testing.T) {
 func TestAPlaceholderThatBlocksByAffinityStaysIfTheConsumerMayNotTakeIt(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("4"), "a")
-	onlyDB := v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Consumers(onlyDB).Obj())
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Consumers(onlyFor("db")).Obj())
 	units := w.fill(t, spare, "n0")
 	w.startConfigured(t, withoutDefaultPreemption(second(t)), nil)
-	notBeside := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: "spare"}}
-	w.CreatePods(t, consumer("web", cpu("1")).PodAntiAffinity(corev1.LabelHostname, notBeside, st.PodAntiAffinityWithRequiredReq).Obj())
+	w.CreatePods(t, avoidingPlaceholders("web"))
 
 	w.WaitUnschedulable(t, "web")
 	require.Equal(t, units, w.remaining(t, units))
@@ -82,8 +84,7 @@ func TestAPlaceholderNeverTakesAnother(t *testing.T) {
 func TestAnUnparsableNearAnnotationSchedulesThePodAllTheSame(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	w.fill(t, spare, "n0")
+	w.hold(t, "n0")
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("1")).Annotations(map[string]string{v1alpha1.AnnotationNear: "app in (("}).Obj())
 

@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"context"
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,8 +75,7 @@ func TestPreemptionStaysOrdinaryWhereNoHeadroomHelps(t *testing.T) {
 func TestPreemptionIsNotForThoseWhoNeverPreempt(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("2"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0")
+	units := w.hold(t, "n0")
 	low := w.place(t, ordinary("low", "n0", "1", -50))
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("1")).Priority(100).PreemptionPolicy(corev1.PreemptNever).Obj())
@@ -92,8 +89,7 @@ func TestPreemptionIsNotForThoseWhoNeverPreempt(t *testing.T) {
 func TestHeadroomGoesBeforeOrdinaryPodsOfLowerPriority(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("2"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0")
+	units := w.hold(t, "n0")
 	low := w.place(t, ordinary("low", "n0", "1", -100))
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
@@ -135,12 +131,7 @@ func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 	victim := w.place(t, ordinary("victim", "n0", "2", 1).TerminationGracePeriodSeconds(30))
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
-	w.Eventually(t, "waiting for the nomination", func(context.Context) string {
-		if node := w.Pod(t, "web").Status.NominatedNodeName; node != "n0" {
-			return fmt.Sprintf("it is %q", node)
-		}
-		return ""
-	})
+	w.waitNominated(t, "web", "n0")
 
 	// A pod of lower priority comes while the victim takes its time. The room that becomes free is not for it.
 	w.CreatePods(t, consumer("late", cpu("2")).Priority(10).Obj())
@@ -156,18 +147,12 @@ func TestANominatedPodsRoomIsNotSwappedAway(t *testing.T) {
 	w := newWorld(t)
 	w.letPreempt()
 	w.nodes(t, cpu("3"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0")
+	units := w.hold(t, "n0")
 	victim := w.place(t, ordinary("victim", "n0", "2", 1).TerminationGracePeriodSeconds(30))
 	w.startPlugin(t)
 	// Needs the ordinary pod's room and the placeholder's.
 	w.CreatePods(t, consumer("web", cpu("3")).Priority(100).Obj())
-	w.Eventually(t, "waiting for the nomination", func(context.Context) string {
-		if node := w.Pod(t, "web").Status.NominatedNodeName; node != "n0" {
-			return fmt.Sprintf("it is %q", node)
-		}
-		return ""
-	})
+	w.waitNominated(t, "web", "n0")
 	w.CreatePods(t, consumer("late", cpu("1")).Priority(10).Obj())
 	w.WaitUnschedulable(t, "late")
 	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), victim, *metav1.NewDeleteOptions(0)))

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
@@ -129,8 +128,7 @@ func TestP4ThePublishedOrder(t *testing.T) {
 func TestP5NoOvercommit(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("4"), "a", "b", "c")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	w.fill(t, spare, repeat(4, "n0", "n1", "n2")...)
+	w.hold(t, repeat(4, "n0", "n1", "n2")...)
 	w.startPlugin(t)
 	// Twice as many as there is room for: half of them stay pending, and no node holds more than it can at any time.
 	for i := range 24 {
@@ -144,8 +142,7 @@ func TestP5NoOvercommit(t *testing.T) {
 func TestP6OneCycle(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, builders.Resources{"cpu": "1", "pods": "2"}, "a", "b")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	w.fill(t, spare, "n0")
+	w.hold(t, "n0")
 	// On n1 only the number of pods stands in the way.
 	tiny := w.CreateHeadroom(t, builders.Headroom("tiny", cpu("10m")).Obj())
 	w.fill(t, tiny, "n1", "n1")
@@ -161,8 +158,7 @@ func TestP6OneCycle(t *testing.T) {
 func TestP7SpreadKept(t *testing.T) {
 	w := newWorld(t)
 	nodes := w.nodes(t, cpu("1"), "a", "b", "c", "a", "b", "c", "a", "b", "c", "a", "b", "c")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, nodes...)
+	units := w.hold(t, nodes...)
 	w.startPlugin(t)
 	for i := range 9 {
 		name := fmt.Sprintf("web-%d", i)
@@ -178,8 +174,7 @@ func TestP7SpreadKept(t *testing.T) {
 func TestP8Entitlement(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).
-		Consumers(v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}).Obj())
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Consumers(onlyFor("db")).Obj())
 	units := w.fill(t, spare, "n0")
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("1")).Label("app", "web").Obj())
@@ -205,8 +200,7 @@ func TestP10Transparent(t *testing.T) {
 				name := fmt.Sprintf("n%d", i)
 				w.CreateNodes(t, builders.Node(name, "a", builders.Resources{"cpu": size, "memory": size + "Gi"}).Obj())
 			}
-			spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-			units := w.fill(t, spare, "n0", "n1", "n2", "n3")
+			units := w.hold(t, "n0", "n1", "n2", "n3")
 			w.startConfigured(t, both(t), nil)
 			counts, pods := map[string]int{}, []string{}
 			for i := range 20 {

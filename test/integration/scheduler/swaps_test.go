@@ -44,8 +44,7 @@ func TestABurstOf200PodsTakes200PlaceholdersWithoutOneFailedAttempt(t *testing.T
 func TestAConsumerLargerThanOnePlaceholderTakesSeveral(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("4"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, repeat(4, "n0")...)
+	units := w.hold(t, repeat(4, "n0")...)
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("2500m")).Obj())
 
@@ -74,8 +73,7 @@ func TestASmallConsumerTakesWhatWastesLeast(t *testing.T) {
 func TestOneEventTellsOfASwap(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a", "b")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0", "n1")
+	units := w.hold(t, "n0", "n1")
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 	node := w.WaitBound(t, "web")["web"]
@@ -152,8 +150,7 @@ func TestPlaceholdersOnUnusableNodesAreLeftAlone(t *testing.T) {
 func TestAVictimThatSomebodyElseDeletesMeanwhileIsNoFailure(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("2"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0", "n0")
+	units := w.hold(t, "n0", "n0")
 	faults := schedulerharness.NewFaults()
 	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
 		if !r.IsEviction() {
@@ -183,8 +180,7 @@ func refuse() *schedulerharness.Fault {
 func TestADeleteThatIsRefusedDelaysTheConsumerAndHarmsNobody(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0")
+	units := w.hold(t, "n0")
 	faults, refused := schedulerharness.NewFaults(), make(chan struct{}, 1000)
 	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
 		if !r.IsEviction() {
@@ -207,8 +203,7 @@ func TestADeleteThatIsRefusedDelaysTheConsumerAndHarmsNobody(t *testing.T) {
 func TestABindThatIsRefusedCostsOnePlaceholderAndNoMore(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a", "b")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, "n0", "n1")
+	units := w.hold(t, "n0", "n1")
 	faults, refused := schedulerharness.NewFaults(), 0
 	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
 		if !r.IsBind() || refused == 2 {
@@ -228,8 +223,7 @@ func TestABindThatIsRefusedCostsOnePlaceholderAndNoMore(t *testing.T) {
 func TestAConsumerThatIsDeletedInMidSwapHoldsNothing(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	w.fill(t, spare, "n0")
+	w.hold(t, "n0")
 	faults := schedulerharness.NewFaults()
 	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
 		if !r.IsBind() || !strings.Contains(r.Path, "/pods/first/") {
@@ -250,8 +244,7 @@ func TestAConsumerThatIsDeletedInMidSwapHoldsNothing(t *testing.T) {
 func TestTwoProfilesInOneSchedulerShareOneView(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("4"), "a", "b")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	units := w.fill(t, spare, repeat(3, "n0", "n1")...)
+	units := w.hold(t, repeat(3, "n0", "n1")...)
 	faults := schedulerharness.NewFaults()
 	cfg := withoutDefaultPreemption(both(t))
 	w.startConfigured(t, cfg, faults)

@@ -118,6 +118,17 @@ func consumer(name string, requests builders.Resources) *st.PodWrapper {
 	return builders.Consumer(name, requests).SchedulerName(headroomScheduler)
 }
 
+// onlyFor admits the pods of one app.
+func onlyFor(app string) v1alpha1.Consumers {
+	return v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}}
+}
+
+// hold creates the Headroom spare, of units of one core that are open to all, puts one on each of the nodes and returns their names.
+func (w *world) hold(t *testing.T, nodes ...string) []string {
+	t.Helper()
+	return w.fill(t, w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj()), nodes...)
+}
+
 // fill puts the next placeholders of the Headroom on the nodes, one each, and returns their names.
 func (w *world) fill(t *testing.T, h *v1alpha1.Headroom, nodes ...string) []string {
 	t.Helper()
@@ -126,6 +137,17 @@ func (w *world) fill(t *testing.T, h *v1alpha1.Headroom, nodes ...string) []stri
 		names = append(names, w.place(t, builders.Placeholder(h, w.placeholders(t, h)).Node(node)))
 	}
 	return names
+}
+
+// waitNominated waits until kube-scheduler's preemption makes room for the pod on the node.
+func (w *world) waitNominated(t *testing.T, pod, node string) {
+	t.Helper()
+	w.Eventually(t, "waiting for the nomination", func(context.Context) string {
+		if got := w.Pod(t, pod).Status.NominatedNodeName; got != node {
+			return fmt.Sprintf("it is %q", got)
+		}
+		return ""
+	})
 }
 
 func (w *world) placeholders(t *testing.T, h *v1alpha1.Headroom) int {
