@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 	"k8s.io/klog/v2"
 	apiservertesting "k8s.io/kubernetes/cmd/kube-apiserver/app/testing"
 	"k8s.io/kubernetes/test/integration/framework"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
 // EnvLogs, when set to anything, lets the logs of the API server and of the schedulers through to standard error. Their
@@ -106,15 +104,6 @@ func startAPIServer(etcdURL string) (*rest.Config, error) {
 	}
 	shared.stop = append(shared.stop, tb.runCleanups, started.TearDownFn)
 	return started.ClientConfig, nil
-}
-
-func installCRD(config *rest.Config) error {
-	file := filepath.Join(RepositoryRoot(), "manifests", "crd", "headroom.dev_headrooms.yaml")
-	_, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{Paths: []string{file}, ErrorIfPathMissing: true})
-	if err != nil {
-		return fmt.Errorf("installing %s: %w", file, err)
-	}
-	return nil
 }
 
 func stopServer() {

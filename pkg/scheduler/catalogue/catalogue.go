@@ -48,16 +48,18 @@ func (c *Catalogue) Version() uint64 {
 	return c.version.Load()
 }
 
-// Get returns what is known of a Headroom, nil if nothing is. On a cluster without the CustomResourceDefinition of Headroom,
-// every Headroom is open to all pods of higher priority.
+// Get returns what is known of a Headroom, nil if nothing is: no pod may take from it then.
 func (c *Catalogue) Get(name types.NamespacedName) *Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if entry := c.entries[name]; entry != nil || !c.missing {
-		return entry
-	}
-	rule, _ := entitlement.Compile(name, nil)
-	return &Entry{Rule: rule, SpreadKeys: spreadKeys(nil)}
+	return c.entries[name]
+}
+
+// Missing says whether the cluster lacks the CustomResourceDefinition of Headroom, so that there can be no Headrooms.
+func (c *Catalogue) Missing() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.missing
 }
 
 // Set adds or replaces a Headroom. It fails on selectors that do not parse; such a Headroom admits no pod.
@@ -80,11 +82,21 @@ func (c *Catalogue) Delete(name types.NamespacedName) {
 	c.version.Add(1)
 }
 
-// setMissing notes whether the cluster has the CustomResourceDefinition, and that this is known.
+// setMissing notes whether the cluster has the CustomResourceDefinition. Its Headrooms went with it.
 func (c *Catalogue) setMissing(missing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missing = missing
+	if missing {
+		clear(c.entries)
+	}
+	c.version.Add(1)
+}
+
+// setReady notes that there is nothing left to wait for.
+func (c *Catalogue) setReady() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.version.Add(1)
 	if !c.isReady {
 		c.isReady = true

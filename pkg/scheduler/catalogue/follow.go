@@ -26,11 +26,11 @@ const (
 	lastProbe  = 2 * time.Second
 )
 
-// Follow keeps the catalogue up to date until the context ends, and calls changed after each change of a Headroom. Without a
-// configuration for the API server, which only tests lack, there are no Headrooms.
+// Follow keeps the catalogue up to date until the context ends, and calls changed after each change of a Headroom, and with no name
+// when there can be none any more. Without a configuration for the API server, which only tests lack, it holds what Set is told.
 func (c *Catalogue) Follow(ctx context.Context, config *rest.Config, changed func(types.NamespacedName)) error {
 	if config == nil {
-		c.setMissing(true)
+		c.setReady()
 		return nil
 	}
 	client, err := newClient(config)
@@ -56,9 +56,17 @@ func newClient(config *rest.Config) (*rest.RESTClient, error) {
 	return rest.RESTClientFor(config)
 }
 
-// follow waits for the CustomResourceDefinition and then runs an informer. Should the definition go away later, the informer
-// keeps trying by itself: its list comes back as soon as the definition does.
+// follow waits for the CustomResourceDefinition, runs an informer until it is gone, and waits again.
 func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
+	for ctx.Err() == nil {
+		if c.awaitDefinition(ctx, client, changed); ctx.Err() == nil {
+			c.inform(ctx, client, changed)
+		}
+	}
+}
+
+// awaitDefinition returns once Headrooms can be listed.
+func (c *Catalogue) awaitDefinition(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
 	logger := klog.FromContext(ctx)
 	backoff := wait.Backoff{Duration: firstProbe, Factor: 2, Cap: lastProbe, Steps: 1 << 30}
 	said := false
@@ -66,11 +74,14 @@ func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed
 		err := client.Get().Resource(resource).VersionedParams(&metav1.ListOptions{Limit: 1}, metav1.ParameterCodec).Do(ctx).Error()
 		switch {
 		case err == nil:
+			c.setMissing(false)
 			return true, nil
 		case apierrors.IsNotFound(err):
-			c.setMissing(true)
 			if !said {
-				logger.Info("Placeholders are open to every pod of higher priority until the CustomResourceDefinition is installed",
+				c.setMissing(true)
+				c.setReady()
+				changed(types.NamespacedName{})
+				logger.Info("No headroom is taken until the CustomResourceDefinition is installed; all pods are scheduled as by kube-scheduler",
 					"definition", "headrooms.headroom.dev")
 				said = true
 			}
@@ -79,12 +90,12 @@ func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed
 		}
 		return false, nil
 	})
-	if ctx.Err() == nil {
-		c.inform(ctx, client, changed)
-	}
 }
 
+// inform runs an informer until the CustomResourceDefinition is gone.
 func (c *Catalogue) inform(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
+	ctx, gone := context.WithCancel(ctx)
+	defer gone()
 	logger := klog.FromContext(ctx)
 	set := func(obj any) {
 		headroom, ok := obj.(*v1alpha1.Headroom)
@@ -99,6 +110,13 @@ func (c *Catalogue) inform(ctx context.Context, client *rest.RESTClient, changed
 	informer := cache.NewSharedIndexInformer(
 		cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything()), &v1alpha1.Headroom{}, 0, nil)
 	_ = informer.SetTransform(trim)
+	_ = informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, reflector *cache.Reflector, err error) {
+		if apierrors.IsNotFound(err) {
+			gone()
+			return
+		}
+		cache.DefaultWatchErrorHandler(ctx, reflector, err)
+	})
 	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: set,
 		UpdateFunc: func(old, updated any) {
@@ -129,7 +147,7 @@ func (c *Catalogue) inform(ctx context.Context, client *rest.RESTClient, changed
 	go func() {
 		select {
 		case <-registration.HasSyncedChecker().Done():
-			c.setMissing(false)
+			c.setReady()
 		case <-ctx.Done():
 		}
 	}()

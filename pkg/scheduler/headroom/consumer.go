@@ -23,8 +23,11 @@ type consumer struct {
 	identity entitlement.Consumer
 	request  evictionorder.Resources
 	// admitted says of each Headroom of the inventory what it makes of the pod.
-	admitted []admission
+	admitted admissions
 }
+
+// admissions say of each Headroom of the inventory what it makes of a pod.
+type admissions []admission
 
 // admission is what a Headroom makes of a consumer.
 type admission int8
@@ -50,7 +53,7 @@ func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
 	}
 	c := &consumer{pod: pod, priority: corev1helpers.PodPriority(pod), identity: identityOf(p.handle, pod)}
 	var some bool
-	c.admitted, some = admissions(inv.Headrooms(), &c.identity)
+	c.admitted, some = admissionsOf(inv.Headrooms(), &c.identity)
 	if !some {
 		return c
 	}
@@ -84,8 +87,8 @@ func identityOf(handle fwk.Handle, pod *corev1.Pod) entitlement.Consumer {
 	return identity
 }
 
-func admissions(headrooms []*inventory.Headroom, identity *entitlement.Consumer) (admitted []admission, some bool) {
-	admitted = make([]admission, len(headrooms))
+func admissionsOf(headrooms []*inventory.Headroom, identity *entitlement.Consumer) (admitted admissions, some bool) {
+	admitted = make(admissions, len(headrooms))
 	for i, h := range headrooms {
 		if h.Entry == nil || !h.Entry.Rule.Admits(identity) {
 			continue
@@ -98,16 +101,17 @@ func admissions(headrooms []*inventory.Headroom, identity *entitlement.Consumer)
 	return admitted, some
 }
 
-// may says whether the consumer may take a placeholder.
-func (c *consumer) may(held *inventory.Held) bool {
-	return held.Evidence.Priority < c.priority && c.admission(held) != refused
-}
-
-func (c *consumer) admission(held *inventory.Held) admission {
-	if held.Evidence.Headroom < len(c.admitted) {
-		return c.admitted[held.Evidence.Headroom]
+// to says what the Headroom of a placeholder makes of the pod.
+func (a admissions) to(held *inventory.Held) admission {
+	if held.Evidence.Headroom < len(a) {
+		return a[held.Evidence.Headroom]
 	}
 	return refused
+}
+
+// may says whether the consumer may take a placeholder.
+func (c *consumer) may(held *inventory.Held) bool {
+	return held.Evidence.Priority < c.priority && c.admitted.to(held) != refused
 }
 
 // takeable appends to dst[:0] the evidence about the placeholders on a node that the consumer may take.
@@ -117,7 +121,7 @@ func (c *consumer) takeable(dst []evictionorder.Placeholder, node *inventory.Nod
 		held := &node.Held[i]
 		if c.may(held) {
 			dst = append(dst, held.Evidence)
-			dst[len(dst)-1].NamesConsumer = c.admission(held) == named
+			dst[len(dst)-1].NamesConsumer = c.admitted.to(held) == named
 		}
 	}
 	return dst

@@ -18,8 +18,9 @@ type cycle struct {
 	swap *swap
 	// trial is set while PreFilter asks the Filter plugins about nodes: it returns the placeholders to leave out of a node.
 	trial func(node string) []*corev1.Pod
-	// preempting is set once PostFilter runs: from then on Filter answers dry runs of preemption.
-	preempting bool
+	// preempting is set once PostFilter runs: from then on Filter answers dry runs of preemption. It says of each Headroom of the
+	// inventory what it makes of the pod.
+	preempting admissions
 }
 
 // Clone returns the cycle itself: it does not depend on the pods that dry runs add and remove.

@@ -269,14 +269,31 @@ func TestMessageOfAMiss(t *testing.T) {
 func TestDryRunsOfPreemptionGainNothingFromForeignPlaceholders(t *testing.T) {
 	web := hr("web", "1")
 	web.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
-	f := newFixture(t, cluster{
-		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(web, 0, "a").Obj()},
-		headrooms: []*v1alpha1.Headroom{web},
-	})
-	pod := wants("1").Obj()
-	c, state := f.decided(t, pod)
-	c.preempting = true
-	without := f.nodes[0].Snapshot()
-	require.NoError(t, without.RemovePod(klog.Background(), f.nodes[0].GetPods()[0].GetPod()))
-	require.False(t, f.Filter(context.Background(), state, pod, without).IsSuccess())
+	for name, tc := range map[string]struct {
+		headrooms []*v1alpha1.Headroom
+		app       string
+		want      bool
+	}{
+		"of a Headroom that does not admit the pod": {headrooms: []*v1alpha1.Headroom{web}, app: "db"},
+		"of a Headroom that is not known yet":       {app: "web"},
+		"but of one that does":                      {headrooms: []*v1alpha1.Headroom{web}, app: "web", want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(web, 0, "a").Obj()},
+				headrooms: tc.headrooms, unknown: true,
+			})
+			pod := wants("1").Label("app", tc.app).Obj()
+			state := framework.NewCycleState()
+			_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
+			require.True(t, status.IsSuccess())
+			cycleOf(state).swap = nil // as if other plugins had rejected the node
+			_, status = f.PostFilter(t.Context(), state, pod, framework.NewDefaultNodeToStatus())
+			require.True(t, status.IsRejected())
+
+			without := f.nodes[0].Snapshot()
+			require.NoError(t, without.RemovePod(klog.Background(), f.nodes[0].GetPods()[0].GetPod()))
+			require.Equal(t, tc.want, f.Filter(t.Context(), state, pod, without).IsSuccess())
+		})
+	}
 }

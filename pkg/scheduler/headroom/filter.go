@@ -17,8 +17,8 @@ func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.P
 	if victims := c.leftOut(info.Node().Name); len(victims) > 0 {
 		return p.fit.Filter(ctx, state, pod, without(info, victims))
 	}
-	if c.preempting && c.consumer != nil {
-		return p.fit.Filter(ctx, state, pod, p.withForeign(c.consumer, info))
+	if c.preempting != nil {
+		return p.fit.Filter(ctx, state, pod, p.withForeign(c.preempting, info))
 	}
 	return p.fit.Filter(ctx, state, pod, info)
 }

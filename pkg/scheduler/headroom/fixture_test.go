@@ -41,9 +41,12 @@ type fixture struct {
 
 // cluster is what a fixture is made of.
 type cluster struct {
-	nodes     []*corev1.Node
-	pods      []*corev1.Pod
+	nodes []*corev1.Node
+	pods  []*corev1.Pod
+	// headrooms, where they are not open to all.
 	headrooms []*v1alpha1.Headroom
+	// unknown leaves out what headrooms does not name.
+	unknown bool
 	// others are more objects of the API server, for example namespaces.
 	others []runtime.Object
 	// pending are pods that exist but are on no node.
@@ -84,12 +87,23 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 			require.NoError(tb, factory.Core().V1().Namespaces().Informer().GetStore().Add(namespace))
 		}
 	}
-	for _, h := range c.headrooms {
+	for _, h := range append(c.ownersOfPlaceholders(), c.headrooms...) {
 		require.NoError(tb, f.shared.catalogue.Set(h))
 	}
 	f.nodes, err = f.snapshot.NodeInfos().List()
 	require.NoError(tb, err)
 	return f
+}
+
+// ownersOfPlaceholders returns a Headroom that is open to all for each that placeholders name.
+func (c *cluster) ownersOfPlaceholders() []*v1alpha1.Headroom {
+	var owners []*v1alpha1.Headroom
+	for _, pod := range c.pods {
+		if name := pod.Labels[v1alpha1.LabelHeadroom]; name != "" && !c.unknown {
+			owners = append(owners, hr(name, "1"))
+		}
+	}
+	return owners
 }
 
 // profile returns kube-scheduler's default profile with the plugin in it, its arguments at their defaults but for one change.

@@ -40,16 +40,17 @@ func (m *misses) forget(uid types.UID) {
 	delete(m.pods, uid)
 }
 
-// retry makes the scheduler try waiting pods again that a Headroom, which has just changed, admits. Changes of Headrooms are not
+// retry makes the scheduler try waiting pods again that a Headroom, which has just changed, admits, and all of them if there can be no
+// Headrooms any more. Changes of Headrooms are not
 // among the events that the scheduler's queue knows, as their definition need not be installed.
 func (m *misses) retry(ctx context.Context, handle fwk.Handle, known *catalogue.Catalogue, changed types.NamespacedName) {
-	entry := known.Get(changed)
-	if entry == nil {
+	entry, none := known.Get(changed), known.Missing()
+	if entry == nil && !none {
 		return
 	}
 	again := map[string]*corev1.Pod{}
 	for _, pod := range m.waiting() {
-		if identity := identityOf(handle, pod); entry.Rule.Admits(&identity) {
+		if identity := identityOf(handle, pod); none || entry.Rule.Admits(&identity) {
 			again[pod.Namespace+"/"+pod.Name] = pod
 		}
 	}

@@ -30,7 +30,10 @@ func (p *Plugin) PostFilter(
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
 	// From here on DefaultPreemption may run its trials: see Filter.
-	defer func() { c.preempting = true }()
+	defer func() {
+		identity := identityOf(p.handle, pod)
+		c.preempting, _ = admissionsOf(p.shared.inventory.Headrooms(), &identity)
+	}()
 	reason, message := p.miss(c, pod)
 	if message == "" {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
