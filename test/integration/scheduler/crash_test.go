@@ -37,7 +37,7 @@ func TestP9CrashSafe(t *testing.T) {
 			units := w.hold(t, "n0", "n0", "n1", "n1")
 			faults, crashed := schedulerharness.NewFaults(), make(chan struct{})
 			faults.Inject(crashAt(faults, crashed, c.at, c.nth, c.sent))
-			doomed := w.startConfigured(t, second(t), faults)
+			doomed := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 			w.CreatePods(t, consumer("web", cpu("2")).Obj())
 			<-crashed
 			doomed.Kill()

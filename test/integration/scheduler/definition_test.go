@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
 // Without the CustomResourceDefinition nobody can say whom a placeholder admits. None can be made then, but some may be left over.
@@ -15,7 +16,7 @@ func TestWithoutTheDefinitionTheSchedulerWorksAndTakesNoHeadroom(t *testing.T) {
 	w.nodes(t, cpu("2"), "a")
 	leftOver := w.hold(t, "n0")
 	w.DeleteDefinition(t)
-	w.startConfigured(t, withoutDefaultPreemption(second(t)), nil)
+	w.StartHeadroom(t, withoutDefaultPreemption(schedulerharness.SecondScheduler(t)), nil)
 
 	w.CreatePods(t, consumer("fits", cpu("1")).Obj())
 	w.WaitBound(t, "fits")

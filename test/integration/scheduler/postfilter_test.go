@@ -11,6 +11,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
 // avoidingPlaceholders builds a consumer of one core that must not be on a node with placeholders of the Headroom spare.
@@ -37,7 +38,7 @@ func TestAPlaceholderThatBlocksByAffinityStaysIfTheConsumerMayNotTakeIt(t *testi
 	w.nodes(t, cpu("4"), "a")
 	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Consumers(onlyFor("db")).Obj())
 	units := w.fill(t, spare, "n0")
-	w.startConfigured(t, withoutDefaultPreemption(second(t)), nil)
+	w.StartHeadroom(t, withoutDefaultPreemption(schedulerharness.SecondScheduler(t)), nil)
 	w.CreatePods(t, avoidingPlaceholders("web"))
 
 	w.WaitUnschedulable(t, "web")
@@ -73,8 +74,8 @@ func TestAPlaceholderNeverTakesAnother(t *testing.T) {
 	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
 	vip := w.CreateHeadroom(t, builders.Headroom("vip", cpu("1")).Obj())
 	units := w.fill(t, spare, "n0")
-	w.startConfigured(t, withoutDefaultPreemption(second(t)), nil)
-	pending := builders.Placeholder(vip, 0).Priority(-1).SchedulerName(headroomScheduler).Obj()
+	w.StartHeadroom(t, withoutDefaultPreemption(schedulerharness.SecondScheduler(t)), nil)
+	pending := builders.Placeholder(vip, 0).Priority(-1).SchedulerName(schedulerharness.HeadroomScheduler).Obj()
 	w.CreatePods(t, pending)
 
 	w.WaitUnschedulable(t, pending.Name)

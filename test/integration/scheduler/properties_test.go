@@ -41,7 +41,7 @@ func TestP1OnlyPlaceholders(t *testing.T) {
 		w.place(t, builders.Consumer("ordinary", cpu("1")).Priority(-100).Node("n0")),
 	}
 	faults := schedulerharness.NewFaults()
-	w.startConfigured(t, withoutDefaultPreemption(second(t)), faults)
+	w.StartHeadroom(t, withoutDefaultPreemption(schedulerharness.SecondScheduler(t)), faults)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 
 	w.WaitUnschedulable(t, "web")
@@ -63,7 +63,7 @@ func TestP2NoNeedlessEviction(t *testing.T) {
 		}
 	}
 	faults := schedulerharness.NewFaults()
-	w.startConfigured(t, second(t), faults)
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 
 	require.Equal(t, fmt.Sprintf("n%03d", free), w.WaitBound(t, "web")["web"])
@@ -193,7 +193,7 @@ func TestP10Transparent(t *testing.T) {
 	// The same pods onto the same free room, by stock kube-scheduler and by the profile with the plugin. The nodes differ in size, so that
 	// scores rarely tie, and placeholders are around that nobody needs.
 	placements := map[string]map[string]int{}
-	for _, schedulerName := range []string{corev1.DefaultSchedulerName, headroomScheduler} {
+	for _, schedulerName := range []string{corev1.DefaultSchedulerName, schedulerharness.HeadroomScheduler} {
 		t.Run(schedulerName, func(t *testing.T) {
 			w := newWorld(t)
 			for i, size := range []string{"7", "11", "13", "17"} {
@@ -201,7 +201,7 @@ func TestP10Transparent(t *testing.T) {
 				w.CreateNodes(t, builders.Node(name, "a", builders.Resources{"cpu": size, "memory": size + "Gi"}).Obj())
 			}
 			units := w.hold(t, "n0", "n1", "n2", "n3")
-			w.startConfigured(t, both(t), nil)
+			w.StartHeadroom(t, schedulerharness.MainScheduler(t), nil)
 			counts, pods := map[string]int{}, []string{}
 			for i := range 20 {
 				name := fmt.Sprintf("web-%d", i)
@@ -214,7 +214,7 @@ func TestP10Transparent(t *testing.T) {
 			w.requireOneAttempt(t, pods...)
 		})
 	}
-	require.Equal(t, placements[corev1.DefaultSchedulerName], placements[headroomScheduler])
+	require.Equal(t, placements[corev1.DefaultSchedulerName], placements[schedulerharness.HeadroomScheduler])
 }
 
 // repeat returns each of the values that many times.

@@ -26,7 +26,7 @@ func TestABurstOf200PodsTakes200PlaceholdersWithoutOneFailedAttempt(t *testing.T
 		w.place(t, builders.Placeholder(spare, i).Node(nodes[i%len(nodes)]))
 	}
 	faults := schedulerharness.NewFaults()
-	w.startConfigured(t, second(t), faults)
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 	var pods []string
 	for i := range 200 {
 		name := fmt.Sprintf("web-%d", i)
@@ -39,6 +39,23 @@ func TestABurstOf200PodsTakes200PlaceholdersWithoutOneFailedAttempt(t *testing.T
 	require.Len(t, evictionsOf(faults), 200, "one delete a placeholder")
 	require.LessOrEqual(t, len(faults.Writes()), 3*200, "a delete, a bind and at most one write more for each swap")
 	w.requireOneAttempt(t, pods...)
+}
+
+func TestConsumersTakeRoomWhereTheHeadroomLeavesTheMost(t *testing.T) {
+	w := newWorld(t)
+	w.CreateNodes(t, builders.Node("a1", "a", cpu("2")).Obj(), builders.Node("a2", "a", cpu("2")).Obj(), builders.Node("b1", "b", cpu("2")).Obj())
+	web := w.CreateHeadroom(t, builders.Headroom("web", cpu("2")).Obj())
+	w.fill(t, web, "a1", "a2", "b1")
+	w.startPlugin(t)
+
+	w.CreatePods(t, consumer("first", cpu("2")).Obj())
+	require.Equal(t, map[string]string{"first": "a1"}, w.WaitBound(t, "first"), "zone a has two units, and a1 comes before a2")
+	require.NotContains(t, w.Pods(t), "web-headroom-0")
+	w.CreatePods(t, consumer("second", cpu("1")).Obj(), consumer("third", cpu("1")).Obj())
+	nodes := w.WaitBound(t, "second", "third")
+	require.Contains(t, w.Pods(t), map[string]string{"a2": "web-headroom-2", "b1": "web-headroom-1"}[nodes["third"]],
+		"the third pod takes the room that the second left")
+	w.requireOneAttempt(t, "first", "second", "third")
 }
 
 func TestAConsumerLargerThanOnePlaceholderTakesSeveral(t *testing.T) {
@@ -161,7 +178,7 @@ func TestAVictimThatSomebodyElseDeletesMeanwhileIsNoFailure(t *testing.T) {
 			return w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), name, *metav1.NewDeleteOptions(0))
 		}}
 	})
-	w.startConfigured(t, second(t), faults)
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 
 	w.WaitBound(t, "web")
@@ -189,7 +206,7 @@ func TestADeleteThatIsRefusedDelaysTheConsumerAndHarmsNobody(t *testing.T) {
 		refused <- struct{}{}
 		return refuse()
 	})
-	w.startConfigured(t, second(t), faults)
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 	<-refused
 	<-refused // it is tried again
@@ -212,7 +229,7 @@ func TestABindThatIsRefusedCostsOnePlaceholderAndNoMore(t *testing.T) {
 		refused++
 		return refuse()
 	})
-	w.startConfigured(t, second(t), faults)
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 
 	w.WaitBound(t, "web")
@@ -233,7 +250,7 @@ func TestAConsumerThatIsDeletedInMidSwapHoldsNothing(t *testing.T) {
 			return w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), "first", *metav1.NewDeleteOptions(0))
 		}}
 	})
-	w.startConfigured(t, second(t), faults)
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 	w.CreatePods(t, consumer("first", cpu("1")).Obj())
 	w.WaitGone(t, "first")
 	w.CreatePods(t, consumer("second", cpu("1")).Obj())
@@ -246,8 +263,8 @@ func TestTwoProfilesInOneSchedulerShareOneView(t *testing.T) {
 	w.nodes(t, cpu("4"), "a", "b")
 	units := w.hold(t, repeat(3, "n0", "n1")...)
 	faults := schedulerharness.NewFaults()
-	cfg := withoutDefaultPreemption(both(t))
-	w.startConfigured(t, cfg, faults)
+	cfg := withoutDefaultPreemption(schedulerharness.MainScheduler(t))
+	w.StartHeadroom(t, cfg, faults)
 	// Two pods' worth of free room, six units of headroom: ten pods of each profile compete for them.
 	for i := range 10 {
 		w.CreatePods(t,

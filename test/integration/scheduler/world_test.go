@@ -5,7 +5,6 @@ package scheduler
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,22 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/kubernetes/pkg/scheduler/apis/config"
-	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
-	_ "github.com/headroom-dev/headroom/api/config/scheme"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
-	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/observer"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
 func TestMain(m *testing.M) { schedulerharness.Main(m, schedulerharness.Options{}) }
-
-// headroomScheduler is the name of the profile with the plugin, in both configurations that the manifests ship.
-const headroomScheduler = "headroom-scheduler"
 
 // cpu is short for a request of CPU.
 func cpu(quantity string) builders.Resources { return builders.Resources{corev1.ResourceCPU: quantity} }
@@ -90,32 +82,15 @@ func (w *world) requireOneAttempt(t *testing.T, names ...string) {
 	}
 }
 
-// second is the configuration of deployment B as it is shipped, both the one of deployment C.
-func second(t *testing.T) *config.KubeSchedulerConfiguration { return shipped(t, "second-scheduler") }
-func both(t *testing.T) *config.KubeSchedulerConfiguration   { return shipped(t, "main-scheduler") }
-
-func shipped(t *testing.T, deployment string) *config.KubeSchedulerConfiguration {
-	t.Helper()
-	return schedulerharness.LoadConfig(t, filepath.Join(
-		schedulerharness.RepositoryRoot(), "manifests", "scheduler", deployment, "scheduler-config.yaml"))
-}
-
 // startPlugin starts a scheduler with the plugin, deployment B.
-func (w *world) startPlugin(t *testing.T) *schedulerharness.Scheduler {
+func (w *world) startPlugin(t *testing.T) {
 	t.Helper()
-	return w.startConfigured(t, second(t), nil)
-}
-
-func (w *world) startConfigured(t *testing.T, cfg *config.KubeSchedulerConfiguration, faults *schedulerharness.Faults) *schedulerharness.Scheduler {
-	t.Helper()
-	return w.StartScheduler(t, schedulerharness.SchedulerOptions{
-		Config: cfg, Faults: faults, Registry: frameworkruntime.Registry{headroom.Name: headroom.New},
-	})
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), nil)
 }
 
 // consumer builds a pod for the profile with the plugin.
 func consumer(name string, requests builders.Resources) *st.PodWrapper {
-	return builders.Consumer(name, requests).SchedulerName(headroomScheduler)
+	return builders.Consumer(name, requests).SchedulerName(schedulerharness.HeadroomScheduler)
 }
 
 // onlyFor admits the pods of one app.

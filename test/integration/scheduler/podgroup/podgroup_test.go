@@ -5,18 +5,14 @@ package podgroup
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
-	_ "github.com/headroom-dev/headroom/api/config/scheme"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
-	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/observer"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
@@ -45,7 +41,7 @@ func TestP11AllOrNothing(t *testing.T) {
 			cluster := schedulerharness.New(t)
 			units := prepare(t, cluster, c.units)
 			observer.Require(t, cluster.Config, observer.Rules{IgnoreBind: isPlaceholder})
-			start(t, cluster)
+			cluster.StartHeadroom(t, schedulerharness.SecondScheduler(t), nil)
 
 			createGroup(t, cluster, "web-0", "web-1", "web-2")
 
@@ -81,14 +77,6 @@ func prepare(t *testing.T, cluster *schedulerharness.Cluster, count int) []strin
 	return units
 }
 
-func start(t *testing.T, cluster *schedulerharness.Cluster) {
-	t.Helper()
-	file := filepath.Join(schedulerharness.RepositoryRoot(), "manifests", "scheduler", "second-scheduler", "scheduler-config.yaml")
-	cluster.StartScheduler(t, schedulerharness.SchedulerOptions{
-		Config: schedulerharness.LoadConfig(t, file), Registry: frameworkruntime.Registry{headroom.Name: headroom.New},
-	})
-}
-
 // createGroup creates a gang of the pods: all of them at once or none.
 func createGroup(t *testing.T, cluster *schedulerharness.Cluster, names ...string) {
 	t.Helper()
@@ -96,7 +84,7 @@ func createGroup(t *testing.T, cluster *schedulerharness.Cluster, names ...strin
 	_, err := cluster.Client.SchedulingV1beta1().PodGroups(cluster.Namespace).Create(t.Context(), group, metav1.CreateOptions{})
 	require.NoError(t, err)
 	for _, name := range names {
-		cluster.CreatePods(t, builders.Consumer(name, oneCPU).SchedulerName("headroom-scheduler").PodGroupName("gang").Obj())
+		cluster.CreatePods(t, builders.Consumer(name, oneCPU).SchedulerName(schedulerharness.HeadroomScheduler).PodGroupName("gang").Obj())
 	}
 }
 
