@@ -232,6 +232,22 @@ func TestAnUnparsableAnnotationIsWarnedAboutOnce(t *testing.T) {
 	require.Len(t, f.events.Events, 2, "another pod, as far as is known")
 }
 
+func TestTheLastPlaceholderIsSharedWhileItGoes(t *testing.T) {
+	open := hr("open", "2")
+	last := unit(open, 0, "a").Obj()
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("2")).Obj()}, pods: []*corev1.Pod{last}})
+	first := wants("1").Obj()
+	c, state := f.decided(t, first)
+	require.NotNil(t, c.swap)
+	require.True(t, f.Reserve(t.Context(), state, first, "a").IsSuccess())
+	// It is deleted, and the informer knows. The snapshot is older.
+	require.NoError(t, f.handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore().Delete(last))
+
+	c, _ = f.decided(t, wants("1").Name("second").UID("second").Obj())
+	require.NotNil(t, c.swap)
+	require.Equal(t, []string{last.Name}, names(c.swap.victims))
+}
+
 func TestMessageOfAMiss(t *testing.T) {
 	web := hr("web", "1")
 	web.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
@@ -279,11 +295,11 @@ func TestDryRunsOfPreemptionGainNothingFromForeignPlaceholders(t *testing.T) {
 		"but of one that does":                      {headrooms: []*v1alpha1.Headroom{web}, app: "web", want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			pod := wants("1").Label("app", tc.app).Obj()
 			f := newFixture(t, cluster{
 				nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(web, 0, "a").Obj()},
-				headrooms: tc.headrooms, unknown: true,
+				headrooms: tc.headrooms, unknown: true, pending: []*corev1.Pod{pod},
 			})
-			pod := wants("1").Label("app", tc.app).Obj()
 			state := framework.NewCycleState()
 			_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
 			require.True(t, status.IsSuccess())

@@ -89,10 +89,10 @@ func (s *shared) index(factory informers.SharedInformerFactory) error {
 	return nil
 }
 
-// placeholdersExist says whether there may be placeholders. The informer's cache is never behind the scheduler's snapshot, which
-// follows it.
+// placeholdersExist says whether there may be placeholders in the scheduler's snapshot. That follows the informer's cache: what is new
+// is there first. What is gone is in the snapshot a little longer, and until then pods may share the room that it was promised for.
 func (s *shared) placeholdersExist() bool {
-	return len(s.pods.ListIndexFuncValues(labelled)) > 0
+	return len(s.pods.ListIndexFuncValues(labelled)) > 0 || s.inventory.Placeholders() > 0
 }
 
 // listen notes pods that are gone and DaemonSets that come.
