@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,6 +49,48 @@ func TestP9CrashSafe(t *testing.T) {
 			node := w.WaitBound(t, "web")["web"]
 			require.NotEmpty(t, node)
 			require.Len(t, w.remaining(t, units), 2, "one node's placeholders made the room, the other's stay")
+			w.judge(t)
+		})
+	}
+}
+
+// TestP9CrashSafeInPreemption kills the scheduler at each step of what PostFilter does for a consumer that no swap can serve.
+func TestP9CrashSafeInPreemption(t *testing.T) {
+	marks := func(r schedulerharness.Request) bool {
+		return r.Method == http.MethodPatch && strings.Contains(r.Path, "/pods/spare-")
+	}
+	nominations := func(r schedulerharness.Request) bool {
+		return r.Method == http.MethodPatch && strings.Contains(r.Path, "/pods/web/")
+	}
+	evictions := func(r schedulerharness.Request) bool { return r.IsEviction() }
+	cases := []struct {
+		name string
+		at   func(schedulerharness.Request) bool
+		sent bool
+	}{
+		{"before the nomination", nominations, false},
+		{"after the nomination, its answer lost", nominations, true},
+		{"before the placeholder is marked", marks, false},
+		{"after the placeholder is marked, the answer lost", marks, true},
+		{"before the eviction", evictions, false},
+		{"after the eviction, its answer lost", evictions, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.nodes(t, cpu("4"), "a", "b")
+			units := w.hold(t, "n0", "n1")
+			faults, crashed := schedulerharness.NewFaults(), make(chan struct{})
+			faults.Inject(crashAt(faults, crashed, c.at, 1, c.sent))
+			doomed := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
+			w.CreatePods(t, avoidingPlaceholders("web"))
+			<-crashed
+			doomed.Kill()
+
+			w.startPlugin(t)
+
+			w.WaitBound(t, "web")
+			require.Len(t, w.remaining(t, units), 1, "one node was cleared, and no other")
 			w.judge(t)
 		})
 	}

@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
@@ -62,9 +64,83 @@ func TestAPlaceholderWithAGracePeriodIsWaitedFor(t *testing.T) {
 	})
 	if w.Pod(t, unit) != nil {
 		require.Empty(t, w.Pod(t, "web").Spec.NodeName, "not bound while the room is held")
-		require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), unit, *metav1.NewDeleteOptions(0)))
+		w.remove(t, unit)
 	}
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	w.requireOneAttempt(t, "web")
+}
+
+func TestAStaleNominationIsCleared(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("4"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	unit := w.place(t, builders.Placeholder(spare, 0).Node("n0").TerminationGracePeriodSeconds(30))
+	scheduler := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), nil)
+	w.CreatePods(t, avoidingPlaceholders("web"))
+	w.waitNominated(t, "web", "n0")
+
+	// Nothing can come of it: the node is cordoned before the placeholder has left. An autoscaler leaves a pod with a nomination alone.
+	node, err := w.Client.CoreV1().Nodes().Get(t.Context(), "n0", metav1.GetOptions{})
+	require.NoError(t, err)
+	node.Spec.Unschedulable = true
+	_, err = w.Client.CoreV1().Nodes().Update(t.Context(), node, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	w.Eventually(t, "waiting for the scheduler to see the cordon", func(context.Context) string {
+		if scheduler.Cache.Dump().Nodes["n0"].Node().Spec.Unschedulable {
+			return ""
+		}
+		return "it does not yet"
+	})
+	w.remove(t, unit)
+
+	w.waitNominated(t, "web", "")
+	require.Empty(t, w.Pod(t, "web").Spec.NodeName)
+}
+
+func TestWithSwapsOffPlaceholdersArePreempted(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a", "a", "b")
+	units := w.hold(t, "n0", "n1", "n2")
+	cfg := schedulerharness.SecondScheduler(t)
+	for _, plugin := range cfg.Profiles[0].PluginConfig {
+		if args, ok := plugin.Args.(*config.HeadroomArgs); ok {
+			args.Swap = false
+		}
+	}
+	w.StartHeadroom(t, cfg, nil)
+	w.CreatePods(t, consumer("web", cpu("1")).Obj())
+
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"], "by the same rules: zone a has two units, and n0 comes before n1")
+	require.Equal(t, units[1:], w.remaining(t, units))
+	require.True(t, w.everUnschedulable(t, "web"), "it takes a second attempt")
+}
+
+func TestAPlaceholderOfADaemonSetIsTaken(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a")
+	reserve := builders.Headroom("reserve", cpu("1")).Obj()
+	reserve.Spec.Placement, reserve.Spec.Replicas = v1alpha1.PlacementPerNode, nil
+	w.CreateHeadroom(t, reserve)
+	labels := map[string]string{v1alpha1.LabelHeadroom: reserve.Name}
+	set := &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Name: reserve.Name, Labels: labels, OwnerReferences: []metav1.OwnerReference{
+			*metav1.NewControllerRef(reserve, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom)),
+		}},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: builders.Placeholder(reserve, 0).Obj().Spec},
+		},
+	}
+	set, err := w.Client.AppsV1().DaemonSets(w.Namespace).Create(t.Context(), set, metav1.CreateOptions{})
+	require.NoError(t, err)
+	unit := builders.Placeholder(reserve, 0).Node("n0")
+	unit.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+	name := w.place(t, unit)
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("1")).Obj())
+
+	w.WaitBound(t, "web")
+	require.Empty(t, w.remaining(t, []string{name}))
 	w.requireOneAttempt(t, "web")
 }
 

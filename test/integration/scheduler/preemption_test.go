@@ -48,6 +48,11 @@ func TestPreemptionStaysOrdinaryWhereNoHeadroomHelps(t *testing.T) {
 			pods:     []*st.PodWrapper{ordinary("a", "n0", "1", 1), ordinary("b", "n0", "1", 2), ordinary("c", "n1", "2", 100)},
 			consumer: consumer("web", cpu("1")).Priority(100), wantNode: "n0", wantGone: []string{"a"},
 		},
+		{
+			name:     "a pod goes that the consumer must not be beside",
+			pods:     []*st.PodWrapper{ordinary("beside", "n0", "1", 1).Label("app", "db"), ordinary("full", "n1", "2", 200)},
+			consumer: notBeside("db", consumer("web", cpu("1")).Priority(100)), wantNode: "n0", wantGone: []string{"beside"},
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -70,6 +75,38 @@ func TestPreemptionStaysOrdinaryWhereNoHeadroomHelps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// notBeside keeps a pod off nodes with pods of the app.
+func notBeside(app string, pod *st.PodWrapper) *st.PodWrapper {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
+	return pod.PodAntiAffinity(corev1.LabelHostname, selector, st.PodAntiAffinityWithRequiredReq)
+}
+
+func TestPreemptionSparesPodsOfEqualPriority(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("2"), "a")
+	equal := w.place(t, ordinary("equal", "n0", "2", 100))
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("1")).Priority(100).Obj())
+
+	w.WaitUnschedulable(t, "web")
+	require.Equal(t, []string{equal}, w.remaining(t, []string{equal}))
+}
+
+func TestANominatedPodGivesWayToOneOfHigherPriority(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("2"), "a")
+	victim := w.slowVictim(t)
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("2")).Priority(50).Obj())
+	w.waitNominated(t, "web", "n0")
+	w.CreatePods(t, consumer("vip", cpu("2")).Priority(100).Obj())
+	w.waitNominated(t, "vip", "n0")
+	w.remove(t, victim)
+
+	require.Equal(t, "n0", w.WaitBound(t, "vip")["vip"])
+	require.Empty(t, w.Pod(t, "web").Spec.NodeName)
 }
 
 func TestPreemptionIsNotForThoseWhoNeverPreempt(t *testing.T) {
@@ -126,9 +163,8 @@ func TestPreemptionRespectsDisruptionBudgets(t *testing.T) {
 
 func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 	w := newWorld(t)
-	w.letPreempt()
 	w.nodes(t, cpu("2"), "a")
-	victim := w.place(t, ordinary("victim", "n0", "2", 1).TerminationGracePeriodSeconds(30))
+	victim := w.slowVictim(t)
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
 	w.waitNominated(t, "web", "n0")
@@ -137,7 +173,7 @@ func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 	w.CreatePods(t, consumer("late", cpu("2")).Priority(10).Obj())
 	w.WaitUnschedulable(t, "late")
 	require.Empty(t, w.Pod(t, "web").Spec.NodeName)
-	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), victim, *metav1.NewDeleteOptions(0)))
+	w.remove(t, victim)
 
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
 	require.Empty(t, w.Pod(t, "late").Spec.NodeName)
@@ -145,17 +181,16 @@ func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 
 func TestANominatedPodsRoomIsNotSwappedAway(t *testing.T) {
 	w := newWorld(t)
-	w.letPreempt()
 	w.nodes(t, cpu("3"), "a")
 	units := w.hold(t, "n0")
-	victim := w.place(t, ordinary("victim", "n0", "2", 1).TerminationGracePeriodSeconds(30))
+	victim := w.slowVictim(t)
 	w.startPlugin(t)
 	// Needs the ordinary pod's room and the placeholder's.
 	w.CreatePods(t, consumer("web", cpu("3")).Priority(100).Obj())
 	w.waitNominated(t, "web", "n0")
 	w.CreatePods(t, consumer("late", cpu("1")).Priority(10).Obj())
 	w.WaitUnschedulable(t, "late")
-	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), victim, *metav1.NewDeleteOptions(0)))
+	w.remove(t, victim)
 
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
 	require.Empty(t, w.remaining(t, units))

@@ -123,17 +123,19 @@ func TestPlaceholdersOnUnusableNodesAreLeftAlone(t *testing.T) {
 	cases := []struct {
 		name  string
 		spoil func(node *corev1.Node)
+		gone  bool
 	}{
 		{"cordoned", func(node *corev1.Node) {
 			node.Spec.Unschedulable = true
 			node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
-		}},
+		}, false},
 		{"tainted", func(node *corev1.Node) {
 			node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: "example.com/gpu", Effect: corev1.TaintEffectNoSchedule})
-		}},
+		}, false},
 		{"about to go, as an autoscaler marks it", func(node *corev1.Node) {
 			node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule})
-		}},
+		}, false},
+		{"gone, while its pods are still to be cleaned up", func(*corev1.Node) {}, true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -144,6 +146,9 @@ func TestPlaceholdersOnUnusableNodesAreLeftAlone(t *testing.T) {
 			spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
 			onBad := w.fill(t, spare, "bad")
 			onGood := w.fill(t, spare, "good", "good")
+			if c.gone {
+				require.NoError(t, w.Client.CoreV1().Nodes().Delete(t.Context(), "bad", metav1.DeleteOptions{}))
+			}
 			w.startPlugin(t)
 			w.CreatePods(t, consumer("web-0", cpu("1")).Obj(), consumer("web-1", cpu("1")).Obj(), consumer("web-2", cpu("1")).Obj())
 

@@ -71,15 +71,19 @@ func (w *world) judge(t *testing.T) observer.History {
 // requireOneAttempt fails the test if one of the pods ever showed PodScheduled=False. It ends the observation.
 func (w *world) requireOneAttempt(t *testing.T, names ...string) {
 	t.Helper()
-	for _, event := range w.judge(t) {
-		if event.Pod == nil || !slices.Contains(names, event.Pod.Name) {
-			continue
-		}
-		for _, condition := range event.Pod.Status.Conditions {
-			require.False(t, condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse,
-				"P6: pod %s was not bound by its first attempt: %s", event.Pod.Name, condition.Message)
-		}
+	for _, name := range names {
+		require.False(t, w.everUnschedulable(t, name), "P6: pod %s was not bound by its first attempt", name)
 	}
+}
+
+// everUnschedulable says whether a pod ever showed PodScheduled=False. It ends the observation.
+func (w *world) everUnschedulable(t *testing.T, name string) bool {
+	t.Helper()
+	return slices.ContainsFunc(w.judge(t), func(event observer.Event) bool {
+		return event.Pod != nil && event.Pod.Name == name && slices.ContainsFunc(event.Pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+		})
+	})
 }
 
 // startPlugin starts a scheduler with the plugin, deployment B.
@@ -136,6 +140,19 @@ func (w *world) placeholders(t *testing.T, h *v1alpha1.Headroom) int {
 func (w *world) place(t *testing.T, pod *st.PodWrapper) string {
 	t.Helper()
 	return w.CreatePods(t, pod.Annotation(placedByTest, "true").Obj())[0].Name
+}
+
+// remove ends a pod at once, as a kubelet does after its grace period.
+func (w *world) remove(t *testing.T, name string) {
+	t.Helper()
+	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), name, *metav1.NewDeleteOptions(0)))
+}
+
+// slowVictim creates an ordinary pod of two cores on n0 that takes its time to go, and returns its name.
+func (w *world) slowVictim(t *testing.T) string {
+	t.Helper()
+	w.letPreempt()
+	return w.place(t, ordinary("victim", "n0", "2", 1).TerminationGracePeriodSeconds(30))
 }
 
 // nodes creates one node of that size in each zone given, n0, n1, ..., and returns their names.
