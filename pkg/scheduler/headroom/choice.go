@@ -50,6 +50,9 @@ func (ch *choice) measure(anchors *nearness.Anchors) {
 
 // fitsAsItIs says whether the consumer passes every Filter plugin on one of the nodes that have room for it.
 func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
+	if len(ch.trial.extenders) > 0 {
+		return ch.fitsWithExtenders(ctx, free)
+	}
 	for _, i := range free {
 		if ch.memo.nodes[i].verdict == suits && len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[i].Name)) == 0 {
 			return true
@@ -94,7 +97,7 @@ func (ch *choice) best(ctx context.Context) (node int, ok bool) {
 			sorted = false
 			continue
 		}
-		if fitting := ch.fitting(ctx, ties); len(fitting) > 0 {
+		if fitting := ch.passingExtenders(ctx, ch.fitting(ctx, ties)); len(fitting) > 0 {
 			return ch.firstOf(ctx, fitting), true
 		}
 		if sorted {

@@ -61,6 +61,9 @@ const (
 
 // fitsNearby looks where room was found last. If most pods need no headroom, this spares them the look at all nodes.
 func (p *Plugin) fitsNearby(ctx context.Context, t *trial, nodes []fwk.NodeInfo) bool {
+	if len(t.extenders) > 0 {
+		return false
+	}
 	requests := p.requests(t.pod)
 	tried := 0
 	for n := range min(nearby, len(nodes)) {

@@ -52,6 +52,8 @@ type cluster struct {
 	// pending are pods that exist but are on no node.
 	pending []*corev1.Pod
 	change  func(*config.HeadroomArgs)
+	// extenders of the scheduler.
+	extenders []fwk.Extender
 	// signed drops the default spread constraints from the profile, so that plain pods have a signature, as in manifests/scheduler.
 	signed bool
 }
@@ -70,7 +72,7 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 	f.framework, err = frameworkruntime.NewFramework(ctx, registry, profile(tb, c.change, c.signed),
 		frameworkruntime.WithClientSet(client), frameworkruntime.WithInformerFactory(factory),
 		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
-		frameworkruntime.WithPodNominator(f.nominated),
+		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
 		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2))
 	require.NoError(tb, err)
 	for _, plugin := range f.framework.EnqueueExtensions() {

@@ -34,7 +34,7 @@ func (p *Plugin) PreFilter(
 	if !mayPreempt(pod) || !p.shared.placeholdersExist() {
 		return nil, nil
 	}
-	t := &trial{plugin: p, outer: state, pod: pod}
+	t := &trial{plugin: p, outer: state, pod: pod, extenders: p.extendersFor(pod)}
 	if p.fitsNearby(ctx, t, nodes) {
 		return nil, nil
 	}

@@ -19,6 +19,8 @@ type trial struct {
 	plugin *Plugin
 	outer  fwk.CycleState
 	pod    *corev1.Pod
+	// extenders are those that have a say about the pod.
+	extenders []fwk.Extender
 
 	state    *framework.CycleState
 	cycle    *cycle

@@ -1,0 +1,61 @@
+package headroom
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+)
+
+// extendersFor returns the scheduler's extenders that have a say about a pod: none, most often.
+func (p *Plugin) extendersFor(pod *corev1.Pod) []fwk.Extender {
+	return slices.DeleteFunc(slices.Clone(p.handle.Extenders()), func(e fwk.Extender) bool { return !e.IsInterested(pod) })
+}
+
+// fitsWithExtenders says whether one of the nodes that have room for the consumer passes every Filter plugin and every extender.
+func (ch *choice) fitsWithExtenders(ctx context.Context, free []int) bool {
+	if len(free) == 0 || !ch.trial.start(ctx) {
+		return false
+	}
+	ch.trial.cycle.trial = nil
+	var fitting []int
+	for j, fits := range ch.trial.all(ctx, ch.nodes, free) {
+		ch.note(free[j], fits)
+		if fits {
+			fitting = append(fitting, free[j])
+		}
+	}
+	return len(ch.passingExtenders(ctx, fitting)) > 0
+}
+
+// passingExtenders returns those of some nodes that no extender rejects, one call of each extender for all of them. If one fails
+// that must not, none passes: the cycle asks it again, and reports the error.
+func (ch *choice) passingExtenders(ctx context.Context, nodes []int) []int {
+	if len(ch.trial.extenders) == 0 || len(nodes) == 0 {
+		return nodes
+	}
+	infos, indices := make([]fwk.NodeInfo, 0, len(nodes)), make(map[string]int, len(nodes))
+	for _, i := range nodes {
+		infos = append(infos, ch.nodes[i].Info)
+		indices[ch.nodes[i].Name] = i
+	}
+	for _, extender := range ch.trial.extenders {
+		passed, _, _, err := extender.Filter(ch.consumer.pod, infos)
+		switch {
+		case err == nil:
+			infos = passed
+		case !extender.IsIgnorable():
+			klog.FromContext(ctx).V(2).Info("No headroom is taken, as an extender failed", "extender", extender.Name(),
+				"pod", klog.KObj(ch.consumer.pod), "err", err)
+			return nil
+		}
+	}
+	passing := make([]int, 0, len(infos))
+	for _, info := range infos {
+		passing = append(passing, indices[info.Node().Name])
+	}
+	slices.Sort(passing)
+	return passing
+}
