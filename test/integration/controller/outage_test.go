@@ -30,6 +30,13 @@ func TestAPIServerAwayForAMinute(t *testing.T) {
 	require.Less(t, requests.writes()-tried, 50, "it does not spin")
 	requests.away.Store(false)
 
+	// By now client-go looks for the API server every 30 to 60 seconds.
+	e.within(2*time.Minute, "the change that was made meanwhile is seen", func() error {
+		if h := e.get("web"); h.Status.ObservedGeneration != h.Generation {
+			return errNotYet
+		}
+		return nil
+	})
 	e.waitFilled("web", 7)
 	kept := 0
 	for _, pod := range e.pods() {
