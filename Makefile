@@ -57,7 +57,7 @@ test-unit: go ## Run the tests that need no API server.
 # Never from the cache: these start processes, which Go's test cache knows nothing of. One package at a time: each of
 # them keeps a control plane busy.
 .PHONY: test-integration
-test-integration: build $(CONTROL_PLANE) ## Run the tests on the embedded cluster and on the scheduler's own harness.
+test-integration: build $(CONTROL_PLANE) $(TOOLS_DIR)/helm ## Run the tests on the embedded cluster and on the scheduler's own harness.
 	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 30m $(TESTFLAGS) $(WHAT)
 
 ##@ Measure
@@ -89,7 +89,7 @@ update: go $(TOOLS_DIR)/controller-gen ## Regenerate everything that is generate
 	@for script in hack/update-*.sh; do echo "$$script"; TOOLS_DIR=$(TOOLS_DIR) $$script; done
 
 .PHONY: verify
-verify: update $(TOOLS_DIR)/kubectl ## Regenerate, check, and fail if the work tree is not exactly what is committed.
+verify: update $(TOOLS_DIR)/kubectl $(TOOLS_DIR)/helm ## Regenerate, check, and fail if the work tree is not exactly what is committed.
 	@for script in hack/verify-*.sh; do echo "$$script"; TOOLS_DIR=$(TOOLS_DIR) $$script; done
 	@git diff --exit-code || { echo "verify: generated files differ: run 'make update' and commit the result" >&2; exit 1; }
 	@untracked=$$(git status --porcelain); [[ -z $$untracked ]] || { echo "verify: files are not committed: $$untracked" >&2; exit 1; }
