@@ -54,11 +54,11 @@ test: test-unit test-integration ## Run everything a reviewer needs: unit tests,
 test-unit: go ## Run the tests that need no API server.
 	$(GO) test $(TESTFLAGS) ./api/... ./pkg/... ./cmd/... ./hack/...
 
-# Never from the cache: these start processes, which Go's test cache knows nothing of. One package at a time: each of
-# them keeps a control plane busy.
+# Never from the cache: these start processes, which Go's test cache knows nothing of. Two packages at a time: each has a
+# control plane of its own, and spends much of its time waiting for it.
 .PHONY: test-integration
 test-integration: build $(CONTROL_PLANE) $(TOOLS_DIR)/helm ## Run the tests on the embedded cluster and on the scheduler's own harness.
-	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 30m $(TESTFLAGS) $(WHAT)
+	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 2 -timeout 30m $(TESTFLAGS) $(WHAT)
 
 ##@ Measure
 
