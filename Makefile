@@ -11,7 +11,7 @@ include hack/make/tools.mk
 
 TESTFLAGS ?= ##V Extra flags of go test, for example TESTFLAGS='-run TestP2 -v'.
 WHAT ?= ./test/... ##V Packages of test-integration.
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown) ##V The version that the binaries report.
+VERSION ?= ##V The version that the binaries report, for example v0.3.0; by default that of the git commit.
 AUTOSCALER ?= karpenter ##V What adds nodes in make demo: karpenter, or none for fixed nodes.
 DEMO_OUT ?= bin/demo-report ##V Where make demo leaves its report.
 DEMO_FLAGS ?= ##V Extra flags of make demo: bin/demo --help lists them.
@@ -24,7 +24,7 @@ BENCH_NOTE ?= ##V What the report of make bench should say of the machine, for e
 BENCH_FLAGS ?= ##V Extra flags of make bench: -observe judges the history of every workload instead of measuring it.
 BENCH_OUT ?= bin/bench ##V Where make bench leaves its raw output and profiles.
 
-LDFLAGS := -X k8s.io/component-base/version.gitVersion=v0.0.0-$(strip $(VERSION)) -X k8s.io/component-base/version.gitCommit=$(strip $(VERSION))
+export VERSION := $(strip $(VERSION))
 COMMANDS := $(notdir $(wildcard cmd/*))
 
 ##@ Build
@@ -34,7 +34,8 @@ build: go ## Build every binary of the product into bin/.
 	@for command in $(COMMANDS); do \
 	  name=headroom-$$command; [[ $$command == kubectl-* ]] && name=$$command; \
 	  [[ -e bin/$$name ]] || echo "building $$name, up to 3 minutes the first time"; \
-	  $(GO) build -ldflags '$(LDFLAGS)' -o bin/$$name ./cmd/$$command; \
+	  ldflags=$$(hack/version.sh ldflags $$name); \
+	  $(GO) build -ldflags "$$ldflags" -o bin/$$name ./cmd/$$command; \
 	done
 	@$(GO) build -o bin/sandbox ./hack/sandbox
 

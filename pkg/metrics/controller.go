@@ -3,7 +3,6 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/component-base/version"
 )
 
 // Values of the label "stage" of headroom_reconcile_errors_total.
@@ -57,12 +56,7 @@ func NewController(registry prometheus.Registerer) *Controller {
 			Help: "Attempts to create placeholders that the API server refused, by reason of the condition Ready.",
 		}, []string{"reason"}),
 	}
-	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name:        "headroom_controller_build_info",
-		Help:        "Always 1; the labels say which build this is.",
-		ConstLabels: prometheus.Labels{"version": version.Get().GitVersion, "go_version": version.Get().GoVersion},
-	}, func() float64 { return 1 })
-	registry.MustRegister(c.Consumed, c.RefillDuration, c.ReconcileErrors, c.Refused, build)
+	registry.MustRegister(c.Consumed, c.RefillDuration, c.ReconcileErrors, c.Refused, build())
 	return c
 }
 

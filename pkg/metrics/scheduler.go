@@ -103,6 +103,7 @@ var (
 func RegisterScheduler() {
 	registerScheduler.Do(func() {
 		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, swapWaste, misses)
+		legacyregistry.RawMustRegister(build())
 		for _, result := range SwapResults() {
 			swaps.WithLabelValues(string(result))
 		}

@@ -11,12 +11,12 @@ import (
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	"k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
 
+	"github.com/headroom-dev/headroom/pkg/buildinfo"
 	"github.com/headroom-dev/headroom/pkg/controller/config"
 )
 
@@ -64,7 +64,7 @@ func run(ctx context.Context, access *rest.Config, c *config.Config) error {
 	logger := klog.LoggerWithName(klog.Background(), "headroom-controller")
 	ctrllog.SetLogger(logger)
 	ctx = klog.NewContext(ctx, logger)
-	logger.Info("Starting", "version", version.Get().GitVersion, "config", c)
+	logger.Info("Starting", "version", buildinfo.Get().Version, "config", c)
 	mgr, err := NewManager(ctx, access, c, nil)
 	if err != nil {
 		return err

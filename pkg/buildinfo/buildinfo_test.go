@@ -1,0 +1,35 @@
+package buildinfo
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheLinkersFlagsWinOverWhatGoKnows(t *testing.T) {
+	built := &debug.BuildInfo{
+		Main:     debug.Module{Version: "v0.2.0"},
+		Settings: []debug.BuildSetting{{Key: "vcs.time", Value: "today"}, {Key: "vcs.revision", Value: "b0b"}},
+	}
+	for name, tt := range map[string]struct {
+		linked, linkedCommit    string
+		built                   *debug.BuildInfo
+		wantVersion, wantCommit string
+	}{
+		"the linker was told both":            {"v0.3.0", "abc", built, "v0.3.0", "abc"},
+		"the linker was told nothing":         {"", "$Format:%H$", built, "v0.2.0", "b0b"},
+		"the linker knew no commit":           {"v0.3.0", "", built, "v0.3.0", "b0b"},
+		"Go knows nothing of the commit":      {"", "", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "(devel)", "unknown"},
+		"a build without a repository at all": {"v0.3.0", "unknown", &debug.BuildInfo{}, "v0.3.0", "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			info := merge(tt.linked, tt.linkedCommit, tt.built)
+			require.Equal(t, tt.wantVersion, info.Version)
+			require.Equal(t, tt.wantCommit, info.Commit)
+			require.Equal(t, runtime.Version(), info.GoVersion)
+			require.Equal(t, runtime.GOOS+"/"+runtime.GOARCH, info.Platform)
+		})
+	}
+}
