@@ -39,6 +39,10 @@ build: go ## Build every binary of the product into bin/.
 	done
 	@$(GO) build -o bin/sandbox ./hack/sandbox
 
+.PHONY: images
+images: go $(TOOLS_DIR)/ko $(TOOLS_DIR)/scratch-base ## Build the container images for amd64 and arm64 into bin/images/, with SBOMs, and check them.
+	@TOOLS_DIR=$(TOOLS_DIR) hack/images.sh bin/images
+
 .PHONY: tools
 tools: $(TOOLS) ## Build the pinned tools and the control plane into bin/tools/, if their versions changed.
 

@@ -20,14 +20,15 @@ define tool
 $(TOOLS_DIR)/$(1): $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2))
 	@[[ -x $$@ ]] || { rm $$< && $(MAKE) --no-print-directory $$@; }
 $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2)): | go
-	@mkdir -p $(TOOLS_DIR)/.built
+	@mkdir -p $(dir $(TOOLS_DIR)/$(1)) $(dir $(TOOLS_DIR)/.built/$(1))
 	@echo "building $(1) $(call version,$(2),$(3)), about $(5) the first time"
 	@cd hack/tools/$(2) && $(GO) build -ldflags '$(6)' -o $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(4) && mv $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(TOOLS_DIR)/$(1)
 	@touch $$@
 endef
 
-kubernetes_ldflags := -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) \
-  -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION)))
+# kubernetes_ldflags: $(1) version. The programs know by it which release they are.
+kubernetes_ldflags = -X k8s.io/component-base/version.gitVersion=$(1) \
+  -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(1)))
 
 helm_ldflags := -X helm.sh/helm/v4/internal/version.version=$(call version,helm,helm.sh/helm/v4)
 
@@ -35,11 +36,13 @@ $(eval $(call tool,controller-gen,controller-gen,sigs.k8s.io/controller-tools,si
 $(eval $(call tool,golangci-lint,golangci-lint,github.com/golangci/golangci-lint/v2,.,3 minutes))
 $(eval $(call tool,helm,helm,helm.sh/helm/v4,helm.sh/helm/v4/cmd/helm,3 minutes,$(helm_ldflags)))
 $(eval $(call tool,etcd,etcd,go.etcd.io/etcd/server/v3,go.etcd.io/etcd/server/v3,30 seconds))
-$(eval $(call tool,kube-apiserver,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,5 minutes,$(kubernetes_ldflags)))
-$(eval $(call tool,kube-controller-manager,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,2 minutes,$(kubernetes_ldflags)))
-$(eval $(call tool,kubectl,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kubectl,1 minute,$(kubernetes_ldflags)))
+$(eval $(call tool,kube-apiserver,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,5 minutes,$(call kubernetes_ldflags,$(KUBERNETES_VERSION))))
+$(eval $(call tool,kube-controller-manager,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,2 minutes,$(call kubernetes_ldflags,$(KUBERNETES_VERSION))))
+$(eval $(call tool,kubectl,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kubectl,1 minute,$(call kubernetes_ldflags,$(KUBERNETES_VERSION))))
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok,sigs.k8s.io/kwok/cmd/kwok,2 minutes))
 $(eval $(call tool,karpenter,karpenter,sigs.k8s.io/karpenter,sigs.k8s.io/karpenter/kwok,3 minutes))
+$(eval $(call tool,ko,ko,github.com/google/ko,github.com/google/ko,1 minute))
+$(eval $(call tool,scratch-base,ko,github.com/google/go-containerregistry,./scratch-base,5 seconds))
 
 # KWOK plays no kubelet without its Stage files, which its module carries beside the code.
 KWOK_STAGES := $(TOOLS_DIR)/.built/kwok-stages-$(call fingerprint,kwok)
@@ -58,6 +61,17 @@ $(KARPENTER_CRDS): | go
 	@touch $@
 
 CONTROL_PLANE := $(addprefix $(TOOLS_DIR)/,etcd kube-apiserver kube-controller-manager kubectl kwok) $(KWOK_STAGES)
+# The control planes of earlier Kubernetes versions, each in a folder of its own: for test-versions alone. What else a cluster
+# needs comes from CONTROL_PLANE.
+EARLIER := $(sort $(patsubst hack/tools/kubernetes-%,%,$(wildcard hack/tools/kubernetes-*)))
+# earlier: $(1) minor version, $(2) version.
+define earlier
+$(call tool,$(1)/kube-apiserver,kubernetes-$(1),k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,5 minutes,$(call kubernetes_ldflags,$(2)))
+$(call tool,$(1)/kube-controller-manager,kubernetes-$(1),k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,2 minutes,$(call kubernetes_ldflags,$(2)))
+endef
+$(foreach minor,$(EARLIER),$(eval $(call earlier,$(minor),$(call version,kubernetes-$(minor),k8s.io/kubernetes))))
+earlier_control_plane = $(addprefix $(TOOLS_DIR)/$(1)/,kube-apiserver kube-controller-manager)
+
 # What the demo and the end-to-end tests need beyond the control plane.
 AUTOSCALER_TOOLS := $(TOOLS_DIR)/karpenter $(KARPENTER_CRDS)
 TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,controller-gen golangci-lint helm)

@@ -41,7 +41,9 @@ func TestBothBinariesTellWhichBuildTheyAre(t *testing.T) {
 		"headroom-scheduler": {
 			wantVersion: kubernetesVersion(t) + "+headroom." + strings.ReplaceAll(controller, "+", "."),
 			run: func(c *cluster.Cluster, port string) error {
-				_, err := c.RunHeadroomScheduler(t.Context(), cluster.SecondScheduler, "--bind-address=127.0.0.1", "--secure-port="+port)
+				// Outside of a pod it does not know whom to ask who a token belongs to.
+				_, err := c.RunHeadroomScheduler(t.Context(), cluster.SecondScheduler, "--bind-address=127.0.0.1", "--secure-port="+port,
+					"--authorization-always-allow-paths=/metrics")
 				return err
 			},
 			wantMetric: `kubernetes_build_info\{.*git_version="` + regexp.QuoteMeta(kubernetesVersion(t)) + `\+headroom\.v[^"]+".*\} 1`,
