@@ -15,6 +15,7 @@ VERSION ?= ##V The version that the binaries report, for example v0.3.0; by defa
 AUTOSCALER ?= karpenter ##V What adds nodes in make demo: karpenter, or none for fixed nodes.
 DEMO_OUT ?= bin/demo-report ##V Where make demo leaves its report.
 DEMO_FLAGS ?= ##V Extra flags of make demo: bin/demo --help lists them.
+KUBERNETES_VERSIONS ?= $(EARLIER) ##V Kubernetes versions of make test-versions, for example '1.36 1.35'.
 SANDBOX_FLAGS ?= --nodes 12 --zones 3 ##V Flags of make sandbox.
 BENCH_NODES ?= 500|1000 ##V Sizes of cluster of make bench: a pattern over 10, 100, 500, 1000 and 5000.
 BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the names in test/perf/scheduling/scenarios.
@@ -64,6 +65,11 @@ test-unit: go ## Run the tests that need no API server.
 .PHONY: test-integration
 test-integration: build $(CONTROL_PLANE) $(TOOLS_DIR)/helm ## Run the tests on the embedded cluster and on the scheduler's own harness.
 	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 2 -timeout 30m $(TESTFLAGS) $(WHAT)
+
+.PHONY: test-versions
+test-versions: build $(CONTROL_PLANE) $(foreach minor,$(KUBERNETES_VERSIONS),$(call earlier_control_plane,$(minor))) ## Run the same binaries on API servers of earlier Kubernetes versions (half an hour to build).
+	HEADROOM_TOOLS=$(TOOLS_DIR) HEADROOM_TEST_VERSIONS='$(strip $(KUBERNETES_VERSIONS))' \
+	  $(GO) test -tags versions -count=1 -timeout 60m $(TESTFLAGS) ./test/versions/
 
 ##@ Measure
 

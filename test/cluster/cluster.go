@@ -34,6 +34,8 @@ type Options struct {
 	Port int
 	// Tools is the folder with the binaries. Default: what FindTools finds.
 	Tools string
+	// ControlPlane is a folder with kube-apiserver and kube-controller-manager of another Kubernetes version. Default: Tools.
+	ControlPlane string
 	// LogDir is a folder for the log files, which stays. Default: the folder "logs" in the temporary folder, which
 	// goes, unless the start fails: then it is kept, and the error names it.
 	LogDir string
@@ -93,6 +95,7 @@ func findTools(opts Options) (Tools, error) {
 			return Tools{}, err
 		}
 	}
+	tools.ControlPlane = opts.ControlPlane
 	names := []string{"etcd", "kube-apiserver"}
 	if !opts.APIServerOnly {
 		names = append(names, "kube-controller-manager", "kwok")

@@ -17,6 +17,9 @@ const modulePath = "github.com/headroom-dev/headroom"
 type Tools struct {
 	// Dir is the absolute path of the folder.
 	Dir string
+	// ControlPlane is the folder with kube-apiserver and kube-controller-manager, where they are of another Kubernetes version
+	// than the rest. Default: Dir.
+	ControlPlane string
 }
 
 // FindTools finds the tools: the folder that HEADROOM_TOOLS names, else bin/tools of the repository that holds the
@@ -41,6 +44,12 @@ func FindTools() (Tools, error) {
 
 // Binary returns the path of a tool, or an error that says how to get it.
 func (t Tools) Binary(name string) (string, error) {
+	if t.ControlPlane != "" && (name == "kube-apiserver" || name == "kube-controller-manager") {
+		if path := filepath.Join(t.ControlPlane, name); isFile(path) {
+			return path, nil
+		}
+		return "", fmt.Errorf("%s is missing in %s: run `make test-versions`, which builds it", name, t.ControlPlane)
+	}
 	path := filepath.Join(t.Dir, name)
 	if !isFile(path) {
 		return "", fmt.Errorf("%s is missing in %s: run `make tools` (%s chooses another folder)", name, t.Dir, ToolsEnv)
