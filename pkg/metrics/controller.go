@@ -56,7 +56,7 @@ func NewController(registry prometheus.Registerer) *Controller {
 			Help: "Attempts to create placeholders that the API server refused, by reason of the condition Ready.",
 		}, []string{"reason"}),
 	}
-	registry.MustRegister(c.Consumed, c.RefillDuration, c.ReconcileErrors, c.Refused, build())
+	registry.MustRegister(c.Consumed, c.RefillDuration, c.ReconcileErrors, c.Refused, build(componentController))
 	return c
 }
 

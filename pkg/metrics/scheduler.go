@@ -103,7 +103,7 @@ var (
 func RegisterScheduler() {
 	registerScheduler.Do(func() {
 		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, swapWaste, misses)
-		legacyregistry.RawMustRegister(build())
+		legacyregistry.RawMustRegister(build(componentScheduler))
 		for _, result := range SwapResults() {
 			swaps.WithLabelValues(string(result))
 		}

@@ -59,7 +59,8 @@ func TestBothBinariesTellWhichBuildTheyAre(t *testing.T) {
 			require.NoError(t, tt.run(c, port))
 			metrics := scrape(t, c, port)
 			require.Regexp(t, tt.wantMetric, metrics)
-			require.Regexp(t, `headroom_build_info\{build_date="[^"]+Z",commit="`+commit[1]+`",go_version="go1[^"]+",platform="`+
+			require.Regexp(t, `headroom_build_info\{build_date="[^"]+Z",commit="`+commit[1]+`",component="`+
+				strings.TrimPrefix(name, "headroom-")+`",go_version="go1[^"]+",platform="`+
 				runtime.GOOS+"/"+runtime.GOARCH+`",version="`+regexp.QuoteMeta(controller)+`"\} 1`, metrics)
 		})
 	}
