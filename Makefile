@@ -116,7 +116,8 @@ KARPENTER_VERSION = $(call version,karpenter,sigs.k8s.io/karpenter)
 # What the demo does by itself it does itself, so that Ctrl-C reaches the demo and no shell in between.
 .PHONY: demo
 demo: build $(CONTROL_PLANE) $(if $(filter karpenter,$(strip $(AUTOSCALER))),$(AUTOSCALER_TOOLS)) ## Play a burst of pods three times, without and with Headroom, and write a report.
-	@$(GO) build -ldflags '$(LDFLAGS) -X main.karpenterVersion=$(KARPENTER_VERSION)' -o bin/demo ./hack/demo
+	@ldflags=$$(hack/version.sh ldflags demo); \
+	$(GO) build -ldflags "$$ldflags -X main.karpenterVersion=$(KARPENTER_VERSION)" -o bin/demo ./hack/demo
 	@exec env HEADROOM_TOOLS=$(TOOLS_DIR) bin/demo --autoscaler=$(strip $(AUTOSCALER)) --out='$(strip $(DEMO_OUT))' $(DEMO_FLAGS)
 
 ##@ Help

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"k8s.io/component-base/cli"
+	_ "k8s.io/component-base/logs/json/register" // for --logging-format=json
 
 	"github.com/headroom-dev/headroom/pkg/controller/app"
 )

@@ -5,6 +5,10 @@ import (
 	"os"
 
 	"k8s.io/component-base/cli"
+	// As in upstream's kube-scheduler: --logging-format=json, and metrics of the client and the build.
+	_ "k8s.io/component-base/logs/json/register"
+	_ "k8s.io/component-base/metrics/prometheus/clientgo"
+	_ "k8s.io/component-base/metrics/prometheus/version"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 
 	_ "github.com/headroom-dev/headroom/api/config/scheme"

@@ -143,7 +143,7 @@ func TestTheMetricsAreServedBesideKubeSchedulers(t *testing.T) {
 	}
 	for _, name := range []string{
 		"headroom_scheduler_swaps_total", "headroom_scheduler_swap_duration_seconds", "headroom_scheduler_swap_victims",
-		"headroom_scheduler_swap_waste_ratio", "headroom_scheduler_misses_total",
+		"headroom_scheduler_swap_waste_ratio", "headroom_scheduler_misses_total", "headroom_build_info", "kubernetes_build_info",
 	} {
 		require.True(t, served[name], name)
 	}
