@@ -55,9 +55,10 @@ func TestBothBinariesTellWhichBuildTheyAre(t *testing.T) {
 			require.Equal(t, tt.wantVersion, version(t, name))
 			commit := regexp.MustCompile(`GitCommit:"([0-9a-f]{40}|unknown)"`).FindStringSubmatch(run(t, name, "--version=raw"))
 			require.NotEmpty(t, commit)
-			port := freePort(t)
+			_, port, err := net.SplitHostPort(freeAddress(t))
+			require.NoError(t, err)
 			require.NoError(t, tt.run(c, port))
-			metrics := scrape(t, c, port)
+			metrics := readMetrics(t, c, port)
 			require.Regexp(t, tt.wantMetric, metrics)
 			require.Regexp(t, `headroom_build_info\{build_date="[^"]+Z",commit="`+commit[1]+`",component="`+
 				strings.TrimPrefix(name, "headroom-")+`",go_version="go1[^"]+",platform="`+
@@ -96,18 +97,8 @@ func kubernetesVersion(t *testing.T) string {
 	return string(found[1])
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, listener.Close()) }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	return port
-}
-
-// scrape reads /metrics as the administrator.
-func scrape(t *testing.T, c *cluster.Cluster, port string) (metrics string) {
+// readMetrics reads /metrics as the administrator.
+func readMetrics(t *testing.T, c *cluster.Cluster, port string) (metrics string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // It is self-signed.
