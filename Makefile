@@ -10,12 +10,13 @@ include hack/make/tools.mk
 ##@ Variables (make TARGET NAME=VALUE)
 
 TESTFLAGS ?= ##V Extra flags of go test, for example TESTFLAGS='-run TestP2 -v'.
-WHAT ?= ./test/... ##V Packages of test-integration.
+WHAT ?= $$($(GO) list ./test/... | grep -v /test/e2e) ##V Packages of test-integration.
 VERSION ?= ##V The version that the binaries report, for example v0.3.0; by default that of the git commit.
 AUTOSCALER ?= karpenter ##V What adds nodes in make demo: karpenter, or none for fixed nodes.
 DEMO_OUT ?= bin/demo-report ##V Where make demo leaves its report.
 DEMO_FLAGS ?= ##V Extra flags of make demo: bin/demo --help lists them.
 KUBERNETES_VERSIONS ?= $(EARLIER) ##V Kubernetes versions of make test-versions, for example '1.36 1.35'.
+STEADY ?= 1m ##V How long the nodes must stay as they are in test-e2e while nobody changes anything.
 SANDBOX_FLAGS ?= --nodes 12 --zones 3 ##V Flags of make sandbox.
 BENCH_NODES ?= 500|1000 ##V Sizes of cluster of make bench: a pattern over 10, 100, 500, 1000 and 5000.
 BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the names in test/perf/scheduling/scenarios.
@@ -70,6 +71,11 @@ test-integration: build $(CONTROL_PLANE) $(TOOLS_DIR)/helm ## Run the tests on t
 test-versions: build $(CONTROL_PLANE) $(foreach minor,$(KUBERNETES_VERSIONS),$(call earlier_control_plane,$(minor))) ## Run the same binaries on API servers of earlier Kubernetes versions (half an hour to build).
 	HEADROOM_TOOLS=$(TOOLS_DIR) HEADROOM_TEST_VERSIONS='$(strip $(KUBERNETES_VERSIONS))' \
 	  $(GO) test -tags versions -count=1 -timeout 60m $(TESTFLAGS) ./test/versions/
+
+# Apart from make test, because of Karpenter, which nothing else needs.
+.PHONY: test-e2e
+test-e2e: build $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) ## Run the end-to-end tests, with real Karpenter adding and removing nodes.
+	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 60m $(TESTFLAGS) ./test/e2e -steady=$(strip $(STEADY))
 
 ##@ Measure
 
@@ -126,5 +132,5 @@ demo: build $(CONTROL_PLANE) $(if $(filter karpenter,$(strip $(AUTOSCALER))),$(A
 help: ## Show this list.
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2} \
+	  /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2} \
 	  /^[A-Z_]+ .*##V / {split($$0, v, " "); sub(/.*##V /, ""); printf "  %-18s %s\n", v[1], $$0}' Makefile
