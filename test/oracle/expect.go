@@ -80,11 +80,15 @@ func (c *Cluster) expectSwap(candidates []evidence, judge Judge) Expectation {
 	if len(candidates) == 0 {
 		return Expectation{}
 	}
-	names := make([]string, 0, len(candidates))
+	// The score is a matter among those that all rules before it find equal.
+	slices.SortFunc(candidates, compareBeforeScore)
+	var ties []string
 	for _, e := range candidates {
-		names = append(names, e.node.Name)
+		if compareBeforeScore(e, candidates[0]) == 0 {
+			ties = append(ties, e.node.Name)
+		}
 	}
-	scores := judge.Scores(names)
+	scores := judge.Scores(ties)
 	for i := range candidates {
 		candidates[i].score = scores[candidates[i].node.Name]
 	}
@@ -108,13 +112,16 @@ func best(nodes []string, scores map[string]int64) []string {
 
 // compareEvidence is the published order among nodes that need evictions.
 func compareEvidence(a, b evidence) int {
+	return cmp.Or(compareBeforeScore(a, b), cmp.Compare(b.score, a.score), cmp.Compare(a.node.Name, b.node.Name))
+}
+
+// compareBeforeScore is the published order as far as no Score plugin has a say.
+func compareBeforeScore(a, b evidence) int {
 	return cmp.Or(
 		cmp.Compare(a.distance, b.distance),
 		compareLeft(a.left, b.left),
 		cmp.Compare(a.waste, b.waste),
 		cmp.Compare(len(a.victims), len(b.victims)),
-		cmp.Compare(b.score, a.score),
-		cmp.Compare(a.node.Name, b.node.Name),
 	)
 }
 

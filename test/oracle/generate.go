@@ -31,8 +31,24 @@ func generate(t *rapid.T) *Cluster {
 			c.pack(t, c.Nodes[i])
 		}
 	}
-	c.Consumer = c.generateConsumer(t)
+	c.generateQueue(t)
 	return c
+}
+
+// generateQueue draws one to four consumers. Pods that come together are often alike. None has a higher priority than those before it, or
+// kube-scheduler's own preemption could take these.
+func (c *Cluster) generateQueue(t *rapid.T) {
+	c.Consumer = c.generateConsumer(t)
+	for i := range rapid.IntRange(0, 3).Draw(t, "more consumers") {
+		next := c.Consumer
+		if !maybe(t, 2, "alike") {
+			next = c.generateConsumer(t)
+		}
+		next.Priority = min(next.Priority, c.consumers()[i].Priority)
+		next.Name, next.UID = fmt.Sprintf("consumer-%d", i+2), fmt.Sprintf("uid-consumer-%d", i+2)
+		c.Then = append(c.Then, next)
+	}
+	c.Pace = rapid.SampledFrom([]Pace{WhenBound, WhenReserved, WhileEvicting}).Draw(t, "pace")
 }
 
 func generateHeadrooms(t *rapid.T) []Headroom {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Amounts are resources: CPU in thousandths of a core, Memory in MiB, GPU in pieces of an extended resource.
@@ -72,15 +74,57 @@ type Pod struct {
 	SpreadKey   string // topology spread of its own app, DoNotSchedule, maxSkew 1; empty: none
 }
 
-// Cluster is a cluster and the one pod to schedule in it.
+// Pace is how soon one consumer comes after the other.
+type Pace int
+
+// A consumer comes when the one before it is bound, or when that has its node but is to evict for it yet, or right then, while it evicts.
+const (
+	WhenBound Pace = iota
+	WhenReserved
+	WhileEvicting
+)
+
+// String words it as the start of a sentence about the next consumer.
+func (p Pace) String() string {
+	return [...]string{"and then", "before it evicts", "while it evicts"}[p]
+}
+
+// Cluster is a cluster and the pods to schedule in it.
 type Cluster struct {
 	Teams     map[string]string // label team of each namespace
 	Nodes     []Node
 	Headrooms []Headroom
 	Pods      []Pod
-	Consumer  Pod
+	// Consumer is the pod to schedule now, Then are those that come after it, each when the one before has its node.
+	Consumer Pod
+	Then     []Pod
+	// Pace is how soon one consumer comes after the other.
+	Pace Pace
 	// OtherScores has the profile's other Score plugins take part.
 	OtherScores bool
+}
+
+// consumers are all pods to schedule, in order.
+func (c *Cluster) consumers() []Pod { return append([]Pod{c.Consumer}, c.Then...) }
+
+// now is the cluster when these pods are on their nodes and no others, and one of the consumers is to be scheduled. Promised placeholders,
+// by name, are as good as gone.
+func (c *Cluster) now(at map[types.NamespacedName]string, promised map[string]bool, consumer string) *Cluster {
+	now := *c
+	now.Pods, now.Then = nil, nil
+	for _, p := range append(slices.Clone(c.Pods), c.consumers()...) {
+		if p.Name == consumer {
+			now.Consumer = p
+			continue
+		}
+		node, there := at[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}]
+		if !there {
+			continue
+		}
+		p.Node, p.Terminating = node, p.Terminating || promised[p.Name]
+		now.Pods = append(now.Pods, p)
+	}
+	return &now
 }
 
 // String is the cluster as a person reads it, one object a line.
@@ -101,6 +145,9 @@ func (c *Cluster) String() string {
 		}
 	}
 	fmt.Fprintf(&b, "consumer: %s", c.Consumer)
+	for _, p := range c.Then {
+		fmt.Fprintf(&b, "\n%s: %s", c.Pace, p)
+	}
 	return b.String()
 }
 
