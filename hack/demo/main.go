@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/headroom-dev/headroom/hack/demo/history"
 	"github.com/headroom-dev/headroom/hack/demo/play"
 	"github.com/headroom-dev/headroom/hack/demo/report"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
@@ -115,7 +117,35 @@ func playAll(ctx context.Context, scenario play.Scenario, screen *terminal.Scree
 		screen.Done()
 		sum := summary.Act{Title: act.Title, Scheduler: act.Scheduler, Headroom: act.Headroom, Summary: summary.Of(record)}
 		screen.Say("  created to running: median %s, worst %s", sum.Median, sum.Worst)
+		if text := waiting(record); text != "" {
+			screen.Say("  %s", text)
+		}
 		played = append(played, report.Act{Act: sum, Record: record})
 	}
 	return played, nil
+}
+
+// waiting says of the pods that never ran how many there are, and why the first of them did not.
+func waiting(r history.Record) string {
+	count, why := 0, ""
+	for _, p := range r.Burst {
+		if !p.Running.IsZero() {
+			continue
+		}
+		if count++; count > 1 {
+			continue
+		}
+		switch {
+		case !p.Bound.IsZero():
+			why = "bound to " + p.Node + ", but not started there"
+		case p.Why != "":
+			why, _, _ = strings.Cut(p.Why, " preemption:")
+		default:
+			why = "the scheduler has not tried it"
+		}
+	}
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d do not run; of the first it is said: %s", count, why)
 }

@@ -39,8 +39,10 @@ type Pod struct {
 	Node string
 	// Created, Bound, Running and Gone are when it was first seen to be so.
 	Created, Bound, Running, Gone time.Time
-	// Refused is when it first carried PodScheduled=False, which is what makes an autoscaler add a node for it.
+	// Refused is when it first carried PodScheduled=False, which is what makes an autoscaler add a node for it, and Why is
+	// the last message that this came with.
 	Refused time.Time
+	Why     string
 }
 
 // Node is the story of one node. A time that has not come is zero.
@@ -99,8 +101,9 @@ func seePod(pods map[types.UID]*Pod, c Change) {
 		p = &Pod{Name: c.Pod.Name, Created: c.At}
 		pods[c.Pod.UID] = p
 	}
-	if refused(c.Pod) {
+	if condition := refusal(c.Pod); condition != nil {
 		first(&p.Refused, c.At)
+		p.Why = condition.Message
 	}
 	if c.Pod.Spec.NodeName != "" {
 		p.Node = c.Pod.Spec.NodeName
@@ -114,10 +117,15 @@ func seePod(pods map[types.UID]*Pod, c Change) {
 	}
 }
 
-func refused(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+// refusal is the condition PodScheduled if it is False, else nil.
+func refusal(pod *corev1.Pod) *corev1.PodCondition {
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
 	})
+	if i < 0 {
+		return nil
+	}
+	return &pod.Status.Conditions[i]
 }
 
 func (t *Timeline) seeNode(c Change) {

@@ -30,7 +30,9 @@ func pod(name string, change func(*corev1.Pod)) *corev1.Pod {
 }
 
 func refused(p *corev1.Pod) {
-	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse}}
+	p.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "no room",
+	}}
 }
 
 func bound(p *corev1.Pod) {
@@ -63,7 +65,7 @@ func TestAPodsStoryHasTheFirstTimeOfEachState(t *testing.T) {
 	)
 	require.Equal(t, history.Record{
 		Burst: []history.Pod{{
-			Name: "web-1", Node: "node-1", Created: at(1), Refused: at(2), Bound: at(4), Running: at(5), Gone: at(7),
+			Name: "web-1", Node: "node-1", Created: at(1), Refused: at(2), Why: "no room", Bound: at(4), Running: at(5), Gone: at(7),
 		}},
 		Placeholders: []history.Pod{}, Nodes: []history.Node{}, Changed: at(7), Until: at(9),
 	}, got)

@@ -19,7 +19,7 @@ type Autoscaler interface {
 	MakeRoom(ctx context.Context, c *cluster.Cluster, s Scenario) error
 	// Grows tells whether nodes are added for pods that wait.
 	Grows() bool
-	// Patience is how long a pod may wait for room until it is clear that there will be none.
+	// Patience is how long nothing may happen until it is clear that a pod without room will get none.
 	Patience() time.Duration
 }
 

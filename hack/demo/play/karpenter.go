@@ -51,4 +51,4 @@ func (Karpenter) MakeRoom(context.Context, *cluster.Cluster, Scenario) error { r
 func (Karpenter) Grows() bool { return true }
 
 // Patience is long enough for a node to come on a busy machine.
-func (k Karpenter) Patience() time.Duration { return k.Delay + time.Minute }
+func (k Karpenter) Patience() time.Duration { return k.Delay + 30*time.Second }

@@ -79,8 +79,12 @@ type View struct {
 	Elapsed time.Duration
 }
 
-// look is the time between two looks at the history.
-const look = 100 * time.Millisecond
+const (
+	// look is the time between two looks at the history.
+	look = 100 * time.Millisecond
+	// patience is how long nothing may happen where something should.
+	patience = time.Minute
+)
 
 // theatre is an act being played.
 type theatre struct {
@@ -156,7 +160,7 @@ func (t *theatre) holdHeadroom(ctx context.Context) error {
 	if err := t.client.Create(ctx, t.headroom()); err != nil {
 		return fmt.Errorf("creating the Headroom: %w", err)
 	}
-	full, err := t.watch(ctx, t.patience(), func(r history.Record) (View, bool) {
+	full, err := t.watch(ctx, patience, func(r history.Record) (View, bool) {
 		v := t.viewHeadroom(r)
 		return v, v.Done == v.Of
 	})
@@ -164,7 +168,7 @@ func (t *theatre) holdHeadroom(ctx context.Context) error {
 		return err
 	}
 	if !full {
-		return fmt.Errorf("the headroom is not held after %s: the machine may be too busy, try again with less of --headroom", t.patience())
+		return fmt.Errorf("the headroom is not held, and nothing happened for %s: is the machine too busy? Try less of --headroom", patience)
 	}
 	return nil
 }
@@ -184,11 +188,7 @@ func (t *theatre) burst(ctx context.Context) error {
 	if err := t.client.Create(ctx, t.deployment()); err != nil {
 		return fmt.Errorf("creating the burst: %w", err)
 	}
-	wait := t.Autoscaler.Patience()
-	if t.act.Headroom {
-		wait = t.patience()
-	}
-	_, err := t.watch(ctx, wait, func(r history.Record) (View, bool) {
+	_, err := t.watch(ctx, t.Autoscaler.Patience(), func(r history.Record) (View, bool) {
 		v := t.viewBurst(r)
 		return v, v.Done == v.Of
 	})
@@ -205,19 +205,17 @@ func (t *theatre) refill(ctx context.Context) error {
 			return fmt.Errorf("ending the burst: %w", err)
 		}
 	}
-	_, err := t.watch(ctx, t.patience(), func(r history.Record) (View, bool) {
+	_, err := t.watch(ctx, patience, func(r history.Record) (View, bool) {
 		v, s := t.viewHeadroom(r), summary.Of(r)
 		return v, v.Done == v.Of && s.Refilled >= s.Taken
 	})
 	return err
 }
 
-// patience is how long something is waited for that should happen, on a busy machine too.
-func (t *theatre) patience() time.Duration { return max(t.Autoscaler.Patience(), 90*time.Second) }
-
-// watch shows the history as it grows, until it is done, which it returns, or for as long as wait.
+// watch shows the history as it grows, until it is done, which it returns, or until nothing more was done for as long as wait.
 func (t *theatre) watch(ctx context.Context, wait time.Duration, see func(history.Record) (View, bool)) (bool, error) {
 	started := t.Clock.Now()
+	last, progress := 0, started
 	ticker := t.Clock.NewTicker(look)
 	defer ticker.Stop()
 	for {
@@ -231,7 +229,10 @@ func (t *theatre) watch(ctx context.Context, wait time.Duration, see func(histor
 		if done {
 			return true, nil
 		}
-		if v.Elapsed > wait {
+		if v.Done != last {
+			last, progress = v.Done, t.Clock.Now()
+		}
+		if t.Clock.Since(progress) > wait {
 			return false, nil
 		}
 		select {

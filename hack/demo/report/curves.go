@@ -59,7 +59,8 @@ func stairs(steps []step, x, y axis, f frame, until float64) []scene.Point {
 		if s.at <= x.from || s.at > until {
 			continue
 		}
-		points = append(points, scene.Point{X: x.x(f, s.at), Y: y.y(f, float64(count))}, scene.Point{X: x.x(f, s.at), Y: y.y(f, float64(s.count))})
+		at := x.x(f, s.at)
+		points = append(points, scene.Point{X: at, Y: y.y(f, float64(count))}, scene.Point{X: at, Y: y.y(f, float64(s.count))})
 		count = s.count
 	}
 	return append(points, scene.Point{X: x.x(f, until), Y: y.y(f, float64(count))})
@@ -90,10 +91,15 @@ func Curves(d Demo, width, height float64) scene.Scene {
 	}
 	// Lines that end at the same height would write over each other: their labels stand below each other, in order.
 	for i, act := range d.Acts {
-		at := scene.Point{X: f.right() + 12, Y: f.top + 22 + float64(i)*50}
-		s.Rect(at.X, at.Y-11, 5, 34, roles[i].strong)
-		s.Text(scene.Text{At: scene.Point{X: at.X + 13, Y: at.Y}, Size: normal, Anchor: scene.Start, Bold: true, Role: scene.Ink, Text: heading(d, i)})
-		s.Text(scene.Text{At: scene.Point{X: at.X + 13, Y: at.Y + 18}, Size: small, Anchor: scene.Start, Role: scene.Muted, Text: act.Scheduler + ": " + lastRan(act)})
+		left, base := f.right()+25, f.top+22+float64(i)*50
+		s.Rect(left-13, base-11, 5, 34, roles[i].strong)
+		s.Text(scene.Text{
+			At: scene.Point{X: left, Y: base}, Size: normal, Anchor: scene.Start, Bold: true, Role: scene.Ink, Text: heading(d, i),
+		})
+		s.Text(scene.Text{
+			At: scene.Point{X: left, Y: base + 18}, Size: small, Anchor: scene.Start, Role: scene.Muted,
+			Text: act.Scheduler + ": " + lastRan(act),
+		})
 	}
 	return s
 }
@@ -107,5 +113,5 @@ func lastRan(act Act) string {
 		return "no pods"
 	}
 	last := slices.MaxFunc(r.Burst, func(a, b history.Pod) int { return a.Running.Compare(b.Running) }).Running
-	return fmt.Sprintf("all ran after %s", summary.Short(last.Sub(summary.Began(r))))
+	return "all ran after " + summary.Short(last.Sub(summary.Began(r)))
 }

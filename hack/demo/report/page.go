@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"strconv"
 
 	"github.com/headroom-dev/headroom/hack/demo/scene"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
@@ -60,7 +61,7 @@ func Page(d Demo) ([]byte, error) {
 			Number: i + 1, Role: string(roles[i].strong), Heading: heading(d, i), Scheduler: act.Scheduler, Verdict: verdicts[i],
 			Median: act.Median.String(), P99: act.P99.String(), Worst: act.Worst.String(),
 			FirstAttempt: act.FirstAttempt, Pods: act.Pods, NodesAdded: act.NodesAdded, Headroom: act.Headroom,
-			Timeline: drawing(Timeline(d, i, 350), "Act "+fmt.Sprint(i+1)+" over time: pods, headroom and nodes."),
+			Timeline: drawing(Timeline(d, i, 350), "Act "+strconv.Itoa(i+1)+" over time: pods, headroom and nodes."),
 		})
 	}
 	p.Rows = summary.Table(acts)

@@ -31,7 +31,11 @@ func Poster(d Demo) scene.Scene {
 	for _, part := range []struct {
 		title string
 		scene scene.Scene
-	}{{"Pods running", Curves(d, inner, 230)}, {"How long each pod waited", Spread(d, inner, 62)}, {"Headroom left by the burst", Left(d, inner)}} {
+	}{
+		{"Pods running", Curves(d, inner, 230)},
+		{"How long each pod waited", Spread(d, inner, 62)},
+		{"Headroom left by the burst", Left(d, inner)},
+	} {
 		write(posterMargin, y, 17, true, scene.Ink, part.title)
 		s.Place(part.scene, posterMargin, y+12)
 		y += part.scene.Height + 44

@@ -27,7 +27,9 @@ func Spread(d Demo, width, row float64) scene.Scene {
 		if v := tick.Seconds(); v >= x.from*0.999 && v <= x.to*1.001 {
 			at := x.x(f, v)
 			s.Line(1, scene.Grid, scene.Point{X: at, Y: f.top}, scene.Point{X: at, Y: f.bottom()})
-			s.Text(scene.Text{At: scene.Point{X: at, Y: f.bottom() + 16}, Size: small, Anchor: scene.Middle, Role: scene.Muted, Text: tickLabel(tick)})
+			s.Text(scene.Text{
+				At: scene.Point{X: at, Y: f.bottom() + 16}, Size: small, Anchor: scene.Middle, Role: scene.Muted, Text: tickLabel(tick),
+			})
 		}
 	}
 	s.Text(scene.Text{
@@ -72,7 +74,8 @@ func spreadAct(s *scene.Scene, d Demo, i int, x axis, band frame) {
 	act := d.Acts[i]
 	centre := band.top + band.height/2
 	label := func(dy, size float64, bold bool, role scene.Role, text string) {
-		s.Text(scene.Text{At: scene.Point{X: band.left - 16, Y: centre + dy}, Size: size, Anchor: scene.End, Bold: bold, Role: role, Text: text})
+		at := scene.Point{X: band.left - 16, Y: centre + dy}
+		s.Text(scene.Text{At: at, Size: size, Anchor: scene.End, Bold: bold, Role: role, Text: text})
 	}
 	label(-2, normal, true, scene.Ink, heading(d, i))
 	label(16, small, false, scene.Muted, act.Scheduler)

@@ -113,8 +113,8 @@ func drawCount(s *scene.Scene, count []step, most, i int, x axis, f frame, until
 	y := axis{from: 0, to: float64(max(most, 1)) * 1.08}
 	y.counts(s, f, 0, float64(most))
 	points := stairs(count, x, y, f, until)
-	floor := f.bottom()
-	s.Area(roles[i].soft, append(append([]scene.Point{{X: points[0].X, Y: floor}}, points...), scene.Point{X: points[len(points)-1].X, Y: floor})...)
+	area := append([]scene.Point{{X: points[0].X, Y: f.bottom()}}, points...)
+	s.Area(roles[i].soft, append(area, scene.Point{X: points[len(points)-1].X, Y: f.bottom()})...)
 	s.Line(2, roles[i].strong, points...)
 	drawStart(s, x, f)
 }

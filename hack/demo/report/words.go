@@ -18,7 +18,8 @@ func title(d Demo) string {
 func setting(d Demo) string {
 	nodes := fmt.Sprintf("%d full nodes in %d zones", d.Nodes, d.Zones)
 	if d.Autoscaler == "" {
-		return fmt.Sprintf("%s, no autoscaler. For the acts with headroom more nodes were added before, which hold room for %d pods.", nodes, d.Headroom)
+		return fmt.Sprintf("%s, no autoscaler. For the acts with headroom more nodes were added before, which hold room for %d pods.",
+			nodes, d.Headroom)
 	}
 	return fmt.Sprintf("%s; %s adds nodes, which take %s s to come. With headroom: room for %d pods was held before the burst.",
 		nodes, d.Autoscaler, plain(d.Delay.Seconds()), d.Headroom)
@@ -31,7 +32,7 @@ func verdict(d Demo) []string {
 		text := fmt.Sprintf("Half of the pods ran within %s of being created, the slowest within %s", act.Median, act.Worst)
 		switch {
 		case act.Running == 0:
-			text = fmt.Sprintf("Not one pod ran in %s", summary.Short(act.Worst.Duration))
+			text = "Not one pod ran in " + summary.Short(act.Worst.Duration)
 		case act.Running < act.Pods:
 			text = fmt.Sprintf("%d of %d pods ran, the others not in %s", act.Running, act.Pods, summary.Short(act.Worst.Duration))
 		}
