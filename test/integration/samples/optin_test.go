@@ -22,6 +22,8 @@ const (
 	optInLabel        = "headroom.dev/opt-in"
 	defaultScheduler  = "default-scheduler"
 	headroomScheduler = "headroom-scheduler"
+	// system is where the product itself runs.
+	system = "headroom-system"
 	// soon is how long anything may take that takes a second on an idle machine.
 	soon = 90 * time.Second
 	// glance is how often a test looks.
@@ -32,7 +34,9 @@ func TestThePolicyChangesThePodsThatOptedInAndNoOthers(t *testing.T) {
 	c := cluster.APIServerForTest(t)
 	applyPolicy(t, c)
 	in, out := c.Namespace(t, map[string]string{optInLabel: "true"}), c.Namespace(t, nil)
-	labelNamespace(t, c, metav1.NamespaceSystem, optInLabel, "true")
+	for _, namespace := range []string{metav1.NamespaceSystem, system} {
+		labelNamespace(t, c, namespace, optInLabel, "true")
+	}
 	waitPolicy(t, c, in)
 
 	labelled := func(value string) func(*corev1.Pod) {
@@ -75,6 +79,8 @@ func TestThePolicyChangesThePodsThatOptedInAndNoOthers(t *testing.T) {
 		"a pod that opted out, in a namespace that is not in": {out, labelled("false"), defaultScheduler},
 		"a pod of kube-system, opted in by namespace":         {metav1.NamespaceSystem, asIs, defaultScheduler},
 		"a pod of kube-system, opted in by itself":            {metav1.NamespaceSystem, labelled("true"), defaultScheduler},
+		"a pod of headroom-system, opted in by namespace":     {system, asIs, defaultScheduler},
+		"a pod of headroom-system, opted in by itself":        {system, labelled("true"), defaultScheduler},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := newPod()
