@@ -31,8 +31,10 @@ func main() {
 // run checks the layouts in a folder and returns everything that is wrong with them.
 func run(out io.Writer, dir string, names []string) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "IMAGE\tPLATFORM\tPULL\tPROGRAM\tUSER\tSBOM\tRAN HERE")
 	var wrong []error
+	if _, err := fmt.Fprintln(table, "IMAGE\tPLATFORM\tPULL\tPROGRAM\tUSER\tSBOM\tRAN HERE"); err != nil {
+		return err
+	}
 	for _, name := range names {
 		images, err := readLayout(filepath.Join(dir, name))
 		if err == nil {
