@@ -48,8 +48,11 @@ func Acts() []Act {
 	}
 }
 
-// Check fails when a program that the acts need is not built, and says how to get it.
+// Check fails when a program that the acts need is not built, or there is no room on the disk, and says what to do.
 func (s Scenario) Check() error {
+	if err := checkSpace(spaceNeeded); err != nil {
+		return err
+	}
 	for _, product := range []string{"headroom-scheduler", "headroom-controller"} {
 		if _, err := cluster.FindProduct(product); err != nil {
 			return err
@@ -119,7 +122,7 @@ func (s Scenario) Play(ctx context.Context, act Act, stage Stage) (record histor
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause // Whatever failed then failed because of it.
 		}
-		return history.Record{}, c.KeepLogs(err)
+		return history.Record{}, explainSpace(c.Dir(), c.KeepLogs(err))
 	}
 	return record, nil
 }
