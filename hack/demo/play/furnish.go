@@ -104,7 +104,7 @@ func (t *theatre) headroom() *v1alpha1.Headroom {
 	return &v1alpha1.Headroom{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: v1alpha1.HeadroomSpec{
-			Replicas: ptr.To(int32(t.Headroom)), //nolint:gosec // bounded by the options
+			Replicas: ptr.To(int32(t.Headroom)),
 			Requests: requests(1),
 			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
 				MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
@@ -135,7 +135,7 @@ func (t *theatre) deployment() *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: ptr.To(int32(t.Burst)), //nolint:gosec // bounded by the options
+			Replicas: ptr.To(int32(t.Burst)),
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: template,
 		},

@@ -40,5 +40,5 @@ func freeSpace(dir string) (uint64, error) {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return 0, err
 	}
-	return stat.Bavail * uint64(stat.Bsize), nil //nolint:gosec,unconvert // never negative, and of another type on macOS
+	return stat.Bavail * uint64(stat.Bsize), nil
 }

@@ -42,11 +42,11 @@ func Page(d Demo) ([]byte, error) {
 		return nil, fmt.Errorf("reading the report's template: %w", err)
 	}
 	drawing := func(s scene.Scene, label string) template.HTML {
-		return template.HTML(s.SVG(label)) //nolint:gosec // SVG escapes every text
+		return template.HTML(s.SVG(label))
 	}
 	p := page{
 		Title: title(d), Setting: setting(d), Footnote: footnote(d), Version: d.Version, Elapsed: summary.Short(d.Elapsed),
-		Style:   template.CSS(scene.Style()), //nolint:gosec // a constant
+		Style:   template.CSS(scene.Style()),
 		Curves:  drawing(Curves(d, 1060, 300), "Pods of the burst that run, over time, one line an act."),
 		Spread:  drawing(Spread(d, 1060, 78), "Time from created to running of each pod, one row an act."),
 		Left:    drawing(Left(d, 1060), "Headroom left by the burst in each zone, one column an act."),
