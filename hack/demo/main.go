@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, out io.Writer, clk clock.WithTicker
 	if err != nil {
 		return err
 	}
-	screen.Say("\nAfter %s. The report: %s\nAs a picture: %s", summary.Short(clk.Since(started)), files.HTML, files.PNG)
+	screen.Say("\nThe report is there, after %s:\n  %s\n  %s", summary.Short(clk.Since(started)), files.HTML, files.PNG)
 	return nil
 }
 
@@ -101,8 +101,9 @@ func onlyLeaks(err error) error {
 }
 
 func introduction(s play.Scenario) string {
-	return fmt.Sprintf(`Headroom demo: %d pods at once, in a cluster of %d full nodes in %d zones, three times from the same start.
-Autoscaler: %s. Everything runs on this machine and is gone at the end; Ctrl-C stops it.`,
+	return fmt.Sprintf(`Headroom demo: %d pods at once, in a cluster of %d full nodes in %d zones,
+three times from the same start. Autoscaler: %s.
+Everything runs on this machine and is gone at the end; Ctrl-C stops it.`,
 		s.Burst, s.Nodes, s.Zones, s.Autoscaler.Name())
 }
 
