@@ -143,12 +143,15 @@ func TestTheLogHoldsWhatAUserWasAllowedAndWhatNot(t *testing.T) {
 			Reason: `RBAC: allowed by RoleBinding "reader/shop" of Role "reader" to ServiceAccount "reader/shop"`},
 		{User: reader, Verb: "get", Path: "/api/v1/namespaces/shop/secrets/password", Resource: "secrets", Namespace: "shop",
 			Name: "password", Code: 403},
-		{User: reader, Verb: "get", Path: "/version", Code: 200, Allowed: true,
-			Reason: `RBAC: allowed by ClusterRoleBinding "system:public-info-viewer" of ClusterRole "system:public-info-viewer" to Group "system:authenticated"`},
+		{User: reader, Verb: "get", Path: "/version", Code: 200, Allowed: true},
 		{User: reader, Verb: "watch", Path: "/api/v1/namespaces/shop/pods", Resource: "pods", Namespace: "shop", Code: 200, Allowed: true,
 			Reason: `RBAC: allowed by RoleBinding "reader/shop" of Role "reader" to ServiceAccount "reader/shop"`},
 	}
 	require.GreaterOrEqual(t, len(requests), len(want))
-	require.Equal(t, want, requests[len(requests)-len(want):])
+	got := requests[len(requests)-len(want):]
+	// Several bindings of Kubernetes itself allow this; which one is named differs from start to start.
+	require.Contains(t, got[2].Reason, `to Group "system:authenticated"`)
+	got[2].Reason = ""
+	require.Equal(t, want, got)
 	require.Equal(t, `get secrets in namespace "shop", name "password": 403 `, want[1].String())
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -41,8 +42,12 @@ func playParent(dir string) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	// Notify gives SIGINT its effect back where it is ignored from the start: in the background of a shell.
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
 	fmt.Printf("%s %d\n", g.Dir, g.pgid)
-	select {}
+	<-interrupted
+	os.Exit(1)
 }
 
 func TestNothingIsLeftOfAGroupHoweverItsParentEnds(t *testing.T) {
