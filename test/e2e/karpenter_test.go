@@ -18,6 +18,7 @@ import (
 
 // TestKarpenterMakesANodeForAPendingPodAndTakesItAway is about the stage on which the other tests play, without anything of the product.
 func TestKarpenterMakesANodeForAPendingPodAndTakesItAway(t *testing.T) {
+	t.Parallel()
 	const delay = 3 * time.Second
 	c := cluster.StartForTest(t, cluster.Options{})
 	binary, err := cluster.FindProduct("headroom-scheduler")

@@ -19,6 +19,7 @@ import (
 // TestHeadroomWithKarpenter is one story on one cluster, because each chapter needs the state that the one before leaves; it ends with
 // the first that fails. Karpenter consolidates all the time. At the end the whole history is judged.
 func TestHeadroomWithKarpenter(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	chapters := []struct {
 		name string
