@@ -21,7 +21,7 @@ type plan struct {
 	desired Desired
 	live    []*Unit      // Pending or Bound, ordered by ordinal
 	lost    []*Unit      // Lost, ordered by ordinal
-	taken   map[int]bool // ordinals whose name is in use, by whatever
+	taken   map[int]bool // ordinals whose name is in use, by whatever, or rests
 	lowest  int          // no ordinal below is free
 	created int          // units that take the place of missing ones, in Create or Replace
 	actions Actions
@@ -46,6 +46,9 @@ func observe(desired Desired, units []Unit) *plan {
 			p.lost = append(p.lost, u)
 		case Terminating, Foreign:
 		}
+	}
+	for _, ordinal := range desired.Resting {
+		p.taken[ordinal] = true
 	}
 	return p
 }

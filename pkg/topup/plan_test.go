@@ -60,6 +60,14 @@ func summarise(a topup.Actions) summary {
 	return s
 }
 
+func TestOrdinalsThatRestAreNotGiven(t *testing.T) {
+	desired := topup.Desired{Replicas: 4, Template: "a", Resting: []int{0, 2, 3}}
+	require.Equal(t, summary{Create: []int{4, 5}}, summarise(topup.Plan(desired, bound(1, 3))))
+	lost := units(topup.Lost, "a", 2)
+	require.Equal(t, summary{Replace: []int{2}, Create: []int{4}}, summarise(topup.Plan(desired, all(bound(1, 3), lost))),
+		"a unit that is still there keeps its name")
+}
+
 func TestPlan(t *testing.T) {
 	stranger := topup.Unit{Name: "stranger", UID: "s", Ordinal: -1, State: topup.Bound, Template: "a"}
 	for _, tc := range []struct {

@@ -18,6 +18,8 @@ type Desired struct {
 	// a creation with Exchange succeeded. It keeps a rollout of units that nobody admits from going on; 0 after a restart is
 	// right enough: placeholders have no grace period, so at most one replacement is under way when a controller dies.
 	Unfinished int
+	// Resting are ordinals that must not be given to new units now, because units of these names went a moment ago.
+	Resting []int
 }
 
 // State is where a unit is in its life.

@@ -1,6 +1,8 @@
 package headroom
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -32,7 +35,14 @@ type inflight struct {
 	reported map[types.NamespacedName]*v1alpha1.Headroom
 	// deleted are pods whose deletion was asked for, and why.
 	deleted map[types.UID]topup.Reason
+	// vacated is when the cache showed that a pod of this ordinal was gone which somebody else deleted.
+	vacated map[types.NamespacedName]map[int]time.Time
 }
+
+// nameRest is how long the name of a placeholder that somebody took is not used again. kube-scheduler's preemption looks for its
+// victim by name: it would take the next placeholder of that name for the old one, and the pod that preempted it would wait for
+// ever. Preemption is over within seconds.
+const nameRest = time.Minute
 
 // squatterMemory is after how long a name that somebody else had is tried again, when a unit is missing.
 const squatterMemory = time.Minute
@@ -51,6 +61,7 @@ func newInflight(clock clock.PassiveClock) *inflight {
 		created:    map[types.NamespacedName]map[types.UID]*corev1.Pod{},
 		observed:   map[types.NamespacedName]uint64{},
 		deleted:    map[types.UID]topup.Reason{},
+		vacated:    map[types.NamespacedName]map[int]time.Time{},
 	}
 }
 
@@ -152,7 +163,21 @@ func (f *inflight) gone(headroom types.NamespacedName, pod *corev1.Pod) (reason 
 	reason, own = f.deleted[pod.UID]
 	delete(f.deleted, pod.UID)
 	delete(f.created[headroom], pod.UID)
+	if ordinal, ok := placeholder.Ordinal(headroom.Name, pod.Name); ok && !own {
+		if f.vacated[headroom] == nil {
+			f.vacated[headroom] = map[int]time.Time{}
+		}
+		f.vacated[headroom][ordinal] = f.clock.Now()
+	}
 	return reason, own
+}
+
+// resting returns the ordinals whose names rest, in order.
+func (f *inflight) resting(headroom types.NamespacedName) []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.vacated[headroom], func(_ int, since time.Time) bool { return f.clock.Since(since) > nameRest })
+	return slices.Sorted(maps.Keys(f.vacated[headroom]))
 }
 
 // pods returns the created pods that the cache may not have yet, and the squatters.
@@ -180,6 +205,7 @@ func (f *inflight) forget(headroom types.NamespacedName) {
 	delete(f.observed, headroom)
 	delete(f.squatters, headroom)
 	delete(f.unfinished, headroom)
+	delete(f.vacated, headroom)
 	delete(f.reported, headroom)
 }
 

@@ -155,8 +155,9 @@ func (r *Reconciler) decide(headroom *v1alpha1.Headroom, seen *observation) plan
 		refused:  checkSpec(headroom, seen.class, r.Limits),
 		template: placeholder.TemplateHash(headroom, r.Defaults),
 	}
+	key := client.ObjectKeyFromObject(headroom)
 	desired := topup.Desired{
-		Replicas: wanted(headroom), Template: p.template, Unfinished: r.inflight.unfinishedOf(client.ObjectKeyFromObject(headroom)),
+		Replicas: wanted(headroom), Template: p.template, Unfinished: r.inflight.unfinishedOf(key), Resting: r.inflight.resting(key),
 	}
 	units := make([]topup.Unit, 0, len(seen.units))
 	for _, u := range seen.units {

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,7 +96,21 @@ func TestOrphansOfADeletedHeadroomAreLeftAlone(t *testing.T) {
 	e.delete(&orphans[1])
 	e.change("web", replicas(3))
 	e.waitFilled("web", 3)
-	require.Contains(t, e.names(), "web-headroom-0")
+	require.Equal(t, []string{"web-headroom-2", "web-headroom-3", "web-headroom-4"}, e.names(), "the names of pods that went rest a while")
+}
+
+func TestNewPlaceholdersDoNotHaveTheNamesOfThoseJustTaken(t *testing.T) {
+	e, _ := filled(t, 3)
+	for _, taken := range e.pods() {
+		e.delete(&taken)
+	}
+	e.eventually("three others are there", func() error {
+		if !slices.Equal(e.names(), []string{"web-headroom-3", "web-headroom-4", "web-headroom-5"}) {
+			return fmt.Errorf("there are %v", e.names())
+		}
+		return nil
+	})
+	e.waitFilled("web", 3)
 }
 
 func TestUserWhoDeletesPlaceholdersAgainAndAgain(t *testing.T) {
