@@ -260,12 +260,12 @@ func TestTheNamespacedControllerWorksInItsNamespacesAlone(t *testing.T) {
 			require.NoError(t, e.client.List(e.Context(), &pods, client.InNamespace(namespace)))
 			require.Len(t, pods.Items, 2)
 		}
+		found, err := e.get(inside)
+		require.NoError(t, err)
+		require.Contains(t, found.Object, "status")
 	}, time.Minute, 50*time.Millisecond)
-	found, err := e.get(inside)
-	require.NoError(e, err)
-	require.Contains(e, found.Object, "status")
 
-	found, err = e.get(outside)
+	found, err := e.get(outside)
 	require.NoError(e, err)
 	require.NotContains(e, found.Object, "status")
 	log, err := os.ReadFile(controller.Log())
