@@ -26,6 +26,10 @@ const maxSocketPath = 103
 // kwokConfiguration gives KWOK more hands than its default of four, so that a burst of pods runs as soon as it is
 // bound, and pod addresses for more than 254 pods. It has KWOK renew the nodes' leases, as kubelets do: without them the node
 // lifecycle controller takes every node for lost after 50 seconds.
+//
+// Its own stage for deletions deletes any pod that is marked as deleted, by name. But the API server itself removes a pod without
+// a grace period, a moment after it has marked it; and KWOK, being late, would delete the next pod of that name, which a kubelet
+// never does. So such a pod is left alone for three seconds, in case that the API server was cut off between the two.
 const kwokConfiguration = `apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
 options:
@@ -35,7 +39,33 @@ options:
   podPlayStageParallelism: 32
   nodePlayStageParallelism: 16
   nodeLeaseParallelism: 16
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata:
+  name: pod-delete
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+      - {key: '.metadata | select(.deletionGracePeriodSeconds != 0) | .deletionTimestamp', operator: Exists}
+  next: {delete: true}
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata:
+  name: pod-delete-abandoned
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+      - {key: '.metadata | select(.deletionGracePeriodSeconds == 0) | .deletionTimestamp', operator: Exists}
+  delay: {durationMilliseconds: 3000}
+  next: {delete: true}
 `
+
+// replacedStage is the one of KWOK's stages that kwokConfiguration has another for.
+const replacedStage = "pod-delete.yaml"
 
 // run starts one of the tools and watches over it.
 func (c *Cluster) run(name string, args ...string) (*process.Process, error) {
@@ -197,7 +227,9 @@ func (c *Cluster) startKWOK(opts Options) error {
 	}
 	args := []string{"--kubeconfig=" + kubeconfig, "--manage-all-nodes=true", "--config=" + configuration}
 	for _, stage := range stages {
-		args = append(args, "--config="+stage)
+		if filepath.Base(stage) != replacedStage {
+			args = append(args, "--config="+stage)
+		}
 	}
 	path, err := c.tools.Binary("kwok")
 	if err != nil {

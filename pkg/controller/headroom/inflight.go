@@ -35,13 +35,14 @@ type inflight struct {
 	reported map[types.NamespacedName]*v1alpha1.Headroom
 	// deleted are pods whose deletion was asked for, and why.
 	deleted map[types.UID]topup.Reason
-	// vacated is when the cache showed that a pod of this ordinal was gone which somebody else deleted.
+	// vacated is when the cache showed that a pod of this ordinal was gone.
 	vacated map[types.NamespacedName]map[int]time.Time
 }
 
-// nameRest is how long the name of a placeholder that somebody took is not used again. kube-scheduler's preemption looks for its
+// nameRest is how long the name of a placeholder that is gone is not given to another. kube-scheduler's preemption looks for its
 // victim by name: it would take the next placeholder of that name for the old one, and the pod that preempted it would wait for
-// ever. Preemption is over within seconds.
+// ever. Preemption is over within seconds. Who deleted the placeholder makes no difference, so that two controllers, should there
+// be two by mistake, choose the same names.
 const nameRest = time.Minute
 
 // squatterMemory is after how long a name that somebody else had is tried again, when a unit is missing.
@@ -163,7 +164,7 @@ func (f *inflight) gone(headroom types.NamespacedName, pod *corev1.Pod) (reason 
 	reason, own = f.deleted[pod.UID]
 	delete(f.deleted, pod.UID)
 	delete(f.created[headroom], pod.UID)
-	if ordinal, ok := placeholder.Ordinal(headroom.Name, pod.Name); ok && !own {
+	if ordinal, ok := placeholder.Ordinal(headroom.Name, pod.Name); ok {
 		if f.vacated[headroom] == nil {
 			f.vacated[headroom] = map[int]time.Time{}
 		}

@@ -191,8 +191,9 @@ func changePerNode(t *testing.T, cl client.Client, namespace string) {
 		}, soon, glance)
 	}
 	waitCapacity("12Gi")
+	before := reserve.DeepCopy()
 	reserve.Spec.Requests[corev1.ResourceMemory] = resource.MustParse("2Gi")
-	require.NoError(t, cl.Update(t.Context(), reserve))
+	require.NoError(t, cl.Patch(t.Context(), reserve, client.MergeFrom(before)))
 	waitCapacity("24Gi")
 }
 
