@@ -34,7 +34,8 @@ import (
 
 const (
 	// patience is how long a test waits for what must happen; it is only used up by a test that fails.
-	patience = 30 * time.Second
+	// The API server remembers a LimitRange for half a minute after it is gone, and the controller's next attempt may be as far away.
+	patience = 2 * time.Minute
 	// discovery is how long the garbage collector takes at most to hear of a kind that is new.
 	discovery = 90 * time.Second
 	// glance is how often a test looks.

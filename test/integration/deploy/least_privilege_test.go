@@ -3,7 +3,7 @@ package deploy
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/test/audit"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/cluster"
@@ -142,38 +143,48 @@ func runSchedulerWithPort(t *testing.T, c *cluster.Cluster, address string) {
 	require.NoError(t, err)
 }
 
-// takeName puts a stranger's pod in the place of the next placeholder, for which there is no room.
+// takeName puts strangers' pods in the place of the next placeholder, for which there is no room: under the lowest name that is free,
+// and under the one after the highest, which is the next as long as the names of those that were taken rest.
 func takeName(t *testing.T, cl client.Client, headroom *v1alpha1.Headroom) {
 	t.Helper()
-	name := func(ordinal int) string { return fmt.Sprintf("%s-headroom-%d", headroom.Name, ordinal) }
 	var pods corev1.PodList
 	require.NoError(t, cl.List(t.Context(), &pods, client.InNamespace(headroom.Namespace)))
-	next := 0
-	for slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool { return pod.Name == name(next) }) {
-		next++
+	used := map[int]bool{}
+	for _, pod := range pods.Items {
+		if ordinal, ok := placeholder.Ordinal(headroom.Name, pod.Name); ok {
+			used[ordinal] = true
+		}
 	}
-	stranger := builders.Consumer(name(next), nil).Namespace(headroom.Namespace).SchedulerName("nobody").Obj()
-	require.NoError(t, cl.Create(t.Context(), stranger))
-	require.NoError(t, cl.Get(t.Context(), client.ObjectKeyFromObject(headroom), headroom))
-	replicas := int32(nodes + 1)
-	headroom.Spec.Replicas = &replicas
-	require.NoError(t, cl.Update(t.Context(), headroom))
+	lowest := 0
+	for used[lowest] {
+		lowest++
+	}
+	for ordinal := range map[int]bool{lowest: true, slices.Max(slices.Collect(maps.Keys(used))) + 1: true} {
+		stranger := builders.Consumer(placeholder.Name(headroom.Name, ordinal), nil).Namespace(headroom.Namespace).SchedulerName("nobody").Obj()
+		require.NoError(t, cl.Create(t.Context(), stranger))
+	}
+	scale(t, cl, headroom, nodes+1)
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(headroom), headroom))
 		require.EqualValues(t, 1, headroom.Status.PendingReplicas)
 	}, soon, glance)
 }
 
+// scale asks for a number of units, whatever the status is meanwhile.
+func scale(t *testing.T, cl client.Client, headroom *v1alpha1.Headroom, replicas int32) {
+	t.Helper()
+	before := headroom.DeepCopy()
+	headroom.Spec.Replicas = &replicas
+	require.NoError(t, cl.Patch(t.Context(), headroom, client.MergeFrom(before)))
+}
+
 // shrink has the controller delete a placeholder.
 func shrink(t *testing.T, cl client.Client, headroom *v1alpha1.Headroom) {
 	t.Helper()
-	replicas := int32(nodes - 1)
-	require.NoError(t, cl.Get(t.Context(), client.ObjectKeyFromObject(headroom), headroom))
-	headroom.Spec.Replicas = &replicas
-	require.NoError(t, cl.Update(t.Context(), headroom))
+	scale(t, cl, headroom, nodes-1)
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(headroom), headroom))
-		require.Equal(t, replicas, headroom.Status.Replicas)
+		require.EqualValues(t, nodes-1, headroom.Status.Replicas)
 	}, soon, glance)
 }
 
