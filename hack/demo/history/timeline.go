@@ -162,30 +162,24 @@ func first(moment *time.Time, at time.Time) {
 
 // Record returns the stories so far, which end now. Later changes do not alter it.
 func (t *Timeline) Record(now time.Time) Record {
+	ofPod := func(p *Pod) (time.Time, string) { return p.Created, p.Name }
+	ofNode := func(n *Node) (time.Time, string) { return n.Created, n.Name }
 	return Record{
-		Burst: sortedPods(t.burst), Placeholders: sortedPods(t.placeholders), Nodes: sortedNodes(t.nodes),
+		Burst: inOrder(t.burst, ofPod), Placeholders: inOrder(t.placeholders, ofPod), Nodes: inOrder(t.nodes, ofNode),
 		Changed: t.changed, Until: now,
 	}
 }
 
-func sortedPods(pods map[types.UID]*Pod) []Pod {
-	all := make([]Pod, 0, len(pods))
-	for _, p := range pods {
-		all = append(all, *p)
+// inOrder returns stories by when they began, those of one moment by name.
+func inOrder[T any](stories map[types.UID]*T, began func(*T) (at time.Time, name string)) []T {
+	all := make([]T, 0, len(stories))
+	for _, story := range stories {
+		all = append(all, *story)
 	}
-	slices.SortFunc(all, func(a, b Pod) int {
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
-	})
-	return all
-}
-
-func sortedNodes(nodes map[types.UID]*Node) []Node {
-	all := make([]Node, 0, len(nodes))
-	for _, n := range nodes {
-		all = append(all, *n)
-	}
-	slices.SortFunc(all, func(a, b Node) int {
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
+	slices.SortFunc(all, func(a, b T) int {
+		atA, nameA := began(&a)
+		atB, nameB := began(&b)
+		return cmp.Or(atA.Compare(atB), cmp.Compare(nameA, nameB))
 	})
 	return all
 }

@@ -55,12 +55,11 @@ func reachesBeyondNode(pod *corev1.Pod) bool {
 // wantsDevices says whether the pod asks for a resource that dynamic resource allocation stands behind: whether a node has it is
 // not to be seen at the node.
 func (p *Plugin) wantsDevices(pod *corev1.Pod) bool {
-	manager := p.handle.SharedDRAManager()
-	if !p.features.EnableDRAExtendedResource || manager == nil {
+	if !p.features.EnableDRAExtendedResource {
 		return false
 	}
 	for name := range resource.PodRequests(pod, resource.PodResourcesOptions{}) {
-		if manager.DeviceClassResolver().GetDeviceClass(name) != nil {
+		if p.allocatedAsDevice(name) {
 			return true
 		}
 	}

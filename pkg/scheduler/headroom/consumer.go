@@ -137,6 +137,11 @@ func (p *Plugin) ignored(name corev1.ResourceName) bool {
 	if slices.Contains(p.args.IgnoredResourceGroups, group) {
 		return true
 	}
+	return p.allocatedAsDevice(name)
+}
+
+// allocatedAsDevice says whether dynamic resource allocation stands behind an extended resource.
+func (p *Plugin) allocatedAsDevice(name corev1.ResourceName) bool {
 	manager := p.handle.SharedDRAManager()
 	return p.features.EnableDRAExtendedResource && manager != nil && manager.DeviceClassResolver().GetDeviceClass(name) != nil
 }
