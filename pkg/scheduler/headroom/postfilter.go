@@ -62,7 +62,7 @@ func (p *Plugin) lookAgain(c *cycle, state fwk.CycleState, pod *corev1.Pod) bool
 	if err != nil || !p.shared.placeholdersExist() {
 		return false
 	}
-	p.shared.inventory.Refresh(nodes, state.IsPodGroupSchedulingCycle())
+	p.shared.refresh(nodes, state.IsPodGroupSchedulingCycle())
 	c.consumer = p.consumer(pod)
 	return true
 }

@@ -38,7 +38,7 @@ func (p *Plugin) PreFilter(
 	if p.fitsNearby(ctx, t, nodes) {
 		return nil, nil
 	}
-	p.shared.inventory.Refresh(nodes, group)
+	p.shared.refresh(nodes, group)
 	if p.shared.inventory.Placeholders() == 0 || !p.await(ctx) {
 		return nil, nil
 	}

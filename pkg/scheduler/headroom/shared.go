@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,8 @@ type shared struct {
 	daemonSets placeholder.HeadroomOfDaemonSet
 	// pods are all pods that the scheduler knows.
 	pods cache.Indexer
+	// moved says that a pod that may be a placeholder came or went since the inventory was last refreshed.
+	moved atomic.Bool
 }
 
 // labelled indexes the pods that may be placeholders.
@@ -78,6 +81,7 @@ func (s *shared) index(factory informers.SharedInformerFactory) error {
 	pods := factory.Core().V1().Pods().Informer()
 	err := pods.AddIndexers(cache.Indexers{labelled: func(object any) ([]string, error) {
 		if pod, ok := object.(*corev1.Pod); ok && pod.Labels[v1alpha1.LabelHeadroom] != "" {
+			s.moved.Store(true) // called for each change, before the scheduler hears of it
 			return []string{labelled}, nil
 		}
 		return nil, nil
@@ -92,7 +96,13 @@ func (s *shared) index(factory informers.SharedInformerFactory) error {
 // placeholdersExist says whether there may be placeholders in the scheduler's snapshot. That follows the informer's cache: what is new
 // is there first. What is gone is in the snapshot a little longer, and until then pods may share the room that it was promised for.
 func (s *shared) placeholdersExist() bool {
-	return len(s.pods.ListIndexFuncValues(labelled)) > 0 || s.inventory.Placeholders() > 0
+	return len(s.pods.ListIndexFuncValues(labelled)) > 0 || s.moved.Load() || s.inventory.Placeholders() > 0
+}
+
+// refresh brings the inventory up to date with the nodes of the snapshot.
+func (s *shared) refresh(nodes []fwk.NodeInfo, group bool) {
+	s.moved.Store(false)
+	s.inventory.Refresh(nodes, group)
 }
 
 // listen notes pods that are gone and DaemonSets that come.
