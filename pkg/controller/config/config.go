@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 const (
@@ -74,14 +76,11 @@ type Client struct {
 	Burst int `json:"burst"`
 }
 
-// DefaultImage is the pause image that placeholders run unless they are told otherwise.
-const DefaultImage = "registry.k8s.io/pause:3.10.1"
-
 // Default returns the configuration of a controller that was told nothing.
 func Default() *Config {
 	return &Config{
 		TypeMeta:               metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
-		Placeholders:           Placeholders{MaxPriority: -1, MinPriority: -10, DefaultImage: DefaultImage},
+		Placeholders:           Placeholders{MaxPriority: -1, MinPriority: -10, DefaultImage: placeholder.DefaultImage},
 		LeaderElection:         LeaderElection{LeaseName: "headroom-controller"},
 		Client:                 Client{QPS: 200, Burst: 400},
 		MetricsBindAddress:     ":8443",
