@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -105,7 +106,7 @@ func (s Scenario) Play(ctx context.Context, act Act, stage Stage) (record histor
 	stage.Doing("starting a control plane")
 	c, err := cluster.Start(ctx, cluster.Options{})
 	if err != nil {
-		return history.Record{}, err
+		return history.Record{}, explainSpace(os.TempDir(), err)
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	ctx, cancel := context.WithCancelCause(ctx)

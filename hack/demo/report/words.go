@@ -43,7 +43,7 @@ func verdict(d Demo) []string {
 
 // footnote says where the numbers come from.
 func footnote(d Demo) string {
-	text := "Every number is from the API server's history of pods and nodes. " + d.Started.UTC().Format("2 January 2006") + "."
+	text := "What was measured is from the API server's history of pods and nodes. " + d.Started.UTC().Format("2 January 2006") + "."
 	if d.Machine != "" {
 		text += " " + d.Machine + "."
 	}

@@ -37,10 +37,10 @@ type Summary struct {
 	Median, P99, Worst Wait
 	// NodesBefore are the nodes ready when the burst began, NodesAdded those that came later.
 	NodesBefore, NodesAdded int
-	// Held are the placeholders bound when the burst began, Taken those of them that went, and Refilled how many were
-	// bound after the burst had begun.
+	// Held are the placeholders bound when the burst began. Taken is how many went since, those included that came back and were
+	// taken again, and Refilled how many were bound since.
 	Held, Taken, Refilled int
-	// Refill is from the first placeholder taken until as many as had been held were bound again. Never without headroom.
+	// Refill is from the first placeholder taken until as many were bound again as were taken. Never without headroom.
 	Refill Wait
 	// Zones of all nodes, by name.
 	Zones []Zone
@@ -113,14 +113,16 @@ func Quantile(sorted []Wait, q float64) Wait {
 func countPlaceholders(s *Summary, r history.Record, began time.Time) {
 	var taken, bound []time.Time
 	for _, p := range r.Placeholders {
-		switch {
-		case heldAt(p, began):
+		held, later := heldAt(p, began), p.Bound.After(began)
+		if held {
 			s.Held++
-			if !p.Gone.IsZero() {
-				taken = append(taken, p.Gone)
-			}
-		case !p.Bound.IsZero() && p.Bound.After(began):
+		}
+		if later {
 			bound = append(bound, p.Bound)
+		}
+		// One that came back may be taken again: it counts once more, or the headroom would seem whole too early.
+		if (held || later) && !p.Gone.IsZero() {
+			taken = append(taken, p.Gone)
 		}
 	}
 	s.Taken, s.Refilled = len(taken), len(bound)

@@ -78,6 +78,21 @@ func TestPodsThatNeverRanAreTheSlowestAndHeadroomIsCountedAtTheEnd(t *testing.T)
 	require.Equal(t, never(2), got.Refill)
 }
 
+func TestHeadroomThatCameBackAndWasTakenAgainIsNotWholeBefore(t *testing.T) {
+	got := summary.Of(history.Record{
+		Until: at(40),
+		Nodes: nodes,
+		Burst: []history.Pod{{Name: "first", Created: at(10), Bound: at(11), Running: at(12)}},
+		Placeholders: []history.Pod{
+			{Name: "0", Node: "node-a", Created: at(1), Bound: at(2), Gone: at(11)},
+			{Name: "1", Node: "node-late", Created: at(12), Bound: at(13), Gone: at(14)},
+			{Name: "2", Node: "node-late", Created: at(15), Bound: at(31)},
+		},
+	})
+	require.Equal(t, []int{1, 2, 2}, []int{got.Held, got.Taken, got.Refilled})
+	require.Equal(t, took(20), got.Refill)
+}
+
 func TestNothingIsSummedUpToNothing(t *testing.T) {
 	require.Equal(t, summary.Summary{
 		Median: never(0), P99: never(0), Worst: never(0), Refill: never(0), Zones: []summary.Zone{},
