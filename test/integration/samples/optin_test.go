@@ -81,6 +81,7 @@ func TestThePolicyChangesThePodsThatOptedInAndNoOthers(t *testing.T) {
 		"a pod of kube-system, opted in by itself":            {metav1.NamespaceSystem, labelled("true"), defaultScheduler},
 		"a pod of headroom-system, opted in by namespace":     {system, asIs, defaultScheduler},
 		"a pod of headroom-system, opted in by itself":        {system, labelled("true"), defaultScheduler},
+		"a pod of the product, in a namespace that opted in":  {in, ofTheProduct, defaultScheduler},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := newPod()
@@ -88,6 +89,11 @@ func TestThePolicyChangesThePodsThatOptedInAndNoOthers(t *testing.T) {
 			require.Equal(t, tc.want, schedulerOf(t, c, tc.namespace, pod))
 		})
 	}
+}
+
+// ofTheProduct makes the pod look like one of headroom-scheduler's or headroom-controller's.
+func ofTheProduct(pod *corev1.Pod) {
+	pod.Labels = map[string]string{"app.kubernetes.io/name": "headroom"}
 }
 
 func newPod() *corev1.Pod {
