@@ -54,7 +54,7 @@ func tool(t *testing.T, kubeconfig, name string, args ...string) (string, error)
 	return string(out), nil
 }
 
-// render returns the objects of the chart for a release named headroom, without a cluster.
+// render returns the objects of the chart for a release named headroom on Kubernetes 1.37, without a cluster.
 func render(t *testing.T, args ...string) []*unstructured.Unstructured {
 	t.Helper()
 	return renderRelease(t, "headroom", args...)
@@ -62,7 +62,7 @@ func render(t *testing.T, args ...string) []*unstructured.Unstructured {
 
 func renderRelease(t *testing.T, release string, args ...string) []*unstructured.Unstructured {
 	t.Helper()
-	args = append([]string{"template", release, chartDir(t), "--namespace", systemNamespace}, args...)
+	args = append([]string{"template", release, chartDir(t), "--namespace", systemNamespace, "--kube-version", "1.37.0"}, args...)
 	out, err := tool(t, "", "helm", args...)
 	require.NoError(t, err)
 	objects, err := cluster.Parse([]byte(out))

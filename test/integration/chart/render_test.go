@@ -171,6 +171,38 @@ func TestValuesReachTheObjects(t *testing.T) {
 	}
 }
 
+func TestTheSchedulerIsToldOfAnOlderCluster(t *testing.T) {
+	const flag = "--emulated-version"
+	for name, tt := range map[string]struct {
+		args []string
+		want string // empty: no flag
+	}{
+		"not on the version that it is made of":     {args: []string{"--kube-version", "1.37.4"}},
+		"not on a later one":                        {args: []string{"--kube-version", "1.38.0"}},
+		"on an earlier one":                         {args: []string{"--kube-version", "1.36.3"}, want: flag + "=1.36"},
+		"on an earlier one of a provider":           {args: []string{"--kube-version", "v1.35.2-gke.1000"}, want: flag + "=1.35"},
+		"as the values say":                         {args: []string{"--set", "scheduler.emulatedVersion=1.34"}, want: flag + "=1.34"},
+		"once, where the flag is among those given": {args: []string{"--kube-version", "1.36.3", "--set", "scheduler.extraArgs={" + flag + "=1.35}"}, want: flag + "=1.35"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			scheduler := text(t, find(t, render(t, tt.args...), "Deployment", "headroom-scheduler"))
+			if tt.want == "" {
+				require.NotContains(t, scheduler, flag)
+				return
+			}
+			require.Equal(t, 1, strings.Count(scheduler, flag))
+			require.Contains(t, scheduler, "- "+tt.want+"\n")
+		})
+	}
+}
+
+func TestWithoutLeaderElectionTheOldPodGoesFirst(t *testing.T) {
+	objects := render(t, "--set", "controller.leaderElection=false", "--set", "controller.replicas=1")
+	require.Contains(t, text(t, find(t, objects, "Deployment", "headroom-controller")), "type: Recreate")
+	require.NotContains(t, text(t, find(t, objects, "Deployment", "headroom-scheduler")), "Recreate")
+}
+
 func TestTwoReleasesShareNoNameAndNoPod(t *testing.T) {
 	names := map[string]bool{}
 	for _, object := range render(t) {

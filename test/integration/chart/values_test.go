@@ -37,6 +37,10 @@ func TestWrongValuesAreRefusedByTheNameOfTheField(t *testing.T) {
 		"the plugin's arguments in the wrong place":    {[]string{"scheduler.pluginConfig[0].name=Headroom"}, []string{"/scheduler/pluginConfig/0"}},
 		"a reader without a namespace":                 {[]string{"metrics.readers[0].name=prometheus"}, []string{"/metrics/readers/0", "namespace"}},
 		"an interval without a unit":                   {[]string{"metrics.serviceMonitor.interval=30"}, []string{"/metrics/serviceMonitor/interval"}},
+		"a version that is none":                       {[]string{"scheduler.emulatedVersion=v1.36"}, []string{"/scheduler/emulatedVersion"}},
+		"a label that selects the pods":                {[]string{`controller.podLabels.app\.kubernetes\.io/name=x`}, []string{"app.kubernetes.io/name"}},
+		"a quantity with two points":                   {[]string{"scheduler.resources.limits.memory=1.2.3"}, []string{"/scheduler/resources/limits/memory"}},
+		"bounds of priorities that exclude each other": {[]string{"controller.placeholders.minPriority=0"}, []string{"controller.placeholders.minPriority", "maxPriority"}},
 		"a port that is none":                          {[]string{"networkPolicy.apiServerPorts={https}"}, []string{"/networkPolicy/apiServerPorts/0"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,11 @@
 {{- $args = append $args (printf "--namespaces=%s" (join "," .Values.rbac.namespaces)) -}}
 {{- end -}}
 {{- with .Values.controller.placeholders -}}
+{{- $min := int (ternary -10 .minPriority (kindIs "invalid" .minPriority)) -}}
+{{- $max := int (ternary -1 .maxPriority (kindIs "invalid" .maxPriority)) -}}
+{{- if gt $min $max -}}
+{{- fail (printf "controller.placeholders.minPriority (%d) is above controller.placeholders.maxPriority (%d): no placeholder could have a priority between them" $min $max) -}}
+{{- end -}}
 {{- if not (kindIs "invalid" .maxPriority) -}}
 {{- $args = append $args (printf "--max-priority=%d" (int .maxPriority)) -}}
 {{- end -}}

@@ -1,3 +1,19 @@
+{{/* Flags of headroom-scheduler. It waits for every API that its version knows, so on an older cluster it has to be told. */}}
+{{- define "headroom.schedulerArgs" -}}
+{{- $args := list "--config=/etc/headroom/scheduler-config.yaml" -}}
+{{- $version := .Values.scheduler.emulatedVersion -}}
+{{- if not (or $version (contains "--emulated-version" (join " " .Values.scheduler.extraArgs))) -}}
+{{- $cluster := .Capabilities.KubeVersion -}}
+{{- if semverCompare "<1.37.0-0" $cluster.Version -}}
+{{- $version = printf "%s.%s" $cluster.Major (regexFind "^[0-9]+" $cluster.Minor) -}}
+{{- end -}}
+{{- end -}}
+{{- with $version -}}
+{{- $args = append $args (printf "--emulated-version=%s" .) -}}
+{{- end -}}
+{{- concat $args .Values.scheduler.extraArgs | toYaml -}}
+{{- end -}}
+
 {{/* Configuration of headroom-scheduler. */}}
 {{- define "headroom.schedulerConfig" -}}
 {{- $v := .Values.scheduler -}}
