@@ -15,6 +15,7 @@ type Claims struct {
 	mu      sync.Mutex
 	byUID   map[types.UID]*claim
 	onNode  map[string]int
+	stayed  map[types.UID]struct{}
 	changed func(node string)
 }
 
@@ -32,9 +33,9 @@ type claim struct {
 }
 
 // NewClaims returns no claims. changed is called with the name of a node on which a placeholder became, or stopped to be,
-// claimed.
+// claimed, or stayed.
 func NewClaims(changed func(node string)) *Claims {
-	return &Claims{byUID: map[types.UID]*claim{}, onNode: map[string]int{}, changed: changed}
+	return &Claims{byUID: map[types.UID]*claim{}, onNode: map[string]int{}, stayed: map[types.UID]struct{}{}, changed: changed}
 }
 
 // Claimed says whether a placeholder is promised to a pod, or deleted.
@@ -43,6 +44,27 @@ func (c *Claims) Claimed(uid types.UID) bool {
 	defer c.mu.Unlock()
 	_, ok := c.byUID[uid]
 	return ok
+}
+
+// Stays says whether a placeholder was waited for in vain, and is there still. It makes no room that anybody could count on.
+func (c *Claims) Stays(uid types.UID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.stayed[uid]
+	return ok
+}
+
+// noteStayed remembers that a placeholder was waited for in vain, until it is gone. Otherwise one that never goes would be chosen
+// again and again, as one that is being deleted anyhow goes first.
+func (c *Claims) noteStayed(uid types.UID, promised *claim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-promised.gone:
+	default:
+		c.stayed[uid] = struct{}{}
+		c.changed(promised.node)
+	}
 }
 
 // Claim promises the victims to a consumer.
@@ -108,6 +130,9 @@ func (c *Claims) Gone(uid types.UID) {
 		promised.goneOnce.Do(func() { close(promised.gone) })
 		c.markDeleted(promised)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.stayed, uid)
 }
 
 func (c *Claims) get(uid types.UID) *claim {

@@ -143,6 +143,7 @@ func (e *Evictor) await(ctx context.Context, promised *claim, victim *corev1.Pod
 		return nil
 	case <-waitCtx.Done():
 		if errors.Is(context.Cause(waitCtx), errTooLong) {
+			e.Claims.noteStayed(victim.UID, promised)
 			return fmt.Errorf("%w %s/%s after %s; look for finalizers or a long grace period", ErrStayed, victim.Namespace, victim.Name, e.Wait)
 		}
 		return fmt.Errorf("waiting for placeholder %s/%s to be gone: %w", victim.Namespace, victim.Name, waitCtx.Err())

@@ -44,6 +44,9 @@ func TestWhichTerminatingVictimsAreDeletedAgain(t *testing.T) {
 
 			require.ErrorIs(t, err, tc.want)
 			require.Equal(t, tc.want == nil, deleted == 1)
+			require.Equal(t, tc.want != nil, claims.Stays(victim.UID), "one that stayed is not to be waited for again ...")
+			claims.Gone(victim.UID)
+			require.False(t, claims.Stays(victim.UID), "... until it is gone")
 		})
 	}
 }

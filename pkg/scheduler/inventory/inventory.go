@@ -19,6 +19,8 @@ import (
 type Claims interface {
 	// Claimed says whether a placeholder, by its UID, is such a victim, or was deleted as one.
 	Claimed(uid types.UID) bool
+	// Stays says whether a placeholder was waited for in vain. Such a one is left out: it counts as any other pod.
+	Stays(uid types.UID) bool
 	// Missing is told, after a node was read, which placeholders are still on it.
 	Missing(node string, present func(uid types.UID) bool)
 }

@@ -22,6 +22,7 @@ import (
 type claims map[types.UID]bool
 
 func (c claims) Claimed(uid types.UID) bool               { return c[uid] }
+func (c claims) Stays(types.UID) bool                     { return false }
 func (c claims) Missing(string, func(uid types.UID) bool) {}
 
 func headroom(name string, keys ...string) *v1alpha1.Headroom {

@@ -149,7 +149,7 @@ func (inv *Inventory) hold(node *Node) {
 		}
 		node.labelled = true
 		name, ok := placeholder.Recognise(pod, inv.daemonSets)
-		if !ok {
+		if !ok || inv.claims.Stays(pod.UID) {
 			continue
 		}
 		requests := inv.resources(nil, podInfo.CalculateResource().Resource)
