@@ -28,11 +28,12 @@ func (p *Plugin) decide(ctx context.Context, t *trial, cy *cycle) *swap {
 	nodes := p.shared.inventory.Nodes()
 	m := p.memoFor(p.likeness(ctx, t.outer, c), nodes)
 	seen := p.survey(c, m)
-	if cy.candidates = seen.candidates; len(seen.held) == 0 {
-		return nil
-	}
 	ch := &choice{
 		plugin: p, consumer: c, memo: m, nodes: nodes, held: seen.held, trial: t,
+	}
+	ch.contest(seen.free)
+	if cy.candidates = seen.candidates + len(ch.nominated); len(ch.held) == 0 {
+		return nil
 	}
 	if ch.fitsAsItIs(ctx, seen.free) {
 		return nil

@@ -18,14 +18,37 @@ func (ch *choice) makeRoomForNominated(nodes []int) (changed bool) {
 			continue
 		}
 		if requested, some := ch.withNominated(&ch.nodes[i]); some {
-			if ch.nominated == nil {
-				ch.nominated = map[int]*candidate{}
-			}
-			ch.nominated[i] = ch.repick(&ch.nodes[i], requested)
+			ch.setNominated(i, ch.repick(&ch.nodes[i], requested))
 			changed = true
 		}
 	}
 	return changed
+}
+
+// contest adds those of the free nodes to the ones in question whose room is for pods that are nominated to them, if placeholders
+// there would make room for the consumer as well.
+func (ch *choice) contest(free []int) {
+	for _, i := range free {
+		node := &ch.nodes[i]
+		if len(node.Held) == 0 {
+			continue
+		}
+		requested, some := ch.withNominated(node)
+		if !some {
+			continue
+		}
+		if found := ch.repick(node, requested); len(found.victims) > 0 {
+			ch.setNominated(i, found)
+			ch.held = append(ch.held, i)
+		}
+	}
+}
+
+func (ch *choice) setNominated(node int, found *candidate) {
+	if ch.nominated == nil {
+		ch.nominated = map[int]*candidate{}
+	}
+	ch.nominated[node] = found
 }
 
 // withNominated returns what is requested on a node, nominated pods included, and whether there are any.
