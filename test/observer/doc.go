@@ -1,8 +1,8 @@
 // Package observer watches a cluster from outside while a test runs, and judges afterwards what happened in it.
 //
-// It shares no code with the scheduler: all it knows comes from the API server's watch of pods, nodes and DaemonSets, replayed in
-// the order of resourceVersions. [Check] is the judgement, pure; [Watch] collects the history it is about. It works on any
-// API server that a rest.Config leads to.
+// It shares no code with the scheduler but the definition of a placeholder (pkg/placeholder): all it knows comes from the API
+// server's watch of pods, nodes and DaemonSets, replayed in the order of resourceVersions. [Check] is the judgement, pure;
+// [Watch] collects the history it is about. It works on any API server that a rest.Config leads to.
 //
 // It finds:
 //
