@@ -2,8 +2,10 @@ package cluster
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -57,6 +59,21 @@ func StartForTest(t testing.TB, opts Options) *Cluster {
 		}
 	})
 	return c
+}
+
+// SetParallel sets how many parallel tests of a package run at a time, unless the user does, by -parallel. Go's default is the number
+// of CPUs, which is low for tests that wait most of the time. Use it in TestMain.
+func SetParallel(n int) {
+	const name = "test.parallel"
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == name })
+	if chosen {
+		return
+	}
+	if err := flag.Set(name, strconv.Itoa(n)); err != nil {
+		panic(err) // only outside of a test binary
+	}
 }
 
 // ForTestMain runs the tests of a package and then stops the clusters that they shared, so that nothing is left when

@@ -64,6 +64,7 @@ func (e *environment) filledWeb(units int32) (*controller, []corev1.Pod) {
 }
 
 func TestPreemptionByStockSchedulerIsConsumption(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	c, pods := e.filledWeb(3)
 	consumer := e.foreignPod("api-1", nil)
@@ -84,6 +85,7 @@ func TestPreemptionByStockSchedulerIsConsumption(t *testing.T) {
 }
 
 func TestPreemptionWithoutItsEventIsConsumptionByAnUnknownPod(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	c, pods := e.filledWeb(2)
 	e.disrupt(&pods[0], corev1.PodReasonPreemptionByScheduler)
@@ -92,6 +94,7 @@ func TestPreemptionWithoutItsEventIsConsumptionByAnUnknownPod(t *testing.T) {
 }
 
 func TestSwapByHeadroomSchedulerIsConsumption(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	c, pods := e.filledWeb(4)
 	consumer := e.foreignPod("api-1", nil)
@@ -107,6 +110,7 @@ func TestSwapByHeadroomSchedulerIsConsumption(t *testing.T) {
 }
 
 func TestOtherDeletionsAreNoConsumption(t *testing.T) {
+	t.Parallel()
 	tests := map[string]func(e *environment, pod *corev1.Pod){ // each makes some placeholder go
 		"a user deletes it": func(e *environment, pod *corev1.Pod) { e.delete(pod) },
 		"a drain evicts it": func(e *environment, pod *corev1.Pod) {

@@ -21,6 +21,7 @@ import (
 // TestAsDeployed runs both binaries as their manifests deploy them, with real scheduling: files written for the OpenFaaS Headroom
 // Controller are filled with only apiVersion changed, a burst takes headroom, and the Headroom tells who took it.
 func TestAsDeployed(t *testing.T) {
+	t.Parallel()
 	c := cluster.StartForTest(t, cluster.Options{})
 	controller, err := c.RunController(t.Context())
 	require.NoError(t, err)

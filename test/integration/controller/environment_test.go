@@ -34,7 +34,6 @@ import (
 
 const (
 	// patience is how long a test waits for what must happen; it is only used up by a test that fails.
-	// The API server remembers a LimitRange for half a minute after it is gone, and the controller's next attempt may be as far away.
 	patience = 2 * time.Minute
 	// discovery is how long the garbage collector takes at most to hear of a kind that is new.
 	discovery = 90 * time.Second
@@ -45,7 +44,11 @@ const (
 	account         = "headroom-controller"
 )
 
+// atOnce is how many tests run at a time, unless -test.parallel says otherwise: they wait more than they work.
+const atOnce = 8
+
 func TestMain(m *testing.M) {
+	cluster.SetParallel(atOnce)
 	ctrllog.SetLogger(klog.Background())
 	os.Exit(cluster.ForTestMain(m))
 }

@@ -29,6 +29,7 @@ func (e *environment) foreignPod(name string, labels map[string]string) *corev1.
 }
 
 func TestForeignPodsAreNeverAdoptedCountedOrDeleted(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		name   string
 		labels map[string]string
@@ -75,6 +76,7 @@ func (e *environment) stillThere(pod *corev1.Pod) {
 }
 
 func TestOrphansOfADeletedHeadroomAreLeftAlone(t *testing.T) {
+	t.Parallel()
 	e, h := filled(t, 2)
 	orphans := e.pods()
 	require.NoError(t, e.client.Delete(t.Context(), h, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
@@ -100,6 +102,7 @@ func TestOrphansOfADeletedHeadroomAreLeftAlone(t *testing.T) {
 }
 
 func TestNewPlaceholdersDoNotHaveTheNamesOfThoseJustTaken(t *testing.T) {
+	t.Parallel()
 	e, _ := filled(t, 3)
 	for _, taken := range e.pods() {
 		e.delete(&taken)
@@ -114,6 +117,7 @@ func TestNewPlaceholdersDoNotHaveTheNamesOfThoseJustTaken(t *testing.T) {
 }
 
 func TestUserWhoDeletesPlaceholdersAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	requests := &traffic{}
@@ -139,6 +143,7 @@ func TestUserWhoDeletesPlaceholdersAgainAndAgain(t *testing.T) {
 }
 
 func TestHeadroomInATerminatingNamespace(t *testing.T) {
+	t.Parallel()
 	// Nothing deletes what is in the namespace here, so that it stays as it is.
 	c := cluster.APIServerForTest(t)
 	applyManifests(t, c)
@@ -153,6 +158,7 @@ func TestHeadroomInATerminatingNamespace(t *testing.T) {
 }
 
 func TestHeadroomThatIsBeingDeletedMakesNothing(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	e.startController()
@@ -176,6 +182,7 @@ func TestHeadroomThatIsBeingDeletedMakesNothing(t *testing.T) {
 }
 
 func TestTwoControllersByMistake(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	most := e.watchMost("web")

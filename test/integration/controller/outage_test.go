@@ -50,6 +50,7 @@ func TestAPIServerAwayForAMinute(t *testing.T) {
 }
 
 func TestStormsOfRefusedRequests(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]func() *http.Response{
 		"too many requests": func() *http.Response { return answerWith(http.StatusTooManyRequests, "TooManyRequests") },
 		"conflicts":         func() *http.Response { return answerWith(http.StatusConflict, "Conflict") },
@@ -84,6 +85,7 @@ func TestStormsOfRefusedRequests(t *testing.T) {
 }
 
 func TestControllerThatIsKilledWhileItCreates(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	most := e.watchMost("web")

@@ -29,6 +29,7 @@ func (e *environment) bindDaemons() {
 }
 
 func TestPerNodeKeepsAUnitOnEachNode(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.nodes("a", "b")
 	e.bindDaemons()
@@ -63,6 +64,7 @@ func TestPerNodeKeepsAUnitOnEachNode(t *testing.T) {
 }
 
 func TestPerNodeLeavesADaemonSetOfSomebodyElseAlone(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.nodes("a")
 	labels := map[string]string{"app": "other"}
@@ -89,9 +91,11 @@ func TestPerNodeLeavesADaemonSetOfSomebodyElseAlone(t *testing.T) {
 }
 
 func TestPerNodeTellsWhatTheNamespaceRefuses(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.nodes("a", "b")
 	e.bindDaemons()
+	e.createLaxLimits()
 	quota := &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "one"},
 		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("1")}},

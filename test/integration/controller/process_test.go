@@ -34,6 +34,7 @@ func freeAddress(t *testing.T) string {
 }
 
 func TestMetricsAreServedToWhoMayReadThem(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	address, probes := freeAddress(t), freeAddress(t)
 	e.startController(func(c *config.Config, _ *rest.Config) {
@@ -97,6 +98,7 @@ func (e *environment) fetch(url, token string) (code int, body string) {
 }
 
 func TestOnlyTheLeaderWorks(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	elected := func(c *config.Config, _ *rest.Config) {
@@ -127,6 +129,7 @@ func TestOnlyTheLeaderWorks(t *testing.T) {
 }
 
 func TestControllerStopsInTime(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	c := e.startController()
 	e.headroom("web", replicas(200))
@@ -136,6 +139,7 @@ func TestControllerStopsInTime(t *testing.T) {
 }
 
 func TestOtherNamespacesAreNotTouched(t *testing.T) {
+	t.Parallel()
 	e, other := newEnvironment(t, nil), newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	e.startController()
@@ -158,6 +162,7 @@ func TestAllNamespacesByDefault(t *testing.T) {
 
 // TestRoleBindingIsEnoughForOneNamespace: the way that docs/reference/controller.md describes.
 func TestRoleBindingIsEnoughForOneNamespace(t *testing.T) {
+	t.Parallel()
 	e, other := newEnvironment(t, nil), newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: e.namespace, Name: "limited"}}

@@ -20,6 +20,7 @@ import (
 // TestWhatTheNamespaceRefuses covers what keeps placeholders from being made although the spec is valid: each ends in Ready=False
 // with the refusal as message, without many attempts, and heals when the cause goes, without anybody touching the Headroom.
 func TestWhatTheNamespaceRefuses(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		cause  func(e *environment) []client.Object
 		spec   func(*v1alpha1.HeadroomSpec)
@@ -60,6 +61,7 @@ func TestWhatTheNamespaceRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnvironment(t, nil)
+			e.createLaxLimits()
 			causes := tc.cause(e)
 			for _, cause := range causes {
 				require.NoError(t, e.client.Create(t.Context(), cause))
@@ -82,6 +84,22 @@ func TestWhatTheNamespaceRefuses(t *testing.T) {
 			e.waitFilled("web", 3)
 		})
 	}
+}
+
+// createLaxLimits makes a LimitRange and a quota that refuse nothing and stay. Admission remembers for half a minute what it last read of
+// a namespace's, but only asks that memory while its watch knows of none there; so it hears at once when another one goes.
+func (e *environment) createLaxLimits() {
+	e.Helper()
+	lax := metav1.ObjectMeta{Namespace: e.namespace, Name: "lax"}
+	require.NoError(e, e.client.Create(e.Context(), &corev1.LimitRange{
+		ObjectMeta: lax,
+		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+			Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{"cpu": resource.MustParse("1000")},
+		}}},
+	}))
+	require.NoError(e, e.client.Create(e.Context(), &corev1.ResourceQuota{
+		ObjectMeta: lax, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("1000")}},
+	}))
 }
 
 // waitRefused waits until the API server enforces what was created before: policies and webhooks take a moment.
@@ -161,6 +179,7 @@ func webhook(namespace string) client.Object {
 }
 
 func TestPodSecurityRefusal(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 	e.bindTo(e.nodes("a")...)
 	e.startController()
@@ -178,6 +197,7 @@ func TestPodSecurityRefusal(t *testing.T) {
 
 // TestRolloutThatAdmissionRefusesCostsNothing: no unit of the old spec is given up for one that cannot be made.
 func TestRolloutThatAdmissionRefusesCostsNothing(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 	e.bindTo(e.nodes("a")...)
 	e.startController()
@@ -194,6 +214,7 @@ func TestRolloutThatAdmissionRefusesCostsNothing(t *testing.T) {
 }
 
 func TestMalformedPlaceholders(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	e.startController()
@@ -208,6 +229,7 @@ func TestMalformedPlaceholders(t *testing.T) {
 }
 
 func TestConsumersThatCannotExist(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	e.startController()
@@ -224,6 +246,7 @@ func TestConsumersThatCannotExist(t *testing.T) {
 }
 
 func TestPriorityPolicy(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		class  *schedulingv1.PriorityClass // nil: there is none of the name
 		reason string
@@ -257,6 +280,7 @@ func TestPriorityPolicy(t *testing.T) {
 }
 
 func TestPlaceholdersStayWhenTheirPriorityClassGoes(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	e.startController()

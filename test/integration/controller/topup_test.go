@@ -13,6 +13,7 @@ import (
 )
 
 func TestUnitsAreMadeBoundAndReported(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a", "a", "b")...)
 	e.startController()
@@ -33,6 +34,7 @@ func TestUnitsAreMadeBoundAndReported(t *testing.T) {
 }
 
 func TestScaleToZeroAndBack(t *testing.T) {
+	t.Parallel()
 	e, _ := filled(t, 3)
 
 	e.change("web", replicas(0))
@@ -44,6 +46,7 @@ func TestScaleToZeroAndBack(t *testing.T) {
 }
 
 func TestDeletedHeadroomTakesItsPlaceholdersAlong(t *testing.T) {
+	t.Parallel()
 	e, h := filled(t, 3)
 	require.NoError(t, e.client.Delete(t.Context(), h))
 	e.within(discovery, "no pod is left", func() error {
@@ -55,6 +58,7 @@ func TestDeletedHeadroomTakesItsPlaceholdersAlong(t *testing.T) {
 }
 
 func TestFailedPlaceholderIsReplaced(t *testing.T) {
+	t.Parallel()
 	e, _ := filled(t, 2)
 	failed := e.pods()[0]
 	e.update(&failed, func(status *corev1.PodStatus) {
@@ -65,6 +69,7 @@ func TestFailedPlaceholderIsReplaced(t *testing.T) {
 }
 
 func TestPlaceholdersThatFailAtOnceAreNotMadeInALoop(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.nodes("a")
 	requests := &traffic{}
@@ -98,6 +103,7 @@ func TestPlaceholdersThatFailAtOnceAreNotMadeInALoop(t *testing.T) {
 }
 
 func TestPlaceholderOnADeletedNodeIsReplaced(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	nodes := e.nodes("a", "b")
 	e.startController()
@@ -113,6 +119,7 @@ func TestPlaceholderOnADeletedNodeIsReplaced(t *testing.T) {
 }
 
 func TestSpecChangeRollsThrough(t *testing.T) {
+	t.Parallel()
 	e, _ := filled(t, 8)
 	watched := e.watchBound("web")
 	e.change("web", func(spec *v1alpha1.HeadroomSpec) { spec.NodeSelector = map[string]string{"test": e.namespace} })
@@ -124,6 +131,7 @@ func TestSpecChangeRollsThrough(t *testing.T) {
 }
 
 func TestRestartedControllerMakesNoDuplicates(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	first := e.startController()
@@ -140,6 +148,7 @@ func TestRestartedControllerMakesNoDuplicates(t *testing.T) {
 }
 
 func TestPendingUnitsSayWhatTheSchedulerSays(t *testing.T) {
+	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.startController()
 	e.headroom("web", replicas(1))
