@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -211,39 +214,48 @@ func describeConditions(pod *corev1.Pod) string {
 	return fmt.Sprintf("PodScheduled=%s, %s: %s", condition.Status, condition.Reason, condition.Message)
 }
 
-// empty removes what the test left. It runs after the schedulers have stopped, because they were started later.
+// empty removes what the test left, in whatever namespace. It runs after the schedulers have stopped, because they were started later.
+// Namespaces stay, since nothing here would finish their deletion: so it looks for objects, not into every namespace.
 func (c *Cluster) empty(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
-	now, all := *metav1.NewDeleteOptions(0), metav1.ListOptions{}
-	namespaces, err := c.Client.CoreV1().Namespaces().List(ctx, all)
-	require.NoError(t, err)
-	for _, ns := range namespaces.Items {
-		require.NoError(t, c.removePods(ctx, ns.Name, now))
-		require.NoError(t, c.Client.PolicyV1().PodDisruptionBudgets(ns.Name).DeleteCollection(ctx, now, all))
-		require.NoError(t, c.Client.AppsV1().DaemonSets(ns.Name).DeleteCollection(ctx, now, all))
-		if !shared.options.WithoutCRD {
-			require.NoError(t, c.Headrooms.DeleteAllOf(ctx, &v1alpha1.Headroom{}, ctrlclient.InNamespace(ns.Name)))
-		}
+	require.NoError(t, c.removePods(ctx))
+	lists := []ctrlclient.ObjectList{&policyv1.PodDisruptionBudgetList{}, &appsv1.DaemonSetList{}}
+	if !shared.options.WithoutCRD {
+		lists = append(lists, &v1alpha1.HeadroomList{})
 	}
-	require.NoError(t, c.Client.CoreV1().Nodes().DeleteCollection(ctx, now, all))
+	for _, list := range lists {
+		require.NoError(t, c.removeAll(ctx, list))
+	}
+	require.NoError(t, c.Client.CoreV1().Nodes().DeleteCollection(ctx, *metav1.NewDeleteOptions(0), metav1.ListOptions{}))
 }
 
-// removePods deletes the pods at once; finalizers that a test put on them are taken off.
-func (c *Cluster) removePods(ctx context.Context, namespace string, now metav1.DeleteOptions) error {
-	pods, err := c.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+// removeAll deletes all objects of the list's kind.
+func (c *Cluster) removeAll(ctx context.Context, list ctrlclient.ObjectList) error {
+	if err := c.Headrooms.List(ctx, list); err != nil {
+		return fmt.Errorf("listing what a test left: %w", err)
+	}
+	return meta.EachListItem(list, func(item runtime.Object) error {
+		err := c.Headrooms.Delete(ctx, item.(ctrlclient.Object), ctrlclient.GracePeriodSeconds(0))
+		return ctrlclient.IgnoreNotFound(err)
+	})
+}
+
+// removePods deletes all pods at once; finalizers that a test put on them are taken off.
+func (c *Cluster) removePods(ctx context.Context) error {
+	pods, err := c.Client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return fmt.Errorf("listing pods of %s: %w", namespace, err)
+		return fmt.Errorf("listing pods: %w", err)
 	}
 	for i := range pods.Items {
-		pod := &pods.Items[i]
+		pod, client := &pods.Items[i], c.Client.CoreV1().Pods(pods.Items[i].Namespace)
 		if len(pod.Finalizers) > 0 {
 			pod.Finalizers = nil
-			if _, err := c.Client.CoreV1().Pods(namespace).Update(ctx, pod, metav1.UpdateOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			if _, err := client.Update(ctx, pod, metav1.UpdateOptions{}); err != nil && !apierrors.IsNotFound(err) {
 				return fmt.Errorf("removing the finalizers of pod %s: %w", pod.Name, err)
 			}
 		}
-		if err := c.Client.CoreV1().Pods(namespace).Delete(ctx, pod.Name, now); err != nil && !apierrors.IsNotFound(err) {
+		if err := client.Delete(ctx, pod.Name, *metav1.NewDeleteOptions(0)); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("deleting pod %s: %w", pod.Name, err)
 		}
 	}
