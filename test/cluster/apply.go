@@ -137,7 +137,7 @@ func applyOne(ctx context.Context, cl client.Client, obj *unstructured.Unstructu
 
 // waitServed waits until the API server serves the kind of a CRD.
 func waitServed(ctx context.Context, cl client.Client, crd *unstructured.Unstructured) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("not served after 30 seconds"))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("not served after %s", limit()))
 	defer cancel()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()

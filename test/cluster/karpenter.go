@@ -17,9 +17,6 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster/process"
 )
 
-// karpenterReady bounds the wait for Karpenter to take up its NodePools.
-const karpenterReady = time.Minute
-
 //go:embed karpenter/rights.yaml
 var karpenterRights []byte
 
@@ -129,7 +126,7 @@ func (c *Cluster) waitNodePools(ctx context.Context, p *process.Process, pools [
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, karpenterReady, fmt.Errorf("its NodePools are not ready after %s", karpenterReady))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("its NodePools are not ready after %s", limit()))
 	defer cancel()
 	return p.WaitReady(ctx, func(ctx context.Context) error {
 		for _, pool := range pools {

@@ -145,7 +145,7 @@ func (c *Cluster) AddNodes(ctx context.Context, nodes Nodes) error {
 // node away.
 func waitUsable(ctx context.Context, clientset kubernetes.Interface, want []*corev1.Node) error {
 	var waiting []string
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, limit(), true, func(ctx context.Context) (bool, error) {
 		list, err := clientset.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err != nil {
 			return false, err
@@ -164,7 +164,7 @@ func waitUsable(ctx context.Context, clientset kubernetes.Interface, want []*cor
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		first := strings.Join(waiting[:min(len(waiting), 3)], ", ")
-		return fmt.Errorf("%d of %d nodes are not ready after a minute, %s among them", len(waiting), len(want), first)
+		return fmt.Errorf("%d of %d nodes are not ready after %s, %s among them", len(waiting), len(want), limit(), first)
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for nodes: %w", err)

@@ -25,9 +25,6 @@ func (c *Cluster) InstallCRD(ctx context.Context) error {
 // systemNamespace holds the product's service accounts and leases.
 const systemNamespace = "headroom-system"
 
-// leadTimeout bounds the wait for a program to lead: the lease of one that crashed lasts 15 seconds.
-const leadTimeout = time.Minute
-
 // The ways to deploy headroom-scheduler: folders under manifests/scheduler.
 const (
 	// SecondScheduler runs it beside kube-scheduler, for pods with schedulerName headroom-scheduler (deployment B).
@@ -85,13 +82,14 @@ func (c *Cluster) runProduct(
 	return p, c.waitLeads(ctx, p, lease, started)
 }
 
-// waitLeads waits until a lease was renewed after the program was started, which nobody but the program does.
+// waitLeads waits until a lease was renewed after the program was started, which nobody but the program does. The lease of one that
+// crashed lasts 15 seconds.
 func (c *Cluster) waitLeads(ctx context.Context, p *process.Process, lease client.ObjectKey, started time.Time) error {
 	cl, err := c.Client()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, leadTimeout, fmt.Errorf("it does not lead after %s", leadTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("it does not lead after %s", limit()))
 	defer cancel()
 	return p.WaitReady(ctx, func(ctx context.Context) error {
 		held := &coordinationv1.Lease{}

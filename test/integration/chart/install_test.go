@@ -270,7 +270,7 @@ func TestTheNamespacedControllerWorksInItsNamespacesAlone(t *testing.T) {
 		found, err := e.get(inside)
 		require.NoError(t, err)
 		require.Contains(t, found.Object, "status")
-	}, time.Minute, 50*time.Millisecond)
+	}, 3*time.Minute, 50*time.Millisecond)
 
 	found, err := e.get(outside)
 	require.NoError(e, err)
