@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,21 +21,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/pkg/controller/config"
+	"github.com/headroom-dev/headroom/test/cluster"
 )
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, listener.Close()) }()
-	return listener.Addr().String()
-}
 
 func TestMetricsAreServedToWhoMayReadThem(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, nil)
-	address, probes := freeAddress(t), freeAddress(t)
+	address, probes := cluster.FreeAddress(t), cluster.FreeAddress(t)
 	e.startController(func(c *config.Config, _ *rest.Config) {
 		c.MetricsBindAddress, c.HealthProbeBindAddress = address, probes
 	})

@@ -55,7 +55,7 @@ func TestBothBinariesTellWhichBuildTheyAre(t *testing.T) {
 			require.Equal(t, tt.wantVersion, version(t, name))
 			commit := regexp.MustCompile(`GitCommit:"([0-9a-f]{40}|unknown)"`).FindStringSubmatch(run(t, name, "--version=raw"))
 			require.NotEmpty(t, commit)
-			_, port, err := net.SplitHostPort(freeAddress(t))
+			_, port, err := net.SplitHostPort(cluster.FreeAddress(t))
 			require.NoError(t, err)
 			require.NoError(t, tt.run(c, port))
 			metrics := readMetrics(t, c, port)

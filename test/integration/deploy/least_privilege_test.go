@@ -86,7 +86,7 @@ func TestEveryRightIsNeeded(t *testing.T) {
 	cl, err := c.Client()
 	require.NoError(t, err)
 	namespace := c.Namespace(t, nil)
-	controllerPort, schedulerPort := freeAddress(t), freeAddress(t)
+	controllerPort, schedulerPort := cluster.FreeAddress(t), cluster.FreeAddress(t)
 	_, err = c.RunController(t.Context(), "--placeholder-scheduler-name=headroom-scheduler", "--metrics-bind-address="+controllerPort)
 	require.NoError(t, err)
 	runSchedulerWithPort(t, c, schedulerPort)
@@ -248,13 +248,4 @@ func scrape(t *testing.T, c *cluster.Cluster, cl client.Client, addresses ...str
 			require.Equal(t, http.StatusOK, response.StatusCode)
 		}, soon, glance)
 	}
-}
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, listener.Close()) }()
-	return listener.Addr().String()
 }
