@@ -3,10 +3,12 @@ package cluster
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,9 +103,14 @@ func (s *sharedCluster) get(t testing.TB) *Cluster {
 	return s.cluster
 }
 
+// started counts the clusters that this process has named a folder for.
+var started atomic.Int64
+
 func withTestLogs(opts Options) Options {
 	if dir := os.Getenv(LogsEnv); dir != "" && opts.LogDir == "" {
-		opts.LogDir = filepath.Join(dir, filepath.Base(os.Args[0])+"-"+time.Now().Format("150405.000"))
+		// With a number, because two may start in the same moment.
+		name := fmt.Sprintf("%s-%s-%d", filepath.Base(os.Args[0]), time.Now().Format("150405.000"), started.Add(1))
+		opts.LogDir = filepath.Join(dir, name)
 	}
 	return opts
 }

@@ -23,6 +23,7 @@ import (
 
 // TestBothBinariesTellWhichBuildTheyAre asks the built binaries for their version, and their metrics while they run for the same.
 func TestBothBinariesTellWhichBuildTheyAre(t *testing.T) {
+	t.Parallel()
 	controller := version(t, "headroom-controller")
 	require.Regexp(t, `^v\d+\.\d+\.\d+[-+.0-9A-Za-z]*$`, controller, "semantic, in a clone without tags too")
 	tests := map[string]struct {

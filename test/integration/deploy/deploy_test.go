@@ -35,7 +35,11 @@ const (
 	glance = 100 * time.Millisecond
 )
 
+// atOnce is how many tests run at a time, unless -test.parallel says otherwise: each starts a control plane, and then mostly waits.
+const atOnce = 3
+
 func TestMain(m *testing.M) {
+	cluster.SetParallel(atOnce)
 	ctrllog.SetLogger(klog.Background())
 	os.Exit(cluster.ForTestMain(m))
 }
@@ -43,8 +47,10 @@ func TestMain(m *testing.M) {
 // TestABurstIsServedAndHeadroomComesBack is the life of the product in small, for each way to deploy the scheduler: twelve full
 // nodes with one unit each, a burst that takes all of them, and the units back in all zones when the burst is over.
 func TestABurstIsServedAndHeadroomComesBack(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{cluster.SecondScheduler, cluster.MainScheduler} {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			ctx := t.Context()
 			c, log := startAudited(t)
 			require.NoError(t, c.AddNodes(ctx, cluster.Nodes{Count: nodes, Zones: zones, CPU: resource.MustParse("4")}))

@@ -81,6 +81,7 @@ var idle = map[string]map[string]string{
 // TestEveryRightIsNeeded makes both programs do all that they can do, and compares what the API server saw them ask for with what
 // their manifests grant: nothing may be forbidden, and what is granted must be used, or explained above.
 func TestEveryRightIsNeeded(t *testing.T) {
+	t.Parallel()
 	c, log := startAudited(t, "--enable-admission-plugins=OwnerReferencesPermissionEnforcement")
 	require.NoError(t, c.AddNodes(t.Context(), cluster.Nodes{Count: nodes, Zones: zones, CPU: resource.MustParse("4")}))
 	cl, err := c.Client()

@@ -28,6 +28,7 @@ var theirs = []string{"shop", "search"}
 // TestInSomeNamespacesOnlyTheControllerSeesNoOther runs the controller as the kustomize component deploys it: it works in its
 // namespaces, asks for nothing outside of them, and would get nothing.
 func TestInSomeNamespacesOnlyTheControllerSeesNoOther(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	log, err := audit.NewLog(t.TempDir(), controllerUser)
 	require.NoError(t, err)

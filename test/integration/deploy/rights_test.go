@@ -60,6 +60,7 @@ var forNobody = []right{
 // TestTheProgramsMayDoWhatTheyNeedAndNothingElse asks the API server's authorizer. What it cannot tell apart is pods: who may
 // delete placeholders may delete any pod.
 func TestTheProgramsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
+	t.Parallel()
 	headroomLease := right{"update", "coordination.k8s.io", "leases", "", "headroom-system", "headroom-scheduler"}
 	kubeLease := right{"update", "coordination.k8s.io", "leases", "", "kube-system", "kube-scheduler"}
 	controllerLease := right{"update", "coordination.k8s.io", "leases", "", "headroom-system", "headroom-controller"}
@@ -109,6 +110,7 @@ func TestTheProgramsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := cluster.StartForTest(t, cluster.Options{APIServerOnly: true})
 			apply(t, c, tt.manifests)
 			clientset, err := kubernetes.NewForConfig(c.RESTConfig())
@@ -155,6 +157,7 @@ func apply(t *testing.T, c *cluster.Cluster, part string) *appsv1.Deployment {
 // TestTheProductsPodsPassPodSecurityRestricted has the Deployments of the manifests make their pods in their own namespace, which
 // enforces the profile.
 func TestTheProductsPodsPassPodSecurityRestricted(t *testing.T) {
+	t.Parallel()
 	c := cluster.ForTest(t)
 	cl, err := c.Client()
 	require.NoError(t, err)
