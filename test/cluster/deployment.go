@@ -22,7 +22,7 @@ import (
 var playedKinds = []string{"Deployment", "PodDisruptionBudget"}
 
 // RunDeployment runs a program of the product as its manifests deploy it, with the local binary in place of the
-// image: all objects but the Deployment are applied, and the program gets the arguments of the Deployment's first
+// image: all objects but the Deployment are applied, and when its rights hold, the program gets the arguments of the Deployment's first
 // container, the files of its ConfigMaps, and the credentials of its service account, so that it may exactly what the
 // manifests' RBAC allows. args are added at the end.
 func (c *Cluster) RunDeployment(
@@ -39,6 +39,9 @@ func (c *Cluster) RunDeployment(
 		return nil, err
 	}
 	pod := deployment.Spec.Template.Spec
+	if err := c.waitRights(ctx, account{deployment.Namespace, pod.ServiceAccountName}, applied); err != nil {
+		return nil, err
+	}
 	kubeconfig, err := c.KubeconfigFor(ctx, deployment.Namespace, pod.ServiceAccountName)
 	if err != nil {
 		return nil, err

@@ -79,6 +79,9 @@ func (c *Cluster) RunKarpenter(ctx context.Context, k Karpenter) (*process.Proce
 	if err := errors.Join(c.ApplyFiles(ctx, crds...), c.Apply(ctx, rights...)); err != nil {
 		return nil, err
 	}
+	if err := c.waitRights(ctx, account{"karpenter", "karpenter"}, rights); err != nil {
+		return nil, err
+	}
 	if err := c.Apply(ctx, k.objects()...); err != nil {
 		return nil, err
 	}
