@@ -72,14 +72,21 @@ func (w *world) burst(size int) func(*testing.T) {
 		for zone, count := range perZone {
 			require.Equal(t, size/3, count, "taken from %s; all: %v", zone, perZone)
 		}
-		require.ElementsMatch(t, names(burst), w.regardingEvents(t, "TookHeadroom", burst))
+		w.waitTookHeadroom(t, burst)
 		require.Empty(t, w.regardingEvents(t, "Nominated", burst), "Karpenter plans with pods that wait for a node, and none of these did")
 	}
 }
 
-// regardingEvents returns the pods that have an event with the reason.
-func (w *world) regardingEvents(t *testing.T, reason string, pods []corev1.Pod) []string {
+// waitTookHeadroom waits until an event tells of each of the pods that it took headroom: events are written behind the binding.
+func (w *world) waitTookHeadroom(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
+	w.eventually(t, func(collect *assert.CollectT) {
+		require.ElementsMatch(collect, names(pods), w.regardingEvents(collect, "TookHeadroom", pods))
+	}, "the events tell that the pods took headroom")
+}
+
+// regardingEvents returns the pods that have an event with the reason.
+func (w *world) regardingEvents(t require.TestingT, reason string, pods []corev1.Pod) []string {
 	events, err := w.clientset.CoreV1().Events(w.namespace).List(w.ctx, metav1.ListOptions{FieldSelector: "reason=" + reason})
 	require.NoError(t, err)
 	found := sets.New[types.UID]()
@@ -128,7 +135,7 @@ func (w *world) losesNode(t *testing.T, remove func(*testing.T, *corev1.Node)) *
 	for _, pod := range replacements {
 		require.Contains(t, nodes, pod.Spec.NodeName, "a node that was there before")
 	}
-	require.ElementsMatch(t, names(replacements), w.regardingEvents(t, "TookHeadroom", replacements))
+	w.waitTookHeadroom(t, replacements)
 	w.waitFilled(t, headroomUnits)
 	return nodes[fullest]
 }
