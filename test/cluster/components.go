@@ -227,9 +227,15 @@ func (c *Cluster) startKWOK(opts Options) error {
 	}
 	args := []string{"--kubeconfig=" + kubeconfig, "--manage-all-nodes=true", "--config=" + configuration}
 	for _, stage := range stages {
-		if filepath.Base(stage) != replacedStage {
-			args = append(args, "--config="+stage)
+		switch filepath.Base(stage) {
+		case replacedStage:
+			continue
+		case completingStage:
+			if stage, err = c.writeHoldable(stage); err != nil {
+				return err
+			}
 		}
+		args = append(args, "--config="+stage)
 	}
 	path, err := c.tools.Binary("kwok")
 	if err != nil {

@@ -68,9 +68,13 @@ func TestTheWorkloadsRunAndTakeHeadroomWhereTheyNeedIt(t *testing.T) {
 		w.waitTookHeadroom(t, "api.yaml", 4)
 	})
 	t.Run("a burst of CI jobs", func(t *testing.T) {
+		// Else those that complete first leave room, without headroom, to those that are scheduled last.
+		require.NoError(t, unstructured.SetNestedField(job.Object, "", "spec", "template", "metadata", "annotations", cluster.HoldAnnotation))
 		require.NoError(t, w.Create(t.Context(), job))
-		w.waitPhase(t, "ci-job.yaml", "role=ci-runner", 6, corev1.PodSucceeded)
+		w.waitRunning(t, "ci-job.yaml", "role=ci-runner", 6)
 		w.waitTookHeadroom(t, "ci-job.yaml", 6)
+		w.release(t, "ci-job.yaml", client.MatchingLabels{"role": "ci-runner"})
+		w.waitPhase(t, "ci-job.yaml", "role=ci-runner", 6, corev1.PodSucceeded)
 	})
 	t.Run("a StatefulSet that loses a node", func(t *testing.T) {
 		before := w.pod(t, "search.yaml", lostShard)
@@ -242,6 +246,18 @@ func (w *world) cordon(t *testing.T, name string) {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"unschedulable":true}}`))
 	require.NoError(t, w.Patch(t.Context(), node, patch))
+}
+
+// release lets pods complete that were held.
+func (w *world) release(t *testing.T, file string, labels client.MatchingLabels) {
+	t.Helper()
+	var pods corev1.PodList
+	require.NoError(t, w.List(t.Context(), &pods, client.InNamespace(w.namespaces[file]), labels))
+	for i := range pods.Items {
+		before := pods.Items[i].DeepCopy()
+		delete(pods.Items[i].Annotations, cluster.HoldAnnotation)
+		require.NoError(t, w.Patch(t.Context(), &pods.Items[i], client.MergeFrom(before)))
+	}
 }
 
 func (w *world) waitRunning(t *testing.T, file, selector string, count int) {
