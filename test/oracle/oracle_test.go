@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/test/cluster"
 )
 
 // envClusters is how many random clusters each shard of a property looks at. Default: rapid's, 100.
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 	klog.InitFlags(silence)
 	_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
 	klog.SetOutput(io.Discard) //nolint:logcheck // of the whole process, before there is any context
-	flag.Parse()
+	cluster.SetParallel(shards)
 	if clusters := os.Getenv(envClusters); clusters != "" {
 		if err := flag.Set("rapid.checks", clusters); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", envClusters, err)
