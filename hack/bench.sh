@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the scheduling benchmark: BENCH_ROUNDS times all variants of the scenarios, so that the variants alternate. Leaves in
-# BENCH_OUT: raw-TIME.txt for benchstat and bench-report, profiles/ of each workload, top-TIME.txt with the costliest functions
-# of the Headroom variant, log-TIME.txt. `make help` says what the variables mean; TOOLS_DIR has etcd.
+# Runs the scheduling benchmark BENCH_ROUNDS times: each workload in a process of its own, the variants of one scenario and size
+# one after the other, in every second round backwards. Leaves in BENCH_OUT: raw-TIME.txt for benchstat and bench-report,
+# profiles/ of each workload, top-TIME.txt with the costliest functions of the Headroom variant, log-TIME.txt. `make help` says
+# what the variables mean; TOOLS_DIR has etcd.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p "$BENCH_OUT/profiles" "$BENCH_OUT/artifacts"
@@ -11,6 +12,11 @@ raw=$out/raw-$now.txt log=$out/log-$now.txt top=$out/top-$now.txt
 bench=$out/scheduling.test
 export PATH=$TOOLS_DIR:$PATH ARTIFACTS=$out/artifacts
 
+go build -o "$out/bench-list" ./hack/bench-list
+workloads() {
+  "$out/bench-list" -scenarios "$BENCH_SCENARIOS" -nodes "$BENCH_NODES" -variants "$BENCH_VARIANTS" -round "$1"
+}
+count=$(workloads 1 | wc -l)
 go test -c -o "$bench" ./test/perf/scheduling
 touch "$out/.started"
 {
@@ -22,14 +28,22 @@ touch "$out/.started"
   [[ -z ${BENCH_NOTE:-} ]] || echo "note: $BENCH_NOTE"
 } >"$raw"
 
+# Its output goes to the log, its results to the raw file.
+measure() {
+  local scenario=$1 size=$2 variant=$3
+  (cd test/perf/scheduling && "$bench" -test.run '^$' -test.benchtime 1x -test.timeout 6h \
+    -test.bench "^BenchmarkScheduling\$/^$scenario\$/^$variant\$/^$size\$" \
+    -v=0 -data-items-dir "$out/profiles" -perf-cpuprofile -perf-memprofile ${BENCH_FLAGS:-}) 2>&1 |
+    tee -a "$log" | { grep -aE --line-buffered '^(goos|goarch|cpu): |^Benchmark[^ ]+[[:space:]]+[0-9]+[[:space:]]' || true; } >>"$raw"
+}
+
 status=0
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do
-  echo "bench: round $round of $BENCH_ROUNDS, load average $(cut -d' ' -f1-3 /proc/loadavg), log in $log" >&2
+  echo "bench: round $round of $BENCH_ROUNDS, $count workloads, load average $(cut -d' ' -f1-3 /proc/loadavg), log in $log" >&2
   echo "round: $now-$round" >>"$raw"
-  (cd test/perf/scheduling && "$bench" -test.run '^$' -test.benchtime 1x -test.timeout 6h \
-    -test.bench "^BenchmarkScheduling\$/^($BENCH_SCENARIOS)/($BENCH_VARIANTS)/^($BENCH_NODES)Nodes\$" \
-    -v=0 -data-items-dir "$out/profiles" -perf-cpuprofile -perf-memprofile ${BENCH_FLAGS:-}) 2>&1 |
-    tee -a "$log" | { grep -aE --line-buffered '^(goos|goarch|cpu): |^Benchmark[^ ]+[[:space:]]+[0-9]+[[:space:]]' || true; } >>"$raw" || status=1
+  while read -r scenario size variant; do
+    measure "$scenario" "$size" "$variant" </dev/null || status=1
+  done < <(workloads "$round")
 done
 
 # Of each Headroom workload: what costs the process most by itself, then the scheduler and all that it calls.

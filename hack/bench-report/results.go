@@ -34,7 +34,7 @@ type cell struct {
 	rounds            []round
 }
 
-// round is one measurement. Two of the same name were taken in the same run, minutes apart at most.
+// round is one measurement. Those of the same name, scenario and size were taken one variant after the other.
 type round struct {
 	name   string
 	values map[string]float64

@@ -11,6 +11,7 @@
 // cluster, and the set-up leaves no queue of Scheduled events behind it, which would be written during the measurement:
 // with a set-up that is scheduled, the first scenario after a big one is up to twice as slow unless one waits half a minute.
 //
-// Variants of one scenario run one after the other, and `make bench` repeats the whole in rounds, so that a ratio is always
-// between neighbours in time.
+// `make bench` gives each workload a process of its own, so that none inherits the heap of another, and measures the variants of
+// one scenario and size one after the other. It repeats the whole in rounds, in every second one with the variants backwards:
+// a ratio is between neighbours in time, and what drifts meanwhile falls on either side of it.
 package scheduling
