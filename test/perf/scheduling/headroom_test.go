@@ -32,6 +32,9 @@ const (
 // installHeadroom prepares a cluster whose workload has placeholders: it installs the resource definition, creates the Headroom
 // of the placeholders and fills its UID into their template. The garbage collector deletes placeholders whose owner it cannot
 // find. scheduler_perf's own createAny cannot create an object whose definition is this new.
+//
+// The scheduler runs already: the plugin looks for the definition every two seconds at the most, and each scenario settles for
+// five or more before it creates consumers. One that came sooner would find placeholders of a Headroom that is not known yet.
 func installHeadroom(ctx context.Context, client dynamic.Interface, crd []byte, w *perf.Workload) error {
 	placeholders, err := w.GetParam("placeholders")
 	if err != nil {
