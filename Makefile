@@ -20,7 +20,7 @@ STEADY ?= 1m ##V How long the nodes must stay as they are in test-e2e while nobo
 SANDBOX_FLAGS ?= --nodes 12 --zones 3 ##V Flags of make sandbox.
 BENCH_NODES ?= 500|1000 ##V Sizes of cluster of make bench: a pattern over 10, 100, 500, 1000 and 5000.
 BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the beginnings of the names in test/perf/scheduling/scenarios.
-BENCH_VARIANTS ?= .* ##V Variants of make bench: a pattern over FreeRoom, StockPreemption and Headroom.
+BENCH_VARIANTS ?= .* ##V Variants of make bench: a pattern over FreeRoom, StockPreemption, Headroom and FreeRoomAgain.
 BENCH_ROUNDS ?= 3 ##V How often make bench repeats the whole; ratios are taken within a round.
 BENCH_NOTE ?= ##V What the report of make bench should say of the machine, for example 'shared machine'.
 BENCH_FLAGS ?= ##V Extra flags of make bench: -observe judges the history of every workload instead of measuring it.
@@ -90,6 +90,7 @@ bench: go $(TOOLS_DIR)/etcd ## Measure scheduling into headroom beside free room
 .PHONY: bench-short
 bench-short: BENCH_NODES = 500
 bench-short: BENCH_SCENARIOS = a-|e2-
+bench-short: BENCH_VARIANTS = FreeRoom|StockPreemption|Headroom
 bench-short: BENCH_ROUNDS = 1
 bench-short: go $(TOOLS_DIR)/etcd ## The short form of make bench for daily use.
 	@$(BENCH)

@@ -13,6 +13,9 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
+// plotted has the variants that get a bar. The control is left to the tables.
+var plotted = []string{freeRoom, stock, headroom}
+
 // One colour a variant, told apart by colour-blind readers too.
 var colours = map[string]color.Color{
 	freeRoom: color.RGBA{R: 0x33, G: 0x77, B: 0xbb, A: 0xff},
@@ -80,7 +83,7 @@ func plotBars(file, title, unit string, sizes []int, value func(variant string, 
 	p.Y.Min = 0
 	p.Legend.Top, p.Legend.Left = true, true
 	const width = 18
-	for i, variant := range variants {
+	for i, variant := range plotted {
 		heights := make(plotter.Values, len(sizes))
 		measured := false
 		for j, nodes := range sizes {

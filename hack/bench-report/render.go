@@ -41,16 +41,20 @@ var columns = []column{
 // ratioColumns are the ratios that are shown of each scenario, where both variants were measured.
 var ratioColumns = []struct{ title, unit, over, under string }{
 	{"burst, headroom to free room", "burst-s", headroom, freeRoom},
+	{"burst, free room to itself", "burst-s", freeRoomAgain, freeRoom},
 	{"burst, stock preemption to headroom", "burst-s", stock, headroom},
 	{"p99, headroom to free room", "p99-ms", headroom, freeRoom},
+	{"p99, free room to itself", "p99-ms", freeRoomAgain, freeRoom},
 	{"process CPU, headroom to free room", "process-cpu-s", headroom, freeRoom},
+	{"process CPU, free room to itself", "process-cpu-s", freeRoomAgain, freeRoom},
 	{"process CPU, stock preemption to headroom", "process-cpu-s", stock, headroom},
 	{"scheduler CPU, headroom to free room", "scheduler-cpu-s", headroom, freeRoom},
 	{"live heap, headroom to free room", "live-heap-MiB", headroom, freeRoom},
+	{"live heap, free room to itself", "live-heap-MiB", freeRoomAgain, freeRoom},
 }
 
 // variants in the order of the tables.
-var variants = []string{freeRoom, stock, headroom}
+var variants = []string{freeRoom, freeRoomAgain, stock, headroom}
 
 // render writes the generated part of the page. plots is the folder of the plots as the page names it, empty for a page without.
 func render(r *Results, plots string) string {
@@ -59,7 +63,8 @@ func render(r *Results, plots string) string {
 	for _, setting := range r.Config {
 		fmt.Fprintf(&b, "- %s: %s\n", setting.Key, setting.Value)
 	}
-	b.WriteString("\n## Goals\n\nMedians over the rounds; ratios are taken round by round.\n\n" + renderGoals(r))
+	b.WriteString("\n## Goals\n\nMedians over the rounds; ratios are taken round by round. Noise is the same ratio of stock to itself, at the " +
+		"size of the goals: a difference within it cannot be told from none.\n\n" + renderGoals(r))
 	for _, scenario := range r.scenarios() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", scenario, renderCells(r, scenario))
 		if ratios := renderRatios(r, scenario); ratios != "" {
@@ -114,17 +119,20 @@ func renderRatios(r *Results, scenario string) string {
 			if !ok {
 				continue
 			}
-			spread := "one round"
-			if len(ratios) > 1 {
-				spread = fmt.Sprintf("%s to %s in %d rounds", number(slices.Min(ratios), true), number(slices.Max(ratios), true), len(ratios))
-			}
-			fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", nodes, c.title, number(middle, true), spread)
+			fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", nodes, c.title, number(middle, true), spread(ratios))
 		}
 	}
 	if b.Len() == 0 {
 		return ""
 	}
 	return "| nodes | ratio | median | spread |\n|---:|---|---:|---|\n" + b.String()
+}
+
+func spread(ratios []float64) string {
+	if len(ratios) == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("%s to %s in %d rounds", number(slices.Min(ratios), true), number(slices.Max(ratios), true), len(ratios))
 }
 
 // replaceGenerated puts text between the two marks of a file.

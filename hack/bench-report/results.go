@@ -15,6 +15,8 @@ const (
 	freeRoom = "FreeRoom"
 	stock    = "StockPreemption"
 	headroom = "Headroom"
+	// freeRoomAgain is FreeRoom once more: what differs between the two is noise.
+	freeRoomAgain = "FreeRoomAgain"
 )
 
 // Results are all measurements of some runs.

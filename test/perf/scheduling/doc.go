@@ -2,10 +2,10 @@
 // stock preemption. `make bench` runs it and docs/benchmarks.md has the results.
 //
 // It stands on Kubernetes' own test/integration/scheduler_perf: each file of scenarios/ is one of its test configurations,
-// with one test case a variant (FreeRoom, StockPreemption, Headroom) and one workload a size. scheduler_perf starts etcd, an API
-// server and the scheduler afresh for each of them, all but etcd in this process, and writes CPU and allocation profiles of
-// exactly the time that is measured. What it does not report, package recorder adds to the same benchmark line: creation to
-// binding of each pod, attempts, API writes, CPU, allocations and live heap.
+// with one test case a variant (FreeRoom, StockPreemption, Headroom; FreeRoomAgain as the control) and one workload a size.
+// scheduler_perf starts etcd, an API server and the scheduler afresh for each of them, all but etcd in this process, and writes
+// CPU and allocation profiles of exactly the time that is measured. What it does not report, package recorder adds to the same
+// benchmark line: creation to binding of each pod, attempts, API writes, CPU, allocations and live heap.
 //
 // Nodes, their load and the placeholders are created bound, with spec.nodeName set. So each variant starts from exactly the same
 // cluster, and the set-up leaves no queue of Scheduled events behind it, which would be written during the measurement:
