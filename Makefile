@@ -22,6 +22,7 @@ BENCH_NODES ?= 500|1000 ##V Sizes of cluster of make bench: a pattern over 10, 1
 BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the beginnings of the names in test/perf/scheduling/scenarios.
 BENCH_VARIANTS ?= .* ##V Variants of make bench: a pattern over FreeRoom, StockPreemption, Headroom and FreeRoomAgain.
 BENCH_ROUNDS ?= 3 ##V How often make bench repeats the whole; ratios are taken within a round.
+BENCH_PROFILES ?= 1 ##V How many of the rounds of make bench, the last ones, write profiles, which costs time; they alone report the scheduler's CPU.
 BENCH_NOTE ?= ##V What the report of make bench should say of the machine, for example 'shared machine'.
 BENCH_FLAGS ?= ##V Extra flags of make bench: -observe judges the history of every workload instead of measuring it.
 BENCH_OUT ?= bin/bench ##V Where make bench leaves its raw output and profiles.
@@ -80,6 +81,7 @@ test-e2e: build $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) ## Run the end-to-end tests
 ##@ Measure
 
 BENCH = TOOLS_DIR=$(TOOLS_DIR) BENCH_OUT=$(strip $(BENCH_OUT)) BENCH_NODES='$(strip $(BENCH_NODES))' BENCH_ROUNDS=$(strip $(BENCH_ROUNDS)) \
+  BENCH_PROFILES=$(strip $(BENCH_PROFILES)) \
   BENCH_SCENARIOS='$(strip $(BENCH_SCENARIOS))' BENCH_VARIANTS='$(strip $(BENCH_VARIANTS))' BENCH_NOTE='$(strip $(BENCH_NOTE))' \
   BENCH_FLAGS='$(strip $(BENCH_FLAGS))' hack/bench.sh
 

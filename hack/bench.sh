@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the scheduling benchmark BENCH_ROUNDS times: each workload in a process of its own, the variants of one scenario and size
 # one after the other, in every second round backwards. Leaves in BENCH_OUT: raw-TIME.txt for benchstat and bench-report,
-# profiles/ of each workload, top-TIME.txt with the costliest functions of the Headroom variant, log-TIME.txt. `make help` says
-# what the variables mean; TOOLS_DIR has etcd.
+# profiles/ of each workload of the last BENCH_PROFILES rounds, top-TIME.txt with the costliest functions of the Headroom variant
+# in them, log-TIME.txt. `make help` says what the variables mean; TOOLS_DIR has etcd.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p "$BENCH_OUT/profiles" "$BENCH_OUT/artifacts"
@@ -25,6 +25,7 @@ touch "$out/.started"
   echo "go: $(go env GOVERSION)"
   echo "cores: $(nproc)"
   echo "memory: $(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)"
+  echo "profiles: the last $BENCH_PROFILES of $BENCH_ROUNDS rounds"
   [[ -z ${BENCH_NOTE:-} ]] || echo "note: $BENCH_NOTE"
 } >"$raw"
 
@@ -33,7 +34,7 @@ measure() {
   local scenario=$1 size=$2 variant=$3
   (cd test/perf/scheduling && "$bench" -test.run '^$' -test.benchtime 1x -test.timeout 6h \
     -test.bench "^BenchmarkScheduling\$/^$scenario\$/^$variant\$/^$size\$" \
-    -v=0 -data-items-dir "$out/profiles" -perf-cpuprofile -perf-memprofile ${BENCH_FLAGS:-}) 2>&1 |
+    -v=0 -data-items-dir "$out/profiles" "${profile[@]}" ${BENCH_FLAGS:-}) 2>&1 |
     tee -a "$log" | { grep -aE --line-buffered '^(goos|goarch|cpu): |^Benchmark[^ ]+[[:space:]]+[0-9]+[[:space:]]' || true; } >>"$raw"
 }
 
@@ -41,6 +42,8 @@ status=0
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do
   echo "bench: round $round of $BENCH_ROUNDS, $count workloads, load average $(cut -d' ' -f1-3 /proc/loadavg), log in $log" >&2
   echo "round: $now-$round" >>"$raw"
+  profile=()
+  ((round <= BENCH_ROUNDS - BENCH_PROFILES)) || profile=(-perf-cpuprofile -perf-memprofile)
   while read -r scenario size variant; do
     measure "$scenario" "$size" "$variant" </dev/null || status=1
   done < <(workloads "$round")

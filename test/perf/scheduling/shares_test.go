@@ -22,15 +22,19 @@ var accounted = regexp.MustCompile(`accounting for (-?[0-9.]+)`)
 func reportShares(b *testing.B, pods int) {
 	b.Helper()
 	for _, share := range []struct {
-		unit, pattern string
-		args          []string
-		per           float64
+		unit, flag, pattern string
+		args                []string
+		per                 float64
 	}{
-		{"scheduler-cpu-s", "*-cpu.prof", []string{"-unit=s"}, 1},
-		{"scheduler-alloc-KiB/pod", "*-delta-mem.prof", []string{"-unit=kb", "-sample_index=alloc_space"}, float64(pods)},
+		{"scheduler-cpu-s", "perf-cpuprofile", "*-cpu.prof", []string{"-unit=s"}, 1},
+		{"scheduler-alloc-KiB/pod", "perf-memprofile", "*-delta-mem.prof", []string{"-unit=kb", "-sample_index=alloc_space"}, float64(pods)},
 	} {
+		// Without the flag the directory may still hold the profiles of an earlier run.
+		if flag.Lookup(share.flag).Value.String() != "true" || share.per == 0 {
+			continue
+		}
 		file := newestProfile(b.Name(), share.pattern)
-		if file == "" || share.per == 0 {
+		if file == "" {
 			continue
 		}
 		total, err := shareOf(file, share.args...)
