@@ -118,6 +118,10 @@ func (p *Plugin) newPreemption(ctx context.Context, handle fwk.Handle) (*default
 	if err != nil {
 		return nil, fmt.Errorf("embedding %s: %w", defaultpreemption.Name, err)
 	}
+	stock, err := defaultpreemption.New(ctx, args, handle, p.features)
+	if err != nil {
+		return nil, fmt.Errorf("embedding %s: %w", defaultpreemption.Name, err)
+	}
 	inner.IsEligiblePod = func(_ fwk.NodeInfo, victim preemption.Victim, _ *corev1.Pod) bool {
 		for _, info := range victim.Pods() {
 			if _, ok := p.attempt.victims[info.GetPod().UID]; !ok {
@@ -129,7 +133,7 @@ func (p *Plugin) newPreemption(ctx context.Context, handle fwk.Handle) (*default
 	inner.MoreImportantVictim = func(a, b preemption.Victim) bool {
 		return evictionorder.Compare(p.attempt.victims[a.Pods()[0].GetPod().UID], p.attempt.victims[b.Pods()[0].GetPod().UID]) > 0
 	}
-	inner.Evaluator.Interface = &ordered{Interface: inner, plugin: p}
+	inner.Evaluator.Interface = &ordered{Interface: inner, plugin: p, stock: stock}
 	return inner, nil
 }
 
@@ -137,6 +141,14 @@ func (p *Plugin) newPreemption(ctx context.Context, handle fwk.Handle) (*default
 type ordered struct {
 	preemption.Interface
 	plugin *Plugin
+	// stock has kube-scheduler's own eligibility: any pod of lower priority.
+	stock preemption.Interface
+}
+
+// PodEligibleToPreemptOthers says no while any pod that was preempted for this one takes its time to go, not just a placeholder.
+// Otherwise the preemption of placeholders would find nothing to do, and clear the nomination that keeps the room.
+func (o *ordered) PodEligibleToPreemptOthers(ctx context.Context, pod *corev1.Pod, nominated *fwk.Status) (eligible bool, why string) {
+	return o.stock.PodEligibleToPreemptOthers(ctx, pod, nominated)
 }
 
 // OrderedScoreFuncs ranks the nodes by the order. Score plugins have no say here.

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -163,11 +165,25 @@ func TestPreemptionRespectsDisruptionBudgets(t *testing.T) {
 
 func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 	w := newWorld(t)
-	w.nodes(t, cpu("2"), "a")
+	w.nodes(t, cpu("2"), "a", "a")
 	victim := w.slowVictim(t)
+	// A placeholder that the consumer may take, but that does not make the room, whatever becomes of the pods beside it.
+	w.hold(t, "n1")
+	w.place(t, ordinary("stays", "n1", "500m", 200))
+	done := w.place(t, ordinary("done", "n1", "500m", 200))
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
 	w.waitNominated(t, "web", "n0")
+
+	// The next attempt, in vain. The nomination stays.
+	w.remove(t, done)
+	w.Eventually(t, "waiting for the next attempt", func(context.Context) string {
+		if message := scheduledMessage(w.Pod(t, "web")); !strings.Contains(message, "terminating pod on the nominated node") {
+			return message
+		}
+		return ""
+	})
+	require.Equal(t, "n0", w.Pod(t, "web").Status.NominatedNodeName)
 
 	// A pod of lower priority comes while the victim takes its time. The room that becomes free is not for it.
 	w.CreatePods(t, consumer("late", cpu("2")).Priority(10).Obj())
@@ -177,6 +193,16 @@ func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
 	require.Empty(t, w.Pod(t, "late").Spec.NodeName)
+}
+
+// scheduledMessage returns what the pod's condition PodScheduled says.
+func scheduledMessage(pod *corev1.Pod) string {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled {
+			return condition.Message
+		}
+	}
+	return "nothing yet"
 }
 
 func TestANominatedPodsRoomIsNotSwappedAway(t *testing.T) {
