@@ -303,10 +303,10 @@ func TestDryRunsOfPreemptionGainNothingFromForeignPlaceholders(t *testing.T) {
 			state := framework.NewCycleState()
 			_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
 			require.True(t, status.IsSuccess())
-			cycleOf(state).swap = nil // as if other plugins had rejected the node
 			_, status = f.PostFilter(t.Context(), state, pod, framework.NewDefaultNodeToStatus())
 			require.True(t, status.IsRejected())
 
+			require.False(t, f.Filter(t.Context(), state, pod, f.nodes[0]).IsSuccess(), "a placeholder that a dry run put back is there")
 			without := f.nodes[0].Snapshot()
 			require.NoError(t, without.RemovePod(klog.Background(), f.nodes[0].GetPods()[0].GetPod()))
 			require.Equal(t, tc.want, f.Filter(t.Context(), state, pod, without).IsSuccess())

@@ -26,7 +26,12 @@ func (p *Plugin) PostFilter(
 	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, statuses fwk.NodeToStatusReader,
 ) (*fwk.PostFilterResult, *fwk.Status) {
 	c := cycleOf(state)
-	if c == nil || !p.lookAgain(c, state, pod) {
+	if c == nil {
+		return nil, fwk.NewStatus(fwk.Unschedulable)
+	}
+	// The swap came to nothing. Dry runs of preemption count its victims as long as they do not take them away themselves.
+	c.swap = nil
+	if !p.lookAgain(c, state, pod) {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
 	// From here on DefaultPreemption may run its trials: see Filter.
