@@ -56,6 +56,8 @@ type cluster struct {
 	extenders []fwk.Extender
 	// signed drops the default spread constraints from the profile, so that plain pods have a signature, as in manifests/scheduler.
 	signed bool
+	// arrange changes which plugins the profile enables where.
+	arrange func(*schedulerconfig.Plugins)
 }
 
 func newFixture(tb testing.TB, c cluster) *fixture {
@@ -69,7 +71,7 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 	registry := frameworkplugins.NewInTreeRegistry()
 	require.NoError(tb, registry.Register(Name, New))
 	var err error
-	f.framework, err = frameworkruntime.NewFramework(ctx, registry, profile(tb, c.change, c.signed),
+	f.framework, err = frameworkruntime.NewFramework(ctx, registry, profile(tb, &c),
 		frameworkruntime.WithClientSet(client), frameworkruntime.WithInformerFactory(factory),
 		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
 		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
@@ -109,7 +111,7 @@ func (c *cluster) ownersOfPlaceholders() []*v1alpha1.Headroom {
 }
 
 // profile returns kube-scheduler's default profile with the plugin in it, its arguments at their defaults but for one change.
-func profile(tb testing.TB, change func(*config.HeadroomArgs), signed bool) *schedulerconfig.KubeSchedulerProfile {
+func profile(tb testing.TB, c *cluster) *schedulerconfig.KubeSchedulerProfile {
 	tb.Helper()
 	defaults, err := latest.Default()
 	require.NoError(tb, err)
@@ -130,11 +132,14 @@ func profile(tb testing.TB, change func(*config.HeadroomArgs), signed bool) *sch
 	versioned := &argsv1.HeadroomArgs{}
 	argsv1.SetDefaultsHeadroomArgs(versioned)
 	require.NoError(tb, schedulerscheme.Scheme.Convert(versioned, args, nil))
-	if change != nil {
-		change(args)
+	if c.change != nil {
+		c.change(args)
+	}
+	if c.arrange != nil {
+		c.arrange(p.Plugins)
 	}
 	for i := range p.PluginConfig {
-		if spread, ok := p.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs); ok && signed {
+		if spread, ok := p.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs); ok && c.signed {
 			spread.DefaultingType = schedulerconfig.ListDefaulting
 		}
 	}

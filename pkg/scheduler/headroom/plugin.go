@@ -156,13 +156,24 @@ func atScore(order evictionorder.Order) (before, after evictionorder.Order) {
 // swapsHere says whether the profile lets the plugin swap. It looks at the first pod, when all plugins are known.
 func (p *Plugin) swapsHere(ctx context.Context) bool {
 	p.checkProfile.Do(func() {
-		for _, plugin := range p.handle.ListPlugins().Filter.Enabled {
-			if plugin.Name == noderesources.Name {
-				p.misplaced = true
-				klog.FromContext(ctx).Error(nil, "No swaps: the profile must disable the Filter of NodeResourcesFit, which Headroom's replaces",
-					"profile", p.handle.ProfileName())
-			}
+		remedy := misplaced(p.handle.ListPlugins())
+		p.misplaced = remedy != ""
+		if p.misplaced {
+			klog.FromContext(ctx).Error(nil, "No swaps in this profile", "profile", p.handle.ProfileName(), "remedy", remedy)
 		}
 	})
 	return p.args.Swap && !p.misplaced
+}
+
+// misplaced says what a profile must change before the plugin may swap in it, nothing if all is well.
+func misplaced(plugins *schedulerconfig.Plugins) (remedy string) {
+	isFit := func(plugin schedulerconfig.Plugin) bool { return plugin.Name == noderesources.Name }
+	if slices.ContainsFunc(plugins.Filter.Enabled, isFit) {
+		return "disable the Filter of NodeResourcesFit, which Headroom's replaces"
+	}
+	// Another Bind plugin would bind the pod, and Headroom's, which evicts, would not run.
+	if bind := plugins.Bind.Enabled; len(bind) == 0 || bind[0].Name != Name {
+		return "enable Headroom under bind, so that it goes before all other Bind plugins: it evicts, then one of them binds"
+	}
+	return ""
 }
