@@ -14,6 +14,20 @@ func (p *Plugin) extendersFor(pod *corev1.Pod) []fwk.Extender {
 	return slices.DeleteFunc(slices.Clone(p.handle.Extenders()), func(e fwk.Extender) bool { return !e.IsInterested(pod) })
 }
 
+// boundByExtender says whether one of the extenders that have a say about a pod binds it: then no Bind plugin runs, and nothing would
+// evict the victims of a swap. PostFilter serves such pods.
+func (p *Plugin) boundByExtender(ctx context.Context, extenders []fwk.Extender) bool {
+	i := slices.IndexFunc(extenders, fwk.Extender.IsBinder)
+	if i < 0 {
+		return false
+	}
+	p.tellOfBinder.Do(func() {
+		klog.FromContext(ctx).Info("No swaps for the pods that an extender binds; they preempt placeholders and are bound by another attempt",
+			"extender", extenders[i].Name(), "profile", p.handle.ProfileName())
+	})
+	return true
+}
+
 // fitsWithExtenders says whether one of the nodes that have room for the consumer passes every Filter plugin and every extender.
 func (ch *choice) fitsWithExtenders(ctx context.Context, free []int) bool {
 	if len(free) == 0 || !ch.trial.start(ctx) {

@@ -12,6 +12,11 @@ import (
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
+// adviser is an extender that leaves the binding to the scheduler.
+type adviser struct{ *tf.FakeExtender }
+
+func (adviser) IsBinder() bool { return false }
+
 func TestExtendersAreAskedBeforeTheChoice(t *testing.T) {
 	open := hr("open", "1")
 	only := func(node string) tf.FitPredicate {
@@ -49,7 +54,7 @@ func TestExtendersAreAskedBeforeTheChoice(t *testing.T) {
 				nodes: []*corev1.Node{
 					builders.Node("a", "z", res("1")).Obj(), builders.Node("b", "z", res("1")).Obj(), builders.Node("c", "z", res("1")).Obj(),
 				},
-				pods: pods, extenders: []fwk.Extender{tc.extender},
+				pods: pods, extenders: []fwk.Extender{adviser{tc.extender}},
 			})
 			c, _ := f.decided(t, wants("1").Obj())
 			if tc.want == "" {
@@ -58,6 +63,28 @@ func TestExtendersAreAskedBeforeTheChoice(t *testing.T) {
 			}
 			require.NotNil(t, c.swap)
 			require.Equal(t, tc.want, c.swap.node)
+		})
+	}
+}
+
+func TestPodsThatAnExtenderBindsAreNotSwapped(t *testing.T) {
+	open := hr("open", "1")
+	for name, tc := range map[string]struct {
+		extenders []fwk.Extender
+		want      bool
+	}{
+		"an extender that only advises does not mind":        {extenders: []fwk.Extender{adviser{&tf.FakeExtender{}}}, want: true},
+		"one that binds others does not, either":             {extenders: []fwk.Extender{&tf.FakeExtender{UnInterested: true}}, want: true},
+		"one that binds the pod would skip evictions":        {extenders: []fwk.Extender{&tf.FakeExtender{}}},
+		"so would one that is asked after one that does not": {extenders: []fwk.Extender{adviser{&tf.FakeExtender{}}, &tf.FakeExtender{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z", res("1")).Obj()}, pods: []*corev1.Pod{unit(open, 0, "a").Obj()},
+				extenders: tc.extenders,
+			})
+			c, _ := f.decided(t, wants("1").Obj())
+			require.Equal(t, tc.want, c.swap != nil)
 		})
 	}
 }

@@ -57,6 +57,7 @@ type Plugin struct {
 	features     feature.Features
 	checkProfile sync.Once
 	misplaced    bool
+	tellOfBinder sync.Once
 	patience     sync.Once
 	checkPlugins sync.Once
 	knowsPlugins bool

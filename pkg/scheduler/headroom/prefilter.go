@@ -45,7 +45,7 @@ func (p *Plugin) PreFilter(
 	// Once more, for what became known of the Headrooms in the meantime; most often that is nothing.
 	p.shared.inventory.RefreshHeadrooms()
 	c.consumer = p.consumer(pod)
-	if c.consumer == nil || c.consumer.request == nil || !p.swapsHere(ctx) {
+	if c.consumer == nil || c.consumer.request == nil || !p.swapsHere(ctx) || p.boundByExtender(ctx, t.extenders) {
 		return nil, nil
 	}
 	c.swap = p.decide(ctx, t, c)
