@@ -25,6 +25,8 @@ type choice struct {
 	held []int
 	// nominated are the candidates of nodes that other pods are nominated to; they are good for this cycle only.
 	nominated map[int]*candidate
+	// rejected are the nodes that were asked about in vain.
+	rejected map[int]bool
 	// next is the node that comes after the best, -1 if there is none among those that tie with it by the rules before the score.
 	next int
 }
@@ -97,7 +99,9 @@ func (ch *choice) best(ctx context.Context) (node int, ok bool) {
 			sorted = false
 			continue
 		}
-		if fitting := ch.passingExtenders(ctx, ch.fitting(ctx, ties)); len(fitting) > 0 {
+		fitting := ch.passingExtenders(ctx, ch.fitting(ctx, ties))
+		ch.reject(ties, fitting)
+		if len(fitting) > 0 {
 			return ch.firstOf(ctx, fitting), true
 		}
 		if sorted {
@@ -111,6 +115,25 @@ func (ch *choice) best(ctx context.Context) (node int, ok bool) {
 		sorted = true
 	}
 	return 0, false
+}
+
+// reject notes which of some nodes are not among those that fit.
+func (ch *choice) reject(nodes, fitting []int) {
+	if len(fitting) == len(nodes) {
+		return
+	}
+	fits := make(map[int]bool, len(fitting))
+	for _, i := range fitting {
+		fits[i] = true
+	}
+	for _, i := range nodes {
+		if !fits[i] {
+			if ch.rejected == nil {
+				ch.rejected = map[int]bool{}
+			}
+			ch.rejected[i] = true
+		}
+	}
 }
 
 // compare puts nodes in order by the rules before the score.
@@ -226,21 +249,21 @@ func (ch *choice) evidence(node int) evictionorder.Node {
 	return evidence
 }
 
-// explain says why the best node goes before the next best one.
+// explain says why the best node goes before the next best one, as far as it is known which nodes suit the pod.
 func (ch *choice) explain(best int) string {
 	next := ch.next
 	if next < 0 {
-		if rest := slices.DeleteFunc(slices.Clone(ch.held), func(i int) bool { return i == best }); len(rest) > 0 {
+		rest := slices.DeleteFunc(slices.Clone(ch.held), func(i int) bool {
+			return i == best || ch.rejected[i] || len(ch.candidate(i).victims) == 0
+		})
+		if len(rest) > 0 {
 			next, _ = ch.firstTwo(ch.smallest(rest))
 		}
 	}
 	if next < 0 {
-		return "the only node with headroom for the pod"
+		return "the only node with headroom that suits the pod"
 	}
 	a, b := ch.evidence(best), ch.evidence(next)
-	if ch.plugin.order.Compare(a, b) > 0 {
-		return "the best node with headroom that suits the pod"
-	}
 	a.Domains, b.Domains = ch.domains(best), ch.domains(next)
 	return ch.plugin.order.Explain(a, b).String()
 }

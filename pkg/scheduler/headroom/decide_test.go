@@ -105,6 +105,16 @@ func TestDecision(t *testing.T) {
 			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj()},
 			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"open-headroom-1"},
 		},
+		"a better node that other plugins deny decides nothing": {
+			nodes: []*corev1.Node{
+				builders.Node("a", "z-1", res("3")).Unschedulable(true).Obj(), builders.Node("b", "z-1", res("3")).Obj(), builders.Node("c", "z-1", res("3")).Obj(),
+			},
+			pods: []*corev1.Pod{
+				unit(hr("small", "1"), 0, "a").Obj(), on("a", "x", "2"), unit(hr("medium", "2"), 0, "b").Obj(), on("b", "y", "1"),
+				unit(hr("large", "3"), 0, "c").Obj(),
+			},
+			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"medium-headroom-0"}, wantContains: "rule 3 waste: b",
+		},
 		"free room that other plugins deny is no room": {
 			nodes: []*corev1.Node{
 				builders.Node("a", "z-1", res("1")).Obj(),
