@@ -55,6 +55,18 @@ func (c *Catalogue) Get(name types.NamespacedName) *Entry {
 	return c.entries[name]
 }
 
+// Gains says whether some Headroom admits a pod as it is after a change, and did not before.
+func (c *Catalogue) Gains(before, after *entitlement.Consumer) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, entry := range c.entries {
+		if entry.Rule.Admits(after) && !entry.Rule.Admits(before) {
+			return true
+		}
+	}
+	return false
+}
+
 // Missing says whether the cluster lacks the CustomResourceDefinition of Headroom, so that there can be no Headrooms.
 func (c *Catalogue) Missing() bool {
 	c.mu.RLock()

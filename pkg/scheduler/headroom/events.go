@@ -17,8 +17,9 @@ func (p *Plugin) PreEnqueue(ctx context.Context, pod *corev1.Pod) *fwk.Status {
 	return p.preemption.PreEnqueue(ctx, pod)
 }
 
-// EventsToRegister returns what may help a pod that the plugin's Filter rejected: what helps it with NodeResourcesFit, and a
-// placeholder that gets its node. Changes of Headrooms wake pods in another way, see misses.
+// EventsToRegister returns what may help a pod that the plugin's Filter rejected: what helps it with NodeResourcesFit, a
+// placeholder that gets its node, and labels of its own that a Headroom asks for. Changes of Headrooms wake pods in another way,
+// see misses.
 func (p *Plugin) EventsToRegister(ctx context.Context) ([]fwk.ClusterEventWithHint, error) {
 	events, err := p.fit.EventsToRegister(ctx)
 	if err != nil {
@@ -26,6 +27,8 @@ func (p *Plugin) EventsToRegister(ctx context.Context) ([]fwk.ClusterEventWithHi
 	}
 	return append(events, fwk.ClusterEventWithHint{
 		Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}, QueueingHintFn: p.afterPodAssigned,
+	}, fwk.ClusterEventWithHint{
+		Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel}, QueueingHintFn: p.afterPodRelabelled,
 	}), nil
 }
 
@@ -41,6 +44,22 @@ func (p *Plugin) afterPodAssigned(_ klog.Logger, pod *corev1.Pod, before, after 
 	}
 	identity := identityOf(p.handle, pod)
 	if entry := p.shared.catalogue.Get(name); entry == nil || !entry.Rule.Admits(&identity) {
+		return fwk.QueueSkip, nil
+	}
+	return fwk.Queue, nil
+}
+
+// afterPodRelabelled wakes a pod whose new labels entitle it to more than its old ones did.
+func (p *Plugin) afterPodRelabelled(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
+	old, relabelled, err := schedutil.As[*corev1.Pod](before, after)
+	if err != nil {
+		return fwk.Queue, err
+	}
+	if !mayPreempt(pod) {
+		return fwk.QueueSkip, nil
+	}
+	was, is := identityOf(p.handle, old), identityOf(p.handle, relabelled)
+	if !p.shared.catalogue.Gains(&was, &is) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil

@@ -1,0 +1,61 @@
+package headroom
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// forApp is a Headroom of one core for the pods of one app.
+func forApp(app string) *v1alpha1.Headroom {
+	h := hr(app, "1")
+	h.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}}
+	return h
+}
+
+func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before, after string
+		never         bool
+		want          fwk.QueueingHint
+	}{
+		"admitted from now on":      {before: "db", after: "web", want: fwk.Queue},
+		"admitted as before":        {before: "web", after: "web", want: fwk.QueueSkip},
+		"no longer admitted":        {before: "web", after: "db", want: fwk.QueueSkip},
+		"refused as before":         {before: "db", after: "api", want: fwk.QueueSkip},
+		"admitted but must not ask": {before: "db", after: "web", never: true, want: fwk.QueueSkip},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{headrooms: []*v1alpha1.Headroom{forApp("web")}})
+			labelled := func(app string) *corev1.Pod {
+				pod := wants("1").Label("app", app)
+				if tc.never {
+					pod = pod.PreemptionPolicy(corev1.PreemptNever)
+				}
+				return pod.Obj()
+			}
+			before, after := labelled(tc.before), labelled(tc.after)
+			hint, err := f.afterPodRelabelled(klog.Background(), after, before, after)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, hint)
+		})
+	}
+}
+
+func TestThePluginHearsOfNewLabelsOfAWaitingPod(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	events, err := f.EventsToRegister(t.Context())
+	require.NoError(t, err)
+	var registered []fwk.ClusterEvent
+	for _, event := range events {
+		registered = append(registered, event.Event)
+	}
+	require.Contains(t, registered, fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel})
+}
