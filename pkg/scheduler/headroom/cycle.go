@@ -10,6 +10,8 @@ const cycleKey fwk.StateKey = "PreFilter" + Name
 
 // cycle is what the plugin remembers of one attempt to schedule one pod.
 type cycle struct {
+	// began is when the cycle began, as misses tell time.
+	began uint64
 	// consumer is the pod, nil if it can take no headroom.
 	consumer *consumer
 	// candidates is on how many nodes placeholders would make the room, whatever the other Filter plugins say.

@@ -37,6 +37,8 @@ type fixture struct {
 	nodes     []fwk.NodeInfo
 	events    *events.FakeRecorder
 	nominated nominations
+	// activated are the names of the pods that the scheduler was made to try again.
+	activated activations
 }
 
 // cluster is what a fixture is made of.
@@ -83,6 +85,7 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 		}
 	}
 	require.NotNil(tb, f.Plugin)
+	f.framework.SetPodActivator(&f.activated)
 	for _, pod := range append(c.pods, c.pending...) {
 		require.NoError(tb, factory.Core().V1().Pods().Informer().GetStore().Add(pod))
 	}
@@ -168,3 +171,12 @@ func (n nominations) NominatedPodsForNode(node string) []fwk.PodInfo            
 func (n nominations) AddNominatedPod(klog.Logger, fwk.PodInfo, *fwk.NominatingInfo) {}
 func (n nominations) DeleteNominatedPodIfExists(*corev1.Pod)                        {}
 func (n nominations) UpdateNominatedPod(klog.Logger, *corev1.Pod, fwk.PodInfo)      {}
+
+// activations are the names of pods.
+type activations []string
+
+func (a *activations) Activate(_ klog.Logger, pods map[string]*corev1.Pod) {
+	for _, pod := range pods {
+		*a = append(*a, pod.Name)
+	}
+}

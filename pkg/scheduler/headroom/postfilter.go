@@ -41,6 +41,7 @@ func (p *Plugin) PostFilter(
 	}()
 	reason, message := p.miss(c, pod)
 	if message == "" {
+		p.missed(ctx, c, pod, reason)
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
 	var result *fwk.PostFilterResult
@@ -51,9 +52,7 @@ func (p *Plugin) PostFilter(
 			return result, status
 		}
 	}
-	if p.shared.misses.add(pod) {
-		metrics.CountMiss(reason)
-	}
+	p.missed(ctx, c, pod, reason)
 	return result, fwk.NewStatus(fwk.Unschedulable, message)
 }
 

@@ -25,7 +25,7 @@ func (p *Plugin) PreFilter(
 		// The plugin itself runs the PreFilter plugins to ask Filter plugins about nodes, see trial.
 		return nil, nil
 	}
-	c := &cycle{}
+	c := &cycle{began: p.shared.misses.now()}
 	state.Write(cycleKey, c)
 	group := state.IsPodGroupSchedulingCycle()
 	if !group {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -60,10 +59,10 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	}
 	s.claims = eviction.NewClaims(func(node string) { s.inventory.MarkDirty(node) })
 	s.inventory = inventory.New(s.catalogue, s.daemonSets, s.claims)
-	if err := s.listen(factory); err != nil {
+	if err := s.listen(ctx, handle, factory); err != nil {
 		return nil, err
 	}
-	changed := func(name types.NamespacedName) { s.misses.retry(ctx, handle, s.catalogue, name) }
+	changed := func(name types.NamespacedName) { s.headroomChanged(ctx, handle, name) }
 	if err := s.catalogue.Follow(ctx, handle.KubeConfig(), changed); err != nil {
 		return nil, err
 	}
@@ -105,8 +104,11 @@ func (s *shared) refresh(nodes []fwk.NodeInfo, group bool) {
 	s.inventory.Refresh(nodes, group)
 }
 
-// listen notes pods that are gone and DaemonSets that come.
-func (s *shared) listen(factory informers.SharedInformerFactory) error {
+// listen notes pods that are gone, and what may help those that wait.
+func (s *shared) listen(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
+	if err := s.listenToDaemonSets(ctx, handle, factory); err != nil {
+		return err
+	}
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		UpdateFunc: func(_, updated any) {
 			if pod, ok := updated.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
@@ -125,19 +127,6 @@ func (s *shared) listen(factory informers.SharedInformerFactory) error {
 	})
 	if err != nil {
 		return fmt.Errorf("listening to pods: %w", err)
-	}
-	recheck := func(object any) {
-		if set, ok := object.(*appsv1.DaemonSet); ok && set.Labels[v1alpha1.LabelHeadroom] != "" {
-			s.inventory.RecheckControllers()
-		}
-	}
-	_, err = factory.Apps().V1().DaemonSets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    recheck,
-		UpdateFunc: func(_, updated any) { recheck(updated) },
-		DeleteFunc: recheck,
-	})
-	if err != nil {
-		return fmt.Errorf("listening to DaemonSets: %w", err)
 	}
 	return nil
 }

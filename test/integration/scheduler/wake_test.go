@@ -7,10 +7,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
 // Pods that wait are tried again as soon as they may take headroom that they could not take before. Otherwise they would wait for
@@ -62,4 +66,33 @@ func TestAWaitingPodIsWokenByANewPlaceholderThatItMayTake(t *testing.T) {
 
 	// It is too small. But that is for another attempt to find out, which then says so.
 	w.waitMessage(t, "late", "1 of 1 nodes hold headroom, none for this pod: no node holds enough for it")
+}
+
+func TestAWaitingPodIsWokenWhenADaemonSetTurnsOutToHoldHeadroom(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	labels := map[string]string{v1alpha1.LabelHeadroom: spare.Name}
+	set, err := w.Client.AppsV1().DaemonSets(w.Namespace).Create(t.Context(), &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Name: "spare-headroom", Labels: labels},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: builders.Placeholder(spare, 0).Obj().Spec},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	unit := builders.Placeholder(spare, 0).Node("n0")
+	unit.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+	name := w.place(t, unit)
+	w.StartHeadroom(t, withoutDefaultPreemption(schedulerharness.SecondScheduler(t)), nil)
+	w.CreatePods(t, consumer("late", cpu("1")).Obj())
+	w.WaitUnschedulable(t, "late")
+
+	set = set.DeepCopy()
+	set.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(spare, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom))}
+	_, err = w.Client.AppsV1().DaemonSets(w.Namespace).Update(t.Context(), set, metav1.UpdateOptions{})
+	require.NoError(t, err)
+
+	w.WaitBound(t, "late")
+	require.Empty(t, w.remaining(t, []string{name}))
 }

@@ -1,0 +1,72 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// headroomChanged wakes the pods that a Headroom admits which has just changed, and all if there can be no Headrooms any more.
+func (s *shared) headroomChanged(ctx context.Context, handle fwk.Handle, name types.NamespacedName) {
+	entry, none := s.catalogue.Get(name), s.catalogue.Missing()
+	s.misses.retry(ctx, handle, func(pod *corev1.Pod) bool {
+		identity := identityOf(handle, pod)
+		return none || entry != nil && entry.Rule.Admits(&identity)
+	})
+}
+
+// listenToDaemonSets has the inventory look again at pods that a DaemonSet makes placeholders of, and wakes the pods that their
+// Headroom admits once it is known that they are.
+func (s *shared) listenToDaemonSets(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
+	recheck := func(object any) {
+		if set, ok := object.(*appsv1.DaemonSet); ok && set.Labels[v1alpha1.LabelHeadroom] != "" {
+			s.inventory.RecheckControllers()
+		}
+	}
+	known := func(object any) {
+		recheck(object)
+		set, ok := object.(*appsv1.DaemonSet)
+		if !ok {
+			return
+		}
+		if headroom, ok := s.daemonSets(set.Namespace, set.Name, set.UID); ok {
+			s.headroomChanged(ctx, handle, headroom)
+		}
+	}
+	_, err := factory.Apps().V1().DaemonSets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: known,
+		UpdateFunc: func(old, updated any) {
+			// Its status changes with every pod.
+			if sameController(old, updated) {
+				recheck(updated)
+				return
+			}
+			known(updated)
+		},
+		DeleteFunc: recheck,
+	})
+	if err != nil {
+		return fmt.Errorf("listening to DaemonSets: %w", err)
+	}
+	return nil
+}
+
+// sameController says whether a DaemonSet is still the same one and belongs to the same Headroom.
+func sameController(old, updated any) bool {
+	before, ok := old.(*appsv1.DaemonSet)
+	after, also := updated.(*appsv1.DaemonSet)
+	if !ok || !also || before.UID != after.UID {
+		return false
+	}
+	a, b := metav1.GetControllerOfNoCopy(before), metav1.GetControllerOfNoCopy(after)
+	return a == b || a != nil && b != nil && a.UID == b.UID
+}
