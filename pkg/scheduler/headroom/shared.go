@@ -106,6 +106,9 @@ func (s *shared) refresh(nodes []fwk.NodeInfo, group bool) {
 
 // listen notes pods that are gone, and what may help those that wait.
 func (s *shared) listen(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
+	if err := s.listenToNamespaces(ctx, handle, factory); err != nil {
+		return err
+	}
 	if err := s.listenToDaemonSets(ctx, handle, factory); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package headroom
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +23,37 @@ func (s *shared) headroomChanged(ctx context.Context, handle fwk.Handle, name ty
 		identity := identityOf(handle, pod)
 		return none || entry != nil && entry.Rule.Admits(&identity)
 	})
+}
+
+// listenToNamespaces wakes the pods of a namespace whose new labels entitle them to more than the old ones did. The labels of a new
+// namespace are new: its pods may have been seen before it was.
+func (s *shared) listenToNamespaces(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
+	relabelled := func(was map[string]string, namespace *corev1.Namespace) {
+		s.misses.retry(ctx, handle, func(pod *corev1.Pod) bool {
+			after := identityOf(handle, pod)
+			before := after
+			before.NamespaceLabels, after.NamespaceLabels = was, namespace.Labels
+			return pod.Namespace == namespace.Name && s.catalogue.Gains(&before, &after)
+		})
+	}
+	_, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(object any) {
+			if namespace, ok := object.(*corev1.Namespace); ok && len(namespace.Labels) > 0 {
+				relabelled(nil, namespace)
+			}
+		},
+		UpdateFunc: func(old, updated any) {
+			before, _ := old.(*corev1.Namespace)
+			after, ok := updated.(*corev1.Namespace)
+			if ok && before != nil && !maps.Equal(before.Labels, after.Labels) {
+				relabelled(before.Labels, after)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("listening to namespaces: %w", err)
+	}
+	return nil
 }
 
 // listenToDaemonSets has the inventory look again at pods that a DaemonSet makes placeholders of, and wakes the pods that their

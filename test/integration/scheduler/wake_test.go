@@ -68,6 +68,23 @@ func TestAWaitingPodIsWokenByANewPlaceholderThatItMayTake(t *testing.T) {
 	w.waitMessage(t, "late", "1 of 1 nodes hold headroom, none for this pod: no node holds enough for it")
 }
 
+func TestAWaitingPodIsWokenByLabelsOfItsNamespace(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a")
+	team := v1alpha1.Consumers{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "web"}}}
+	units := w.fill(t, w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Consumers(team).Obj()), "n0")
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("late", cpu("1")).Obj())
+	w.waitMessage(t, "late", "consumers.namespaceSelector")
+
+	_, err := w.Client.CoreV1().Namespaces().Patch(
+		t.Context(), w.Namespace, types.MergePatchType, []byte(`{"metadata":{"labels":{"team":"web"}}}`), metav1.PatchOptions{})
+	require.NoError(t, err)
+
+	w.WaitBound(t, "late")
+	require.Empty(t, w.remaining(t, units))
+}
+
 func TestAWaitingPodIsWokenWhenADaemonSetTurnsOutToHoldHeadroom(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a")
