@@ -4,11 +4,13 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
@@ -32,21 +34,33 @@ func (p *Plugin) EventsToRegister(ctx context.Context) ([]fwk.ClusterEventWithHi
 	}), nil
 }
 
-// afterPodAssigned wakes a pod for a new placeholder that it may take.
+// afterPodAssigned wakes a pod for a new placeholder that it may take, and for one of which that is not known yet: the pod may have
+// failed while there was none, and would not be told.
 func (p *Plugin) afterPodAssigned(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
 	_, assigned, err := schedutil.As[*corev1.Pod](before, after)
 	if err != nil {
 		return fwk.Queue, err
 	}
-	name, ok := placeholder.Recognise(assigned, p.shared.daemonSets)
+	name, ok := placeholder.Recognise(assigned, p.daemonSetOrLabel(assigned))
 	if !ok || !mayPreempt(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
 		return fwk.QueueSkip, nil
 	}
 	identity := identityOf(p.handle, pod)
-	if entry := p.shared.catalogue.Get(name); entry == nil || !entry.Rule.Admits(&identity) {
+	if entry := p.shared.catalogue.Get(name); entry != nil && !entry.Rule.Admits(&identity) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
+}
+
+// daemonSetOrLabel resolves the DaemonSet of a pod, and takes the pod's label at its word if that fails: the DaemonSet may not be known
+// yet.
+func (p *Plugin) daemonSetOrLabel(pod *corev1.Pod) placeholder.HeadroomOfDaemonSet {
+	return func(namespace, name string, uid types.UID) (types.NamespacedName, bool) {
+		if headroom, ok := p.shared.daemonSets(namespace, name, uid); ok {
+			return headroom, true
+		}
+		return types.NamespacedName{Namespace: namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}, true
+	}
 }
 
 // afterPodRelabelled wakes a pod whose new labels entitle it to more than its old ones did.

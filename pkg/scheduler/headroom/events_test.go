@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
@@ -58,4 +59,34 @@ func TestThePluginHearsOfNewLabelsOfAWaitingPod(t *testing.T) {
 		registered = append(registered, event.Event)
 	}
 	require.Contains(t, registered, fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel})
+}
+
+func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
+	web := forApp("web")
+	byDaemonSet := func(pod *corev1.Pod) *corev1.Pod {
+		set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "web-headroom", UID: "set"}}
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+		return pod
+	}
+	for name, tc := range map[string]struct {
+		app       string
+		headrooms []*v1alpha1.Headroom
+		assigned  *corev1.Pod
+		want      fwk.QueueingHint
+	}{
+		"of a Headroom that admits it":           {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
+		"not of one that does not":               {app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.QueueSkip},
+		"of a Headroom that is not known yet":    {app: "db", assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
+		"of a DaemonSet that is not known yet":   {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), want: fwk.Queue},
+		"whose Headroom refuses it all the same": {app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), want: fwk.QueueSkip},
+		"not of a higher priority":               {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Priority(1000).Obj(), want: fwk.QueueSkip},
+		"not any other pod":                      {app: "web", assigned: on("a", "x", "1"), want: fwk.QueueSkip},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{headrooms: tc.headrooms})
+			hint, err := f.afterPodAssigned(klog.Background(), wants("1").Label("app", tc.app).Obj(), nil, tc.assigned)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, hint)
+		})
+	}
 }
