@@ -28,7 +28,8 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) || p.wantsDevices(c.pod) {
 		return likeness{}
 	}
-	entitled := fmt.Sprintf("%s %d %v %v ", c.pod.Namespace, c.priority, c.admitted, c.request)
+	// The labels of the namespace are what the anti-affinity of other pods may ask about, and no signature has them.
+	entitled := fmt.Sprintf("%s %v %d %v %v ", c.pod.Namespace, c.identity.NamespaceLabels, c.priority, c.admitted, c.request)
 	if signature := p.handle.SignPod(ctx, c.pod); signature != nil {
 		return likeness{key: entitled + string(signature), scores: true}
 	}

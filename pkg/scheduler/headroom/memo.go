@@ -11,7 +11,7 @@ import (
 
 const (
 	// memoAge bounds how long answers of kube-scheduler's own plugins are reused. What they say of pods that have a likeness depends
-	// on nothing that the inventory does not follow, so this is for what has not been thought of.
+	// on nothing but what the likeness contains and what the inventory follows, so this is for what has not been thought of.
 	memoAge = time.Minute
 	// foreignMemoAge bounds how long answers of other plugins are reused, which may depend on anything. kube-scheduler's own
 	// batching uses half of that.
