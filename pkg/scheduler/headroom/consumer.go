@@ -22,6 +22,8 @@ type consumer struct {
 	priority int32
 	identity entitlement.Consumer
 	request  evictionorder.Resources
+	// devices are the requested resources that dynamic resource allocation can stand behind, as indices of the request.
+	devices []int
 	// admitted says of each Headroom of the inventory what it makes of the pod.
 	admitted admissions
 }
@@ -57,8 +59,26 @@ func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
 	if !some {
 		return c
 	}
-	c.request = inv.Request(p.requests(pod))
+	requests := p.requests(pod)
+	c.request = inv.Request(requests)
+	for name := range requests.ScalarResources {
+		if p.allocatedAsDevice(name) {
+			c.devices = append(c.devices, inv.Extended(name))
+		}
+	}
 	return c
+}
+
+// shortfall writes over dst what the pod lacks on a node on which that much is requested. As for NodeResourcesFit, a device that the
+// node has none of by itself is not short: that is for dynamic resource allocation to say.
+func (c *consumer) shortfall(dst, requested evictionorder.Resources, node *inventory.Node) evictionorder.Resources {
+	dst = evictionorder.Shortfall(dst, c.request, requested, node.Allocatable)
+	for _, i := range c.devices {
+		if node.Allocatable.At(i) == 0 {
+			dst[i] = 0
+		}
+	}
+	return dst
 }
 
 // requests returns what NodeResourcesFit wants to find free for a pod.
@@ -127,20 +147,16 @@ func (c *consumer) takeable(dst []evictionorder.Placeholder, node *inventory.Nod
 	return dst
 }
 
-// ignored says whether NodeResourcesFit leaves a resource to somebody else: to nobody if the arguments say so, or to dynamic
-// resource allocation.
+// ignored says whether the arguments tell NodeResourcesFit to leave a resource to somebody else.
 func (p *Plugin) ignored(name corev1.ResourceName) bool {
 	if slices.Contains(p.args.IgnoredResources, string(name)) {
 		return true
 	}
 	group, _, _ := strings.Cut(string(name), "/")
-	if slices.Contains(p.args.IgnoredResourceGroups, group) {
-		return true
-	}
-	return p.allocatedAsDevice(name)
+	return slices.Contains(p.args.IgnoredResourceGroups, group)
 }
 
-// allocatedAsDevice says whether dynamic resource allocation stands behind an extended resource.
+// allocatedAsDevice says whether dynamic resource allocation stands behind an extended resource, on nodes where no device plugin does.
 func (p *Plugin) allocatedAsDevice(name corev1.ResourceName) bool {
 	manager := p.handle.SharedDRAManager()
 	return p.features.EnableDRAExtendedResource && manager != nil && manager.DeviceClassResolver().GetDeviceClass(name) != nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
@@ -56,6 +57,8 @@ type cluster struct {
 	change  func(*config.HeadroomArgs)
 	// extenders of the scheduler.
 	extenders []fwk.Extender
+	// devices is the extended resource behind which dynamic resource allocation stands on nodes that have none of it.
+	devices corev1.ResourceName
 	// signed drops the default spread constraints from the profile, so that plain pods have a signature, as in manifests/scheduler.
 	signed bool
 	// arrange changes which plugins the profile enables where.
@@ -77,7 +80,8 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 		frameworkruntime.WithClientSet(client), frameworkruntime.WithInformerFactory(factory),
 		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
 		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
-		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2))
+		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2),
+		frameworkruntime.WithSharedDRAManager(deviceClasses{resource: c.devices}))
 	require.NoError(tb, err)
 	for _, plugin := range f.framework.EnqueueExtensions() {
 		if own, ok := plugin.(*Plugin); ok {
@@ -179,4 +183,19 @@ func (a *activations) Activate(_ klog.Logger, pods map[string]*corev1.Pod) {
 	for _, pod := range pods {
 		*a = append(*a, pod.Name)
 	}
+}
+
+// deviceClasses is one DeviceClass, which maps an extended resource.
+type deviceClasses struct {
+	fwk.SharedDRAManager
+	resource corev1.ResourceName
+}
+
+func (d deviceClasses) DeviceClassResolver() fwk.DeviceClassResolver { return d }
+
+func (d deviceClasses) GetDeviceClass(resource corev1.ResourceName) *resourcev1.DeviceClass {
+	if resource != d.resource {
+		return nil
+	}
+	return &resourcev1.DeviceClass{}
 }

@@ -74,7 +74,7 @@ func (ch *choice) withNominated(node *inventory.Node) (requested evictionorder.R
 // repick returns a node's candidate for other requests, one without victims if none make the room.
 func (ch *choice) repick(node *inventory.Node, requested evictionorder.Resources) *candidate {
 	s, found := &ch.plugin.scratch, &candidate{}
-	s.shortfall = evictionorder.Shortfall(s.shortfall, ch.consumer.request, requested, node.Allocatable)
+	s.shortfall = ch.consumer.shortfall(s.shortfall, requested, node)
 	if ch.plugin.choose(ch.consumer, node, found) {
 		ch.plugin.weigh(found, node)
 		found.evidence.Distance = ch.anchors.Distance(node.Info.Node().Labels)

@@ -100,7 +100,7 @@ func (p *Plugin) possibleVictims(c *consumer) map[types.UID]evictionorder.Placeh
 		if len(node.Held) == 0 {
 			continue
 		}
-		shortfall := evictionorder.Shortfall(nil, c.request, node.Requested, node.Allocatable)
+		shortfall := c.shortfall(nil, node.Requested, node)
 		takeable = c.takeable(takeable, node)
 		for _, evidence := range takeable {
 			held := &node.Held[evidence.Index]
@@ -183,7 +183,7 @@ func (p *Plugin) evidenceOf(name string, pods []*corev1.Pod) evictionorder.Node 
 	evidence.Left = evictionorder.Left(nil, chosen, func(headroom int) []int {
 		return p.shared.inventory.Units(nil, node, headroom)
 	})
-	shortfall := evictionorder.Shortfall(nil, p.attempt.consumer.request, node.Requested, node.Allocatable)
+	shortfall := p.attempt.consumer.shortfall(nil, node.Requested, node)
 	evidence.Waste = evictionorder.Waste(evictionorder.Evicted(nil, chosen), shortfall, node.Allocatable)
 	evidence.Distance = p.attempt.anchors.Distance(node.Info.Node().Labels)
 	return evidence

@@ -64,7 +64,7 @@ func (p *Plugin) survey(c *consumer, m *memo) *survey {
 func (p *Plugin) look(c *consumer, node *inventory.Node, k *known) {
 	k.revision, k.standing, k.verdict, k.raw = node.Revision, short, unasked, 0
 	s := &p.scratch
-	s.shortfall = evictionorder.Shortfall(s.shortfall, c.request, node.Requested, node.Allocatable)
+	s.shortfall = c.shortfall(s.shortfall, node.Requested, node)
 	switch {
 	case nothing(s.shortfall):
 		k.standing = free

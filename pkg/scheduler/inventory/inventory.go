@@ -153,6 +153,11 @@ func (inv *Inventory) Request(r fwk.Resource) evictionorder.Resources {
 	return request
 }
 
+// Extended returns the index of an extended resource in what Request returns.
+func (inv *Inventory) Extended(name corev1.ResourceName) int {
+	return inv.extendedID(name)
+}
+
 // Units appends to dst[:0] how many units, bound, not terminating and not claimed, the Headroom has in the node's domain of
 // each of its spread keys.
 func (inv *Inventory) Units(dst []int, node *Node, headroom int) []int {
