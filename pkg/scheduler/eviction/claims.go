@@ -27,6 +27,8 @@ type claim struct {
 	turn chan struct{}
 	// deleted says that the API server has deleted the placeholder.
 	deleted bool
+	// missing says that the scheduler's cache does not have the placeholder on its node, or not even the node.
+	missing bool
 	// gone is closed when the API server no longer has the placeholder.
 	gone     chan struct{}
 	goneOnce sync.Once
@@ -86,7 +88,7 @@ func (c *Claims) Claim(consumer types.UID, victims []*corev1.Pod) {
 }
 
 // Release takes back what was promised to a consumer, after it was bound or when it will not be. A victim that was deleted
-// remains claimed until Missing.
+// remains claimed until it is missing.
 func (c *Claims) Release(consumer types.UID, victims []*corev1.Pod) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,14 +98,15 @@ func (c *Claims) Release(consumer types.UID, victims []*corev1.Pod) {
 			continue
 		}
 		delete(promised.claimers, consumer)
-		if len(promised.claimers) == 0 && !promised.deleted {
+		if len(promised.claimers) == 0 && (!promised.deleted || promised.missing) {
 			c.drop(victim.UID, promised)
 			c.changed(promised.node)
 		}
 	}
 }
 
-// Missing drops the claims on deleted placeholders of a node that the scheduler's cache no longer has there.
+// Missing drops the claims on deleted placeholders of a node that the scheduler's cache no longer has there. Those that pods still
+// rely on go when these are done, as nobody may ask about a node that left.
 func (c *Claims) Missing(node string, present func(uid types.UID) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,7 +114,11 @@ func (c *Claims) Missing(node string, present func(uid types.UID) bool) {
 		return
 	}
 	for uid, promised := range c.byUID {
-		if promised.node == node && promised.deleted && len(promised.claimers) == 0 && !present(uid) {
+		if promised.node != node {
+			continue
+		}
+		promised.missing = !present(uid)
+		if promised.missing && promised.deleted && len(promised.claimers) == 0 {
 			c.drop(uid, promised)
 		}
 	}

@@ -47,6 +47,19 @@ func TestClaims(t *testing.T) {
 			c.Gone("v")
 			c.Missing("n", noneLeft)
 		}, want: true},
+		"a promise outlives the node, but no longer than the consumer needs it": {do: func(c *Claims) {
+			c.Claim("p", victims("v"))
+			c.Missing("n", noneLeft)
+			c.Gone("v")
+			c.Release("p", victims("v"))
+		}},
+		"and not if the node came back with the victim": {do: func(c *Claims) {
+			c.Claim("p", victims("v"))
+			c.Missing("n", noneLeft)
+			c.Missing("n", func(types.UID) bool { return true })
+			c.Gone("v")
+			c.Release("p", victims("v"))
+		}, want: true},
 		"the end of other pods is no matter": {do: func(c *Claims) { c.Gone("v"); c.Missing("n", noneLeft) }},
 	} {
 		t.Run(name, func(t *testing.T) {
