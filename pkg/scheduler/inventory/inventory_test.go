@@ -53,7 +53,7 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 		created := 0
 		steps := rapid.IntRange(1, 40).Draw(t, "steps")
 		for range steps {
-			switch rapid.IntRange(0, 6).Draw(t, "step") {
+			switch rapid.IntRange(0, 7).Draw(t, "step") {
 			case 0:
 				info := framework.NewNodeInfo()
 				info.SetNode(builders.Node(fmt.Sprintf("n%d", created), rapid.SampledFrom([]string{"r-1", "r-2", ""}).Draw(t, "zone"),
@@ -90,6 +90,8 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 				h := rapid.SampledFrom(headrooms).Draw(t, "headroom")
 				keys := rapid.SampledFrom([][]string{nil, {corev1.LabelTopologyRegion}, {corev1.LabelTopologyZone, corev1.LabelHostname}}).Draw(t, "keys")
 				require.NoError(t, known.Set(headroom(h.Name, keys...)))
+			case 7:
+				inv.compact(-100)
 			}
 			inv.Refresh(nodes, rapid.Bool().Draw(t, "thorough"))
 			fresh := New(known, nil, promised)
@@ -135,4 +137,19 @@ func TestThePlaceholdersOfADaemonSetAreFoundOnceItIsKnown(t *testing.T) {
 	inv.RecheckControllers()
 	inv.Refresh([]fwk.NodeInfo{info}, false)
 	require.Equal(t, 1, inv.Placeholders())
+}
+
+func TestHostnamesOfNodesThatAreGoneAreForgotten(t *testing.T) {
+	h := headroom("one", corev1.LabelHostname)
+	known := catalogue.New()
+	require.NoError(t, known.Set(h))
+	inv := New(known, nil, claims{})
+	for i := range 5 * spareDomains {
+		name := fmt.Sprintf("n%d", i)
+		info := framework.NewNodeInfo(placeholderPod(h, i, name))
+		info.SetNode(builders.Node(name, "r-1", builders.Resources{"cpu": "8"}).Obj())
+		inv.Refresh([]fwk.NodeInfo{info}, false)
+		require.Equal(t, []int{1}, inv.Units(nil, inv.Node(name), 0))
+	}
+	require.LessOrEqual(t, len(inv.keys[inv.keyIDs[corev1.LabelHostname]].domains), spareDomains+2)
 }

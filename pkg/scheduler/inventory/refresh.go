@@ -36,6 +36,9 @@ func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
 		}
 		inv.read(node, info)
 	}
+	if aligned {
+		inv.compact(spareDomains)
+	}
 }
 
 // align makes inv.nodes parallel to the snapshot's list.
