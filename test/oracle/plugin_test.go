@@ -1,14 +1,19 @@
 package oracle
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
@@ -30,9 +35,31 @@ func shipped(t testing.TB) config.KubeSchedulerProfile {
 // plugins returns the schedulers under test: the shipped profile, and the same without any other Score plugin.
 func plugins(t testing.TB) (scored, unscored Scheduler) {
 	profile, server := shipped(t), startHeadroomServer(t)
-	registry := frameworkruntime.Registry{headroom.Name: headroom.New}
-	return Scheduler{Profile: profile, Registry: registry, Server: server},
-		Scheduler{Profile: WithoutOtherScores(profile), Registry: registry, Server: server}
+	return Scheduler{Profile: profile, Plugins: pluginBehind, Server: server},
+		Scheduler{Profile: WithoutOtherScores(profile), Plugins: pluginBehind, Server: server}
+}
+
+// heldBack is the plugin, which has to be the first to bind, behind the gate.
+type heldBack struct {
+	*headroom.Plugin
+	gate *Gate
+}
+
+func (h *heldBack) Bind(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
+	if err := h.gate.Pass(ctx); err != nil {
+		return fwk.AsStatus(err)
+	}
+	return h.Plugin.Bind(ctx, state, pod, node)
+}
+
+func pluginBehind(gate *Gate) frameworkruntime.Registry {
+	return frameworkruntime.Registry{headroom.Name: func(ctx context.Context, args runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		plugin, err := headroom.New(ctx, args, handle)
+		if err != nil {
+			return nil, err
+		}
+		return &heldBack{Plugin: plugin.(*headroom.Plugin), gate: gate}, nil
+	}}
 }
 
 // tally counts what the random clusters had in them.
@@ -67,8 +94,9 @@ func TestPluginDoesWhatTheOracleSays(t *testing.T) {
 	t.Cleanup(func() {
 		t.Logf("pods with free room: %d, with a swap: %d (of these %d after others, %d in room that was promised to another), with neither: %d",
 			counts.free.Load(), counts.swaps.Load(), counts.later.Load(), counts.shared.Load(), counts.neither.Load())
-		require.Greater(t, counts.swaps.Load(), counts.free.Load()/5, "the random clusters must have something to swap")
-		require.Positive(t, counts.shared.Load(), "some pods must meet what was promised to others")
+		// Not require: a test that gives up while it cleans up loses what its shards had to say.
+		assert.Greater(t, counts.swaps.Load(), counts.free.Load()/5, "the random clusters must have something to swap")
+		assert.Positive(t, counts.shared.Load(), "some pods must meet what was promised to others")
 	})
 	inShards(t, func(t *rapid.T) {
 		c := Generate(t)

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
-	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
@@ -34,8 +33,9 @@ const afterPreemption = time.Second
 type Scheduler struct {
 	// Profile schedules the consumer.
 	Profile config.KubeSchedulerProfile
-	// Registry holds the plugins of the profile that are not Kubernetes' own.
-	Registry frameworkruntime.Registry
+	// Plugins are those of the profile that are not Kubernetes' own. One that must be the first to bind has to pass the gate by itself.
+	// Nil: there are none, and the gate is a plugin before the others.
+	Plugins func(*Gate) frameworkruntime.Registry
 	// Server serves Headrooms to plugins. Nil: plugins are given no API server.
 	Server *headroomServer
 }
@@ -144,20 +144,13 @@ func (sim *simulation) start(ctx context.Context, s Scheduler) error {
 		context.AfterFunc(ctx, remove)
 		clientConfig.Host = url
 	}
-	registry := frameworkruntime.Registry{
-		gateName: func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-			return &gate{open: sim.mayBind}, nil
-		},
-	}
-	if err := registry.Merge(s.Registry); err != nil {
-		return fmt.Errorf("registering plugins: %w", err)
-	}
+	tested, registry := s.gated(&Gate{open: sim.mayBind})
 	snapshot := internalcache.NewEmptySnapshot()
 	informers := scheduler.NewInformerFactory(sim.client, 0, nil)
 	discard := func(string) events.EventRecorderLogger { return events.NewFakeRecorder(1000) }
 	var err error
 	sim.sched, err = scheduler.New(ctx, sim.client, informers, nil, profile.RecorderFactory(discard),
-		scheduler.WithProfiles(gated(s.Profile), judgeProfile(s.Profile)),
+		scheduler.WithProfiles(tested, judgeProfile(s.Profile)),
 		scheduler.WithFrameworkOutOfTreeRegistry(registry),
 		scheduler.WithKubeConfig(clientConfig),
 		scheduler.WithNodeInfoSnapshot(snapshot),
