@@ -70,11 +70,8 @@ func SetParallel(n int) {
 	flag.Parse()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == name })
-	if chosen {
-		return
-	}
-	if err := flag.Set(name, strconv.Itoa(n)); err != nil {
-		panic(err) // only outside of a test binary
+	if !chosen {
+		_ = flag.Set(name, strconv.Itoa(n)) // Every test binary has the flag.
 	}
 }
 
