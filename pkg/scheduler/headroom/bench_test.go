@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,7 +16,11 @@ import (
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
-const benchNodes = 5000
+const (
+	benchNodes = 5000
+	// benchApps is how many pods a node has beside its placeholder. Plugins that look at the pods of all nodes cost accordingly.
+	benchApps = 99
+)
 
 // fullCluster has a placeholder of half a node on each node, beside pods that fill the other half, in three zones.
 func fullCluster(nodes int) cluster {
@@ -25,12 +30,22 @@ func fullCluster(nodes int) cluster {
 		name := fmt.Sprintf("node-%d", i)
 		c.nodes = append(c.nodes, builders.Node(name, fmt.Sprintf("r-%d", i%3), builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj())
 		c.pods = append(c.pods, builders.Placeholder(h, i).UID(fmt.Sprint("placeholder-", i)).Node(name).Obj())
-		for j := range 4 {
-			c.pods = append(c.pods, builders.Consumer(fmt.Sprint("app-", i, "-", j), builders.Resources{"cpu": "500m", "memory": "1Gi"}).
-				Namespace("default").UID(fmt.Sprint("app-", i, "-", j)).Node(name).Obj())
-		}
+		c.pods = append(c.pods, apps(name)...)
 	}
 	return c
+}
+
+// apps are the pods of a node, which fill half of it. They share what is alike: there are half a million of them.
+func apps(node string) []*corev1.Pod {
+	like := builders.Consumer("app", builders.Resources{"cpu": "20m", "memory": "41Mi"}).Namespace("default").Node(node).Obj()
+	pods := make([]*corev1.Pod, benchApps)
+	for i := range pods {
+		pod := *like
+		pod.Name = fmt.Sprint("app-", node, "-", i)
+		pod.UID = types.UID(pod.Name)
+		pods[i] = &pod
+	}
+	return pods
 }
 
 func benchConsumer() *corev1.Pod {
@@ -112,7 +127,7 @@ func BenchmarkRefresh(b *testing.B) {
 }
 
 func BenchmarkFilterWithoutPlaceholders(b *testing.B) {
-	f := newFixture(b, cluster{nodes: []*corev1.Node{builders.Node("free", "r-0", builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj()}})
+	f := newFixture(b, freeNode())
 	pod := benchConsumer()
 	_, state := f.decided(b, pod)
 	ctx := context.Background()
@@ -128,4 +143,40 @@ func BenchmarkFilterWithoutPlaceholders(b *testing.B) {
 			f.fit.Filter(ctx, state, pod, f.nodes[0])
 		}
 	})
+}
+
+// freeNode is one node that has room, and no placeholder.
+func freeNode() cluster {
+	return cluster{
+		nodes: []*corev1.Node{builders.Node("free", "r-0", builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj()},
+		pods:  apps("free"),
+	}
+}
+
+func TestFilterAllocatesNothingOfItsOwnWithoutPlaceholders(t *testing.T) {
+	beside := fullCluster(1)
+	beside.nodes = append(beside.nodes, builders.Node("small", "r-0", builders.Resources{"cpu": "1", "memory": "8Gi"}).Obj())
+	for name, tc := range map[string]struct {
+		cluster cluster
+		node    string
+		swap    bool
+		fits    bool
+	}{
+		"of a pod that needs no headroom":                        {freeNode(), "free", false, true},
+		"of a pod that takes headroom elsewhere, on a full node": {beside, "small", true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, tc.cluster)
+			pod := benchConsumer()
+			c, state := f.decided(t, pod)
+			require.Equal(t, tc.swap, c.swap != nil)
+			node, err := f.snapshot.NodeInfos().Get(tc.node)
+			require.NoError(t, err)
+			ctx := context.Background()
+			require.Equal(t, tc.fits, f.Filter(ctx, state, pod, node).IsSuccess())
+			ours := testing.AllocsPerRun(100, func() { f.Filter(ctx, state, pod, node) })
+			stock := testing.AllocsPerRun(100, func() { f.fit.Filter(ctx, state, pod, node) })
+			assert.Zero(t, ours-stock, "more than NodeResourcesFit's own %v", stock)
+		})
+	}
 }
