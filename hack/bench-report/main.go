@@ -20,7 +20,8 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench-report", flag.ContinueOnError)
-	raw := flags.String("raw", "bench-results/raw*.txt", "pattern of the files with raw benchmark output, read in the order of their names")
+	raw := flags.String("raw", "bench-results/raw*.txt",
+		"pattern of the files with raw benchmark output; of a workload that several have, the one with the last name counts")
 	doc := flags.String("doc", "", "Markdown file whose generated part is to be replaced; empty: print it")
 	plots := flags.String("plots", "", "directory for the plots; empty: no plots")
 	ranges := flags.String("ranges", "", "file with the recorded ranges; empty: no comparison")

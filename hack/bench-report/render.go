@@ -59,11 +59,8 @@ var variants = []string{freeRoom, freeRoomAgain, stock, headroom}
 // render writes the generated part of the page. plots is the folder of the plots as the page names it, empty for a page without.
 func render(r *Results, plots string) string {
 	var b strings.Builder
-	b.WriteString("## How it was measured\n\n")
-	for _, setting := range r.Config {
-		fmt.Fprintf(&b, "- %s: %s\n", setting.Key, setting.Value)
-	}
-	b.WriteString("\n## Goals\n\nMedians over the rounds; ratios are taken round by round. Noise is the same ratio of stock to itself, at the " +
+	b.WriteString("## How it was measured\n\n" + renderSetups(r))
+	b.WriteString("## Goals\n\nMedians over the rounds; ratios are taken round by round. Noise is the same ratio of stock to itself, at the " +
 		"size of the goals: a difference within it cannot be told from none.\n\n" + renderGoals(r))
 	for _, scenario := range r.scenarios() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", scenario, renderCells(r, scenario))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,6 +42,26 @@ func TestRatiosAreTakenWithinARound(t *testing.T) {
 	// Stock preemption was measured in round 1 only.
 	assert.InDeltaSlice(t, []float64{12.5}, results.ratios("a-one-per-node", 500, "burst-s", stock, headroom), 1e-9)
 	assert.Empty(t, results.ratios("d-trickle-in-flood", 500, "burst-s", headroom, freeRoom))
+}
+
+func TestTheNewestFileOfAWorkloadCountsAlone(t *testing.T) {
+	dir := t.TempDir()
+	line := func(variant string, seconds int) string {
+		return fmt.Sprintf("BenchmarkScheduling/a/%s/500Nodes-2 1 %d burst-s\n", variant, seconds)
+	}
+	for name, content := range map[string]string{
+		"raw-1.txt": "commit: old\ncpu: slow\nround: 1\n" + line(freeRoom, 4) + line(stock, 40) + line(headroom, 8),
+		"raw-2.txt": "commit: new\ncpu: fast\nround: 1\n" + line(freeRoom, 2) + line(headroom, 2),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	results, err := readAll(filepath.Join(dir, "raw-*.txt"))
+	require.NoError(t, err)
+	assert.Equal(t, []float64{2}, results.values("a", headroom, 500, "burst-s"))
+	assert.Equal(t, []float64{1}, results.ratios("a", 500, "burst-s", headroom, freeRoom))
+	assert.Empty(t, results.ratios("a", 500, "burst-s", stock, headroom), "both have a round 1, of different files")
+	assert.Equal(t, "a at 500 nodes (only FreeRoom and Headroom):\n\n- commit: new\n- cpu: fast\n\n"+
+		"a at 500 nodes (only StockPreemption):\n\n- commit: old\n- cpu: slow\n\n", renderSetups(results))
 }
 
 func TestNoiseIsStockToItself(t *testing.T) {

@@ -19,21 +19,20 @@ const (
 	freeRoomAgain = "FreeRoomAgain"
 )
 
-// Results are all measurements of some runs.
+// Results are the measurements of some runs. Where several files have a workload, the newest has it alone: rounds of different
+// commits or machines are not to be mixed.
 type Results struct {
-	// Config has the lines `key: value` of the raw output (machine, date), each value once, in the order of reading.
-	Config []Setting
-	cells  []*cell
+	cells []*cell
 }
-
-// Setting is one line `key: value`.
-type Setting struct{ Key, Value string }
 
 // cell holds the rounds of one workload, in the order in which they were measured.
 type cell struct {
 	scenario, variant string
 	nodes             int
-	rounds            []round
+	// file has the measurements, which were taken under the settings.
+	file     string
+	settings []setting
+	rounds   []round
 }
 
 // round is one measurement. Those of the same name, scenario and size were taken one variant after the other.
@@ -45,12 +44,13 @@ type round struct {
 // roundKey is the configuration key that names the round of the lines that follow it.
 const roundKey = "round"
 
+// read adds the measurements of a file. Files have to come oldest first.
 func (r *Results) read(from io.Reader, name string) error {
 	reader := benchfmt.NewReader(from, name)
 	for reader.Scan() {
 		switch record := reader.Result().(type) {
 		case *benchfmt.Result:
-			r.add(record)
+			r.add(name, record)
 		case *benchfmt.SyntaxError:
 			return fmt.Errorf("reading %s: %w", name, record)
 		}
@@ -61,13 +61,7 @@ func (r *Results) read(from io.Reader, name string) error {
 	return nil
 }
 
-func (r *Results) add(result *benchfmt.Result) {
-	for _, config := range result.Config {
-		setting := Setting{config.Key, string(config.Value)}
-		if config.File && config.Key != roundKey && !slices.Contains(r.Config, setting) {
-			r.Config = append(r.Config, setting)
-		}
-	}
+func (r *Results) add(file string, result *benchfmt.Result) {
 	scenario, variant, nodes, ok := parseName(result.Name)
 	if !ok {
 		return
@@ -83,6 +77,9 @@ func (r *Results) add(result *benchfmt.Result) {
 	if c == nil {
 		c = &cell{scenario: scenario, variant: variant, nodes: nodes}
 		r.cells = append(r.cells, c)
+	}
+	if c.file != file {
+		c.file, c.settings, c.rounds = file, settingsOf(result), nil
 	}
 	c.rounds = append(c.rounds, round{result.GetConfig(roundKey), values})
 }
@@ -149,10 +146,11 @@ func (r *Results) values(scenario, variant string, nodes int, unit string) []flo
 	return values
 }
 
-// ratios divides one unit of two variants round by round: neighbours in time, whatever else the machine did meanwhile.
+// ratios divides one unit of two variants round by round: neighbours in time, whatever else the machine did meanwhile. Variants from
+// different files have none.
 func (r *Results) ratios(scenario string, nodes int, unit, over, under string) []float64 {
 	a, b := r.cell(scenario, over, nodes), r.cell(scenario, under, nodes)
-	if a == nil || b == nil {
+	if a == nil || b == nil || a.file != b.file {
 		return nil
 	}
 	var ratios []float64
