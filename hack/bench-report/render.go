@@ -60,7 +60,8 @@ var variants = []string{freeRoom, freeRoomAgain, stock, headroom}
 func render(r *Results, plots string) string {
 	var b strings.Builder
 	b.WriteString("## How it was measured\n\n" + renderSetups(r))
-	b.WriteString("## Goals\n\nMedians over the rounds; ratios are taken round by round. Noise is the same ratio of stock to itself, at the " +
+	b.WriteString("## Goals\n\nMedians over the rounds; ratios are taken round by round. " +
+		"Noise is the same ratio of stock to itself, at the " +
 		"size of the goals: a difference within it cannot be told from none.\n\n" + renderGoals(r))
 	for _, scenario := range r.scenarios() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", scenario, renderCells(r, scenario))
