@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
@@ -288,38 +287,6 @@ func TestMessageOfAMiss(t *testing.T) {
 			}
 			_, status := f.PostFilter(context.Background(), state, pod, statuses)
 			require.Equal(t, tc.want, status.Message())
-		})
-	}
-}
-
-func TestDryRunsOfPreemptionGainNothingFromForeignPlaceholders(t *testing.T) {
-	web := hr("web", "1")
-	web.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
-	for name, tc := range map[string]struct {
-		headrooms []*v1alpha1.Headroom
-		app       string
-		want      bool
-	}{
-		"of a Headroom that does not admit the pod": {headrooms: []*v1alpha1.Headroom{web}, app: "db"},
-		"of a Headroom that is not known yet":       {app: "web"},
-		"but of one that does":                      {headrooms: []*v1alpha1.Headroom{web}, app: "web", want: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			pod := wants("1").Label("app", tc.app).Obj()
-			f := newFixture(t, cluster{
-				nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(web, 0, "a").Obj()},
-				headrooms: tc.headrooms, unknown: true, pending: []*corev1.Pod{pod},
-			})
-			state := framework.NewCycleState()
-			_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
-			require.True(t, status.IsSuccess())
-			_, status = f.PostFilter(t.Context(), state, pod, framework.NewDefaultNodeToStatus())
-			require.True(t, status.IsRejected())
-
-			require.False(t, f.Filter(t.Context(), state, pod, f.nodes[0]).IsSuccess(), "a placeholder that a dry run put back is there")
-			without := f.nodes[0].Snapshot()
-			require.NoError(t, without.RemovePod(klog.Background(), f.nodes[0].GetPods()[0].GetPod()))
-			require.Equal(t, tc.want, f.Filter(t.Context(), state, pod, without).IsSuccess())
 		})
 	}
 }

@@ -18,7 +18,7 @@ func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.P
 		return p.fit.Filter(ctx, state, pod, without(info, victims))
 	}
 	if c.preempting != nil {
-		return p.fit.Filter(ctx, state, pod, p.withForeign(c.preempting, info))
+		return p.filterForeign(ctx, state, c.preempting, pod, info)
 	}
 	return p.fit.Filter(ctx, state, pod, info)
 }

@@ -8,7 +8,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// view is a node with some pods counted out, or in, as far as resources and the number of pods go: all that NodeResourcesFit
+// view is a node with some pods counted out, as far as resources and the number of pods go: all that NodeResourcesFit
 // reads.
 type view struct {
 	fwk.NodeInfo
@@ -33,20 +33,10 @@ func without(info fwk.NodeInfo, victims []*corev1.Pod) fwk.NodeInfo {
 	v.pods = make([]fwk.PodInfo, 0, len(pods))
 	for _, podInfo := range pods {
 		if slices.Contains(victims, podInfo.GetPod()) {
-			v.add(podInfo, -1)
+			v.drop(podInfo)
 			continue
 		}
 		v.pods = append(v.pods, podInfo)
-	}
-	return v
-}
-
-// with returns the node with more pods on it.
-func with(info fwk.NodeInfo, more []fwk.PodInfo) fwk.NodeInfo {
-	v := newView(info)
-	v.pods = slices.Concat(info.GetPods(), more)
-	for _, podInfo := range more {
-		v.add(podInfo, 1)
 	}
 	return v
 }
@@ -65,12 +55,12 @@ func newView(info fwk.NodeInfo) *view {
 	return v
 }
 
-func (v *view) add(podInfo fwk.PodInfo, times int64) {
+func (v *view) drop(podInfo fwk.PodInfo) {
 	r := podInfo.CalculateResource().Resource
-	v.requested.MilliCPU += times * r.GetMilliCPU()
-	v.requested.Memory += times * r.GetMemory()
-	v.requested.EphemeralStorage += times * r.GetEphemeralStorage()
+	v.requested.MilliCPU -= r.GetMilliCPU()
+	v.requested.Memory -= r.GetMemory()
+	v.requested.EphemeralStorage -= r.GetEphemeralStorage()
 	for name, amount := range r.GetScalarResources() {
-		v.requested.AddScalar(name, times*amount)
+		v.requested.AddScalar(name, -amount)
 	}
 }

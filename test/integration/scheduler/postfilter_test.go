@@ -40,10 +40,11 @@ func TestAPlaceholderThatBlocksByAffinityStaysIfTheConsumerMayNotTakeIt(t *testi
 	w.nodes(t, cpu("4"), "a")
 	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Consumers(onlyFor("db")).Obj())
 	units := w.fill(t, spare, "n0")
-	w.StartHeadroom(t, withoutDefaultPreemption(schedulerharness.SecondScheduler(t)), nil)
+	w.startPlugin(t)
 	w.CreatePods(t, avoidingPlaceholders("web"))
 
 	w.WaitUnschedulable(t, "web")
+	require.Empty(t, w.Pod(t, "web").Status.NominatedNodeName, "DefaultPreemption, which has its turn, finds nothing to take, either")
 	require.Equal(t, units, w.remaining(t, units))
 }
 
