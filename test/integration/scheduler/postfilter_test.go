@@ -48,26 +48,46 @@ func TestAPlaceholderThatBlocksByAffinityStaysIfTheConsumerMayNotTakeIt(t *testi
 	require.Equal(t, units, w.remaining(t, units))
 }
 
-func TestAPlaceholderWithAGracePeriodIsWaitedFor(t *testing.T) {
+// unitWithAGracePeriod puts a placeholder on n0 that is older, made by hand or by another version, and returns its name.
+func (w *world) unitWithAGracePeriod(t *testing.T) string {
+	t.Helper()
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	return w.place(t, builders.Placeholder(spare, 0).Node("n0").TerminationGracePeriodSeconds(30))
+}
+
+func TestAPlaceholderWithAGracePeriodGoesAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a")
-	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
-	// An older one, made by hand or by another version: its API object stays until the kubelet is done with it.
-	unit := w.place(t, builders.Placeholder(spare, 0).Node("n0").TerminationGracePeriodSeconds(30))
+	unit := w.unitWithAGracePeriod(t)
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
 
-	w.Eventually(t, "waiting for the placeholder to be gone or going", func(context.Context) string {
-		if pod := w.Pod(t, unit); pod != nil && pod.DeletionTimestamp == nil {
-			return "it is still there"
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	require.Nil(t, w.Pod(t, unit))
+	w.requireOneAttempt(t, "web")
+}
+
+func TestAPlaceholderThatIsLeavingIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a")
+	unit := w.unitWithAGracePeriod(t)
+	// Somebody else deletes it. Its API object stays until the kubelet is done with it.
+	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), unit, metav1.DeleteOptions{}))
+	faults := schedulerharness.NewFaults()
+	scheduler := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
+	w.CreatePods(t, consumer("web", cpu("1")).Obj())
+
+	w.Eventually(t, "waiting for the scheduler to choose the node", func(context.Context) string {
+		if len(scheduler.Cache.Dump().AssumedPods) == 0 {
+			return "it has not yet"
 		}
 		return ""
 	})
-	if w.Pod(t, unit) != nil {
-		require.Empty(t, w.Pod(t, "web").Spec.NodeName, "not bound while the room is held")
-		w.remove(t, unit)
-	}
+	require.NotNil(t, w.Pod(t, unit))
+	require.Empty(t, w.Pod(t, "web").Spec.NodeName, "not bound while the room is held")
+	w.remove(t, unit)
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	require.Empty(t, evictionsOf(faults), "its grace period is not cut short")
 	w.requireOneAttempt(t, "web")
 }
 
