@@ -41,7 +41,7 @@ func TestP9CrashSafe(t *testing.T) {
 			faults.Inject(crashAt(faults, crashed, c.at, c.nth, c.sent))
 			doomed := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 			w.CreatePods(t, consumer("web", cpu("2")).Obj())
-			<-crashed
+			await(t, crashed, "the crash")
 			doomed.Kill()
 
 			w.startPlugin(t)
@@ -84,7 +84,7 @@ func TestP9CrashSafeInPreemption(t *testing.T) {
 			faults.Inject(crashAt(faults, crashed, c.at, 1, c.sent))
 			doomed := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 			w.CreatePods(t, avoidingPlaceholders("web"))
-			<-crashed
+			await(t, crashed, "the crash")
 			doomed.Kill()
 
 			w.startPlugin(t)

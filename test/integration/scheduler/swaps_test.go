@@ -213,8 +213,8 @@ func TestADeleteThatIsRefusedDelaysTheConsumerAndHarmsNobody(t *testing.T) {
 	})
 	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
 	w.CreatePods(t, consumer("web", cpu("1")).Obj())
-	<-refused
-	<-refused // it is tried again
+	await(t, refused, "the refusal")
+	await(t, refused, "another: it is tried again")
 	require.Empty(t, w.Pod(t, "web").Spec.NodeName)
 	require.Equal(t, units, w.remaining(t, units))
 

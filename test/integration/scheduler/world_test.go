@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -127,6 +128,16 @@ func (w *world) waitNominated(t *testing.T, pod, node string) {
 		}
 		return ""
 	})
+}
+
+// await waits for the signal that a fault gives, as long as a test waits for anything.
+func await(t *testing.T, signal <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-signal:
+	case <-time.After(schedulerharness.Timeout):
+		require.Fail(t, "waited in vain for "+what)
+	}
 }
 
 func (w *world) placeholders(t *testing.T, h *v1alpha1.Headroom) int {
