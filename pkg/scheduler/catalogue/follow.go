@@ -69,7 +69,7 @@ func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed
 func (c *Catalogue) awaitDefinition(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
 	logger := klog.FromContext(ctx)
 	backoff := wait.Backoff{Duration: firstProbe, Factor: 2, Cap: lastProbe, Steps: 1 << 30}
-	said := false
+	said, complaint := false, ""
 	_ = backoff.DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		err := client.Get().Resource(resource).VersionedParams(&metav1.ListOptions{Limit: 1}, metav1.ParameterCodec).Do(ctx).Error()
 		switch {
@@ -85,7 +85,8 @@ func (c *Catalogue) awaitDefinition(ctx context.Context, client *rest.RESTClient
 					"definition", "headrooms.headroom.dev")
 				said = true
 			}
-		case ctx.Err() == nil:
+		case ctx.Err() == nil && err.Error() != complaint:
+			complaint = err.Error()
 			logger.Error(err, "Headrooms cannot be read; no placeholder is taken until they can")
 		}
 		return false, nil
