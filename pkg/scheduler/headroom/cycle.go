@@ -14,8 +14,9 @@ type cycle struct {
 	began uint64
 	// consumer is the pod, nil if it can take no headroom.
 	consumer *consumer
-	// candidates is on how many nodes placeholders would make the room, whatever the other Filter plugins say.
+	// candidates is on how many nodes placeholders would make the room, whatever the other Filter plugins say; good if surveyed.
 	candidates int
+	surveyed   bool
 	// swap is what was decided, nil if the pod is scheduled as kube-scheduler would.
 	swap *swap
 	// trial is set while PreFilter asks the Filter plugins about nodes: it returns the placeholders to leave out of a node.

@@ -32,7 +32,8 @@ func (p *Plugin) decide(ctx context.Context, t *trial, cy *cycle) *swap {
 		plugin: p, consumer: c, memo: m, nodes: nodes, held: seen.held, trial: t,
 	}
 	ch.contest(seen.free)
-	if cy.candidates = seen.candidates + len(ch.nominated); len(ch.held) == 0 {
+	cy.candidates, cy.surveyed = seen.candidates+len(ch.nominated), true
+	if len(ch.held) == 0 {
 		return nil
 	}
 	if ch.fitsAsItIs(ctx, seen.free) {

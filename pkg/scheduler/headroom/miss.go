@@ -13,10 +13,11 @@ import (
 // mostRefusals is how many Headrooms a message names.
 const mostRefusals = 3
 
-// miss says why no headroom serves the pod. The message is empty if no node holds any, or if the pod holds headroom itself.
+// miss says why no headroom serves the pod. The message is empty if no node holds any, if the pod holds headroom itself, or if it is
+// bound already and is here for a resize in place, for which no headroom is taken.
 func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
 	inv := p.shared.inventory
-	if inv.Placeholders() == 0 || p.isPlaceholder(pod) {
+	if inv.Placeholders() == 0 || p.isPlaceholder(pod) || pod.Spec.NodeName != "" {
 		return "", ""
 	}
 	holding, lower := 0, false
@@ -47,11 +48,22 @@ func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
 		return metrics.MissConsumers, intro + join(refusals)
 	case !lower:
 		return metrics.MissPriority, intro + fmt.Sprintf("its priority %d is not above that of the placeholders", identity.Priority)
-	case c.candidates == 0:
-		return metrics.MissTooSmall, intro + "no node holds enough for it"
-	default:
-		return metrics.MissFiltered, intro + fmt.Sprintf("%d would have the room, but do not suit it for other reasons", c.candidates)
 	}
+	candidates := p.candidates(c)
+	if candidates == 0 {
+		return metrics.MissTooSmall, intro + "no node holds enough for it"
+	}
+	return metrics.MissFiltered, intro + fmt.Sprintf("%d would have the room, but do not suit it for other reasons", candidates)
+}
+
+// candidates is on how many nodes placeholders would make the room. PreFilter did not count if swaps are off, or if the pod fitted
+// nearby.
+func (p *Plugin) candidates(c *cycle) int {
+	if !c.surveyed {
+		c.surveyed = true
+		c.candidates = p.survey(c.consumer, p.memoFor(likeness{}, p.shared.inventory.Nodes())).candidates
+	}
+	return c.candidates
 }
 
 func allRefuse(refusals map[int]string) bool {
