@@ -25,8 +25,8 @@ type HeadroomArgs struct {
 	// PostFilter takes placeholders: the consumer fails a cycle, is nominated, and is bound by a later one. Default: true.
 	// +optional
 	Swap *bool `json:"swap,omitempty"`
-	// victimWaitSeconds is how long a bind waits for a victim that has a grace period to be gone, before it gives up and the
-	// consumer is tried again. 0 to 600. Default: 30.
+	// victimWaitSeconds is how long a bind waits for a victim to be gone that was terminating already or has finalizers, before it
+	// gives up and the consumer is tried again. Any other victim is deleted with grace period 0 and gone at once. 0 to 600. Default: 30.
 	// +optional
 	VictimWaitSeconds *int32 `json:"victimWaitSeconds,omitempty"`
 	// evictionParallelism is how many victims of one consumer are deleted at the same time. 1 to 256. Default: 8.

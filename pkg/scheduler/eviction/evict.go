@@ -23,7 +23,7 @@ type Evictor struct {
 	Pods corelisters.PodLister
 	// Claims are what may be deleted.
 	Claims *Claims
-	// Wait bounds how long one victim that has a grace period or finalizers is waited for.
+	// Wait bounds how long one victim that was terminating already or has finalizers is waited for.
 	Wait time.Duration
 	// Parallelism is how many victims of one consumer are deleted at the same time.
 	Parallelism int
