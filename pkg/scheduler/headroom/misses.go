@@ -75,7 +75,10 @@ func (m *misses) retry(ctx context.Context, handle fwk.Handle, mayHelp func(*cor
 	again := map[string]*corev1.Pod{}
 	for uid, waiting := range m.waiting() {
 		pod, err := lister.Pods(waiting.Namespace).Get(waiting.Name)
-		if err == nil && pod.UID == uid && pod.Spec.NodeName == "" && mayHelp(pod) {
+		switch {
+		case err != nil || pod.UID != uid || pod.Spec.NodeName != "":
+			m.forget(uid) // it went while it was tried, so that it was noted too late
+		case mayHelp(pod):
 			again[waiting.String()] = pod
 		}
 	}

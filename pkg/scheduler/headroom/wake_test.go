@@ -49,8 +49,9 @@ func TestAPodIsJudgedAsItIsWhenTheHeadroomChanges(t *testing.T) {
 	for name, tc := range map[string]struct {
 		now  *corev1.Pod
 		want activations
+		left int
 	}{
-		"with its new labels":         {now: wants("1").Label("app", "web").Obj(), want: activations{"consumer"}},
+		"with its new labels":         {now: wants("1").Label("app", "web").Obj(), want: activations{"consumer"}, left: 1},
 		"not if another has its name": {now: wants("1").Label("app", "web").UID("other").Obj()},
 		"not if it is bound":          {now: wants("1").Label("app", "web").Node("a").Obj()},
 	} {
@@ -61,6 +62,7 @@ func TestAPodIsJudgedAsItIsWhenTheHeadroomChanges(t *testing.T) {
 			require.NoError(t, f.handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore().Update(tc.now))
 			f.shared.headroomChanged(t.Context(), f.handle, nameOfWeb)
 			require.Equal(t, tc.want, f.activated)
+			require.Len(t, f.shared.misses.waiting(), tc.left, "whether it is kept for the next change")
 		})
 	}
 }
