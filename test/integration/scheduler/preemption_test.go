@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
 // ordinary builds a pod that is no placeholder, bound to the node.
@@ -171,9 +172,17 @@ func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 	w.hold(t, "n1")
 	w.place(t, ordinary("stays", "n1", "500m", 200))
 	done := w.place(t, ordinary("done", "n1", "500m", 200))
-	w.startPlugin(t)
+	scheduler := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), nil)
 	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
 	w.waitNominated(t, "web", "n0")
+	w.Eventually(t, "waiting for the scheduler to see the victim leave: until then it keeps the consumer out of its queue", func(context.Context) string {
+		for _, info := range scheduler.Cache.Dump().Nodes["n0"].GetPods() {
+			if info.GetPod().Name == victim && info.GetPod().DeletionTimestamp == nil {
+				return "it does not yet"
+			}
+		}
+		return ""
+	})
 
 	// The next attempt, in vain. The nomination stays.
 	w.remove(t, done)
