@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/resource"
@@ -184,16 +183,12 @@ func (c *cluster) refusal(pod *corev1.Pod, h *headroom, o *objects) string {
 }
 
 // headroomOfDaemonSet finds the Headroom that controls a DaemonSet.
-func (o *objects) headroomOfDaemonSet(namespace, _ string, uid types.UID) (types.NamespacedName, bool) {
+func (o *objects) headroomOfDaemonSet(_, _ string, uid types.UID) (types.NamespacedName, bool) {
 	set := o.daemonSets[uid]
 	if set == nil {
 		return types.NamespacedName{}, false
 	}
-	owner := metav1.GetControllerOfNoCopy(set)
-	if owner == nil || owner.Kind != v1alpha1.KindHeadroom {
-		return types.NamespacedName{}, false
-	}
-	return types.NamespacedName{Namespace: namespace, Name: owner.Name}, true
+	return placeholder.Controller(set)
 }
 
 func priority(pod *corev1.Pod) int32 {

@@ -37,6 +37,15 @@ func Recognise(pod *corev1.Pod, daemonSets HeadroomOfDaemonSet) (headroom types.
 	}
 }
 
+// Controller returns the Headroom that controls an object, and whether one does.
+func Controller(object metav1.Object) (headroom types.NamespacedName, ok bool) {
+	controller := metav1.GetControllerOfNoCopy(object)
+	if controller == nil || !isHeadroom(controller) {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: object.GetNamespace(), Name: controller.Name}, true
+}
+
 func isHeadroom(ref *metav1.OwnerReference) bool {
 	return ref.Kind == v1alpha1.KindHeadroom && groupOf(ref) == v1alpha1.GroupVersion.Group
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/component-helpers/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
@@ -18,7 +19,7 @@ type Rules struct {
 	// DaemonSets tells which Headroom controls a DaemonSet, as placeholder.Recognise asks it. Nil: none does.
 	DaemonSets placeholder.HeadroomOfDaemonSet
 	// MayVanish tells whether a pod that is no placeholder may be deleted from its node while it runs: the test itself, a drain or a
-	// workload's controller does that. Nil: none may.
+	// workload's controller does that. A placeholder for which it says so may leave whatever its priority. Nil: none may.
 	MayVanish func(pod *corev1.Pod) bool
 	// MayBePreempted tells whether a pod that is no placeholder may be preempted, because the test has kube-scheduler's own
 	// preemption do so. Nil: none may.
@@ -30,7 +31,7 @@ type Rules struct {
 // Check replays the history in the order of revisions and returns what should not have happened, in that order.
 func Check(ctx context.Context, history History, rules Rules) []Violation {
 	r := &replay{ctx: ctx, rules: rules, nodes: map[string]*corev1.Node{}, pods: map[types.UID]*corev1.Pod{},
-		rejected: map[types.UID]bool{}}
+		rejected: map[types.UID]bool{}, vacated: map[string][]*corev1.Pod{}}
 	for _, event := range history.sorted() {
 		switch {
 		case event.Node != nil:
@@ -49,7 +50,9 @@ type replay struct {
 	nodes map[string]*corev1.Node
 	// rejected pods hold no room: the kubelet fails them. Where no kubelet runs they stay, and without this every later pod of the node
 	// would be blamed for them.
-	rejected   map[types.UID]bool
+	rejected map[types.UID]bool
+	// vacated are the placeholders that have left a node since the last pod was bound to it.
+	vacated    map[string][]*corev1.Pod
 	pods       map[types.UID]*corev1.Pod
 	violations []Violation
 }
@@ -68,6 +71,9 @@ func (r *replay) pod(event Event) {
 	if event.Type == watch.Deleted {
 		delete(r.pods, pod.UID)
 		r.checkVanished(event.Revision, pod)
+		if holdsRoom(pod) && r.isPlaceholder(pod) && !ask(r.rules.MayVanish, pod) {
+			r.vacated[pod.Spec.NodeName] = append(r.vacated[pod.Spec.NodeName], pod)
+		}
 		return
 	}
 	r.checkPreempted(event.Revision, before, pod)
@@ -102,11 +108,27 @@ func (r *replay) checkBind(revision uint64, pod *corev1.Pod) {
 	}
 	others := r.podsOn(node.Name)
 	r.checkOvercommit(revision, node, append(others, pod))
+	r.checkPriority(revision, pod, others, node)
 	if reason := rejected(r.ctx, pod, others, node); reason != "" {
 		r.rejected[pod.UID] = true
 		r.report("kubelet", revision, "the kubelet of node %s would reject pod %s: %s", node.Name, name(pod), reason)
 	}
 }
+
+// checkPriority judges the placeholders that left just before: one whose room the pod needed must have had a lower priority than the pod.
+func (r *replay) checkPriority(revision uint64, pod *corev1.Pod, others []*corev1.Pod, node *corev1.Node) {
+	for _, victim := range r.vacated[node.Name] {
+		if priority(victim) < priority(pod) || rejected(r.ctx, pod, append(slices.Clone(others), victim), node) == "" {
+			continue
+		}
+		r.report("P1", revision, "pod %s of priority %d took the room of placeholder %s on node %s, whose priority %d is not lower",
+			name(pod), priority(pod), name(victim), node.Name, priority(victim))
+	}
+	delete(r.vacated, node.Name)
+}
+
+// priority is 0 for a pod that names none, as for the scheduler.
+func priority(pod *corev1.Pod) int32 { return ptr.Deref(pod.Spec.Priority, 0) }
 
 // checkOvercommit adds up what the pods of a node request. The sum is made here, of Kubernetes' own arithmetic for one pod, so that
 // it does not depend on what the scheduler or the kubelet count.

@@ -80,6 +80,23 @@ func TestCheck(t *testing.T) {
 			want: []string{"P5", "kubelet"},
 		},
 		{
+			name: "a placeholder of no lower priority than the pod's must not make room for it",
+			story: new(story).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, important(placeholder("small"))).
+				pod(watch.Deleted, important(placeholder("small"))).pod(watch.Modified, web("b", "small", "1")),
+			want: []string{"P1"},
+		},
+		{
+			name: "a placeholder of no lower priority than the pod's may leave a node that has the room anyway",
+			story: new(story).node(small()).pod(watch.Added, important(placeholder("small"))).
+				pod(watch.Deleted, important(placeholder("small"))).pod(watch.Modified, web("b", "small", "1")),
+		},
+		{
+			name: "a placeholder is held against the first pod after it alone",
+			story: new(story).node(small()).pod(watch.Added, important(placeholder("small"))).
+				pod(watch.Deleted, important(placeholder("small"))).pod(watch.Modified, web("b", "small", "1")).
+				pod(watch.Modified, web("c", "small", "1")),
+		},
+		{
 			name: "a pod that the kubelet rejects is not held against the next one",
 			story: new(story).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "2")).
 				pod(watch.Modified, web("c", "small", "1")),
@@ -163,6 +180,12 @@ func terminating(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	now := builders.Epoch()
 	pod.DeletionTimestamp = &metav1.Time{Time: now}
+	return pod
+}
+
+func important(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Spec.Priority = new(int32)
 	return pod
 }
 

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	toolswatch "k8s.io/client-go/tools/watch"
 
-	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // catchUp is how long the observer waits at its end for the watches to show what a list shows.
@@ -152,13 +152,13 @@ func (o *Observer) record(kind watch.EventType, object runtime.Object) {
 }
 
 func (o *Observer) recordDaemonSet(daemonSet *appsv1.DaemonSet) {
-	controller := metav1.GetControllerOfNoCopy(daemonSet)
-	if controller == nil || controller.Kind != v1alpha1.KindHeadroom {
+	headroom, ok := placeholder.Controller(daemonSet)
+	if !ok {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.daemonSets[daemonSet.UID] = types.NamespacedName{Namespace: daemonSet.Namespace, Name: controller.Name}
+	o.daemonSets[daemonSet.UID] = headroom
 }
 
 func (o *Observer) fail(err error) {

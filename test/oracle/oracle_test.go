@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -18,8 +19,11 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster"
 )
 
-// envClusters is how many random clusters each shard of a property looks at. Default: rapid's, 100.
+// envClusters is how many random clusters each shard of a property looks at.
 const envClusters = "HEADROOM_ORACLE_CLUSTERS"
+
+// defaultClusters makes thousands in all shards together, in less than half a minute.
+const defaultClusters = "300"
 
 func TestMain(m *testing.M) {
 	silence := flag.NewFlagSet("klog", flag.PanicOnError)
@@ -27,11 +31,9 @@ func TestMain(m *testing.M) {
 	_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
 	klog.SetOutput(io.Discard) //nolint:logcheck // of the whole process, before there is any context
 	cluster.SetParallel(shards)
-	if clusters := os.Getenv(envClusters); clusters != "" {
-		if err := flag.Set("rapid.checks", clusters); err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", envClusters, err)
-			os.Exit(2)
-		}
+	if err := flag.Set("rapid.checks", cmp.Or(os.Getenv(envClusters), defaultClusters)); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", envClusters, err)
+		os.Exit(2)
 	}
 	os.Exit(m.Run())
 }

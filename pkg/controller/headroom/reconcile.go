@@ -127,8 +127,8 @@ func (r *Reconciler) daemonSets(ctx context.Context) placeholder.HeadroomOfDaemo
 			}
 			return types.NamespacedName{}, false
 		}
-		owner, ok := headroomOwner(daemonSet)
-		return types.NamespacedName{Namespace: namespace, Name: owner}, ok && daemonSet.UID == uid
+		owner, ok := placeholder.Controller(daemonSet)
+		return owner, ok && daemonSet.UID == uid
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -131,13 +130,4 @@ func sum(lists []corev1.ResourceList) corev1.ResourceList {
 		result[name] = *quantity
 	}
 	return result
-}
-
-// headroomOwner is the name of the Headroom that controls an object.
-func headroomOwner(object metav1.Object) (name string, ok bool) {
-	owner := metav1.GetControllerOfNoCopy(object)
-	if owner == nil || owner.Kind != v1alpha1.KindHeadroom || owner.APIVersion != v1alpha1.GroupVersion.String() {
-		return "", false
-	}
-	return owner.Name, true
 }

@@ -50,3 +50,44 @@ func TestWhichTerminatingVictimsAreDeletedAgain(t *testing.T) {
 		})
 	}
 }
+
+func TestNothingIsEvictedForAConsumerThatIsNoLongerWanted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		now  func(consumer *corev1.Pod) *corev1.Pod
+		want int
+	}{
+		"one that is there gets its room": {now: func(consumer *corev1.Pod) *corev1.Pod { return consumer }, want: 1},
+		"one that is gone does not":       {now: func(*corev1.Pod) *corev1.Pod { return nil }},
+		"one that is on its way does not": {now: func(consumer *corev1.Pod) *corev1.Pod {
+			consumer.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+			return consumer
+		}},
+		"one that was replaced by a pod of its name does not": {now: func(consumer *corev1.Pod) *corev1.Pod {
+			consumer.UID = "successor"
+			return consumer
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			victim, consumer := victims("v")[0], victims("c")[0]
+			client := fake.NewClientset(victim)
+			pods := informers.NewSharedInformerFactory(client, 0).Core().V1().Pods()
+			require.NoError(t, pods.Informer().GetStore().Add(victim))
+			if current := tc.now(consumer.DeepCopy()); current != nil {
+				require.NoError(t, pods.Informer().GetStore().Add(current))
+			}
+			claims := NewClaims(func(string) {})
+			claims.Claim(consumer.UID, []*corev1.Pod{victim})
+			evictor := &Evictor{Client: client, Pods: pods.Lister(), Claims: claims, Wait: time.Minute, Parallelism: 1}
+
+			deleted, err := evictor.Evict(t.Context(), consumer, []*corev1.Pod{victim})
+
+			require.Equal(t, tc.want, deleted)
+			require.Len(t, client.Actions(), tc.want, "requests to the API server")
+			if tc.want == 0 {
+				require.ErrorContains(t, err, "nothing was evicted")
+				return
+			}
+			require.NoError(t, err)
+		})
+	}
+}

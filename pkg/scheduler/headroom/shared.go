@@ -3,12 +3,10 @@ package headroom
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
@@ -148,14 +146,6 @@ func daemonSets(factory informers.SharedInformerFactory) placeholder.HeadroomOfD
 		if err != nil || set.UID != uid {
 			return types.NamespacedName{}, false
 		}
-		controller := metav1.GetControllerOfNoCopy(set)
-		if controller == nil || controller.Kind != v1alpha1.KindHeadroom || !inGroup(controller.APIVersion) {
-			return types.NamespacedName{}, false
-		}
-		return types.NamespacedName{Namespace: namespace, Name: controller.Name}, true
+		return placeholder.Controller(set)
 	}
-}
-
-func inGroup(apiVersion string) bool {
-	return strings.HasPrefix(apiVersion, v1alpha1.GroupVersion.Group+"/")
 }
