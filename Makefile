@@ -38,9 +38,9 @@ build: go ## Build every binary of the product into bin/.
 	  name=headroom-$$command; [[ $$command == kubectl-* ]] && name=$$command; \
 	  [[ -e bin/$$name ]] || echo "building $$name, up to 3 minutes the first time"; \
 	  ldflags=$$(hack/version.sh ldflags $$name); \
-	  $(GO) build -ldflags "$$ldflags" -o bin/$$name ./cmd/$$command; \
+	  hack/build.sh $$name $(GO) build -ldflags "$$ldflags" -o bin/$$name ./cmd/$$command; \
 	done
-	@$(GO) build -o bin/sandbox ./hack/sandbox
+	@hack/build.sh sandbox $(GO) build -o bin/sandbox ./hack/sandbox
 
 .PHONY: images
 images: go $(TOOLS_DIR)/ko $(TOOLS_DIR)/scratch-base ## Build the container images for amd64 and arm64 into bin/images/, with SBOMs, and check them.
@@ -126,7 +126,7 @@ KARPENTER_VERSION = $(call version,karpenter,sigs.k8s.io/karpenter)
 .PHONY: demo
 demo: build $(CONTROL_PLANE) $(if $(filter karpenter,$(strip $(AUTOSCALER))),$(AUTOSCALER_TOOLS)) ## Play a burst of pods three times, without and with Headroom, and write a report.
 	@ldflags=$$(hack/version.sh ldflags demo); \
-	$(GO) build -ldflags "$$ldflags -X main.karpenterVersion=$(KARPENTER_VERSION)" -o bin/demo ./hack/demo
+	hack/build.sh demo $(GO) build -ldflags "$$ldflags -X main.karpenterVersion=$(KARPENTER_VERSION)" -o bin/demo ./hack/demo
 	@exec env HEADROOM_TOOLS=$(TOOLS_DIR) bin/demo --autoscaler=$(strip $(AUTOSCALER)) --out='$(strip $(DEMO_OUT))' $(DEMO_FLAGS)
 
 ##@ Help

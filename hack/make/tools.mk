@@ -22,7 +22,7 @@ $(TOOLS_DIR)/$(1): $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2))
 $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2)): | go
 	@mkdir -p $(dir $(TOOLS_DIR)/$(1)) $(dir $(TOOLS_DIR)/.built/$(1))
 	@echo "building $(1) $(call version,$(2),$(3)), about $(5) the first time"
-	@cd hack/tools/$(2) && $(GO) build -ldflags '$(6)' -o $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(4) && mv $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(TOOLS_DIR)/$(1)
+	@cd hack/tools/$(2) && $(CURDIR)/hack/build.sh $(1) $(GO) build -ldflags '$(6)' -o $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(4) && mv $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(TOOLS_DIR)/$(1)
 	@touch $$@
 endef
 
@@ -48,7 +48,8 @@ $(eval $(call tool,scratch-base,ko,github.com/google/go-containerregistry,./scra
 KWOK_STAGES := $(TOOLS_DIR)/.built/kwok-stages-$(call fingerprint,kwok)
 $(KWOK_STAGES): | go
 	@mkdir -p $(TOOLS_DIR)/.built $(TOOLS_DIR)/kwok-stages
-	@cd hack/tools/kwok && module=$$($(GO) mod download -json sigs.k8s.io/kwok | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	@cd hack/tools/kwok && $(CURDIR)/hack/build.sh kwok-stages $(GO) mod download sigs.k8s.io/kwok && \
+  module=$$($(GO) list -m -f '{{.Dir}}' sigs.k8s.io/kwok) && \
 	  install -m 0644 "$$module"/kustomize/stage/node/fast/node-*.yaml "$$module"/kustomize/stage/pod/fast/pod-*.yaml $(TOOLS_DIR)/kwok-stages/
 	@touch $@
 
@@ -56,7 +57,8 @@ $(KWOK_STAGES): | go
 KARPENTER_CRDS := $(TOOLS_DIR)/.built/karpenter-crds-$(call fingerprint,karpenter)
 $(KARPENTER_CRDS): | go
 	@mkdir -p $(TOOLS_DIR)/.built $(TOOLS_DIR)/karpenter-crds
-	@cd hack/tools/karpenter && module=$$($(GO) mod download -json sigs.k8s.io/karpenter | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	@cd hack/tools/karpenter && $(CURDIR)/hack/build.sh karpenter-crds $(GO) mod download sigs.k8s.io/karpenter && \
+  module=$$($(GO) list -m -f '{{.Dir}}' sigs.k8s.io/karpenter) && \
 	  install -m 0644 "$$module"/kwok/charts/crds/*.yaml "$$module"/kwok/apis/crds/*.yaml $(TOOLS_DIR)/karpenter-crds/
 	@touch $@
 
