@@ -43,8 +43,12 @@ var ratioColumns = []struct{ title, unit, over, under string }{
 	{"burst, headroom to free room", "burst-s", headroom, freeRoom},
 	{"burst, free room to itself", "burst-s", freeRoomAgain, freeRoom},
 	{"burst, stock preemption to headroom", "burst-s", stock, headroom},
+	{"p50, headroom to free room", "p50-ms", headroom, freeRoom},
+	{"p50, free room and a deletion to free room", "p50-ms", freeRoomDeleting, freeRoom},
 	{"p99, headroom to free room", "p99-ms", headroom, freeRoom},
 	{"p99, free room to itself", "p99-ms", freeRoomAgain, freeRoom},
+	{"p99, free room and a deletion to free room", "p99-ms", freeRoomDeleting, freeRoom},
+	{"p99, headroom to free room and a deletion", "p99-ms", headroom, freeRoomDeleting},
 	{"process CPU, headroom to free room", "process-cpu-s", headroom, freeRoom},
 	{"process CPU, free room to itself", "process-cpu-s", freeRoomAgain, freeRoom},
 	{"process CPU, stock preemption to headroom", "process-cpu-s", stock, headroom},
@@ -54,7 +58,7 @@ var ratioColumns = []struct{ title, unit, over, under string }{
 }
 
 // variants in the order of the tables.
-var variants = []string{freeRoom, freeRoomAgain, stock, headroom}
+var variants = []string{freeRoom, freeRoomAgain, freeRoomDeleting, stock, headroom}
 
 // render writes the generated part of the page. plots is the folder of the plots as the page names it, empty for a page without.
 func render(r *Results, plots string) string {

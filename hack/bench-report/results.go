@@ -17,6 +17,8 @@ const (
 	headroom = "Headroom"
 	// freeRoomAgain is FreeRoom once more: what differs between the two is noise.
 	freeRoomAgain = "FreeRoomAgain"
+	// freeRoomDeleting is FreeRoom with one deletion before each binding: the two requests of a swap, and nothing else of it.
+	freeRoomDeleting = "FreeRoomDeleting"
 )
 
 // Results are the measurements of some runs. Where several files have a workload, the newest has it alone: rounds of different

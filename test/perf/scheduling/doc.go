@@ -2,7 +2,7 @@
 // stock preemption. `make bench` runs it and docs/benchmarks.md has the results.
 //
 // It stands on Kubernetes' own test/integration/scheduler_perf: each file of scenarios/ is one of its test configurations,
-// with one test case a variant (FreeRoom, StockPreemption, Headroom; FreeRoomAgain as the control) and one workload a size.
+// with one test case a variant (FreeRoom, StockPreemption, Headroom; FreeRoomAgain and FreeRoomDeleting as controls) and one workload a size.
 // scheduler_perf starts etcd, an API server and the scheduler afresh for each of them, all but etcd in this process, and writes
 // CPU and allocation profiles of exactly the time that is measured. What it does not report, package recorder adds to the same
 // benchmark line: creation to binding of each pod, attempts, API writes, CPU, allocations and live heap.
