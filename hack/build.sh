@@ -6,7 +6,14 @@ set -uo pipefail
 what=$1
 shift
 
-output=$("$@" 2>&1 | tee /dev/stderr) && exit 0
+# Not tee: to open /dev/stderr anew would truncate the file that it may be.
+show() {
+  while IFS= read -r line; do
+    printf '%s\n' "$line"
+    printf '%s\n' "$line" >&2
+  done
+}
+output=$("$@" 2>&1 | show) && exit 0
 
 case $output in
   *'no space left on device'* | *'disk quota exceeded'*)

@@ -1,7 +1,9 @@
 package hack
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,4 +36,13 @@ func TestASuccessfulBuildSaysWhatItsBuilderSays(t *testing.T) {
 	out, err := exec.Command("./build.sh", "karpenter", "sh", "-c", "echo downloading >&2").CombinedOutput()
 	require.NoError(t, err)
 	require.Equal(t, "downloading\n", string(out))
+}
+
+func TestABuildAppendsToTheFileItsOutputGoesTo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	out, err := exec.Command("sh", "-c", `exec >"$1" 2>&1; echo before; ./build.sh karpenter echo downloading; echo after`, "sh", file).CombinedOutput()
+	require.NoError(t, err, string(out))
+	written, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "before\ndownloading\nafter\n", string(written))
 }
