@@ -66,7 +66,8 @@ func render(r *Results, plots string) string {
 	b.WriteString("## How it was measured\n\n" + renderSetups(r))
 	b.WriteString("## Goals\n\nMedians over the rounds; ratios are taken round by round. " +
 		"Noise is the same ratio of stock to itself, at the " +
-		"size of the goals: a difference within it cannot be told from none.\n\n" + renderGoals(r))
+		"size of the goals: a difference within it cannot be told from none. Floor is the ratio of stock that does what has to be done " +
+		"anyway.\n\n" + renderGoals(r))
 	for _, scenario := range r.scenarios() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", scenario, renderCells(r, scenario))
 		if ratios := renderRatios(r, scenario); ratios != "" {

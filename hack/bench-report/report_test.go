@@ -70,9 +70,18 @@ func TestNoiseIsStockToItself(t *testing.T) {
 	throughput := goals()[5]
 	require.Equal(t, "throughput of ordinary pods without headroom, times stock", throughput.name)
 	// Round 3: 210/200 beside 190/200 of the plugin, round 4: 182/200 beside 200/200.
-	assert.Equal(t, "0.98, 0.91 to 1.05 in 2 rounds", throughput.noiseAt(results, 5000))
-	assert.Equal(t, "not yet measured", throughput.noiseAt(results, 500))
-	assert.Empty(t, goals()[0].noiseAt(results, 5000), "a burst into headroom has no control")
+	assert.Equal(t, "noise 0.98, 0.91 to 1.05 in 2 rounds", throughput.beside(results, 5000))
+	assert.Equal(t, "not yet measured", throughput.beside(results, 500))
+	assert.Empty(t, goals()[0].beside(results, 5000), "a burst into headroom has no control")
+}
+
+func TestTheFloorIsFreeRoomWithADeletion(t *testing.T) {
+	results, err := readAll("testdata/raw-*.txt")
+	require.NoError(t, err)
+	latency := goals()[2]
+	require.Equal(t, "p99 of a single consumer at low load, times free room", latency.name)
+	assert.Equal(t, "floor 1.75, one round", latency.beside(results, 5000))
+	assert.Equal(t, "**missed**", latency.verdict(results))
 }
 
 func TestMedian(t *testing.T) {
@@ -118,7 +127,7 @@ func TestThePageShowsThePlotsThatWereDrawn(t *testing.T) {
 	got, err := os.ReadFile(page)
 	require.NoError(t, err)
 	links := regexp.MustCompile(`]\((.*\.svg)\)`).FindAllStringSubmatch(string(got), -1)
-	require.Len(t, links, 4)
+	require.Len(t, links, 5)
 	for _, link := range links {
 		assert.FileExists(t, filepath.Join(dir, link[1]))
 	}
@@ -132,7 +141,7 @@ func TestPlotsAreTheSameEachTime(t *testing.T) {
 	require.NoError(t, plotAll(second, results))
 	files, err := os.ReadDir(first)
 	require.NoError(t, err)
-	require.Len(t, files, 4, "cost of three scenarios, CPU of the one that has it")
+	require.Len(t, files, 5, "cost of four scenarios, CPU of the one that has it")
 	for _, file := range files {
 		a, err := os.ReadFile(filepath.Join(first, file.Name()))
 		require.NoError(t, err)

@@ -27,6 +27,9 @@ const (
 	crdTimeout        = 30 * time.Second
 	headroomNamespace = "headroom-0"
 	headroomName      = "bench"
+	// maxReplicas is the most that a Headroom can ask for. What the scheduler knows of a Headroom does not include how many units it
+	// wants, so that a workload may have more placeholders.
+	maxReplicas = 10000
 )
 
 // installHeadroom prepares a cluster whose workload has placeholders: it installs the resource definition, creates the Headroom
@@ -81,7 +84,7 @@ func createHeadroom(ctx context.Context, client dynamic.Interface, replicas, per
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindHeadroom},
 		ObjectMeta: metav1.ObjectMeta{Name: headroomName},
 		Spec: v1alpha1.HeadroomSpec{
-			Replicas: ptr.To(int32(replicas)), //nolint:gosec // a few thousand
+			Replicas: ptr.To(int32(min(replicas, maxReplicas))),
 			Requests: corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(int64(1000/perNode), resource.DecimalSI)},
 			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
 				MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.ScheduleAnyway,
