@@ -54,7 +54,9 @@ func goals() []goal {
 		{
 			name: "p99 of a single consumer at low load, times free room", target: "at most 1.5",
 			value: medianRatio(low, "p99-ms", headroom, freeRoom), reached: atMost(1.5),
-			floor: func(r *Results, nodes int) []float64 { return r.ratios(low, nodes, "p99-ms", freeRoomDeleting, freeRoom) },
+			floor: func(r *Results, nodes int) []float64 {
+				return r.ratios(low, nodes, "p99-ms", freeRoomDeleting, freeRoom)
+			},
 		},
 		{name: "scheduling attempts a consumer", target: "1.00", value: attempts(burst), reached: atMost(1.004)},
 		{
