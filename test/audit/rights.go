@@ -9,6 +9,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/headroom-dev/headroom/test/cluster"
 )
 
 // Right is one verb on one resource that a role grants.
@@ -65,15 +67,11 @@ func Granted(objects []*unstructured.Unstructured, namespace, account string) ([
 	}
 	var rights []Right
 	for _, object := range objects {
-		var binding rbacv1.RoleBinding // A ClusterRoleBinding has the same fields.
-		if kind := object.GetKind(); kind != "ClusterRoleBinding" && kind != "RoleBinding" {
-			continue
-		} else if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &binding); err != nil {
-			return nil, fmt.Errorf("reading the %s %s: %w", kind, object.GetName(), err)
+		binding, err := cluster.BindingOf(object, namespace, account)
+		if err != nil {
+			return nil, err
 		}
-		if !slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool {
-			return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == namespace && s.Name == account
-		}) {
+		if binding == nil {
 			continue
 		}
 		for _, rule := range rules[roleKey(binding.RoleRef.Kind, binding.Namespace, binding.RoleRef.Name)] {

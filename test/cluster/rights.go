@@ -27,7 +27,7 @@ func (c *Cluster) waitRights(ctx context.Context, who account, applied []*unstru
 	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("not allowed after %s", limit()))
 	defer cancel()
 	for _, obj := range applied {
-		binding, err := bindingOf(obj, who)
+		binding, err := BindingOf(obj, who.namespace, who.name)
 		if err != nil {
 			return err
 		}
@@ -41,9 +41,9 @@ func (c *Cluster) waitRights(ctx context.Context, who account, applied []*unstru
 	return nil
 }
 
-// bindingOf reads a RoleBinding, or a ClusterRoleBinding as one without a namespace. It is nil if the object is none or is not about the
-// service account.
-func bindingOf(obj *unstructured.Unstructured, who account) (*rbacv1.RoleBinding, error) {
+// BindingOf reads a RoleBinding, or a ClusterRoleBinding as one without a namespace. It is nil if the object is none or is not about the
+// service account of that namespace and name.
+func BindingOf(obj *unstructured.Unstructured, namespace, account string) (*rbacv1.RoleBinding, error) {
 	if kind := obj.GetKind(); kind != "RoleBinding" && kind != "ClusterRoleBinding" {
 		return nil, nil
 	}
@@ -52,7 +52,7 @@ func bindingOf(obj *unstructured.Unstructured, who account) (*rbacv1.RoleBinding
 		return nil, fmt.Errorf("reading %s %s: %w", obj.GetKind(), obj.GetName(), err)
 	}
 	if !slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool {
-		return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == who.namespace && s.Name == who.name
+		return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == namespace && s.Name == account
 	}) {
 		return nil, nil
 	}
