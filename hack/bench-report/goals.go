@@ -14,28 +14,36 @@ type goal struct {
 	target  string
 	value   func(r *Results, nodes int) (value float64, ok bool)
 	reached func(value float64) bool
-	// noise returns the same ratio of stock to itself, round by round; nil where no scenario measures that.
-	noise func(r *Results, nodes int) []float64
-	// floor returns the ratio that what has to be done anyway reaches by itself, round by round; nil where no scenario measures that.
-	floor func(r *Results, nodes int) []float64
+	// control is what the value is to be seen beside; its name is empty where no scenario measures that.
+	control control
+}
+
+// control is the same ratio of stock under other circumstances, round by round: "noise" of stock to itself, "floor" of stock that does
+// what has to be done anyway.
+type control struct {
+	name   string
+	ratios func(r *Results, nodes int) []float64
 }
 
 func atMost(limit float64) func(float64) bool { return func(v float64) bool { return v <= limit } }
 
 func atLeast(limit float64) func(float64) bool { return func(v float64) bool { return v >= limit } }
 
+func ratios(scenario, unit, over, under string) func(*Results, int) []float64 {
+	return func(r *Results, nodes int) []float64 { return r.ratios(scenario, nodes, unit, over, under) }
+}
+
 func medianRatio(scenario, unit, over, under string) func(*Results, int) (float64, bool) {
-	return func(r *Results, nodes int) (float64, bool) {
-		return median(r.ratios(scenario, nodes, unit, over, under))
-	}
+	all := ratios(scenario, unit, over, under)
+	return func(r *Results, nodes int) (float64, bool) { return median(all(r, nodes)) }
 }
 
 // besideStock makes a goal of the ratio of the plugin to stock in a scenario that measures stock twice.
 func besideStock(name, target, scenario, unit string, reached func(float64) bool) goal {
 	return goal{
 		name: name, target: target, reached: reached,
-		value: medianRatio(scenario, unit, headroom, freeRoom),
-		noise: func(r *Results, nodes int) []float64 { return r.ratios(scenario, nodes, unit, freeRoomAgain, freeRoom) },
+		value:   medianRatio(scenario, unit, headroom, freeRoom),
+		control: control{"noise", ratios(scenario, unit, freeRoomAgain, freeRoom)},
 	}
 }
 
@@ -54,9 +62,7 @@ func goals() []goal {
 		{
 			name: "p99 of a single consumer at low load, times free room", target: "at most 1.5",
 			value: medianRatio(low, "p99-ms", headroom, freeRoom), reached: atMost(1.5),
-			floor: func(r *Results, nodes int) []float64 {
-				return r.ratios(low, nodes, "p99-ms", freeRoomDeleting, freeRoom)
-			},
+			control: control{"floor", ratios(low, "p99-ms", freeRoomDeleting, freeRoom)},
 		},
 		{name: "scheduling attempts a consumer", target: "1.00", value: attempts(burst), reached: atMost(1.004)},
 		{
@@ -123,22 +129,15 @@ func renderGoals(r *Results) string {
 
 // beside is what the goal's value is to be seen beside.
 func (g goal) beside(r *Results, nodes int) string {
-	switch {
-	case g.noise != nil:
-		return summary("noise", g.noise(r, nodes))
-	case g.floor != nil:
-		return summary("floor", g.floor(r, nodes))
-	default:
+	if g.control.name == "" {
 		return ""
 	}
-}
-
-func summary(what string, ratios []float64) string {
-	middle, ok := median(ratios)
+	all := g.control.ratios(r, nodes)
+	middle, ok := median(all)
 	if !ok {
 		return "not yet measured"
 	}
-	return what + " " + number(middle, true) + ", " + spread(ratios)
+	return g.control.name + " " + number(middle, true) + ", " + spread(all)
 }
 
 func (g goal) verdict(r *Results) string {
