@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 
@@ -26,7 +27,7 @@ type choice struct {
 	// nominated are the candidates of nodes that other pods are nominated to; they are good for this cycle only.
 	nominated map[int]*candidate
 	// rejected are the nodes that were asked about in vain.
-	rejected map[int]bool
+	rejected sets.Set[int]
 	// next is the node that comes after the best, -1 if there is none among those that tie with it by the rules before the score.
 	next int
 }
@@ -122,18 +123,10 @@ func (ch *choice) reject(nodes, fitting []int) {
 	if len(fitting) == len(nodes) {
 		return
 	}
-	fits := make(map[int]bool, len(fitting))
-	for _, i := range fitting {
-		fits[i] = true
+	if ch.rejected == nil {
+		ch.rejected = sets.New[int]()
 	}
-	for _, i := range nodes {
-		if !fits[i] {
-			if ch.rejected == nil {
-				ch.rejected = map[int]bool{}
-			}
-			ch.rejected[i] = true
-		}
-	}
+	ch.rejected.Insert(nodes...).Delete(fitting...)
 }
 
 // compare puts nodes in order by the rules before the score.
@@ -254,7 +247,7 @@ func (ch *choice) explain(best int) string {
 	next := ch.next
 	if next < 0 {
 		rest := slices.DeleteFunc(slices.Clone(ch.held), func(i int) bool {
-			return i == best || ch.rejected[i] || len(ch.candidate(i).victims) == 0
+			return i == best || ch.rejected.Has(i) || len(ch.candidate(i).victims) == 0
 		})
 		if len(rest) > 0 {
 			next, _ = ch.firstTwo(ch.smallest(rest))

@@ -14,6 +14,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // headroomChanged wakes the pods that a Headroom admits which has just changed, and all if there can be no Headrooms any more.
@@ -70,7 +71,7 @@ func (s *shared) listenToDaemonSets(ctx context.Context, handle fwk.Handle, fact
 		if !ok {
 			return
 		}
-		if headroom, ok := s.daemonSets(set.Namespace, set.Name, set.UID); ok {
+		if headroom, ok := placeholder.Controller(set); ok {
 			s.headroomChanged(ctx, handle, headroom)
 		}
 	}
