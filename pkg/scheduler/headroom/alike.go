@@ -11,46 +11,78 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/helper"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
 // likeness says which pods are alike: what Filter plugins said of an unchanged node for one holds for the next.
 type likeness struct {
 	// key is equal for pods alike, and empty if a pod is like no other, because what plugins say depends on more than the node.
 	key string
+	// reaches says that some Filter plugins reach beyond the node: what they say is asked for each pod anew.
+	reaches bool
 	// scores says that what Score plugins said of a node holds, too.
 	scores bool
 }
 
 // likeness of a consumer. A signature, if all plugins give one, is the best answer. But with kube-scheduler's default
 // configuration no pod has one, as PodTopologySpread then spreads by default; so the plugin looks for itself where it knows
-// all plugins. Pods with constraints that reach beyond a node are like no other.
+// all plugins.
 func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer) likeness {
+	unlike := likeness{reaches: true}
 	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) || p.wantsDevices(c.pod) {
-		return likeness{}
+		return unlike
 	}
 	// The labels of the namespace are what the anti-affinity of other pods may ask about, and no signature has them.
-	entitled := fmt.Sprintf("%s %v %d %v %v ", c.pod.Namespace, c.identity.NamespaceLabels, c.priority, c.admitted, c.request)
+	entitled := fmt.Sprintf("%s %v %d %v %v %t %q ", c.pod.Namespace, c.identity.NamespaceLabels, c.priority, c.admitted, c.request,
+		c.near != nil, c.pod.Annotations[v1alpha1.AnnotationNear])
 	if signature := p.handle.SignPod(ctx, c.pod); signature != nil {
 		return likeness{key: entitled + string(signature), scores: true}
 	}
-	if !p.knowsAllPlugins() || reachesBeyondNode(c.pod) {
-		return likeness{}
+	if !p.knowsAllPlugins() || len(c.pod.Spec.ResourceClaims) > 0 || c.pod.Spec.SchedulingGroup != nil {
+		return unlike
 	}
 	shape, err := json.Marshal(shapeOf(c.pod))
 	if err != nil {
-		return likeness{}
+		return unlike
 	}
-	core, apps := p.handle.SharedInformerFactory().Core().V1(), p.handle.SharedInformerFactory().Apps().V1()
-	spread := helper.DefaultSelector(c.pod, core.Services().Lister(), core.ReplicationControllers().Lister(),
-		apps.ReplicaSets().Lister(), apps.StatefulSets().Lister())
-	return likeness{key: entitled + string(shape), scores: spread.Empty()}
+	byDefault := len(c.pod.Spec.TopologySpreadConstraints) == 0 && p.spreadByDefault(c.pod)
+	return likeness{
+		key:     entitled + string(shape),
+		reaches: reachesBeyondNode(c.pod) || byDefault && p.mustSpread(state),
+		scores:  !byDefault && !prefersBeyondNode(c.pod),
+	}
 }
 
-// reachesBeyondNode says whether what plugins say of a node depends on the pods of others.
+// mustSpread says whether there may be spread constraints that the pod must meet.
+func (p *Plugin) mustSpread(state fwk.CycleState) bool {
+	_, err := state.Read(countsOf(podtopologyspread.Name))
+	return err == nil || !p.countedBefore()
+}
+
+// spreadByDefault says whether the default spread constraints, if the profile has any, are about a pod without own ones.
+func (p *Plugin) spreadByDefault(pod *corev1.Pod) bool {
+	core, apps := p.handle.SharedInformerFactory().Core().V1(), p.handle.SharedInformerFactory().Apps().V1()
+	return !helper.DefaultSelector(pod, core.Services().Lister(), core.ReplicationControllers().Lister(),
+		apps.ReplicaSets().Lister(), apps.StatefulSets().Lister()).Empty()
+}
+
+// reachesBeyondNode says whether what the pod asks for depends on the pods of other nodes.
 func reachesBeyondNode(pod *corev1.Pod) bool {
+	return len(pod.Spec.TopologySpreadConstraints) > 0 || hasPodAffinity(pod)
+}
+
+func hasPodAffinity(pod *corev1.Pod) bool {
 	affinity := pod.Spec.Affinity
-	return len(pod.Spec.TopologySpreadConstraints) > 0 || len(pod.Spec.ResourceClaims) > 0 || pod.Spec.SchedulingGroup != nil ||
-		affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
+	return affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
+}
+
+// prefersBeyondNode says whether Score plugins look at the pods of other nodes for what the pod asks for.
+func prefersBeyondNode(pod *corev1.Pod) bool {
+	return hasPodAffinity(pod) || slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {
+		return c.WhenUnsatisfiable != corev1.DoNotSchedule
+	})
 }
 
 // wantsDevices says whether the pod asks for a resource that dynamic resource allocation stands behind: whether a node has it is
@@ -78,7 +110,7 @@ func localVolumes(pod *corev1.Pod) bool {
 	return true
 }
 
-// shape is what kube-scheduler's own plugins read of a pod that does not reach beyond a node.
+// shape is what kube-scheduler's own plugins read of a pod.
 type shape struct {
 	Namespace string
 	Labels    map[string]string

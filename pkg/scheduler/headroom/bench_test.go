@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
@@ -52,19 +53,35 @@ func benchConsumer() *corev1.Pod {
 	return builders.Consumer("consumer", builders.Resources{"cpu": "2", "memory": "4Gi"}).Namespace("default").UID("consumer").Obj()
 }
 
-// A pod of its kind alone: what plugins say depends on more than the node.
-func BenchmarkPreFilterOfAConsumerLikeNoOther(b *testing.B) {
-	f := newFixture(b, fullCluster(benchNodes))
-	pod := benchConsumer()
-	pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
-		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.ScheduleAnyway,
-		LabelSelector: metav1.AddLabelToSelector(&metav1.LabelSelector{}, "app", "web"),
-	}}
-	b.ReportAllocs()
-	for b.Loop() {
-		if c, _ := f.decided(b, pod); c.swap == nil {
-			b.Fatal("the consumer must get headroom")
-		}
+// A burst of pods alike for which plugins look at the pods of all nodes.
+func BenchmarkPreFilterOfAConsumerThatReachesBeyondNodes(b *testing.B) {
+	spread := func(action corev1.UnsatisfiableConstraintAction) []corev1.TopologySpreadConstraint {
+		return []corev1.TopologySpreadConstraint{{
+			MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: action,
+			LabelSelector: metav1.AddLabelToSelector(&metav1.LabelSelector{}, "app", "web"),
+		}}
+	}
+	for name, change := range map[string]func(*corev1.Pod){
+		"must-spread": func(pod *corev1.Pod) { pod.Spec.TopologySpreadConstraints = spread(corev1.DoNotSchedule) },
+		"may-spread":  func(pod *corev1.Pod) { pod.Spec.TopologySpreadConstraints = spread(corev1.ScheduleAnyway) },
+		"of-a-service": func(pod *corev1.Pod) {
+			pod.Labels = map[string]string{"app": "web"}
+		},
+		"near": func(pod *corev1.Pod) { pod.Annotations = map[string]string{v1alpha1.AnnotationNear: "app=web"} },
+	} {
+		b.Run(name, func(b *testing.B) {
+			c := fullCluster(benchNodes)
+			c.others = []runtime.Object{service("web")}
+			f := newFixture(b, c)
+			pod := benchConsumer()
+			change(pod)
+			b.ReportAllocs()
+			for b.Loop() {
+				if c, _ := f.decided(b, pod); c.swap == nil {
+					b.Fatal("the consumer must get headroom")
+				}
+			}
+		})
 	}
 }
 

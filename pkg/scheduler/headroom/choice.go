@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
-	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/nearness"
@@ -41,13 +40,25 @@ func (ch *choice) candidate(node int) *candidate {
 }
 
 // measure fills in how far the nodes are from what the pod wants to be near to.
-func (ch *choice) measure(anchors *nearness.Anchors) {
-	ch.anchors = anchors
-	if anchors.None() {
+func (ch *choice) measure() {
+	m := ch.memo
+	ch.anchors = m.anchors
+	if ch.anchors == nil {
+		ch.anchors = ch.plugin.anchors(ch.consumer, ch.nodes, func(i int) bool { return m.nodes[i].near })
+		m.forgetDistances()
+	}
+	if affinity := ch.consumer.pod.Spec.Affinity; affinity == nil || affinity.PodAffinity == nil {
+		m.anchors = ch.anchors
+	}
+	if ch.anchors.None() {
 		return
 	}
 	for _, i := range ch.held {
-		ch.candidate(i).evidence.Distance = anchors.Distance(ch.nodes[i].Info.Node().Labels)
+		known := &m.nodes[i]
+		if !known.measured {
+			known.distance, known.measured = ch.anchors.Distance(ch.nodes[i].Info.Node().Labels), true
+		}
+		ch.candidate(i).evidence.Distance = known.distance
 	}
 }
 
@@ -57,7 +68,7 @@ func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 		return ch.fitsWithExtenders(ctx, free)
 	}
 	for _, i := range free {
-		if ch.memo.nodes[i].verdict == suits && len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[i].Name)) == 0 {
+		if !ch.memo.reaches && ch.memo.nodes[i].verdict == suits && len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[i].Name)) == 0 {
 			return true
 		}
 	}
@@ -65,23 +76,27 @@ func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 		return false
 	}
 	ch.trial.cycle.trial = nil
-	found := ch.trial.any(ctx, ch.nodes, free, func(i int, fits bool) {
-		ch.note(i, fits)
-	})
-	return found
+	return ch.trial.any(ctx, free, ch.fits)
 }
 
-// note remembers what the Filter plugins say about a node, unless that is due to pods that are nominated to it, or to default
-// spread constraints, which reach beyond the node.
-func (ch *choice) note(node int, fits bool) {
-	reaches := !ch.trial.state.GetSkipFilterPlugins().Has(podtopologyspread.Name)
-	if reaches || len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
-		return
+// fits says whether the pod passes every Filter plugin on a node, and remembers what those say that do not reach beyond it, unless
+// that may be due to pods that are nominated to it.
+func (ch *choice) fits(ctx context.Context, node int) bool {
+	info, known := ch.nodes[node].Info, &ch.memo.nodes[node]
+	if ch.nominated[node] != nil || len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
+		return ch.trial.fits(ctx, info)
 	}
-	ch.memo.nodes[node].verdict = unsuitable
-	if fits {
-		ch.memo.nodes[node].verdict = suits
+	if known.verdict == unasked {
+		fits := ch.trial.fitsLocally(ctx, info)
+		if ctx.Err() != nil {
+			return false
+		}
+		known.verdict = unsuitable
+		if fits {
+			known.verdict = suits
+		}
 	}
+	return known.verdict == suits && ch.trial.fitsBeyond(ctx, info)
 }
 
 // best returns the node that the order puts first of those that pass every Filter plugin. Nodes that are not among the best by
@@ -166,7 +181,7 @@ func (ch *choice) leading(nodes []int) []int {
 func (ch *choice) fitting(ctx context.Context, nodes []int) []int {
 	var unknown []int
 	for _, i := range nodes {
-		if ch.nominated[i] != nil || ch.memo.nodes[i].verdict == unasked {
+		if ch.nominated[i] != nil || ch.memo.reaches || ch.memo.nodes[i].verdict == unasked {
 			unknown = append(unknown, i)
 		}
 	}
@@ -183,9 +198,8 @@ func (ch *choice) fitting(ctx context.Context, nodes []int) []int {
 			}
 			return ch.candidate(i).pods(&ch.nodes[i])
 		}
-		for j, fits := range ch.trial.all(ctx, ch.nodes, unknown) {
+		for j, fits := range ch.trial.all(ctx, unknown, ch.fits) {
 			verdicts[unknown[j]] = fits
-			ch.note(unknown[j], fits)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(nodes), func(i int) bool {

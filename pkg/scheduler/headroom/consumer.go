@@ -13,6 +13,7 @@ import (
 
 	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/nearness"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
 
@@ -26,6 +27,8 @@ type consumer struct {
 	devices []int
 	// admitted says of each Headroom of the inventory what it makes of the pod.
 	admitted admissions
+	// near selects the pods that the pod's annotation wants it to be near to, nil if it has none.
+	near labels.Selector
 }
 
 // admissions say of each Headroom of the inventory what it makes of a pod.
@@ -61,6 +64,10 @@ func (p *Plugin) consumer(pod *corev1.Pod) *consumer {
 	}
 	requests := p.requests(pod)
 	c.request = inv.Request(requests)
+	if len(p.args.TopologyKeys) > 0 {
+		// An annotation that does not parse was warned of, see warnOfNear.
+		c.near, _ = nearness.Near(pod)
+	}
 	for name := range requests.ScalarResources {
 		if p.allocatedAsDevice(name) {
 			c.devices = append(c.devices, inv.Extended(name))

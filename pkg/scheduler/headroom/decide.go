@@ -39,7 +39,7 @@ func (p *Plugin) decide(ctx context.Context, t *trial, cy *cycle) *swap {
 	if ch.fitsAsItIs(ctx, seen.free) {
 		return nil
 	}
-	ch.measure(p.anchors(c.pod, nodes))
+	ch.measure()
 	best, ok := ch.best(ctx)
 	if !ok {
 		return nil

@@ -35,8 +35,7 @@ func (ch *choice) fitsWithExtenders(ctx context.Context, free []int) bool {
 	}
 	ch.trial.cycle.trial = nil
 	var fitting []int
-	for j, fits := range ch.trial.all(ctx, ch.nodes, free) {
-		ch.note(free[j], fits)
+	for j, fits := range ch.trial.all(ctx, free, ch.fits) {
 		if fits {
 			fitting = append(fitting, free[j])
 		}

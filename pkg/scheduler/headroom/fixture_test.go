@@ -61,6 +61,8 @@ type cluster struct {
 	devices corev1.ResourceName
 	// signed drops the default spread constraints from the profile, so that plain pods have a signature, as in manifests/scheduler.
 	signed bool
+	// spread changes the profile's default spread constraints.
+	spread func(*schedulerconfig.PodTopologySpreadArgs)
 	// arrange changes which plugins the profile enables where.
 	arrange func(*schedulerconfig.Plugins)
 }
@@ -94,8 +96,11 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 		require.NoError(tb, factory.Core().V1().Pods().Informer().GetStore().Add(pod))
 	}
 	for _, object := range c.others {
-		if namespace, ok := object.(*corev1.Namespace); ok {
-			require.NoError(tb, factory.Core().V1().Namespaces().Informer().GetStore().Add(namespace))
+		switch object.(type) {
+		case *corev1.Namespace:
+			require.NoError(tb, factory.Core().V1().Namespaces().Informer().GetStore().Add(object))
+		case *corev1.Service:
+			require.NoError(tb, factory.Core().V1().Services().Informer().GetStore().Add(object))
 		}
 	}
 	for _, h := range append(c.ownersOfPlaceholders(), c.headrooms...) {
@@ -146,8 +151,12 @@ func profile(tb testing.TB, c *cluster) *schedulerconfig.KubeSchedulerProfile {
 		c.arrange(p.Plugins)
 	}
 	for i := range p.PluginConfig {
-		if spread, ok := p.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs); ok && c.signed {
+		spread, ok := p.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs)
+		if ok && c.signed {
 			spread.DefaultingType = schedulerconfig.ListDefaulting
+		}
+		if ok && c.spread != nil {
+			c.spread(spread)
 		}
 	}
 	p.PluginConfig = append(p.PluginConfig, schedulerconfig.PluginConfig{Name: Name, Args: args})

@@ -4,8 +4,10 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/headroom-dev/headroom/pkg/nearness"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
 
@@ -31,6 +33,8 @@ type memo struct {
 	used  uint64
 	world world
 	nodes []known
+	// anchors of pods alike, nil if they have to be found anew: what their affinity terms match depends on more than the nodes.
+	anchors *nearness.Anchors
 	// raws are the scores that some node got, before they are normalized. Most nodes share them with others.
 	raws [][]fwk.PluginScore
 }
@@ -51,6 +55,12 @@ type known struct {
 	candidate candidate
 	// raw is one more than the index of the node's scores in memo.raws, 0 if Score plugins were not asked.
 	raw int
+	// near says that a pod on the node is selected by the annotation of the pod.
+	near bool
+	// distance of the node, with the labels that object has, from the anchors; good if measured.
+	distance int
+	measured bool
+	object   *corev1.Node
 }
 
 // standing says what the resources of a node mean for the pod.
@@ -65,7 +75,7 @@ const (
 	held
 )
 
-// verdict is what the Filter plugins say, victims counted out.
+// verdict is what the Filter plugins say that do not reach beyond the node, victims counted out.
 type verdict int8
 
 const (
@@ -105,12 +115,12 @@ func (p *Plugin) memoFor(like likeness, nodes []inventory.Node) *memo {
 	if chosen.key != like.key || chosen.world != current || now.Sub(chosen.born) > age || len(chosen.nodes) != len(nodes) {
 		chosen.reset(like, now, current, len(nodes))
 	}
-	chosen.used, chosen.scores = p.memoUses, like.scores
+	chosen.used, chosen.likeness = p.memoUses, like
 	return chosen
 }
 
 func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
-	m.likeness, m.born, m.world, m.raws = like, now, current, nil
+	m.likeness, m.born, m.world, m.raws, m.anchors = like, now, current, nil, nil
 	if cap(m.nodes) < nodes {
 		m.nodes = make([]known, nodes)
 		return
@@ -118,6 +128,12 @@ func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
 	m.nodes = m.nodes[:nodes]
 	for i := range m.nodes {
 		m.nodes[i].revision = 0
+	}
+}
+
+func (m *memo) forgetDistances() {
+	for i := range m.nodes {
+		m.nodes[i].measured = false
 	}
 }
 

@@ -1,13 +1,16 @@
 package headroom
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -46,4 +49,35 @@ func TestAnswersAreNotReusedForANamespaceWithOtherLabels(t *testing.T) {
 			require.Equal(t, "b", c.swap.node)
 		})
 	}
+}
+
+func TestPodsAlikeThatMustSpreadTakeTurns(t *testing.T) {
+	open := hr("open", "1")
+	c := cluster{headrooms: []*v1alpha1.Headroom{open}}
+	for i, zone := range []string{"z-1", "z-1", "z-2", "z-2"} {
+		name := fmt.Sprint("n-", i)
+		c.nodes = append(c.nodes, builders.Node(name, zone, res("1")).Obj())
+		c.pods = append(c.pods, unit(open, i, name).Obj())
+	}
+	f := newFixture(t, c)
+	zones := map[string]int{}
+	for i := range 4 {
+		name := fmt.Sprint("web-", i)
+		pod := builders.Consumer(name, res("1")).Namespace("default").UID(name).Label("app", "web").SpreadConstraint(
+			1, corev1.LabelTopologyZone, corev1.DoNotSchedule, metav1.AddLabelToSelector(&metav1.LabelSelector{}, "app", "web"),
+			nil, nil, nil, nil).Obj()
+		decided, state := f.decided(t, pod)
+		require.NotNil(t, decided.swap)
+		pod.Spec.NodeName = decided.swap.node
+		info, err := framework.NewPodInfo(pod)
+		require.NoError(t, err)
+		require.NoError(t, f.snapshot.AssumePod(info))
+		f.Reserve(t.Context(), state, pod, decided.swap.node)
+
+		node, err := f.snapshot.NodeInfos().Get(decided.swap.node)
+		require.NoError(t, err)
+		zones[node.Node().Labels[corev1.LabelTopologyZone]]++
+		require.LessOrEqual(t, max(zones["z-1"], zones["z-2"])-min(zones["z-1"], zones["z-2"]), 1)
+	}
+	require.Len(t, f.memos, 1, "pods alike share what is known of the nodes")
 }

@@ -2,6 +2,7 @@ package headroom
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,25 +58,35 @@ func (p *Plugin) warnOfNear(ctx context.Context, pod *corev1.Pod) {
 	}
 }
 
-// anchors returns what the pod wants to be near to: the pods that its annotation selects, else the pods that its affinity
-// terms match, else the domains that its preferred node affinity names.
-func (p *Plugin) anchors(pod *corev1.Pod, nodes []inventory.Node) *nearness.Anchors {
+// anchors returns what the consumer wants to be near to: the pods that its annotation selects, which near says of each node whether
+// it has any, else the pods that its affinity terms match, else the domains that its preferred node affinity names.
+func (p *Plugin) anchors(c *consumer, nodes []inventory.Node, near func(node int) bool) *nearness.Anchors {
 	anchors := nearness.New(p.args.TopologyKeys)
 	if len(p.args.TopologyKeys) == 0 {
 		return anchors
 	}
-	if selector, err := nearness.Near(pod); err == nil && selector != nil {
-		addNodesOf(anchors, nodes, func(other *corev1.Pod) bool {
-			return other.Namespace == pod.Namespace && selector.Matches(labels.Set(other.Labels))
-		})
+	if c.near != nil {
+		for i := range nodes {
+			if near(i) {
+				anchors.AddNode(nodes[i].Info.Node().Labels)
+			}
+		}
 	}
-	if affinity := pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.PodAffinity != nil {
-		p.addAffinity(anchors, nodes, pod)
+	if affinity := c.pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.PodAffinity != nil {
+		p.addAffinity(anchors, nodes, c.pod)
 	}
-	if affinity := pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.NodeAffinity != nil {
+	if affinity := c.pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.NodeAffinity != nil {
 		anchors.AddPreferred(affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
 	}
 	return anchors
+}
+
+// isNear says whether there is a pod on a node that the consumer's annotation selects.
+func (c *consumer) isNear(node *inventory.Node) bool {
+	return c.near != nil && slices.ContainsFunc(node.Info.GetPods(), func(info fwk.PodInfo) bool {
+		other := info.GetPod()
+		return other.Namespace == c.pod.Namespace && c.near.Matches(labels.Set(other.Labels))
+	})
 }
 
 func (p *Plugin) addAffinity(anchors *nearness.Anchors, nodes []inventory.Node, pod *corev1.Pod) {
@@ -106,11 +117,8 @@ func (p *Plugin) addAffinity(anchors *nearness.Anchors, nodes []inventory.Node, 
 // addNodesOf makes the nodes of all pods that match anchors.
 func addNodesOf(anchors *nearness.Anchors, nodes []inventory.Node, match func(*corev1.Pod) bool) {
 	for i := range nodes {
-		for _, info := range nodes[i].Info.GetPods() {
-			if match(info.GetPod()) {
-				anchors.AddNode(nodes[i].Info.Node().Labels)
-				break
-			}
+		if slices.ContainsFunc(nodes[i].Info.GetPods(), func(info fwk.PodInfo) bool { return match(info.GetPod()) }) {
+			anchors.AddNode(nodes[i].Info.Node().Labels)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/klog/v2"
@@ -61,6 +62,11 @@ type Plugin struct {
 	patience     sync.Once
 	checkPlugins sync.Once
 	knowsPlugins bool
+	checkCounts  sync.Once
+	// takesOverCounts is what countedBefore says.
+	takesOverCounts bool
+	listFilters     sync.Once
+	filterNames     sets.Set[string]
 
 	preemption *defaultpreemption.DefaultPreemption
 	attempt    attempt

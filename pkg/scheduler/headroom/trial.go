@@ -9,12 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
-
-	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
 
 // trial asks the Filter and Score plugins of the profile about nodes before the cycle itself does. It has a cycle state of its
-// own, on which all PreFilter plugins have run, the skips included, exactly as they will have when the cycle asks.
+// own, which is exactly as that of the cycle will be once all PreFilter plugins have run, the skips included.
 type trial struct {
 	plugin *Plugin
 	outer  fwk.CycleState
@@ -22,7 +20,10 @@ type trial struct {
 	// extenders are those that have a say about the pod.
 	extenders []fwk.Extender
 
-	state    *framework.CycleState
+	state *framework.CycleState
+	// local is that state for the Filter plugins that do not reach beyond a node.
+	local    *framework.CycleState
+	beyond   beyond
 	cycle    *cycle
 	rejected bool
 	// names are the only nodes that the PreFilter plugins allow, nil for all.
@@ -46,7 +47,7 @@ func (t *trial) start(ctx context.Context) bool {
 	t.state.SetPodGroupSchedulingCycle(t.outer.GetPodGroupSchedulingCycle())
 	t.state.SetPlacementCycleState(t.outer.GetPlacementCycleState())
 	t.state.Write(cycleKey, t.cycle)
-	result, status, _ := t.plugin.handle.RunPreFilterPlugins(ctx, t.state, t.pod)
+	result, status := t.preFilter(ctx)
 	if !status.IsSuccess() {
 		t.rejected = true
 		return false
@@ -54,14 +55,28 @@ func (t *trial) start(ctx context.Context) bool {
 	if !result.AllNodes() {
 		t.names = result.NodeNames
 	}
+	t.split()
 	if t.outer.IsPodGroupSchedulingCycle() {
 		t.placement, _ = t.plugin.handle.SnapshotSharedLister().(placement)
 	}
 	return true
 }
 
-// fits says whether the pod passes every Filter plugin on a node, other pods' nominations included.
-func (t *trial) fits(ctx context.Context, node fwk.NodeInfo) bool {
+// preFilter brings the state to where the PreFilter plugins will have brought the cycle's.
+func (t *trial) preFilter(ctx context.Context) (*fwk.PreFilterResult, *fwk.Status) {
+	pod, counted := t.pod, t.plugin.countedBefore()
+	if counted {
+		pod = uncounted(pod)
+	}
+	result, status, _ := t.plugin.handle.RunPreFilterPlugins(ctx, t.state, pod)
+	if counted && status.IsSuccess() {
+		takeOverCounts(t.outer, t.state)
+	}
+	return result, status
+}
+
+// allows says whether the node is one of those that the cycle is about.
+func (t *trial) allows(node fwk.NodeInfo) bool {
 	if t.names != nil && !t.names.Has(node.Node().Name) {
 		return false
 	}
@@ -70,23 +85,34 @@ func (t *trial) fits(ctx context.Context, node fwk.NodeInfo) bool {
 			return false
 		}
 	}
-	return t.plugin.handle.RunFilterPluginsWithNominatedPods(ctx, t.state, t.pod, node).IsSuccess()
+	return true
+}
+
+// fits says whether the pod passes every Filter plugin on a node, other pods' nominations included.
+func (t *trial) fits(ctx context.Context, node fwk.NodeInfo) bool {
+	return t.allows(node) && t.plugin.handle.RunFilterPluginsWithNominatedPods(ctx, t.state, t.pod, node).IsSuccess()
+}
+
+// fitsLocally says whether the pod passes the Filter plugins that do not reach beyond a node without nominations.
+func (t *trial) fitsLocally(ctx context.Context, node fwk.NodeInfo) bool {
+	return t.allows(node) && t.plugin.handle.RunFilterPlugins(ctx, t.local, t.pod, node).IsSuccess()
 }
 
 // sequentially is up to how many nodes are asked about one by one: for few, goroutines cost more than they save.
 const sequentially = 16
 
-// any says whether the pod fits on any of some nodes. It stops at the first, and notes all that it asked about.
-func (t *trial) any(ctx context.Context, nodes []inventory.Node, indices []int, note func(node int, fits bool)) bool {
-	head := indices[:min(sequentially, len(indices))]
+// asking asks about one node, by its index.
+type asking func(ctx context.Context, node int) bool
+
+// any says whether the answer is yes for any of some nodes. It stops at the first.
+func (t *trial) any(ctx context.Context, nodes []int, fits asking) bool {
+	head := nodes[:min(sequentially, len(nodes))]
 	for _, i := range head {
-		fits := t.fits(ctx, nodes[i].Info)
-		note(i, fits)
-		if fits {
+		if fits(ctx, i) {
 			return true
 		}
 	}
-	rest := indices[len(head):]
+	rest := nodes[len(head):]
 	if len(rest) == 0 {
 		return false
 	}
@@ -94,11 +120,7 @@ func (t *trial) any(ctx context.Context, nodes []inventory.Node, indices []int, 
 	defer cancel(errFound)
 	found := atomic.Bool{}
 	t.plugin.handle.Parallelizer().Until(ctx, len(rest), func(j int) {
-		fits := t.fits(ctx, nodes[rest[j]].Info)
-		if ctx.Err() == nil {
-			note(rest[j], fits)
-		}
-		if fits {
+		if fits(ctx, rest[j]) {
 			found.Store(true)
 			cancel(errFound)
 		}
@@ -108,19 +130,19 @@ func (t *trial) any(ctx context.Context, nodes []inventory.Node, indices []int, 
 
 var errFound = errors.New("a node was found")
 
-// all says of each of some nodes whether the pod fits on it.
-func (t *trial) all(ctx context.Context, nodes []inventory.Node, indices []int) []bool {
-	fits := make([]bool, len(indices))
-	if len(indices) <= sequentially {
-		for i, node := range indices {
-			fits[i] = t.fits(ctx, nodes[node].Info)
+// all gives the answer for each of some nodes.
+func (t *trial) all(ctx context.Context, nodes []int, fits asking) []bool {
+	answers := make([]bool, len(nodes))
+	if len(nodes) <= sequentially {
+		for j, i := range nodes {
+			answers[j] = fits(ctx, i)
 		}
-		return fits
+		return answers
 	}
-	t.plugin.handle.Parallelizer().Until(ctx, len(indices), func(i int) {
-		fits[i] = t.fits(ctx, nodes[indices[i]].Info)
+	t.plugin.handle.Parallelizer().Until(ctx, len(nodes), func(j int) {
+		answers[j] = fits(ctx, nodes[j])
 	}, Name)
-	return fits
+	return answers
 }
 
 // score returns the weighted sum of the profile's Score plugins for each node, over just these nodes.

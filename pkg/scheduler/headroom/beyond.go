@@ -1,0 +1,114 @@
+package headroom
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
+)
+
+// beyond is for the Filter plugins that reach beyond a node. What they say is good for one cycle only.
+type beyond struct {
+	// state is that of the trial for these plugins alone, nil if there are none.
+	state *framework.CycleState
+	// keys are the labels of a node that decide all that these plugins say of it, nil if more does.
+	keys []string
+
+	mu sync.Mutex
+	// fits is what they said, by the values of these labels.
+	fits map[string]bool
+}
+
+// split divides the Filter plugins into those that do not reach beyond a node and those that do.
+func (t *trial) split() {
+	skipped := t.state.GetSkipFilterPlugins()
+	reaching := sets.New[string]()
+	if !skipped.Has(podtopologyspread.Name) {
+		reaching.Insert(podtopologyspread.Name)
+		t.beyond.keys = spreadKeys(t.pod)
+	}
+	// The affinity of others is one of the surroundings, see world.
+	if !skipped.Has(interpodaffinity.Name) && hasPodAffinity(t.pod) {
+		reaching.Insert(interpodaffinity.Name)
+		t.beyond.keys = nil
+	}
+	if reaching.Len() == 0 {
+		t.local = t.state
+		return
+	}
+	t.local, t.beyond.state = t.state.Clone().(*framework.CycleState), t.state.Clone().(*framework.CycleState)
+	t.local.SetSkipFilterPlugins(skipped.Union(reaching))
+	t.beyond.state.SetSkipFilterPlugins(skipped.Union(t.plugin.filters().Difference(reaching)))
+	t.beyond.fits = map[string]bool{}
+}
+
+// spreadKeys returns the topology keys of the pod's own spread constraints that must be met; PodTopologySpread reads nothing else of a
+// node. It returns nil if there are none, or if each node is a domain of its own.
+func spreadKeys(pod *corev1.Pod) []string {
+	var keys []string
+	for i := range pod.Spec.TopologySpreadConstraints {
+		constraint := &pod.Spec.TopologySpreadConstraints[i]
+		if constraint.TopologyKey == corev1.LabelHostname {
+			return nil
+		}
+		if constraint.WhenUnsatisfiable == corev1.DoNotSchedule {
+			keys = append(keys, constraint.TopologyKey)
+		}
+	}
+	return keys
+}
+
+// filters returns the names of the profile's Filter plugins.
+func (p *Plugin) filters() sets.Set[string] {
+	p.listFilters.Do(func() {
+		p.filterNames = sets.New[string]()
+		for _, plugin := range p.handle.ListPlugins().Filter.Enabled {
+			p.filterNames.Insert(plugin.Name)
+		}
+	})
+	return p.filterNames
+}
+
+// fitsBeyond says whether the pod passes the Filter plugins that reach beyond a node, one without nominations. Nodes of the same topology
+// domains are asked about once.
+func (t *trial) fitsBeyond(ctx context.Context, node fwk.NodeInfo) bool {
+	b := &t.beyond
+	if b.state == nil {
+		return true
+	}
+	domain, ok := b.domain(node.Node())
+	if !ok {
+		return t.plugin.handle.RunFilterPlugins(ctx, b.state, t.pod, node).IsSuccess()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fits, asked := b.fits[domain]
+	if !asked {
+		fits = t.plugin.handle.RunFilterPlugins(ctx, b.state, t.pod, node).IsSuccess()
+		if ctx.Err() == nil {
+			b.fits[domain] = fits
+		}
+	}
+	return fits
+}
+
+// domain returns what nodes have in common of which these plugins say the same, false if each node has to be asked about.
+func (b *beyond) domain(node *corev1.Node) (domain string, ok bool) {
+	if len(b.keys) == 1 {
+		domain, ok = node.Labels[b.keys[0]]
+		return domain, ok
+	}
+	values := make([]string, len(b.keys))
+	for i, key := range b.keys {
+		if values[i], ok = node.Labels[key]; !ok {
+			return "", false
+		}
+	}
+	return strings.Join(values, "\x00"), len(values) > 0
+}
