@@ -23,7 +23,7 @@ import (
 )
 
 // What is remembered of earlier pods, and what is taken over from the cycle, must change no decision: the plugin is compared with one that
-// forgets everything before each pod, and with one that takes nothing over, while pods, labels and nodes change.
+// does neither, while pods, labels and nodes change.
 func TestWhatIsRememberedChangesNoDecision(t *testing.T) {
 	swaps, decided := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -71,8 +71,8 @@ type changing struct {
 	tb       testing.TB
 	cache    cache.Cache
 	headroom *v1alpha1.Headroom
-	// remembering is the plugin as it is, forgetful loses its memory before each pod, and counting runs before all other plugins, so that
-	// it has them run once more.
+	// remembering is the plugin as it is, forgetful takes all pods for ones like no other, of which nothing is remembered or taken over, and
+	// counting runs before all other plugins, so that it has them run once more.
 	remembering, forgetful, counting *fixture
 
 	// kinds of consumers: pods alike come again and again.
@@ -99,6 +99,7 @@ func newChanging(tb testing.TB, rt *rapid.T) *changing {
 		tb: tb, cache: cache.New(ctx, nil, false, false), headroom: open,
 		remembering: newFixture(tb, c(false)), forgetful: newFixture(tb, c(false)), counting: newFixture(tb, c(true)),
 	}
+	w.forgetful.checkPlugins.Do(func() { w.forgetful.knowsPlugins = false })
 	for range rapid.IntRange(2, 7).Draw(rt, "nodes") {
 		w.addNode(rt)
 	}
@@ -128,9 +129,6 @@ func (w *changing) schedule(rt *rapid.T, like kind) *swap {
 		require.NoError(rt, w.cache.UpdateSnapshot(klog.Background(), f.snapshot))
 		// The snapshot's placeholders are not those of an informer.
 		f.shared.moved.Store(true)
-		if f == w.forgetful {
-			f.memos, f.lastFree = nil, 0
-		}
 		c, state := f.decided(w.tb, pod)
 		if c.swap != nil {
 			require.True(rt, passes(w.tb, f, state, pod, c.swap.node), "a Filter plugin rejects the node that was decided for")
