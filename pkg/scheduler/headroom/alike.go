@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
-	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/helper"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 
@@ -22,6 +21,8 @@ type likeness struct {
 	key string
 	// reaches says that some Filter plugins reach beyond the node: what they say is asked for each pod anew.
 	reaches bool
+	// affine says that InterPodAffinity is one of them, so that nothing else depends on which pods have an affinity.
+	affine bool
 	// scores says that what Score plugins said of a node holds, too.
 	scores bool
 }
@@ -34,13 +35,14 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) || p.wantsDevices(c.pod) {
 		return unlike
 	}
-	// The labels of the namespace are what the anti-affinity of other pods may ask about, and no signature has them.
-	entitled := fmt.Sprintf("%s %v %d %v %v %t %q ", c.pod.Namespace, c.identity.NamespaceLabels, c.priority, c.admitted, c.request,
-		c.near != nil, c.pod.Annotations[v1alpha1.AnnotationNear])
+	entitled, err := entitledOf(c)
+	if err != nil {
+		return unlike
+	}
 	if signature := p.handle.SignPod(ctx, c.pod); signature != nil {
 		return likeness{key: entitled + string(signature), scores: true}
 	}
-	if !p.knowsAllPlugins() || len(c.pod.Spec.ResourceClaims) > 0 || c.pod.Spec.SchedulingGroup != nil {
+	if !p.learn().known || len(c.pod.Spec.ResourceClaims) > 0 || c.pod.Spec.SchedulingGroup != nil {
 		return unlike
 	}
 	shape, err := json.Marshal(shapeOf(c.pod))
@@ -48,17 +50,30 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 		return unlike
 	}
 	byDefault := len(c.pod.Spec.TopologySpreadConstraints) == 0 && p.spreadByDefault(c.pod)
+	spreads := byDefault || len(c.pod.Spec.TopologySpreadConstraints) > 0
 	return likeness{
 		key:     entitled + string(shape),
-		reaches: reachesBeyondNode(c.pod) || byDefault && p.mustSpread(state),
+		reaches: hasPodAffinity(c.pod) || spreads && p.mustSpread(state),
+		affine:  hasPodAffinity(c.pod),
 		scores:  !byDefault && !prefersBeyondNode(c.pod),
 	}
+}
+
+// entitledOf is what no signature has of a consumer: to which placeholders it is entitled, what it wants to be near to, and the labels of
+// its namespace, which are what the anti-affinity of other pods may ask about.
+func entitledOf(c *consumer) (string, error) {
+	affinity, err := json.Marshal(c.pod.Spec.Affinity)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %v %d %v %v %t %q %s ", c.pod.Namespace, c.identity.NamespaceLabels, c.priority, c.admitted, c.request,
+		c.near != nil, c.pod.Annotations[v1alpha1.AnnotationNear], affinity), nil
 }
 
 // mustSpread says whether there may be spread constraints that the pod must meet.
 func (p *Plugin) mustSpread(state fwk.CycleState) bool {
 	_, err := state.Read(countsOf(podtopologyspread.Name))
-	return err == nil || !p.countedBefore()
+	return err == nil || !p.learn().counted
 }
 
 // spreadByDefault says whether the default spread constraints, if the profile has any, are about a pod without own ones.
@@ -68,11 +83,7 @@ func (p *Plugin) spreadByDefault(pod *corev1.Pod) bool {
 		apps.ReplicaSets().Lister(), apps.StatefulSets().Lister()).Empty()
 }
 
-// reachesBeyondNode says whether what the pod asks for depends on the pods of other nodes.
-func reachesBeyondNode(pod *corev1.Pod) bool {
-	return len(pod.Spec.TopologySpreadConstraints) > 0 || hasPodAffinity(pod)
-}
-
+// hasPodAffinity says whether the pod asks for something of the pods of other nodes, beside a spread.
 func hasPodAffinity(pod *corev1.Pod) bool {
 	affinity := pod.Spec.Affinity
 	return affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
@@ -135,20 +146,4 @@ func bare(containers []corev1.Container) []corev1.Container {
 		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe = nil, nil, nil
 	}
 	return result
-}
-
-// knowsAllPlugins says whether the profile has no Filter or Score plugins but kube-scheduler's own, and no extenders.
-func (p *Plugin) knowsAllPlugins() bool {
-	p.checkPlugins.Do(func() {
-		own := frameworkplugins.NewInTreeRegistry()
-		plugins := p.handle.ListPlugins()
-		p.knowsPlugins = len(p.handle.Extenders()) == 0
-		for _, plugin := range slices.Concat(
-			plugins.PreFilter.Enabled, plugins.Filter.Enabled, plugins.PreScore.Enabled, plugins.Score.Enabled) {
-			if _, known := own[plugin.Name]; !known && plugin.Name != Name {
-				p.knowsPlugins = false
-			}
-		}
-	})
-	return p.knowsPlugins
 }

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 )
@@ -16,13 +15,24 @@ import (
 // beyond is for the Filter plugins that reach beyond a node. What they say is good for one cycle only.
 type beyond struct {
 	// state is that of the trial for these plugins alone, nil if there are none.
-	state *framework.CycleState
+	state fwk.CycleState
 	// keys are the labels of a node that decide all that these plugins say of it, nil if more does.
 	keys []string
 
 	mu sync.Mutex
-	// fits is what they said, by the values of these labels.
-	fits map[string]bool
+	// said is what they said, by the values of these labels.
+	said map[string]bool
+}
+
+// partly is a cycle state in which more Filter plugins are to be skipped. The plugins that are not find there what PreFilter left.
+type partly struct {
+	fwk.CycleState
+	skipped sets.Set[string]
+}
+
+// GetSkipFilterPlugins returns the names of the plugins that are to be skipped.
+func (p *partly) GetSkipFilterPlugins() sets.Set[string] {
+	return p.skipped
 }
 
 // split divides the Filter plugins into those that do not reach beyond a node and those that do.
@@ -42,10 +52,9 @@ func (t *trial) split() {
 		t.local = t.state
 		return
 	}
-	t.local, t.beyond.state = t.state.Clone().(*framework.CycleState), t.state.Clone().(*framework.CycleState)
-	t.local.SetSkipFilterPlugins(skipped.Union(reaching))
-	t.beyond.state.SetSkipFilterPlugins(skipped.Union(t.plugin.filters().Difference(reaching)))
-	t.beyond.fits = map[string]bool{}
+	t.local = &partly{CycleState: t.state, skipped: skipped.Union(reaching)}
+	t.beyond.state = &partly{CycleState: t.state, skipped: skipped.Union(t.plugin.learn().filters.Difference(reaching))}
+	t.beyond.said = map[string]bool{}
 }
 
 // spreadKeys returns the topology keys of the pod's own spread constraints that must be met; PodTopologySpread reads nothing else of a
@@ -54,29 +63,19 @@ func spreadKeys(pod *corev1.Pod) []string {
 	var keys []string
 	for i := range pod.Spec.TopologySpreadConstraints {
 		constraint := &pod.Spec.TopologySpreadConstraints[i]
+		if constraint.WhenUnsatisfiable != corev1.DoNotSchedule {
+			continue
+		}
 		if constraint.TopologyKey == corev1.LabelHostname {
 			return nil
 		}
-		if constraint.WhenUnsatisfiable == corev1.DoNotSchedule {
-			keys = append(keys, constraint.TopologyKey)
-		}
+		keys = append(keys, constraint.TopologyKey)
 	}
 	return keys
 }
 
-// filters returns the names of the profile's Filter plugins.
-func (p *Plugin) filters() sets.Set[string] {
-	p.listFilters.Do(func() {
-		p.filterNames = sets.New[string]()
-		for _, plugin := range p.handle.ListPlugins().Filter.Enabled {
-			p.filterNames.Insert(plugin.Name)
-		}
-	})
-	return p.filterNames
-}
-
-// fitsBeyond says whether the pod passes the Filter plugins that reach beyond a node, one without nominations. Nodes of the same topology
-// domains are asked about once.
+// fitsBeyond says whether the pod passes the Filter plugins that reach beyond a node, to which no other pods may be nominated. Of nodes
+// in the same topology domains one is asked about.
 func (t *trial) fitsBeyond(ctx context.Context, node fwk.NodeInfo) bool {
 	b := &t.beyond
 	if b.state == nil {
@@ -88,11 +87,11 @@ func (t *trial) fitsBeyond(ctx context.Context, node fwk.NodeInfo) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	fits, asked := b.fits[domain]
+	fits, asked := b.said[domain]
 	if !asked {
 		fits = t.plugin.handle.RunFilterPlugins(ctx, b.state, t.pod, node).IsSuccess()
 		if ctx.Err() == nil {
-			b.fits[domain] = fits
+			b.said[domain] = fits
 		}
 	}
 	return fits
@@ -100,7 +99,7 @@ func (t *trial) fitsBeyond(ctx context.Context, node fwk.NodeInfo) bool {
 
 // domain returns what nodes have in common of which these plugins say the same, false if each node has to be asked about.
 func (b *beyond) domain(node *corev1.Node) (domain string, ok bool) {
-	if len(b.keys) == 1 {
+	if len(b.keys) == 1 { // most often, and then without an allocation
 		domain, ok = node.Labels[b.keys[0]]
 		return domain, ok
 	}

@@ -39,29 +39,6 @@ func (ch *choice) candidate(node int) *candidate {
 	return &ch.memo.nodes[node].candidate
 }
 
-// measure fills in how far the nodes are from what the pod wants to be near to.
-func (ch *choice) measure() {
-	m := ch.memo
-	ch.anchors = m.anchors
-	if ch.anchors == nil {
-		ch.anchors = ch.plugin.anchors(ch.consumer, ch.nodes, func(i int) bool { return m.nodes[i].near })
-		m.forgetDistances()
-	}
-	if affinity := ch.consumer.pod.Spec.Affinity; affinity == nil || affinity.PodAffinity == nil {
-		m.anchors = ch.anchors
-	}
-	if ch.anchors.None() {
-		return
-	}
-	for _, i := range ch.held {
-		known := &m.nodes[i]
-		if !known.measured {
-			known.distance, known.measured = ch.anchors.Distance(ch.nodes[i].Info.Node().Labels), true
-		}
-		ch.candidate(i).evidence.Distance = known.distance
-	}
-}
-
 // fitsAsItIs says whether the consumer passes every Filter plugin on one of the nodes that have room for it.
 func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 	if len(ch.trial.extenders) > 0 {
@@ -82,21 +59,21 @@ func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 // fits says whether the pod passes every Filter plugin on a node, and remembers what those say that do not reach beyond it, unless
 // that may be due to pods that are nominated to it.
 func (ch *choice) fits(ctx context.Context, node int) bool {
-	info, known := ch.nodes[node].Info, &ch.memo.nodes[node]
+	info, k := ch.nodes[node].Info, &ch.memo.nodes[node]
 	if ch.nominated[node] != nil || len(ch.plugin.handle.NominatedPodsForNode(ch.nodes[node].Name)) > 0 {
 		return ch.trial.fits(ctx, info)
 	}
-	if known.verdict == unasked {
+	if k.verdict == unasked {
 		fits := ch.trial.fitsLocally(ctx, info)
 		if ctx.Err() != nil {
 			return false
 		}
-		known.verdict = unsuitable
+		k.verdict = unsuitable
 		if fits {
-			known.verdict = suits
+			k.verdict = suits
 		}
 	}
-	return known.verdict == suits && ch.trial.fitsBeyond(ctx, info)
+	return k.verdict == suits && ch.trial.fitsBeyond(ctx, info)
 }
 
 // best returns the node that the order puts first of those that pass every Filter plugin. Nodes that are not among the best by
@@ -186,7 +163,10 @@ func (ch *choice) fitting(ctx context.Context, nodes []int) []int {
 		}
 	}
 	verdicts := map[int]bool{}
-	if len(unknown) > 0 && ch.trial.start(ctx) {
+	if len(unknown) > 0 {
+		if !ch.trial.start(ctx) {
+			return nil
+		}
 		of := make(map[string]int, len(unknown))
 		for _, i := range unknown {
 			of[ch.nodes[i].Name] = i
@@ -206,7 +186,7 @@ func (ch *choice) fitting(ctx context.Context, nodes []int) []int {
 		if fits, asked := verdicts[i]; asked {
 			return !fits
 		}
-		return ch.nominated[i] != nil || ch.memo.nodes[i].verdict != suits
+		return ch.memo.nodes[i].verdict != suits
 	})
 }
 

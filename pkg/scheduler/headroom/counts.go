@@ -1,11 +1,8 @@
 package headroom
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
-	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
@@ -20,28 +17,11 @@ func countsOf(plugin string) fwk.StateKey {
 	return fwk.StateKey("PreFilter" + plugin)
 }
 
-// countedBefore says whether all counting plugins of the profile have run when the plugin's own PreFilter runs, and all plugins that
-// could look at what a pod must be stripped of for its pods not to be counted are known.
-func (p *Plugin) countedBefore() bool {
-	p.checkCounts.Do(func() {
-		p.takesOverCounts = p.knowsAllPlugins() && runsAfter(p.handle.ListPlugins().PreFilter.Enabled, Name, counting)
-	})
-	return p.takesOverCounts
-}
-
-// runsAfter says whether a plugin comes after all of some others that are enabled.
-func runsAfter(enabled []schedulerconfig.Plugin, name string, others []string) bool {
-	own := slices.IndexFunc(enabled, func(p schedulerconfig.Plugin) bool { return p.Name == name })
-	return own >= 0 && !slices.ContainsFunc(enabled[own:], func(p schedulerconfig.Plugin) bool { return slices.Contains(others, p.Name) })
-}
-
-// uncounted returns the pod without what the counting plugins would count other pods for.
+// uncounted returns a pod for which the counting plugins count no other pods for what the pod itself asks for: without affinity to pods,
+// and with a spread constraint that need not be met, which also keeps default constraints away.
 func uncounted(pod *corev1.Pod) *corev1.Pod {
-	if !reachesBeyondNode(pod) {
-		return pod
-	}
 	stripped := *pod
-	stripped.Spec.TopologySpreadConstraints = nil
+	stripped.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{WhenUnsatisfiable: corev1.ScheduleAnyway}}
 	if hasPodAffinity(pod) {
 		stripped.Spec.Affinity = &corev1.Affinity{NodeAffinity: pod.Spec.Affinity.NodeAffinity}
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/nearness"
@@ -43,8 +42,8 @@ type memo struct {
 type world struct {
 	// catalogue is the version of the Headrooms.
 	catalogue uint64
-	// surroundings are those of the inventory.
-	surroundings uint64
+	// roster and surroundings are those of the inventory.
+	roster, surroundings uint64
 }
 
 // known is what is known about one node.
@@ -54,13 +53,8 @@ type known struct {
 	verdict   verdict
 	candidate candidate
 	// raw is one more than the index of the node's scores in memo.raws, 0 if Score plugins were not asked.
-	raw int
-	// near says that a pod on the node is selected by the annotation of the pod.
-	near bool
-	// distance of the node, with the labels that object has, from the anchors; good if measured.
-	distance int
-	measured bool
-	object   *corev1.Node
+	raw       int
+	proximity proximity
 }
 
 // standing says what the resources of a node mean for the pod.
@@ -93,10 +87,10 @@ func (p *Plugin) memoFor(like likeness, nodes []inventory.Node) *memo {
 		return &p.scratch.memo
 	}
 	age := foreignMemoAge
-	if p.knowsAllPlugins() {
+	if p.learn().known {
 		age = memoAge
 	}
-	current := p.world()
+	current := p.world(like)
 	p.memoUses++
 	var chosen *memo
 	for _, m := range p.memos {
@@ -127,19 +121,18 @@ func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
 	}
 	m.nodes = m.nodes[:nodes]
 	for i := range m.nodes {
-		m.nodes[i].revision = 0
+		m.nodes[i].revision, m.nodes[i].proximity.revision = 0, 0
 	}
 }
 
-func (m *memo) forgetDistances() {
-	for i := range m.nodes {
-		m.nodes[i].measured = false
+// world returns what memos made now rely on. Pods with an affinity of their own change the surroundings wherever one is bound, and rely on
+// nothing of that: InterPodAffinity is asked anew for each, and their scores are not kept.
+func (p *Plugin) world(like likeness) world {
+	w := world{catalogue: p.shared.catalogue.Version(), roster: p.shared.inventory.Roster()}
+	if !like.affine {
+		w.surroundings = p.shared.inventory.Surroundings()
 	}
-}
-
-// world returns what memos made now rely on.
-func (p *Plugin) world() world {
-	return world{catalogue: p.shared.catalogue.Version(), surroundings: p.shared.inventory.Surroundings()}
+	return w
 }
 
 // raw returns the scores of a node before they are normalized.

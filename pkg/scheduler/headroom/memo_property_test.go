@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -50,6 +51,8 @@ func TestWhatIsRememberedChangesNoDecision(t *testing.T) {
 			"a node comes":          w.addNode,
 			"a node goes":           w.removeNode,
 			"a node is not for all": w.taintNode,
+			"a pod is nominated":    w.nominate,
+			"a service changes":     w.changeService,
 		})
 	})
 	require.Greater(t, swaps, decided/4, "of %d pods too few took headroom for the comparison to mean anything", decided)
@@ -88,8 +91,9 @@ func newChanging(tb testing.TB, rt *rapid.T) *changing {
 	open := hr("open", "1")
 	// Pods without own constraints spread by default: as they can, as kube-scheduler has it, or as they must.
 	spread := rapid.SampledFrom([]func(*schedulerconfig.PodTopologySpreadArgs){nil, nil, spreadByDefault}).Draw(rt, "default spread")
+	signed := spread == nil && rapid.Bool().Draw(rt, "signed")
 	c := func(arranged bool) cluster {
-		c := cluster{headrooms: []*v1alpha1.Headroom{open}, others: []runtime.Object{service("web")}, spread: spread}
+		c := cluster{headrooms: []*v1alpha1.Headroom{open}, others: []runtime.Object{service("web")}, spread: spread, signed: signed}
 		if arranged {
 			c.arrange = goFirst
 		}
@@ -99,8 +103,10 @@ func newChanging(tb testing.TB, rt *rapid.T) *changing {
 		tb: tb, cache: cache.New(ctx, nil, false, false), headroom: open,
 		remembering: newFixture(tb, c(false)), forgetful: newFixture(tb, c(false)), counting: newFixture(tb, c(true)),
 	}
-	w.forgetful.checkPlugins.Do(func() { w.forgetful.knowsPlugins = false })
-	for range rapid.IntRange(2, 7).Draw(rt, "nodes") {
+	facts := w.forgetful.learn()
+	facts.known, facts.counted = false, false
+	w.forgetful.handle = unsigned{w.forgetful.handle}
+	for range rapid.SampledFrom([]int{2, 3, 4, 7, 2 * sequentially}).Draw(rt, "nodes") {
 		w.addNode(rt)
 	}
 	for range 2 {
@@ -112,6 +118,11 @@ func newChanging(tb testing.TB, rt *rapid.T) *changing {
 	w.kinds = append(w.kinds, elsewhere)
 	return w
 }
+
+// unsigned is the framework of a profile that signs no pod.
+type unsigned struct{ framework.Framework }
+
+func (unsigned) SignPod(context.Context, *corev1.Pod) fwk.PodSignature { return nil }
 
 func (w *changing) fixtures() []*fixture {
 	return []*fixture{w.remembering, w.forgetful, w.counting}
@@ -223,7 +234,8 @@ func (w *changing) addApp(rt *rapid.T) {
 	pod.Labels = map[string]string{"app": rapid.SampledFrom([]string{"db", "web", "job"}).Draw(rt, "app")}
 	if rapid.IntRange(0, 4).Draw(rt, "aloof") == 0 {
 		pod.Spec.Affinity = keepsOff("", "").Spec.Affinity.DeepCopy()
-		pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0].NamespaceSelector = nil
+		term := &pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0]
+		term.NamespaceSelector, term.TopologyKey = nil, rapid.SampledFrom([]string{corev1.LabelHostname, corev1.LabelTopologyZone}).Draw(rt, "key")
 	}
 	w.add(rt, pod)
 }
@@ -297,6 +309,31 @@ func (w *changing) changeNode(rt *rapid.T, change func(*corev1.Node)) {
 	change(changed)
 	w.cache.UpdateNode(klog.Background(), w.nodes[i], changed)
 	w.nodes[i] = changed
+}
+
+// nominate makes a node one that a pod of at least a consumer's priority is nominated to, or ends all nominations.
+func (w *changing) nominate(rt *rapid.T) {
+	node, ends := w.anyNode(rt), rapid.Bool().Draw(rt, "ends")
+	w.made++
+	info, err := framework.NewPodInfo(builders.Consumer("nominated", res("1")).Namespace("default").UID(fmt.Sprint("nominated-", w.made)).Obj())
+	require.NoError(rt, err)
+	for _, f := range w.fixtures() {
+		if ends {
+			clear(f.nominated)
+			continue
+		}
+		f.nominated[node] = []fwk.PodInfo{info}
+	}
+}
+
+// changeService makes pods of another kind the ones that default spread constraints are about.
+func (w *changing) changeService(rt *rapid.T) {
+	app := rapid.SampledFrom([]string{"web", "job", "none"}).Draw(rt, "app")
+	changed := service("web")
+	changed.Spec.Selector = map[string]string{"app": app}
+	for _, f := range w.fixtures() {
+		require.NoError(rt, f.handle.SharedInformerFactory().Core().V1().Services().Informer().GetStore().Update(changed))
+	}
 }
 
 func (w *changing) removeNode(rt *rapid.T) {

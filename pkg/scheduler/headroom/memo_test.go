@@ -2,13 +2,17 @@ package headroom
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -80,4 +84,26 @@ func TestPodsAlikeThatMustSpreadTakeTurns(t *testing.T) {
 		require.LessOrEqual(t, max(zones["z-1"], zones["z-2"])-min(zones["z-1"], zones["z-2"]), 1)
 	}
 	require.Len(t, f.memos, 1, "pods alike share what is known of the nodes")
+}
+
+func TestWhatAPodWantsToBeNearToIsNotTakenFromOneThatWantsNothing(t *testing.T) {
+	open := hr("open", "1")
+	db := on("b", "db", "0")
+	db.Labels = map[string]string{"app": "db"}
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-2", res("1")).Obj()},
+		pods:  []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj(), db},
+		// Without InterPodAffinity nobody but the plugin reads the affinity, so that it is in no signature.
+		signed: true, arrange: func(plugins *schedulerconfig.Plugins) {
+			plugins.MultiPoint.Enabled = slices.DeleteFunc(plugins.MultiPoint.Enabled, func(plugin schedulerconfig.Plugin) bool {
+				return plugin.Name == interpodaffinity.Name
+			})
+		},
+	})
+	c, _ := f.decided(t, wants("1").Obj())
+	require.Equal(t, "a", c.swap.node)
+
+	near := wants("1").PodAffinity(corev1.LabelTopologyZone, metav1.SetAsLabelSelector(db.Labels), st.PodAffinityWithPreferredReq)
+	c, _ = f.decided(t, near.Obj())
+	require.Equal(t, "b", c.swap.node)
 }

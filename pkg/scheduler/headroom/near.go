@@ -59,11 +59,12 @@ func (p *Plugin) warnOfNear(ctx context.Context, pod *corev1.Pod) {
 }
 
 // anchors returns what the consumer wants to be near to: the pods that its annotation selects, which near says of each node whether
-// it has any, else the pods that its affinity terms match, else the domains that its preferred node affinity names.
-func (p *Plugin) anchors(c *consumer, nodes []inventory.Node, near func(node int) bool) *nearness.Anchors {
-	anchors := nearness.New(p.args.TopologyKeys)
+// it has any, else the pods that its affinity terms match, else the domains that its preferred node affinity names. They are lasting
+// if they depend on nothing but the pods of a node.
+func (p *Plugin) anchors(c *consumer, nodes []inventory.Node, near func(node int) bool) (anchors *nearness.Anchors, lasting bool) {
+	anchors, lasting = nearness.New(p.args.TopologyKeys), true
 	if len(p.args.TopologyKeys) == 0 {
-		return anchors
+		return anchors, lasting
 	}
 	if c.near != nil {
 		for i := range nodes {
@@ -74,11 +75,12 @@ func (p *Plugin) anchors(c *consumer, nodes []inventory.Node, near func(node int
 	}
 	if affinity := c.pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.PodAffinity != nil {
 		p.addAffinity(anchors, nodes, c.pod)
+		lasting = false // the terms may select namespaces by their labels
 	}
 	if affinity := c.pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.NodeAffinity != nil {
 		anchors.AddPreferred(affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
 	}
-	return anchors
+	return anchors, lasting
 }
 
 // isNear says whether there is a pod on a node that the consumer's annotation selects.

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/klog/v2"
@@ -60,13 +59,8 @@ type Plugin struct {
 	misplaced    bool
 	tellOfBinder sync.Once
 	patience     sync.Once
-	checkPlugins sync.Once
-	knowsPlugins bool
-	checkCounts  sync.Once
-	// takesOverCounts is what countedBefore says.
-	takesOverCounts bool
-	listFilters     sync.Once
-	filterNames     sets.Set[string]
+	learnOnce    sync.Once
+	facts        facts
 
 	preemption *defaultpreemption.DefaultPreemption
 	attempt    attempt

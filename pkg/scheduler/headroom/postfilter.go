@@ -83,7 +83,7 @@ func (p *Plugin) preempt(
 	ctx context.Context, state fwk.CycleState, c *consumer, statuses fwk.NodeToStatusReader,
 ) (*fwk.PostFilterResult, *fwk.Status) {
 	nodes := p.shared.inventory.Nodes()
-	anchors := p.anchors(c, nodes, func(i int) bool { return c.isNear(&nodes[i]) })
+	anchors, _ := p.anchors(c, nodes, func(i int) bool { return c.isNear(&nodes[i]) })
 	p.attempt = attempt{consumer: c, victims: p.possibleVictims(c), anchors: anchors}
 	defer func() { p.attempt = attempt{} }()
 	if len(p.attempt.victims) == 0 {

@@ -45,7 +45,6 @@ func (p *Plugin) survey(c *consumer, m *memo) *survey {
 		node, k := &nodes[i], &m.nodes[i]
 		if k.revision != node.Revision {
 			p.look(c, node, k)
-			m.lookForAnchors(c, node, k)
 		}
 		switch {
 		case k.standing == held:
@@ -72,18 +71,6 @@ func (p *Plugin) look(c *consumer, node *inventory.Node, k *known) {
 	case len(node.Held) > 0 && p.choose(c, node, &k.candidate):
 		k.standing = held
 	}
-}
-
-// lookForAnchors finds out whether the consumer wants to be near to the node, and notes which distances are no longer known.
-func (m *memo) lookForAnchors(c *consumer, node *inventory.Node, k *known) {
-	near, object := c.isNear(node), node.Info.Node()
-	if k.object != object {
-		k.measured = false
-	}
-	if k.near != near || near && k.object != object {
-		m.anchors = nil
-	}
-	k.near, k.object = near, object
 }
 
 func nothing(shortfall evictionorder.Resources) bool {

@@ -22,7 +22,7 @@ type trial struct {
 
 	state *framework.CycleState
 	// local is that state for the Filter plugins that do not reach beyond a node.
-	local    *framework.CycleState
+	local    fwk.CycleState
 	beyond   beyond
 	cycle    *cycle
 	rejected bool
@@ -64,7 +64,7 @@ func (t *trial) start(ctx context.Context) bool {
 
 // preFilter brings the state to where the PreFilter plugins will have brought the cycle's.
 func (t *trial) preFilter(ctx context.Context) (*fwk.PreFilterResult, *fwk.Status) {
-	pod, counted := t.pod, t.plugin.countedBefore()
+	pod, counted := t.pod, t.plugin.learn().counted
 	if counted {
 		pod = uncounted(pod)
 	}
@@ -93,7 +93,7 @@ func (t *trial) fits(ctx context.Context, node fwk.NodeInfo) bool {
 	return t.allows(node) && t.plugin.handle.RunFilterPluginsWithNominatedPods(ctx, t.state, t.pod, node).IsSuccess()
 }
 
-// fitsLocally says whether the pod passes the Filter plugins that do not reach beyond a node without nominations.
+// fitsLocally says whether the pod passes the Filter plugins that do not reach beyond a node, to which no other pods may be nominated.
 func (t *trial) fitsLocally(ctx context.Context, node fwk.NodeInfo) bool {
 	return t.allows(node) && t.plugin.handle.RunFilterPlugins(ctx, t.local, t.pod, node).IsSuccess()
 }

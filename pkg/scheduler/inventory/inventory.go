@@ -44,6 +44,7 @@ type Inventory struct {
 	dirty        map[string]struct{}
 	placeholders int
 	revision     uint64
+	roster       uint64
 	surroundings uint64
 }
 
@@ -134,6 +135,11 @@ func (inv *Inventory) Node(name string) *Node {
 // nodes there are, the images that they have, and the pods with affinity or anti-affinity, which reaches beyond their node.
 func (inv *Inventory) Surroundings() uint64 {
 	return inv.surroundings
+}
+
+// Roster changes whenever nodes come or go, or their order in the snapshot changes. Surroundings changes with it.
+func (inv *Inventory) Roster() uint64 {
+	return inv.roster
 }
 
 // Placeholders is the number of placeholders on all nodes.

@@ -43,6 +43,7 @@ func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
 
 // align makes inv.nodes parallel to the snapshot's list.
 func (inv *Inventory) align(nodes []fwk.NodeInfo) {
+	inv.roster++
 	inv.surroundings++
 	old := inv.nodes
 	inv.nodes = make([]Node, len(nodes))
