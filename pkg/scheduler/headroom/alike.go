@@ -23,15 +23,15 @@ type likeness struct {
 	reaches bool
 	// affine says that InterPodAffinity is one of them, so that nothing else depends on which pods have an affinity.
 	affine bool
-	// scores says that what Score plugins said of a node holds, too.
-	scores bool
+	// prefers says that PodTopologySpread scores nodes by the pods of others, which it is asked about for each pod anew.
+	prefers bool
 }
 
 // likeness of a consumer. A signature, if all plugins give one, is the best answer. But with kube-scheduler's default
 // configuration no pod has one, as PodTopologySpread then spreads by default; so the plugin looks for itself where it knows
 // all plugins.
 func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer) likeness {
-	unlike := likeness{reaches: true}
+	unlike := likeness{reaches: true, prefers: true}
 	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) || p.wantsDevices(c.pod) {
 		return unlike
 	}
@@ -40,7 +40,7 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 		return unlike
 	}
 	if signature := p.handle.SignPod(ctx, c.pod); signature != nil {
-		return likeness{key: entitled + string(signature), scores: true}
+		return likeness{key: entitled + string(signature)}
 	}
 	if !p.learn().known || len(c.pod.Spec.ResourceClaims) > 0 || c.pod.Spec.SchedulingGroup != nil {
 		return unlike
@@ -55,7 +55,7 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 		key:     entitled + string(shape),
 		reaches: hasPodAffinity(c.pod) || spreads && p.mustSpread(state),
 		affine:  hasPodAffinity(c.pod),
-		scores:  !byDefault && !prefersBeyondNode(c.pod),
+		prefers: byDefault || slices.ContainsFunc(c.pod.Spec.TopologySpreadConstraints, mayBeUnmet),
 	}
 }
 
@@ -89,11 +89,8 @@ func hasPodAffinity(pod *corev1.Pod) bool {
 	return affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
 }
 
-// prefersBeyondNode says whether Score plugins look at the pods of other nodes for what the pod asks for.
-func prefersBeyondNode(pod *corev1.Pod) bool {
-	return hasPodAffinity(pod) || slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {
-		return c.WhenUnsatisfiable != corev1.DoNotSchedule
-	})
+func mayBeUnmet(constraint corev1.TopologySpreadConstraint) bool {
+	return constraint.WhenUnsatisfiable != corev1.DoNotSchedule
 }
 
 // wantsDevices says whether the pod asks for a resource that dynamic resource allocation stands behind: whether a node has it is

@@ -24,7 +24,7 @@ type beyond struct {
 	said map[string]bool
 }
 
-// partly is a cycle state in which more Filter plugins are to be skipped. The plugins that are not find there what PreFilter left.
+// partly is a cycle state in which more Filter or Score plugins are to be skipped. The others find there what PreFilter and PreScore left.
 type partly struct {
 	fwk.CycleState
 	skipped sets.Set[string]
@@ -32,6 +32,11 @@ type partly struct {
 
 // GetSkipFilterPlugins returns the names of the plugins that are to be skipped.
 func (p *partly) GetSkipFilterPlugins() sets.Set[string] {
+	return p.skipped
+}
+
+// GetSkipScorePlugins returns the names of the plugins that are to be skipped.
+func (p *partly) GetSkipScorePlugins() sets.Set[string] {
 	return p.skipped
 }
 
@@ -55,6 +60,19 @@ func (t *trial) split() {
 	t.local = &partly{CycleState: t.state, skipped: skipped.Union(reaching)}
 	t.beyond.state = &partly{CycleState: t.state, skipped: skipped.Union(t.plugin.learn().filters.Difference(reaching))}
 	t.beyond.said = map[string]bool{}
+}
+
+// splitScores divides the Score plugins, whose PreScore has run, for a pod without affinity of its own: into those that do not reach
+// beyond a node, and PodTopologySpread. Beyond is nil if that has nothing to say.
+func (t *trial) splitScores() (local, beyond fwk.CycleState) {
+	skipped, scorers := t.state.GetSkipScorePlugins(), t.plugin.learn().scorers
+	if skipped.Has(podtopologyspread.Name) || !scorers.Has(podtopologyspread.Name) {
+		return t.state, nil
+	}
+	reaching := sets.New(podtopologyspread.Name)
+	local = &partly{CycleState: t.state, skipped: skipped.Union(reaching)}
+	beyond = &partly{CycleState: t.state, skipped: scorers.Difference(reaching)}
+	return local, beyond
 }
 
 // spreadKeys returns the topology keys of the pod's own spread constraints that must be met; PodTopologySpread reads nothing else of a

@@ -278,10 +278,14 @@ func (w *changing) relabelPod(rt *rapid.T) {
 // addNode adds a node that is full: of load, and of room for consumers.
 func (w *changing) addNode(rt *rapid.T) {
 	w.made++
-	node := builders.Node(fmt.Sprint("node-", w.made), rapid.SampledFrom([]string{"z-1", "z-2", "y-3"}).Draw(rt, "zone"), res("3")).Obj()
+	node := builders.Node(fmt.Sprint("node-", w.made), rapid.SampledFrom([]string{"z-1", "z-2", "y-3"}).Draw(rt, "zone"),
+		builders.Resources{"cpu": "3", "memory": "8Gi"}).Obj()
 	w.cache.AddNode(klog.Background(), node)
 	w.nodes = append(w.nodes, node)
-	w.add(rt, on(node.Name, fmt.Sprint("load-", w.made), "1"))
+	// What load leaves of the memory makes nodes differ in their scores.
+	load := fmt.Sprint("load-", w.made)
+	memory := rapid.SampledFrom([]string{"1Gi", "4Gi"}).Draw(rt, "memory")
+	w.add(rt, builders.Consumer(load, builders.Resources{"cpu": "1", "memory": memory}).Namespace("default").UID(load).Node(node.Name).Obj())
 	for i := range 2 {
 		w.add(rt, unit(w.headroom, 2*w.made+i, node.Name).Obj())
 	}

@@ -16,8 +16,8 @@ type facts struct {
 	// counted says that the counting plugins have run when the plugin's own PreFilter runs, and that no other plugin could miss what
 	// uncounted takes from a pod.
 	counted bool
-	// filters are the names of the Filter plugins.
-	filters sets.Set[string]
+	// filters and scorers are the names of the Filter and Score plugins.
+	filters, scorers sets.Set[string]
 }
 
 // learn looks at the profile. Only the first pod finds all its plugins there, so that New cannot.
@@ -27,12 +27,17 @@ func (p *Plugin) learn() *facts {
 		p.facts.known = len(p.handle.Extenders()) == 0 && ownOnly(slices.Concat(
 			plugins.PreFilter.Enabled, plugins.Filter.Enabled, plugins.PreScore.Enabled, plugins.Score.Enabled))
 		p.facts.counted = p.facts.known && runsAfter(plugins.PreFilter.Enabled, Name, counting)
-		p.facts.filters = sets.New[string]()
-		for _, plugin := range plugins.Filter.Enabled {
-			p.facts.filters.Insert(plugin.Name)
-		}
+		p.facts.filters, p.facts.scorers = namesOf(plugins.Filter.Enabled), namesOf(plugins.Score.Enabled)
 	})
 	return &p.facts
+}
+
+func namesOf(plugins []schedulerconfig.Plugin) sets.Set[string] {
+	names := sets.New[string]()
+	for _, plugin := range plugins {
+		names.Insert(plugin.Name)
+	}
+	return names
 }
 
 // ownOnly says whether some plugins are all kube-scheduler's own, or this one.

@@ -11,7 +11,7 @@ import (
 // score runs the profile's Score plugins over just these nodes, and puts the weighted sums into the evidence about them. Scores
 // that are known from earlier pods alike are not asked for again.
 func (ch *choice) score(ctx context.Context, nodes []int) error {
-	if !ch.memo.scores {
+	if ch.memo.key == "" || ch.memo.affine {
 		return ch.scoreAfresh(ctx, nodes)
 	}
 	var unscored []int
@@ -20,7 +20,7 @@ func (ch *choice) score(ctx context.Context, nodes []int) error {
 			unscored = append(unscored, i)
 		}
 	}
-	if len(unscored) == 0 && ch.equallyScored(nodes) {
+	if !ch.memo.prefers && len(unscored) == 0 && ch.equallyScored(nodes) {
 		return nil
 	}
 	if !ch.trial.start(ctx) {
@@ -31,26 +31,53 @@ func (ch *choice) score(ctx context.Context, nodes []int) error {
 	if status := t.plugin.handle.RunPreScorePlugins(ctx, t.state, t.pod, infos); !status.IsSuccess() {
 		return status.AsError()
 	}
-	if err := ch.scoreRaw(ctx, unscored); err != nil {
+	local, beyond := t.splitScores()
+	if err := ch.scoreRaw(ctx, local, unscored); err != nil {
 		return err
 	}
-	if ch.equallyScored(nodes) {
-		return nil
+	return ch.normalize(ctx, beyond, nodes, infos)
+}
+
+// normalize makes of the scores of the plugins that do not reach beyond a node, which are known now, and of the others', if beyond has
+// any, the weighted sums. Scores that are the same for all nodes are left out.
+func (ch *choice) normalize(ctx context.Context, beyond fwk.CycleState, nodes []int, infos []fwk.NodeInfo) error {
+	t, equally := ch.trial, ch.equallyScored(nodes)
+	var scored []fwk.NodePluginScores
+	if beyond != nil {
+		var status *fwk.Status
+		if scored, status = t.plugin.handle.RunScorePlugins(ctx, beyond, t.pod, infos); !status.IsSuccess() {
+			return status.AsError()
+		}
 	}
-	scored := make([]fwk.NodePluginScores, len(nodes))
-	for j, i := range nodes {
-		scored[j] = fwk.NodePluginScores{Name: ch.nodes[i].Name, RawScores: ch.memo.raw(i)}
+	if !equally {
+		scored = ch.withRaw(nodes, scored)
+		if status := t.plugin.handle.NormalizeScores(ctx, t.state, t.pod, scored); !status.IsSuccess() {
+			return status.AsError()
+		}
 	}
-	if status := t.plugin.handle.NormalizeScores(ctx, t.state, t.pod, scored); !status.IsSuccess() {
-		return status.AsError()
-	}
-	for j, i := range nodes {
-		ch.candidate(i).evidence.Score = scored[j].TotalScore
+	for j := range scored {
+		ch.candidate(nodes[j]).evidence.Score = scored[j].TotalScore
 	}
 	return nil
 }
 
-// scoreAfresh is for pods whose scores depend on more than the node.
+// withRaw returns the scores of the nodes that are known, together with those in beyond, if it has any, before they are normalized.
+func (ch *choice) withRaw(nodes []int, beyond []fwk.NodePluginScores) []fwk.NodePluginScores {
+	s := &ch.plugin.scratch
+	s.raw = s.raw[:0]
+	scored := make([]fwk.NodePluginScores, len(nodes))
+	for j, i := range nodes {
+		scored[j] = fwk.NodePluginScores{Name: ch.nodes[i].Name, RawScores: ch.memo.raw(i)}
+		if beyond != nil {
+			start := len(s.raw)
+			s.raw = append(append(s.raw, ch.memo.raw(i)...), beyond[j].RawScores...)
+			scored[j].RawScores = s.raw[start:]
+		}
+	}
+	return scored
+}
+
+// scoreAfresh is for pods of whose scores nothing is kept.
 func (ch *choice) scoreAfresh(ctx context.Context, nodes []int) error {
 	if !ch.trial.start(ctx) {
 		return nil
@@ -63,13 +90,13 @@ func (ch *choice) scoreAfresh(ctx context.Context, nodes []int) error {
 }
 
 // scoreRaw asks for the scores that are not known yet.
-func (ch *choice) scoreRaw(ctx context.Context, unscored []int) error {
+func (ch *choice) scoreRaw(ctx context.Context, local fwk.CycleState, unscored []int) error {
 	t := ch.trial
 	errs := make([]error, len(unscored))
 	scores := make([][]fwk.PluginScore, len(unscored))
 	ask := func(j int) {
 		i := unscored[j]
-		raw, status := t.plugin.handle.RunRawScorePlugins(ctx, t.state, t.pod, ch.nodes[i].Info)
+		raw, status := t.plugin.handle.RunRawScorePlugins(ctx, local, t.pod, ch.nodes[i].Info)
 		if !status.IsSuccess() {
 			errs[j] = status.AsError()
 			return

@@ -2,6 +2,7 @@ package headroom
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
@@ -34,6 +35,7 @@ type scratch struct {
 	units     []int
 	remaining []int
 	ties      []int
+	raw       []fwk.PluginScore
 }
 
 // survey looks at all nodes. The result is valid until the next survey.
