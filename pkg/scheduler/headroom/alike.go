@@ -35,12 +35,16 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 	if state.IsPodGroupSchedulingCycle() || !localVolumes(c.pod) || p.wantsDevices(c.pod) {
 		return unlike
 	}
-	entitled, err := entitledOf(c)
-	if err != nil {
-		return unlike
-	}
+	// The labels of the namespace are what the anti-affinity of other pods may ask about, and no signature has them.
+	entitled := fmt.Sprintf("%s %v %d %v %v %t %q ", c.pod.Namespace, c.identity.NamespaceLabels, c.priority, c.admitted, c.request,
+		c.near != nil, c.pod.Annotations[v1alpha1.AnnotationNear])
 	if signature := p.handle.SignPod(ctx, c.pod); signature != nil {
-		return likeness{key: entitled + string(signature)}
+		// Nor does one have the affinity if no other plugin reads it; anchors are found by it.
+		affinity, err := json.Marshal(c.pod.Spec.Affinity)
+		if err != nil {
+			return unlike
+		}
+		return likeness{key: entitled + string(affinity) + string(signature)}
 	}
 	if !p.learn().known || len(c.pod.Spec.ResourceClaims) > 0 || c.pod.Spec.SchedulingGroup != nil {
 		return unlike
@@ -57,17 +61,6 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 		affine:  hasPodAffinity(c.pod),
 		prefers: byDefault || slices.ContainsFunc(c.pod.Spec.TopologySpreadConstraints, mayBeUnmet),
 	}
-}
-
-// entitledOf is what no signature has of a consumer: to which placeholders it is entitled, what it wants to be near to, and the labels of
-// its namespace, which are what the anti-affinity of other pods may ask about.
-func entitledOf(c *consumer) (string, error) {
-	affinity, err := json.Marshal(c.pod.Spec.Affinity)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s %v %d %v %v %t %q %s ", c.pod.Namespace, c.identity.NamespaceLabels, c.priority, c.admitted, c.request,
-		c.near != nil, c.pod.Annotations[v1alpha1.AnnotationNear], affinity), nil
 }
 
 // mustSpread says whether there may be spread constraints that the pod must meet.

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -98,11 +97,7 @@ func BenchmarkPreFilterOfConsumersAlike(b *testing.B) {
 		if cycle.swap == nil {
 			b.Fatal("the consumer must get headroom")
 		}
-		pod.Spec.NodeName = cycle.swap.node
-		info, err := framework.NewPodInfo(pod)
-		require.NoError(b, err)
-		require.NoError(b, f.snapshot.AssumePod(info))
-		f.Reserve(context.Background(), state, pod, cycle.swap.node)
+		f.take(b, pod, cycle, state)
 		if taken++; taken == benchNodes/2 {
 			b.StopTimer()
 			f = newFixture(b, c)

@@ -79,9 +79,8 @@ func (t *trial) splitScores() (local, beyond fwk.CycleState) {
 // node. It returns nil if there are none, or if each node is a domain of its own.
 func spreadKeys(pod *corev1.Pod) []string {
 	var keys []string
-	for i := range pod.Spec.TopologySpreadConstraints {
-		constraint := &pod.Spec.TopologySpreadConstraints[i]
-		if constraint.WhenUnsatisfiable != corev1.DoNotSchedule {
+	for _, constraint := range pod.Spec.TopologySpreadConstraints {
+		if mayBeUnmet(constraint) {
 			continue
 		}
 		if constraint.TopologyKey == corev1.LabelHostname {

@@ -174,6 +174,16 @@ func (f *fixture) decided(tb testing.TB, pod *corev1.Pod) (*cycle, *framework.Cy
 	return c, state
 }
 
+// take puts a pod where the plugin decided, as the scheduler does once a cycle is through.
+func (f *fixture) take(tb testing.TB, pod *corev1.Pod, c *cycle, state *framework.CycleState) {
+	tb.Helper()
+	pod.Spec.NodeName = c.swap.node
+	info, err := framework.NewPodInfo(pod)
+	require.NoError(tb, err)
+	require.NoError(tb, f.snapshot.AssumePod(info))
+	f.Reserve(context.Background(), state, pod, c.swap.node)
+}
+
 // recorder lets client-go's fake recorder stand in for the scheduler's.
 type recorder struct{ *events.FakeRecorder }
 

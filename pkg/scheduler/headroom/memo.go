@@ -42,8 +42,8 @@ type memo struct {
 type world struct {
 	// catalogue is the version of the Headrooms.
 	catalogue uint64
-	// roster and surroundings are those of the inventory.
-	roster, surroundings uint64
+	// surroundings are those of the inventory, or its roster alone.
+	surroundings uint64
 }
 
 // known is what is known about one node.
@@ -128,11 +128,11 @@ func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
 // world returns what memos made now rely on. Pods with an affinity of their own change the surroundings wherever one is bound, and rely on
 // nothing of that: InterPodAffinity is asked anew for each, and their scores are not kept.
 func (p *Plugin) world(like likeness) world {
-	w := world{catalogue: p.shared.catalogue.Version(), roster: p.shared.inventory.Roster()}
-	if !like.affine {
-		w.surroundings = p.shared.inventory.Surroundings()
+	surroundings := p.shared.inventory.Surroundings()
+	if like.affine {
+		surroundings = p.shared.inventory.Roster()
 	}
-	return w
+	return world{catalogue: p.shared.catalogue.Version(), surroundings: surroundings}
 }
 
 // raw returns the scores of a node before they are normalized.

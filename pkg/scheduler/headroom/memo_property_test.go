@@ -224,13 +224,13 @@ func drawKind(rt *rapid.T) kind {
 
 func (w *changing) addPlaceholder(rt *rapid.T) {
 	w.made++
-	pod := unit(w.headroom, 2*w.made, w.anyNode(rt)).Label("app", rapid.SampledFrom([]string{"", "web"}).Draw(rt, "app"))
+	pod := unit(w.headroom, 2*w.made, w.nodes[w.anyNode(rt)].Name).Label("app", rapid.SampledFrom([]string{"", "web"}).Draw(rt, "app"))
 	w.add(rt, pod.Obj())
 }
 
 func (w *changing) addApp(rt *rapid.T) {
 	w.made++
-	pod := on(w.anyNode(rt), fmt.Sprint("app-", w.made), rapid.SampledFrom([]string{"0", "1", "100m"}).Draw(rt, "cpu"))
+	pod := on(w.nodes[w.anyNode(rt)].Name, fmt.Sprint("app-", w.made), rapid.SampledFrom([]string{"0", "1", "100m"}).Draw(rt, "cpu"))
 	pod.Labels = map[string]string{"app": rapid.SampledFrom([]string{"db", "web", "job"}).Draw(rt, "app")}
 	if rapid.IntRange(0, 4).Draw(rt, "aloof") == 0 {
 		pod.Spec.Affinity = keepsOff("", "").Spec.Affinity.DeepCopy()
@@ -240,11 +240,11 @@ func (w *changing) addApp(rt *rapid.T) {
 	w.add(rt, pod)
 }
 
-func (w *changing) anyNode(rt *rapid.T) string {
+func (w *changing) anyNode(rt *rapid.T) (index int) {
 	if len(w.nodes) == 0 {
 		rt.Skip("there is no node")
 	}
-	return w.nodes[rapid.IntRange(0, len(w.nodes)-1).Draw(rt, "node")].Name
+	return rapid.IntRange(0, len(w.nodes)-1).Draw(rt, "node")
 }
 
 func (w *changing) add(rt *rapid.T, pod *corev1.Pod) {
@@ -307,8 +307,7 @@ func (w *changing) taintNode(rt *rapid.T) {
 }
 
 func (w *changing) changeNode(rt *rapid.T, change func(*corev1.Node)) {
-	name := w.anyNode(rt)
-	i := slices.IndexFunc(w.nodes, func(node *corev1.Node) bool { return node.Name == name })
+	i := w.anyNode(rt)
 	changed := w.nodes[i].DeepCopy()
 	change(changed)
 	w.cache.UpdateNode(klog.Background(), w.nodes[i], changed)
@@ -317,7 +316,7 @@ func (w *changing) changeNode(rt *rapid.T, change func(*corev1.Node)) {
 
 // nominate makes a node one that a pod of at least a consumer's priority is nominated to, or ends all nominations.
 func (w *changing) nominate(rt *rapid.T) {
-	node, ends := w.anyNode(rt), rapid.Bool().Draw(rt, "ends")
+	node, ends := w.nodes[w.anyNode(rt)].Name, rapid.Bool().Draw(rt, "ends")
 	w.made++
 	info, err := framework.NewPodInfo(builders.Consumer("nominated", res("1")).Namespace("default").UID(fmt.Sprint("nominated-", w.made)).Obj())
 	require.NoError(rt, err)
@@ -341,13 +340,12 @@ func (w *changing) changeService(rt *rapid.T) {
 }
 
 func (w *changing) removeNode(rt *rapid.T) {
-	name := w.anyNode(rt)
+	i := w.anyNode(rt)
 	for _, pod := range slices.Clone(w.pods) {
-		if pod.Spec.NodeName == name {
+		if pod.Spec.NodeName == w.nodes[i].Name {
 			w.remove(rt, pod)
 		}
 	}
-	i := slices.IndexFunc(w.nodes, func(node *corev1.Node) bool { return node.Name == name })
 	require.NoError(rt, w.cache.RemoveNode(klog.Background(), w.nodes[i]))
 	w.nodes = slices.Delete(w.nodes, i, i+1)
 }

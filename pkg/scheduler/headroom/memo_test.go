@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
@@ -72,11 +71,7 @@ func TestPodsAlikeThatMustSpreadTakeTurns(t *testing.T) {
 			nil, nil, nil, nil).Obj()
 		decided, state := f.decided(t, pod)
 		require.NotNil(t, decided.swap)
-		pod.Spec.NodeName = decided.swap.node
-		info, err := framework.NewPodInfo(pod)
-		require.NoError(t, err)
-		require.NoError(t, f.snapshot.AssumePod(info))
-		f.Reserve(t.Context(), state, pod, decided.swap.node)
+		f.take(t, pod, decided, state)
 
 		node, err := f.snapshot.NodeInfos().Get(decided.swap.node)
 		require.NoError(t, err)

@@ -67,11 +67,7 @@ func (p *Plugin) anchors(c *consumer, nodes []inventory.Node, near func(node int
 		return anchors, lasting
 	}
 	if c.near != nil {
-		for i := range nodes {
-			if near(i) {
-				anchors.AddNode(nodes[i].Info.Node().Labels)
-			}
-		}
+		addNodes(anchors, nodes, near)
 	}
 	if affinity := c.pod.Spec.Affinity; anchors.None() && affinity != nil && affinity.PodAffinity != nil {
 		p.addAffinity(anchors, nodes, c.pod)
@@ -85,8 +81,7 @@ func (p *Plugin) anchors(c *consumer, nodes []inventory.Node, near func(node int
 
 // isNear says whether there is a pod on a node that the consumer's annotation selects.
 func (c *consumer) isNear(node *inventory.Node) bool {
-	return c.near != nil && slices.ContainsFunc(node.Info.GetPods(), func(info fwk.PodInfo) bool {
-		other := info.GetPod()
+	return c.near != nil && hasPod(node, func(other *corev1.Pod) bool {
 		return other.Namespace == c.pod.Namespace && c.near.Matches(labels.Set(other.Labels))
 	})
 }
@@ -102,7 +97,7 @@ func (p *Plugin) addAffinity(anchors *nearness.Anchors, nodes []inventory.Node, 
 		terms = append(terms, preferred.AffinityTerm)
 	}
 	namespaces := p.handle.SharedInformerFactory().Core().V1().Namespaces().Lister()
-	addNodesOf(anchors, nodes, func(other *corev1.Pod) bool {
+	matches := func(other *corev1.Pod) bool {
 		for i := range terms {
 			var namespaceLabels labels.Set
 			if namespace, err := namespaces.Get(other.Namespace); err == nil {
@@ -113,14 +108,19 @@ func (p *Plugin) addAffinity(anchors *nearness.Anchors, nodes []inventory.Node, 
 			}
 		}
 		return false
-	})
+	}
+	addNodes(anchors, nodes, func(i int) bool { return hasPod(&nodes[i], matches) })
 }
 
-// addNodesOf makes the nodes of all pods that match anchors.
-func addNodesOf(anchors *nearness.Anchors, nodes []inventory.Node, match func(*corev1.Pod) bool) {
+// addNodes makes some of the nodes anchors.
+func addNodes(anchors *nearness.Anchors, nodes []inventory.Node, some func(node int) bool) {
 	for i := range nodes {
-		if slices.ContainsFunc(nodes[i].Info.GetPods(), func(info fwk.PodInfo) bool { return match(info.GetPod()) }) {
+		if some(i) {
 			anchors.AddNode(nodes[i].Info.Node().Labels)
 		}
 	}
+}
+
+func hasPod(node *inventory.Node, match func(*corev1.Pod) bool) bool {
+	return slices.ContainsFunc(node.Info.GetPods(), func(info fwk.PodInfo) bool { return match(info.GetPod()) })
 }

@@ -21,6 +21,9 @@ type proximity struct {
 // measure fills in how far the nodes are from what the pod wants to be near to.
 func (ch *choice) measure() {
 	m, nodes := ch.memo, ch.nodes
+	if ch.consumer.near == nil && ch.consumer.pod.Spec.Affinity == nil {
+		return // nothing to be near to: most pods
+	}
 	m.lookForAnchors(ch.consumer, nodes)
 	ch.anchors = m.anchors
 	if ch.anchors == nil {
