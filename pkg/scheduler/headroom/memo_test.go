@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/nodeaffinity"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -81,21 +82,32 @@ func TestPodsAlikeThatMustSpreadTakeTurns(t *testing.T) {
 	require.Len(t, f.memos, 1, "pods alike share what is known of the nodes")
 }
 
-func TestWhatAPodWantsToBeNearToIsNotTakenFromOneThatWantsNothing(t *testing.T) {
+func TestWhatAPodWantsToBeNearToIsNotTakenFromOneThatWantsSomethingElse(t *testing.T) {
 	open := hr("open", "1")
 	db := on("b", "db", "0")
 	db.Labels = map[string]string{"app": "db"}
 	f := newFixture(t, cluster{
 		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-2", res("1")).Obj()},
 		pods:  []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj(), db},
-		// Without InterPodAffinity nobody but the plugin reads the affinity, so that it is in no signature.
+		// Without these plugins nobody but this one reads the affinity, so that it is in no signature.
 		signed: true, arrange: func(plugins *schedulerconfig.Plugins) {
 			plugins.MultiPoint.Enabled = slices.DeleteFunc(plugins.MultiPoint.Enabled, func(plugin schedulerconfig.Plugin) bool {
-				return plugin.Name == interpodaffinity.Name
+				return plugin.Name == interpodaffinity.Name || plugin.Name == nodeaffinity.Name
 			})
 		},
 	})
 	c, _ := f.decided(t, wants("1").Obj())
+	require.Equal(t, "a", c.swap.node)
+
+	elsewhere := wants("1").Obj()
+	elsewhere.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{
+			Weight: 1, Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{
+				Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpIn, Values: []string{"z-1"},
+			}}},
+		}},
+	}}
+	c, _ = f.decided(t, elsewhere)
 	require.Equal(t, "a", c.swap.node)
 
 	near := wants("1").PodAffinity(corev1.LabelTopologyZone, metav1.SetAsLabelSelector(db.Labels), st.PodAffinityWithPreferredReq)
