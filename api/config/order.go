@@ -17,11 +17,11 @@ func RuleNames() []string {
 }
 
 var ruleOf = map[string]evictionorder.NodeRule{
-	RuleNearest:         evictionorder.Nearest,
-	RuleSpread:          evictionorder.Spread,
-	RuleLeastWaste:      evictionorder.LeastWaste,
-	RuleFewestEvictions: evictionorder.FewestEvictions,
-	RuleScore:           evictionorder.Score,
+	RuleNearest:         evictionorder.NodeNearest,
+	RuleSpread:          evictionorder.NodeSpread,
+	RuleLeastWaste:      evictionorder.NodeLeastWaste,
+	RuleFewestEvictions: evictionorder.NodeFewestEvictions,
+	RuleScore:           evictionorder.NodeScore,
 }
 
 // Order returns the order among nodes that the arguments ask for. The arguments must be valid.

@@ -12,7 +12,7 @@ type HeadroomArgs struct {
 	TopologyKeys []string
 	// NodeRules is the order among nodes. Tiers do not decrease along the list.
 	NodeRules []NodeRule
-	// Swap says whether consumers are bound in the cycle that evicts for them. If not, only PostFilter takes placeholders.
+	// Swap reports whether consumers are bound in the cycle that evicts for them. If not, only PostFilter takes placeholders.
 	Swap bool
 	// VictimWaitSeconds is how long a bind waits for a victim to be gone.
 	VictimWaitSeconds int32

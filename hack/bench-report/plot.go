@@ -41,7 +41,7 @@ var figures = []figure{
 	}},
 }
 
-// drawn says whether any workload of the scenario has the number.
+// drawn reports whether any workload of the scenario has the number.
 func (f figure) drawn(r *Results, scenario string) bool {
 	return slices.ContainsFunc(r.cells, func(c *cell) bool {
 		if c.scenario != scenario {

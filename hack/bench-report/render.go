@@ -17,7 +17,7 @@ const (
 // column is one number of a workload.
 type column struct {
 	title, unit string
-	// always says whether the column stays if no workload of the scenario has the unit.
+	// always reports whether the column stays if no workload of the scenario has the unit.
 	always bool
 }
 

@@ -57,7 +57,7 @@ func newCluster(o *objects, consumer *corev1.Pod) *cluster {
 	indexes := map[types.NamespacedName]int{}
 	for _, n := range c.nodes {
 		for _, pod := range n.pods {
-			name, ok := placeholder.Recognise(pod, o.headroomOfDaemonSet)
+			name, ok := placeholder.HeadroomOf(pod, o.headroomOfDaemonSet)
 			if !ok || pod == consumer {
 				continue
 			}
@@ -158,7 +158,7 @@ func (c *cluster) addPlaceholder(n *node, pod *corev1.Pod, index int, o *objects
 	}
 	n.takeable = append(n.takeable, evictionorder.Placeholder{
 		UID: string(pod.UID), Name: pod.Namespace + "/" + pod.Name, Headroom: index, Requests: c.amounts(requests(pod), 1),
-		Created: pod.CreationTimestamp.UnixNano(), Priority: priority(pod), Terminating: terminating, NamesConsumer: named,
+		Created: pod.CreationTimestamp.UnixNano(), Priority: priority(pod), Leaving: terminating, NamesConsumer: named,
 	})
 }
 

@@ -1,4 +1,4 @@
-// Package entitlement says whether a pod may take the room of a Headroom, and if not, why not. It is pure: it knows what the
+// Package entitlement reports whether a pod may take the room of a Headroom, and if not, why not. It is pure: it knows what the
 // Headroom asks for and what the pod is, and talks to no API server.
 package entitlement
 
@@ -64,12 +64,12 @@ func compile(selector *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(selector)
 }
 
-// Named says whether the Headroom has `consumers` at all: a pod that it admits is then one that it names.
+// Named reports whether the Headroom has `consumers` at all: a pod that it admits is then one that it names.
 func (r *Rule) Named() bool {
 	return r.named
 }
 
-// Admits says whether the pod may take the Headroom's room.
+// Admits reports whether the pod may take the Headroom's room.
 func (r *Rule) Admits(c *Consumer) bool {
 	return r.refusal(c) == admitted
 }

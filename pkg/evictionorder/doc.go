@@ -8,7 +8,7 @@
 //
 // Placeholders that the pod may take are put in this order (Compare):
 //
-//	victim rule 1 terminating  one that is being deleted already goes before one that would have to be
+//	victim rule 1 leaving      one that is being deleted already, or promised to another pod, goes before one that would have to be
 //	victim rule 2 named        one of a Headroom whose consumers name this pod goes before one that is open to all
 //	victim rule 3 priority     lower priority goes first
 //	victim rule 4 surplus      the one that, taken alone, holds least beyond what is missing goes first (Surplus)
@@ -22,13 +22,13 @@
 //
 // Nodes on which the pod fits after those evictions are put in this order (Order, here DefaultOrder):
 //
-//	rule 0 free       a node that needs no eviction wins over one that does; among free nodes only rules 5 and 6 count
-//	rule 1 nearest    smallest topology distance to the pod's anchors
-//	rule 2 spread     most units left of the Headroom in the topology domain that loses some, after the loss (Left)
-//	rule 3 waste      smallest surplus of evicted requests over what is missing, as a share of the node (Waste)
-//	rule 4 evictions  fewest victims
-//	rule 5 score      highest score from the pod's own Score plugins
-//	rule 6 name       lower node name, so that the order is total
+//	rule 0 Free             a node that needs no eviction wins over one that does; among free nodes only rules 5 and 6 count
+//	rule 1 Nearest          smallest topology distance to the pod's anchors
+//	rule 2 Spread           most units left of the Headroom in the topology domain that loses some, after the loss (Left)
+//	rule 3 LeastWaste       smallest surplus of evicted requests over what is missing, as a share of the node (Waste)
+//	rule 4 FewestEvictions  fewest victims
+//	rule 5 Score            highest score from the pod's own Score plugins
+//	rule 6 Name             lower node name, so that the order is total
 //
 // Rules 1 to 5 can be left out, reordered, and weighed against each other (Tier); rules 0 and 6 cannot.
 //

@@ -51,17 +51,17 @@ func (t Tier) text(a, b *Node) string {
 // text says why the rule puts a before b.
 func (o Order) text(rule NodeRule, a, b *Node) string {
 	switch rule {
-	case Free:
+	case NodeFree:
 		return fmt.Sprintf("%s needs no eviction, %s needs %d", a.Name, b.Name, b.Evictions)
-	case Nearest:
+	case NodeNearest:
 		return fmt.Sprintf("%s is %s, %s is %s", a.Name, o.distance(a.Distance), b.Name, o.distance(b.Distance))
-	case Spread:
+	case NodeSpread:
 		return spreadText(a, b)
-	case LeastWaste:
+	case NodeLeastWaste:
 		return fmt.Sprintf("%s wastes %s of its size, %s %s", a.Name, percent(a.Waste), b.Name, percent(b.Waste))
-	case FewestEvictions:
+	case NodeFewestEvictions:
 		return fmt.Sprintf("%s needs %d, %s needs %d", a.Name, a.Evictions, b.Name, b.Evictions)
-	case Score:
+	case NodeScore:
 		return fmt.Sprintf("%s has %d, %s has %d", a.Name, a.Score, b.Name, b.Score)
 	default:
 		return fmt.Sprintf("%s comes before %s", a.Name, b.Name)

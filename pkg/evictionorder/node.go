@@ -24,7 +24,7 @@ type Node struct {
 	Score int64
 }
 
-// Ties says whether the evidence about two nodes is the same but for score and name, so that no other rule tells them apart.
+// Ties reports whether the evidence about two nodes is the same but for score and name, so that no other rule tells them apart.
 func (n *Node) Ties(other *Node) bool {
 	return n.Waste == other.Waste && n.Distance == other.Distance && n.Evictions == other.Evictions && slices.Equal(n.Left, other.Left)
 }
@@ -44,49 +44,49 @@ type NodeRule int
 
 // The node rules, by their number in the package documentation.
 const (
-	Free NodeRule = iota
-	Nearest
-	Spread
-	LeastWaste
-	FewestEvictions
-	Score
-	Name
+	NodeFree NodeRule = iota
+	NodeNearest
+	NodeSpread
+	NodeLeastWaste
+	NodeFewestEvictions
+	NodeScore
+	NodeName
 )
 
 // String returns the rule's name in the package documentation.
 func (r NodeRule) String() string {
 	switch r {
-	case Free:
-		return "free"
-	case Nearest:
-		return "nearest"
-	case Spread:
-		return "spread"
-	case LeastWaste:
-		return "waste"
-	case FewestEvictions:
-		return "evictions"
-	case Score:
-		return "score"
+	case NodeFree:
+		return "Free"
+	case NodeNearest:
+		return "Nearest"
+	case NodeSpread:
+		return "Spread"
+	case NodeLeastWaste:
+		return "LeastWaste"
+	case NodeFewestEvictions:
+		return "FewestEvictions"
+	case NodeScore:
+		return "Score"
 	default:
-		return "name"
+		return "Name"
 	}
 }
 
 // compare returns a negative number if the rule, alone, puts a before b.
 func (r NodeRule) compare(a, b *Node) int {
 	switch r {
-	case Free:
+	case NodeFree:
 		return trueFirst(a.Evictions == 0, b.Evictions == 0)
-	case Nearest:
+	case NodeNearest:
 		return cmp.Compare(a.Distance, b.Distance)
-	case Spread:
+	case NodeSpread:
 		return compareLeft(a.Left, b.Left)
-	case LeastWaste:
+	case NodeLeastWaste:
 		return cmp.Compare(a.Waste, b.Waste)
-	case FewestEvictions:
+	case NodeFewestEvictions:
 		return cmp.Compare(a.Evictions, b.Evictions)
-	case Score:
+	case NodeScore:
 		return cmp.Compare(b.Score, a.Score)
 	default:
 		return cmp.Compare(a.Name, b.Name)
@@ -114,7 +114,7 @@ func firstDifference(a, b []int) int {
 
 // Weighted is a rule and what one unit of it costs.
 type Weighted struct {
-	// Rule is one of Nearest, Spread, LeastWaste, FewestEvictions and Score.
+	// Rule is one of NodeNearest, NodeSpread, NodeLeastWaste, NodeFewestEvictions and NodeScore.
 	Rule NodeRule
 	// Weight is the cost of one unit of the rule, at least 1: of one step of distance, one unit of headroom fewer left, one
 	// percent of the node wasted, one more eviction, one point of score fewer. It has no effect on a rule alone in its tier.
@@ -142,7 +142,7 @@ func DefaultTopologyKeys() []string {
 // DefaultOrder returns the published order: rules 1 to 5, each on its own.
 func DefaultOrder() Order {
 	order := Order{TopologyKeys: DefaultTopologyKeys()}
-	for rule := Nearest; rule <= Score; rule++ {
+	for rule := NodeNearest; rule <= NodeScore; rule++ {
 		order.Tiers = append(order.Tiers, Tier{{Rule: rule, Weight: 1}})
 	}
 	return order
@@ -156,7 +156,7 @@ func (o Order) Compare(a, b Node) int {
 
 // decide returns the tier that tells a from b, and the order it puts them in.
 func (o Order) decide(a, b *Node) (Tier, int) {
-	if order := Free.compare(a, b); order != 0 {
+	if order := NodeFree.compare(a, b); order != 0 {
 		return freeTier, order
 	}
 	tiers := o.Tiers
@@ -168,13 +168,13 @@ func (o Order) decide(a, b *Node) (Tier, int) {
 			return tier, order
 		}
 	}
-	return nameTier, Name.compare(a, b)
+	return nameTier, NodeName.compare(a, b)
 }
 
 var (
-	freeTier   = Tier{{Rule: Free, Weight: 1}}
-	scoreTiers = []Tier{{{Rule: Score, Weight: 1}}}
-	nameTier   = Tier{{Rule: Name, Weight: 1}}
+	freeTier   = Tier{{Rule: NodeFree, Weight: 1}}
+	scoreTiers = []Tier{{{Rule: NodeScore, Weight: 1}}}
+	nameTier   = Tier{{Rule: NodeName, Weight: 1}}
 )
 
 func (t Tier) compare(a, b *Node) int {
@@ -202,19 +202,19 @@ func (t Tier) cost(n *Node) int64 {
 
 func (r NodeRule) cost(n *Node) int64 {
 	switch r {
-	case Nearest:
+	case NodeNearest:
 		return int64(n.Distance) * unit
-	case Spread:
+	case NodeSpread:
 		left := spreadCap
 		if len(n.Left) > 0 {
 			left = min(left, n.Left[0])
 		}
 		return int64(spreadCap-left) * unit
-	case LeastWaste:
+	case NodeLeastWaste:
 		return min(n.Waste, 100*million)
-	case FewestEvictions:
+	case NodeFewestEvictions:
 		return int64(n.Evictions) * unit
-	case Score:
+	case NodeScore:
 		return -n.Score * unit
 	default:
 		return 0

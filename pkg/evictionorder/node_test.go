@@ -23,61 +23,61 @@ func TestNodeRules(t *testing.T) {
 			name:   "0: a node that needs no eviction wins over one that does",
 			first:  Node{Name: "y", Distance: 3, Score: 1},
 			second: Node{Name: "x", Left: []int{5}, Evictions: 1, Score: 9},
-			want:   "rule 0 free: y needs no eviction, x needs 1",
+			want:   "rule 0 Free: y needs no eviction, x needs 1",
 		},
 		{
 			name:   "0: among nodes that need none, only the score counts",
 			first:  Node{Name: "y", Distance: 3, Score: 9},
 			second: Node{Name: "x", Distance: 0, Score: 1},
-			want:   "rule 5 score: y has 9, x has 1",
+			want:   "rule 5 Score: y has 9, x has 1",
 		},
 		{
 			name:   "1: smallest distance",
 			first:  Node{Name: "y", Distance: 1, Left: []int{0}, Waste: 9, Evictions: 2, Score: 1},
 			second: Node{Name: "x", Distance: 3, Left: []int{5}, Waste: 1, Evictions: 1, Score: 9},
-			want:   "rule 1 nearest: y is in the same zone, x is elsewhere",
+			want:   "rule 1 Nearest: y is in the same zone, x is elsewhere",
 		},
 		{
 			name:   "2: most units left",
 			first:  Node{Name: "y", Left: []int{4}, Domains: zones("a"), Waste: 9, Evictions: 2, Score: 1},
 			second: Node{Name: "x", Left: []int{2}, Domains: zones("b"), Waste: 1, Evictions: 1, Score: 9},
-			want:   "rule 2 spread: zone a has 4 units of ns/web left, zone b has 2",
+			want:   "rule 2 Spread: zone a has 4 units of ns/web left, zone b has 2",
 		},
 		{
 			name:   "2: the next key counts when the first is even",
 			first:  Node{Name: "y", Left: []int{4, 1}, Waste: 9, Evictions: 2, Score: 1},
 			second: Node{Name: "x", Left: []int{4, 0}, Waste: 1, Evictions: 1, Score: 9},
-			want:   "rule 2 spread: y has 1 units left, x has 0",
+			want:   "rule 2 Spread: y has 1 units left, x has 0",
 		},
 		{
 			name:   "2: no loss at all is best",
 			first:  Node{Name: "y", Waste: 9, Evictions: 2, Score: 1},
 			second: Node{Name: "x", Left: []int{9}, Domains: zones("b"), Waste: 1, Evictions: 1, Score: 9},
-			want:   "rule 2 spread: y takes nothing that counts here, zone b has 9 units of ns/web left",
+			want:   "rule 2 Spread: y takes nothing that counts here, zone b has 9 units of ns/web left",
 		},
 		{
 			name:   "3: least waste",
 			first:  Node{Name: "y", Waste: 10_000, Evictions: 2, Score: 1},
 			second: Node{Name: "x", Waste: 10_001, Evictions: 1, Score: 9},
-			want:   "rule 3 waste: y wastes 1% of its size, x 1.0001%",
+			want:   "rule 3 LeastWaste: y wastes 1% of its size, x 1.0001%",
 		},
 		{
 			name:   "4: fewest evictions",
 			first:  Node{Name: "y", Evictions: 1, Score: 1},
 			second: Node{Name: "x", Evictions: 2, Score: 9},
-			want:   "rule 4 evictions: y needs 1, x needs 2",
+			want:   "rule 4 FewestEvictions: y needs 1, x needs 2",
 		},
 		{
 			name:   "5: highest score",
 			first:  Node{Name: "y", Evictions: 1, Score: 9},
 			second: Node{Name: "x", Evictions: 1, Score: 1},
-			want:   "rule 5 score: y has 9, x has 1",
+			want:   "rule 5 Score: y has 9, x has 1",
 		},
 		{
 			name:   "6: lower name",
 			first:  Node{Name: "x", Evictions: 1},
 			second: Node{Name: "y", Evictions: 1},
-			want:   "rule 6 name: x comes before y",
+			want:   "rule 6 Name: x comes before y",
 		},
 	}
 	order := DefaultOrder()
@@ -94,42 +94,42 @@ func TestNodeRules(t *testing.T) {
 func TestExplainNamesADomainWithoutAValue(t *testing.T) {
 	a := Node{Name: "x", Evictions: 1, Left: []int{4}, Domains: zones("")}
 	b := Node{Name: "y", Evictions: 1, Left: []int{2}, Domains: []Domain{{Key: "kubernetes.io/hostname", Value: "y", Headroom: "ns/ci"}}}
-	require.Equal(t, "rule 2 spread: x without a zone has 4 units of ns/web left, hostname y has 2 units of ns/ci",
+	require.Equal(t, "rule 2 Spread: x without a zone has 4 units of ns/web left, hostname y has 2 units of ns/ci",
 		DefaultOrder().Explain(a, b).String())
 }
 
 func TestRulesCanBeReorderedAndLeftOut(t *testing.T) {
-	order := Order{Tiers: []Tier{{{Rule: FewestEvictions, Weight: 1}}, {{Rule: Nearest, Weight: 1}}}}
+	order := Order{Tiers: []Tier{{{Rule: NodeFewestEvictions, Weight: 1}}, {{Rule: NodeNearest, Weight: 1}}}}
 	near := Node{Name: "near", Distance: 0, Evictions: 2, Waste: 1}
 	cheap := Node{Name: "cheap", Distance: 3, Evictions: 1, Waste: 9}
 	require.Positive(t, order.Compare(near, cheap))
-	require.Equal(t, "rule 4 evictions: cheap needs 1, near needs 2", order.Explain(near, cheap).String())
+	require.Equal(t, "rule 4 FewestEvictions: cheap needs 1, near needs 2", order.Explain(near, cheap).String())
 
 	cheap.Evictions, cheap.Distance = 2, 0
-	require.Equal(t, "rule 6 name: cheap comes before near", order.Explain(near, cheap).String(), "waste is left out")
+	require.Equal(t, "rule 6 Name: cheap comes before near", order.Explain(near, cheap).String(), "waste is left out")
 }
 
 func TestWeighedRulesTradeOneForAnother(t *testing.T) {
 	// One step of distance is worth 10 percent of a node.
-	order := Order{Tiers: []Tier{{{Rule: Nearest, Weight: 10}, {Rule: LeastWaste, Weight: 1}}}}
+	order := Order{Tiers: []Tier{{{Rule: NodeNearest, Weight: 10}, {Rule: NodeLeastWaste, Weight: 1}}}}
 	near := func(waste int64) Node { return Node{Name: "near", Distance: 0, Evictions: 1, Waste: waste} }
 	far := func(waste int64) Node { return Node{Name: "far", Distance: 1, Evictions: 1, Waste: waste} }
 
 	require.Negative(t, order.Compare(near(109_999), far(10_000)), "10.9999 < 10+1")
 	require.Positive(t, order.Compare(near(110_001), far(10_000)), "11.0001 > 10+1")
-	require.Equal(t, "rule 1 nearest+waste: far costs 11.0000, near 11.0001", order.Explain(near(110_001), far(10_000)).String())
-	require.Equal(t, "rule 6 name: far comes before near", order.Explain(near(110_000), far(10_000)).String())
+	require.Equal(t, "rule 1 Nearest+LeastWaste: far costs 11.0000, near 11.0001", order.Explain(near(110_001), far(10_000)).String())
+	require.Equal(t, "rule 6 Name: far comes before near", order.Explain(near(110_000), far(10_000)).String())
 }
 
 func TestWeighedSpreadCountsUnitsLeftAtTheFirstKey(t *testing.T) {
-	order := Order{Tiers: []Tier{{{Rule: Spread, Weight: 2}, {Rule: FewestEvictions, Weight: 3}}}}
+	order := Order{Tiers: []Tier{{{Rule: NodeSpread, Weight: 2}, {Rule: NodeFewestEvictions, Weight: 3}}}}
 	a := Node{Name: "a", Evictions: 2, Left: []int{5, 0}} // (100-5)*2 + 2*3 = 196
 	b := Node{Name: "b", Evictions: 1, Left: []int{3, 9}} // (100-3)*2 + 1*3 = 197
-	require.Equal(t, "rule 2 spread+evictions: a costs 196.0000, b 197.0000", order.Explain(a, b).String())
+	require.Equal(t, "rule 2 Spread+FewestEvictions: a costs 196.0000, b 197.0000", order.Explain(a, b).String())
 
 	many := Node{Name: "many", Evictions: 1, Left: []int{5000}}
 	none := Node{Name: "none", Evictions: 1}
-	require.Equal(t, "name", order.Explain(many, none).Rule, "beyond the cap, more is no better")
+	require.Equal(t, "Name", order.Explain(many, none).Rule, "beyond the cap, more is no better")
 }
 
 func nodes(t *rapid.T) []Node {
@@ -150,7 +150,7 @@ func nodes(t *rapid.T) []Node {
 
 func TestEveryOrderIsTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rules := rapid.Permutation([]NodeRule{Nearest, Spread, LeastWaste, FewestEvictions, Score}).Draw(t, "rules")
+		rules := rapid.Permutation([]NodeRule{NodeNearest, NodeSpread, NodeLeastWaste, NodeFewestEvictions, NodeScore}).Draw(t, "rules")
 		order := Order{Tiers: []Tier{{}}}
 		for _, rule := range rules[:rapid.IntRange(1, len(rules)).Draw(t, "listed")] {
 			last := len(order.Tiers) - 1

@@ -115,7 +115,7 @@ func Losers(victims []Placeholder, units func(headroom int) []int) []int {
 func lostBy(victims []Placeholder, i int) int {
 	lost := 0
 	for j := range victims {
-		if victims[j].Headroom != victims[i].Headroom || victims[j].Terminating {
+		if victims[j].Headroom != victims[i].Headroom || victims[j].Leaving {
 			continue
 		}
 		if j < i {

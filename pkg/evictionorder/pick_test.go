@@ -17,7 +17,7 @@ func sized(name string, milliCPU int64) Placeholder {
 func TestPick(t *testing.T) {
 	allocatable := Resources{110, 8000}
 	deleting := sized("deleting", 500)
-	deleting.Terminating = true
+	deleting.Leaving = true
 	tests := []struct {
 		name         string
 		placeholders []Placeholder
@@ -142,7 +142,7 @@ func indices(drawn []Placeholder) []int {
 
 func TestLeft(t *testing.T) {
 	of := func(headroom int, terminating bool) Placeholder {
-		return Placeholder{Headroom: headroom, Terminating: terminating}
+		return Placeholder{Headroom: headroom, Leaving: terminating}
 	}
 	units := func(headroom int) []int {
 		return [][]int{{4, 2}, {7}, {1, 1, 1}, {1}}[headroom]

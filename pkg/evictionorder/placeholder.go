@@ -24,8 +24,8 @@ type Placeholder struct {
 	Created int64
 	// Priority of the placeholder pod.
 	Priority int32
-	// Terminating says that the placeholder is being deleted already.
-	Terminating bool
+	// Leaving says that the placeholder is being deleted already, or promised to another consumer.
+	Leaving bool
 	// NamesConsumer says that the placeholder's Headroom has consumers set, and that they admit the pod in question.
 	NamesConsumer bool
 }
@@ -35,7 +35,7 @@ type VictimRule int
 
 // The victim rules, by their number in the package documentation.
 const (
-	VictimTerminating VictimRule = iota + 1
+	VictimLeaving VictimRule = iota + 1
 	VictimNamed
 	VictimPriority
 	VictimSurplus
@@ -46,8 +46,8 @@ const (
 // String returns the rule's name in the package documentation.
 func (r VictimRule) String() string {
 	switch r {
-	case VictimTerminating:
-		return "terminating"
+	case VictimLeaving:
+		return "leaving"
 	case VictimNamed:
 		return "named"
 	case VictimPriority:
@@ -71,8 +71,8 @@ func Compare(a, b Placeholder) int {
 
 // decide returns the rule that tells a from b, and the order it puts them in.
 func decide(a, b *Placeholder) (VictimRule, int) {
-	if order := trueFirst(a.Terminating, b.Terminating); order != 0 {
-		return VictimTerminating, order
+	if order := trueFirst(a.Leaving, b.Leaving); order != 0 {
+		return VictimLeaving, order
 	}
 	if order := trueFirst(a.NamesConsumer, b.NamesConsumer); order != 0 {
 		return VictimNamed, order
@@ -112,7 +112,7 @@ func Explain(a, b Placeholder) Explanation {
 // text says why a goes before b.
 func (r VictimRule) text(a, b *Placeholder) string {
 	switch r {
-	case VictimTerminating:
+	case VictimLeaving:
 		return fmt.Sprintf("%s is being deleted already, %s is not", a.Name, b.Name)
 	case VictimNamed:
 		return fmt.Sprintf("the Headroom of %s names the consumer, that of %s is open to all", a.Name, b.Name)

@@ -23,9 +23,9 @@ func TestVictimRules(t *testing.T) {
 	}{
 		{
 			name:   "1: one that is being deleted already goes before one that would have to be",
-			first:  Placeholder{Name: "x", UID: "9", Terminating: true, NamesConsumer: false, Priority: -1, Surplus: 9, Created: 1},
+			first:  Placeholder{Name: "x", UID: "9", Leaving: true, NamesConsumer: false, Priority: -1, Surplus: 9, Created: 1},
 			second: Placeholder{Name: "y", UID: "1", NamesConsumer: true, Priority: -10, Surplus: 1, Created: 9},
-			want:   "victim rule 1 terminating: x is being deleted already, y is not",
+			want:   "victim rule 1 leaving: x is being deleted already, y is not",
 		},
 		{
 			name:   "2: one of a Headroom that names the consumer goes before one that is open to all",
@@ -77,7 +77,7 @@ func placeholders(t *rapid.T, most int) []Placeholder {
 			UID:           string(rune('a' + i)),
 			Index:         i,
 			Headroom:      rapid.IntRange(0, 2).Draw(t, "headroom"),
-			Terminating:   rapid.Bool().Draw(t, "terminating"),
+			Leaving:       rapid.Bool().Draw(t, "terminating"),
 			NamesConsumer: rapid.Bool().Draw(t, "names"),
 			Priority:      int32(few.Draw(t, "priority")),
 			Created:       few.Draw(t, "created"),
@@ -126,7 +126,7 @@ func TestSortingGivesTheSameOrderFromEveryShuffle(t *testing.T) {
 	var sorted []Placeholder
 	for i := range 30 {
 		p := plain(string(rune('A' + i)))
-		p.Terminating, p.NamesConsumer = i%7 == 0, i%5 == 0
+		p.Leaving, p.NamesConsumer = i%7 == 0, i%5 == 0
 		p.Priority, p.Surplus, p.Created = int32(i%3), int64(i%2), int64(i%4)
 		sorted = append(sorted, p)
 	}

@@ -49,7 +49,7 @@ func Shortfall(dst, request, requested, allocatable Resources) Resources {
 	return dst
 }
 
-// Covers says whether evicted requests make up for a shortfall.
+// Covers reports whether evicted requests make up for a shortfall.
 func Covers(evicted, shortfall Resources) bool {
 	for i, short := range shortfall {
 		if short > evicted.At(i) {

@@ -233,8 +233,8 @@ func TestExchangeMark(t *testing.T) {
 	require.Equal(t, placeholder.TemplateHash(web(), defaults), pod.Annotations[v1alpha1.AnnotationTemplateHash])
 }
 
-func TestRecogniseKnowsWhatBuildBuilds(t *testing.T) {
-	got, ok := placeholder.Recognise(placeholder.Build(web(), defaults, 3), nil)
+func TestHeadroomOfKnowsWhatBuildBuilds(t *testing.T) {
+	got, ok := placeholder.HeadroomOf(placeholder.Build(web(), defaults, 3), nil)
 	require.True(t, ok)
 	require.Equal(t, "shop/web", got.String())
 }

@@ -71,7 +71,7 @@ func Note(s Swap) string {
 	return prefix + list + tail
 }
 
-// Parse reads what Note wrote, and says whether the note is one at all. Placeholders that Note only counted are missing.
+// Parse reads what Note wrote, and reports whether the note is one at all. Placeholders that Note only counted are missing.
 func Parse(note string) (Swap, bool) {
 	rest, ok := strings.CutPrefix(note, prefix)
 	if !ok {

@@ -16,7 +16,7 @@ import (
 
 // Rules say what a test knows about its own cluster.
 type Rules struct {
-	// DaemonSets tells which Headroom controls a DaemonSet, as placeholder.Recognise asks it. Nil: none does.
+	// DaemonSets tells which Headroom controls a DaemonSet, as placeholder.HeadroomOf asks it. Nil: none does.
 	DaemonSets placeholder.HeadroomOfDaemonSet
 	// MayVanish tells whether a pod that is no placeholder may be deleted from its node while it runs: the test itself, a drain or a
 	// workload's controller does that. A placeholder for which it says so may leave whatever its priority. Nil: none may.
@@ -169,7 +169,7 @@ func (r *replay) podsOn(node string) []*corev1.Pod {
 }
 
 func (r *replay) isPlaceholder(pod *corev1.Pod) bool {
-	_, ok := placeholder.Recognise(pod, r.rules.DaemonSets)
+	_, ok := placeholder.HeadroomOf(pod, r.rules.DaemonSets)
 	return ok
 }
 

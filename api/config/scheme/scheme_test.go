@@ -100,8 +100,8 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
 	}
 	require.Empty(t, cmp.Diff(want, args))
 	require.Equal(t, []evictionorder.Tier{
-		{{Rule: evictionorder.Spread, Weight: 1}},
-		{{Rule: evictionorder.Nearest, Weight: 10}, {Rule: evictionorder.LeastWaste, Weight: 1}},
+		{{Rule: evictionorder.NodeSpread, Weight: 1}},
+		{{Rule: evictionorder.NodeNearest, Weight: 10}, {Rule: evictionorder.NodeLeastWaste, Weight: 1}},
 	}, args.Order().Tiers)
 }
 

@@ -21,7 +21,7 @@ type HeadroomArgs struct {
 	// +listType=map
 	// +listMapKey=name
 	NodeRules []NodeRule `json:"nodeRules,omitempty"`
-	// swap says whether a consumer is bound in the very scheduling cycle that evicts placeholders for it. If false, only
+	// swap reports whether a consumer is bound in the very scheduling cycle that evicts placeholders for it. If false, only
 	// PostFilter takes placeholders: the consumer fails a cycle, is nominated, and is bound by a later one. Default: true.
 	// +optional
 	Swap *bool `json:"swap,omitempty"`

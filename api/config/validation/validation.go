@@ -74,7 +74,7 @@ func nodeRules(path *field.Path, rules []config.NodeRule) field.ErrorList {
 	return errs
 }
 
-// alone says whether rule i shares its tier with no neighbour.
+// alone reports whether rule i shares its tier with no neighbour.
 func alone(rules []config.NodeRule, i int) bool {
 	tier := rules[i].Tier
 	return (i == 0 || rules[i-1].Tier != tier) && (i == len(rules)-1 || rules[i+1].Tier != tier)

@@ -89,7 +89,7 @@ func (t *Timeline) See(c Change) {
 	case c.Pod.Labels[BurstLabel] != "":
 		seePod(t.burst, c)
 	default:
-		if _, ok := placeholder.Recognise(c.Pod, nil); ok {
+		if _, ok := placeholder.HeadroomOf(c.Pod, nil); ok {
 			seePod(t.placeholders, c)
 		}
 	}

@@ -34,9 +34,9 @@ type Scenario struct {
 type Act struct {
 	// Title is what is different about the act, in two words, and Scheduler the name of the burst's scheduler.
 	Title, Scheduler string
-	// Headroom says whether there is headroom.
+	// Headroom reports whether there is headroom.
 	Headroom bool
-	// Plugin says whether the burst's scheduler is headroom-scheduler; stock kube-scheduler if not.
+	// Plugin reports whether the burst's scheduler is headroom-scheduler; stock kube-scheduler if not.
 	Plugin bool
 }
 

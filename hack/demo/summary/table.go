@@ -10,7 +10,7 @@ import (
 type Act struct {
 	// Title says what there was, and Scheduler who scheduled.
 	Title, Scheduler string
-	// Headroom says whether there was headroom to take.
+	// Headroom reports whether there was headroom to take.
 	Headroom bool
 	Summary
 }

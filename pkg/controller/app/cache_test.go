@@ -35,7 +35,7 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 	trimmed, ok := object.(*corev1.Pod)
 	require.True(t, ok)
 	require.True(t, metav1.IsControlledBy(trimmed, h))
-	name, ok := placeholder.Recognise(trimmed, nil)
+	name, ok := placeholder.HeadroomOf(trimmed, nil)
 	require.True(t, ok)
 	require.Equal(t, "web", name.Name)
 	require.Equal(t, consumption.CauseOf(pod), consumption.CauseOf(trimmed))

@@ -20,7 +20,7 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
 }
 
-// readyCondition says whether the spec is valid and acted on.
+// readyCondition reports whether the spec is valid and acted on.
 func readyCondition(t tally) metav1.Condition {
 	if t.problem != nil {
 		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, t.problem.reason, t.problem.message)
@@ -28,7 +28,7 @@ func readyCondition(t tally) metav1.Condition {
 	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonValid, "The spec is valid and acted on.")
 }
 
-// filledCondition says whether every unit is bound, and why not otherwise.
+// filledCondition reports whether every unit is bound, and why not otherwise.
 func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
 	so := func(status metav1.ConditionStatus, reason, format string, args ...any) metav1.Condition {
 		return condition(v1alpha1.ConditionFilled, status, reason, fmt.Sprintf(format, args...))

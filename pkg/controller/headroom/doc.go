@@ -1,7 +1,7 @@
 // Package headroom is the controller that keeps Headrooms topped up. Each reconcile runs through four steps:
 //
 //  1. gather (observe.go): read the placeholders, their nodes and the PriorityClass from the cache;
-//  2. decide: pkg/controller/priority says whether placeholders are allowed at all, pkg/topup which to create and delete;
+//  2. decide: pkg/controller/priority reports whether placeholders are allowed at all, pkg/topup which to create and delete;
 //  3. apply (apply.go, pernode.go): carry that out, creates in batches that grow while all goes well;
 //  4. status (status.go): compute the status from what was found and done, and write it if it changed.
 //

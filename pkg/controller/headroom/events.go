@@ -79,7 +79,7 @@ func eventsOf(before, after v1alpha1.HeadroomStatus, t tally, created int, consu
 	return notices
 }
 
-// isRefusal says whether a reason of the condition Ready is about the namespace rather than the spec.
+// isRefusal reports whether a reason of the condition Ready is about the namespace rather than the spec.
 func isRefusal(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonNameTaken:

@@ -137,7 +137,7 @@ func (f *inflight) undelete(uid types.UID) {
 	delete(f.deleted, uid)
 }
 
-// isDeleting says whether a deletion of the pod is under way.
+// isDeleting reports whether a deletion of the pod is under way.
 func (f *inflight) isDeleting(uid types.UID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -80,7 +80,7 @@ func (r *Reconciler) createOrUpdateDaemonSet(
 	return nil
 }
 
-// lacksPods says whether the DaemonSet has fewer pods than it should have. A pod that waits for room is there; one that is not
+// lacksPods reports whether the DaemonSet has fewer pods than it should have. A pod that waits for room is there; one that is not
 // was refused, or is about to come.
 func lacksPods(seen *observation) bool {
 	ds := seen.daemonSet
@@ -106,7 +106,7 @@ func (r *Reconciler) askForPod(ctx context.Context, headroom *v1alpha1.Headroom)
 	return nil
 }
 
-// isAsWanted says whether a DaemonSet was made from what the Headroom says now. The template's hash stands for the template,
+// isAsWanted reports whether a DaemonSet was made from what the Headroom says now. The template's hash stands for the template,
 // which cannot be compared: the API server fills in defaults.
 func isAsWanted(want, current *appsv1.DaemonSet) bool {
 	return want.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] ==

@@ -55,7 +55,7 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 	key := labelled(e.Object)
 	h.inflight.shown(key, e.Object)
 	reason, own := h.inflight.gone(key, e.Object)
-	if _, ok := placeholder.Recognise(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" {
+	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" {
 		if !own || reason == topup.Gone {
 			h.refill.loss(key, h.Clock.Now())
 		}

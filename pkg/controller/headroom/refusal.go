@@ -23,7 +23,7 @@ type problem struct {
 	message string
 }
 
-// checkSpec says whether the Headroom's PriorityClass is one that placeholders may have, and whether any pod can be a consumer.
+// checkSpec reports whether the Headroom's PriorityClass is one that placeholders may have, and whether any pod can be a consumer.
 func checkSpec(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, limits priority.Limits) *problem {
 	if refusal := priority.Check(headroom.Spec.PriorityClassName, class, limits); refusal != nil {
 		return &problem{reason: refusal.Reason, message: refusal.Message}
@@ -57,7 +57,7 @@ func problemOf(err error) *problem {
 	return nil
 }
 
-// refusedUser says whether a Forbidden error is about the controller's own permissions. Authorization has no code of its own.
+// refusedUser reports whether a Forbidden error is about the controller's own permissions. Authorization has no code of its own.
 func refusedUser(text string) bool {
 	return strings.Contains(text, `is forbidden: User "`)
 }

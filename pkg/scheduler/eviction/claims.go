@@ -40,7 +40,7 @@ func NewClaims(changed func(node string)) *Claims {
 	return &Claims{byUID: map[types.UID]*claim{}, onNode: map[string]int{}, stayed: map[types.UID]struct{}{}, changed: changed}
 }
 
-// Claimed says whether a placeholder is promised to a pod, or deleted.
+// Claimed reports whether a placeholder is promised to a pod, or deleted.
 func (c *Claims) Claimed(uid types.UID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *Claims) Claimed(uid types.UID) bool {
 	return ok
 }
 
-// Stays says whether a placeholder was waited for in vain, and is there still. It makes no room that anybody could count on.
+// Stays reports whether a placeholder was waited for in vain, and is there still. It makes no room that anybody could count on.
 func (c *Claims) Stays(uid types.UID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

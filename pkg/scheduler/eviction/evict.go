@@ -92,7 +92,7 @@ func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.I
 	return e.await(ctx, promised, victim)
 }
 
-// abandoned says whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
+// abandoned reports whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
 // first marks such a pod and then removes it; if the client dies in between, the mark stays, and on a node that is gone there is
 // no kubelet to clean up after it.
 func abandoned(victim *corev1.Pod) bool {
@@ -100,13 +100,13 @@ func abandoned(victim *corev1.Pod) bool {
 	return victim.DeletionTimestamp != nil && grace != nil && *grace == 0 && len(victim.Finalizers) == 0
 }
 
-// lingers says whether finalizers keep a deleted victim.
+// lingers reports whether finalizers keep a deleted victim.
 func (e *Evictor) lingers(victim *corev1.Pod) bool {
 	current, err := e.Pods.Pods(victim.Namespace).Get(victim.Name)
 	return len(victim.Finalizers) > 0 || err == nil && current.UID == victim.UID && len(current.Finalizers) > 0
 }
 
-// delete removes exactly this placeholder, not a later one of the same name, and says whether it was still there.
+// delete removes exactly this placeholder, not a later one of the same name, and reports whether it was still there.
 func (e *Evictor) delete(ctx context.Context, victim *corev1.Pod) (found bool, err error) {
 	now := int64(0)
 	err = e.Client.CoreV1().Pods(victim.Namespace).Delete(ctx, victim.Name, metav1.DeleteOptions{

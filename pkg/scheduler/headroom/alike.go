@@ -63,20 +63,20 @@ func (p *Plugin) likeness(ctx context.Context, state fwk.CycleState, c *consumer
 	}
 }
 
-// mustSpread says whether there may be spread constraints that the pod must meet.
+// mustSpread reports whether there may be spread constraints that the pod must meet.
 func (p *Plugin) mustSpread(state fwk.CycleState) bool {
 	_, err := state.Read(countsOf(podtopologyspread.Name))
 	return err == nil || !p.learn().counted
 }
 
-// spreadByDefault says whether the default spread constraints, if the profile has any, are about a pod without own ones.
+// spreadByDefault reports whether the default spread constraints, if the profile has any, are about a pod without own ones.
 func (p *Plugin) spreadByDefault(pod *corev1.Pod) bool {
 	core, apps := p.handle.SharedInformerFactory().Core().V1(), p.handle.SharedInformerFactory().Apps().V1()
 	return !helper.DefaultSelector(pod, core.Services().Lister(), core.ReplicationControllers().Lister(),
 		apps.ReplicaSets().Lister(), apps.StatefulSets().Lister()).Empty()
 }
 
-// hasPodAffinity says whether the pod asks for something of the pods of other nodes, beside a spread.
+// hasPodAffinity reports whether the pod asks for something of the pods of other nodes, beside a spread.
 func hasPodAffinity(pod *corev1.Pod) bool {
 	affinity := pod.Spec.Affinity
 	return affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
@@ -86,7 +86,7 @@ func mayBeUnmet(constraint corev1.TopologySpreadConstraint) bool {
 	return constraint.WhenUnsatisfiable != corev1.DoNotSchedule
 }
 
-// wantsDevices says whether the pod asks for a resource that dynamic resource allocation stands behind: whether a node has it is
+// wantsDevices reports whether the pod asks for a resource that dynamic resource allocation stands behind: whether a node has it is
 // not to be seen at the node.
 func (p *Plugin) wantsDevices(pod *corev1.Pod) bool {
 	if !p.features.EnableDRAExtendedResource {
@@ -100,7 +100,7 @@ func (p *Plugin) wantsDevices(pod *corev1.Pod) bool {
 	return false
 }
 
-// localVolumes says whether no volume of the pod depends on where its data is.
+// localVolumes reports whether no volume of the pod depends on where its data is.
 func localVolumes(pod *corev1.Pod) bool {
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]

@@ -91,7 +91,7 @@ func spreadKeys(pod *corev1.Pod) []string {
 	return keys
 }
 
-// fitsBeyond says whether the pod passes the Filter plugins that reach beyond a node, to which no other pods may be nominated. Of nodes
+// fitsBeyond reports whether the pod passes the Filter plugins that reach beyond a node, to which no other pods may be nominated. Of nodes
 // in the same topology domains one is asked about.
 func (t *trial) fitsBeyond(ctx context.Context, node fwk.NodeInfo) bool {
 	b := &t.beyond

@@ -39,7 +39,7 @@ func (ch *choice) candidate(node int) *candidate {
 	return &ch.memo.nodes[node].candidate
 }
 
-// fitsAsItIs says whether the consumer passes every Filter plugin on one of the nodes that have room for it.
+// fitsAsItIs reports whether the consumer passes every Filter plugin on one of the nodes that have room for it.
 func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 	if len(ch.trial.extenders) > 0 {
 		return ch.fitsWithExtenders(ctx, free)
@@ -56,7 +56,7 @@ func (ch *choice) fitsAsItIs(ctx context.Context, free []int) bool {
 	return ch.trial.any(ctx, free, ch.fits)
 }
 
-// fits says whether the pod passes every Filter plugin on a node, and remembers what those say that do not reach beyond it, unless
+// fits reports whether the pod passes every Filter plugin on a node, and remembers what those say that do not reach beyond it, unless
 // that may be due to pods that are nominated to it.
 func (ch *choice) fits(ctx context.Context, node int) bool {
 	info, k := ch.nodes[node].Info, &ch.memo.nodes[node]
@@ -217,7 +217,7 @@ func (ch *choice) firstTwo(nodes []int) (first, second int) {
 	return first, second
 }
 
-// before says whether one node goes before another that is equal to it by the rules before the score. Names are compared by their
+// before reports whether one node goes before another that is equal to it by the rules before the score. Names are compared by their
 // ranks: in a burst this is asked of thousands of nodes for each pod.
 func (ch *choice) before(a, b int) bool {
 	x, y := &ch.candidate(a).evidence, &ch.candidate(b).evidence

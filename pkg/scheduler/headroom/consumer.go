@@ -101,7 +101,7 @@ func (p *Plugin) requests(pod *corev1.Pod) *framework.Resource {
 	return requests
 }
 
-// mayPreempt says whether a pod may take anything from anyone. A pod that is bound already is here for a resize in place.
+// mayPreempt reports whether a pod may take anything from anyone. A pod that is bound already is here for a resize in place.
 func mayPreempt(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName == "" && (pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever)
 }
@@ -136,7 +136,7 @@ func (a admissions) to(held *inventory.Held) admission {
 	return refused
 }
 
-// may says whether the consumer may take a placeholder.
+// may reports whether the consumer may take a placeholder.
 func (c *consumer) may(held *inventory.Held) bool {
 	return held.Evidence.Priority < c.priority && c.admitted.to(held) != refused
 }
@@ -154,7 +154,7 @@ func (c *consumer) takeable(dst []evictionorder.Placeholder, node *inventory.Nod
 	return dst
 }
 
-// ignored says whether the arguments tell NodeResourcesFit to leave a resource to somebody else.
+// ignored reports whether the arguments tell NodeResourcesFit to leave a resource to somebody else.
 func (p *Plugin) ignored(name corev1.ResourceName) bool {
 	if slices.Contains(p.args.IgnoredResources, string(name)) {
 		return true
@@ -163,7 +163,7 @@ func (p *Plugin) ignored(name corev1.ResourceName) bool {
 	return slices.Contains(p.args.IgnoredResourceGroups, group)
 }
 
-// allocatedAsDevice says whether dynamic resource allocation stands behind an extended resource, on nodes where no device plugin does.
+// allocatedAsDevice reports whether dynamic resource allocation stands behind an extended resource, on nodes where no device plugin does.
 func (p *Plugin) allocatedAsDevice(name corev1.ResourceName) bool {
 	manager := p.handle.SharedDRAManager()
 	return p.features.EnableDRAExtendedResource && manager != nil && manager.DeviceClassResolver().GetDeviceClass(name) != nil

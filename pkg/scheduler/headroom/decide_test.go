@@ -72,7 +72,7 @@ func TestDecision(t *testing.T) {
 			pods: []*corev1.Pod{
 				unit(open, 0, "a").Obj(), on("a", "x", "1"), unit(open, 1, "b").Obj(), on("b", "y", "1"), unit(open, 2, "c").Obj(), on("c", "z", "1"),
 			},
-			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"open-headroom-1"}, wantContains: "rule 6 name",
+			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"open-headroom-1"}, wantContains: "rule 6 Name",
 		},
 		"a named consumer takes what is kept for it first": {
 			pods:     []*corev1.Pod{unit(web, 0, "a").Obj(), unit(open, 0, "a").Obj(), on("b", "y", "2")},
@@ -112,7 +112,7 @@ func TestDecision(t *testing.T) {
 				unit(hr("small", "1"), 0, "a").Obj(), on("a", "x", "2"), unit(hr("medium", "2"), 0, "b").Obj(), on("b", "y", "1"),
 				unit(hr("large", "3"), 0, "c").Obj(),
 			},
-			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"medium-headroom-0"}, wantContains: "rule 3 waste: b",
+			consumer: wants("1").Obj(), wantNode: "b", wantVictims: []string{"medium-headroom-0"}, wantContains: "rule 3 LeastWaste: b",
 		},
 		"free room that other plugins deny is no room": {
 			nodes: []*corev1.Node{
@@ -131,7 +131,7 @@ func TestDecision(t *testing.T) {
 				builders.Consumer("db", res("1")).Namespace("default").UID("db").Label("app", "db").Node("c").Obj(),
 			},
 			consumer: wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(), wantNode: "b", wantVictims: []string{"open-headroom-1"},
-			wantContains: "rule 1 nearest",
+			wantContains: "rule 1 Nearest",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

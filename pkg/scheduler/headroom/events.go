@@ -41,12 +41,12 @@ func (p *Plugin) afterPodAssigned(_ klog.Logger, pod *corev1.Pod, before, after 
 	if err != nil {
 		return fwk.Queue, err
 	}
-	name, ok := placeholder.Recognise(assigned, p.daemonSetOrLabel(assigned))
+	name, ok := placeholder.HeadroomOf(assigned, p.daemonSetOrLabel(assigned))
 	if !ok || !mayPreempt(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
 		return fwk.QueueSkip, nil
 	}
 	identity := identityOf(p.handle, pod)
-	if entry := p.shared.catalogue.Get(name); entry != nil && !entry.Rule.Admits(&identity) {
+	if entry := p.shared.catalog.Get(name); entry != nil && !entry.Rule.Admits(&identity) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
@@ -73,13 +73,13 @@ func (p *Plugin) afterPodRelabelled(_ klog.Logger, pod *corev1.Pod, before, afte
 		return fwk.QueueSkip, nil
 	}
 	was, is := identityOf(p.handle, old), identityOf(p.handle, relabelled)
-	if !p.shared.catalogue.Gains(&was, &is) {
+	if !p.shared.catalog.Gains(&was, &is) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
 }
 
 func (p *Plugin) isPlaceholder(pod *corev1.Pod) bool {
-	_, ok := placeholder.Recognise(pod, p.shared.daemonSets)
+	_, ok := placeholder.HeadroomOf(pod, p.shared.daemonSets)
 	return ok
 }

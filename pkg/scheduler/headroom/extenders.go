@@ -14,7 +14,7 @@ func (p *Plugin) extendersFor(pod *corev1.Pod) []fwk.Extender {
 	return slices.DeleteFunc(slices.Clone(p.handle.Extenders()), func(e fwk.Extender) bool { return !e.IsInterested(pod) })
 }
 
-// boundByExtender says whether one of the extenders that have a say about a pod binds it: then no Bind plugin runs, and nothing would
+// boundByExtender reports whether one of the extenders that have a say about a pod binds it: then no Bind plugin runs, and nothing would
 // evict the victims of a swap. PostFilter serves such pods.
 func (p *Plugin) boundByExtender(ctx context.Context, extenders []fwk.Extender) bool {
 	i := slices.IndexFunc(extenders, fwk.Extender.IsBinder)
@@ -28,7 +28,7 @@ func (p *Plugin) boundByExtender(ctx context.Context, extenders []fwk.Extender) 
 	return true
 }
 
-// fitsWithExtenders says whether one of the nodes that have room for the consumer passes every Filter plugin and every extender.
+// fitsWithExtenders reports whether one of the nodes that have room for the consumer passes every Filter plugin and every extender.
 func (ch *choice) fitsWithExtenders(ctx context.Context, free []int) bool {
 	if len(free) == 0 || !ch.trial.start(ctx) {
 		return false

@@ -104,7 +104,7 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 		}
 	}
 	for _, h := range append(c.ownersOfPlaceholders(), c.headrooms...) {
-		require.NoError(tb, f.shared.catalogue.Set(h))
+		require.NoError(tb, f.shared.catalog.Set(h))
 	}
 	f.nodes, err = f.snapshot.NodeInfos().List()
 	require.NoError(tb, err)

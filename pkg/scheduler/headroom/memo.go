@@ -40,8 +40,8 @@ type memo struct {
 
 // world is what a memo relies on beside the nodes themselves.
 type world struct {
-	// catalogue is the version of the Headrooms.
-	catalogue uint64
+	// catalog is the version of the Headrooms.
+	catalog uint64
 	// surroundings are those of the inventory, or its roster alone.
 	surroundings uint64
 }
@@ -132,7 +132,7 @@ func (p *Plugin) world(like likeness) world {
 	if like.affine {
 		surroundings = p.shared.inventory.Roster()
 	}
-	return world{catalogue: p.shared.catalogue.Version(), surroundings: surroundings}
+	return world{catalog: p.shared.catalog.Version(), surroundings: surroundings}
 }
 
 // raw returns the scores of a node before they are normalized.

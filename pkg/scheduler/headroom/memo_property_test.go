@@ -176,7 +176,7 @@ func (w *changing) roomFor(pod *corev1.Pod, state *framework.CycleState) string 
 	return ""
 }
 
-// passes says whether a pod passes all Filter plugins on a node, in its cycle.
+// passes reports whether a pod passes all Filter plugins on a node, in its cycle.
 func passes(tb testing.TB, f *fixture, state *framework.CycleState, pod *corev1.Pod, node string) bool {
 	info, err := f.snapshot.NodeInfos().Get(node)
 	require.NoError(tb, err)

@@ -52,7 +52,7 @@ func (m *misses) add(pod *corev1.Pod, began uint64) (late bool) {
 	return m.retries != began
 }
 
-// count says whether the miss of a pod, which add has noted, is still to be counted, and that it is from now on.
+// count reports whether the miss of a pod, which add has noted, is still to be counted, and that it is from now on.
 func (m *misses) count(uid types.UID) (first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -69,7 +69,7 @@ func (m *misses) forget(uid types.UID) {
 	delete(m.pods, uid)
 }
 
-// retry makes the scheduler try those waiting pods again that a change, which the informers and the catalogue show already, may help.
+// retry makes the scheduler try those waiting pods again that a change, which the informers and the catalog show already, may help.
 func (m *misses) retry(ctx context.Context, handle fwk.Handle, mayHelp func(*corev1.Pod) bool) {
 	lister := handle.SharedInformerFactory().Core().V1().Pods().Lister()
 	again := map[string]*corev1.Pod{}

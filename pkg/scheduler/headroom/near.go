@@ -33,7 +33,7 @@ func newWarnings() *warnings {
 	return &warnings{values: map[types.UID]string{}}
 }
 
-// due notes a warning and says whether it is the first of this value: an attempt to schedule a pod is often not the only one.
+// due notes a warning and reports whether it is the first of this value: an attempt to schedule a pod is often not the only one.
 func (w *warnings) due(uid types.UID, value string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +79,7 @@ func (p *Plugin) anchors(c *consumer, nodes []inventory.Node, near func(node int
 	return anchors, lasting
 }
 
-// isNear says whether there is a pod on a node that the consumer's annotation selects.
+// isNear reports whether there is a pod on a node that the consumer's annotation selects.
 func (c *consumer) isNear(node *inventory.Node) bool {
 	return c.near != nil && hasPod(node, func(other *corev1.Pod) bool {
 		return other.Namespace == c.pod.Namespace && c.near.Matches(labels.Set(other.Labels))

@@ -10,7 +10,7 @@ import (
 )
 
 // makeRoomForNominated chooses the victims anew on nodes that other pods of at least the consumer's priority are nominated to,
-// as Filter plugins count these in, and says whether anything changed. Nominations are rare, and looking them up on every node
+// as Filter plugins count these in, and reports whether anything changed. Nominations are rare, and looking them up on every node
 // in every cycle is not free, so only nodes that are among the best without them are looked at.
 func (ch *choice) makeRoomForNominated(nodes []int) (changed bool) {
 	for _, i := range nodes {

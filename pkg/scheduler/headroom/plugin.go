@@ -144,7 +144,7 @@ func (p *Plugin) Name() string {
 // atScore splits the order into what can be told without running Score plugins, and the rest.
 func atScore(order evictionorder.Order) (before, after evictionorder.Order) {
 	split := slices.IndexFunc(order.Tiers, func(tier evictionorder.Tier) bool {
-		return slices.ContainsFunc(tier, func(w evictionorder.Weighted) bool { return w.Rule == evictionorder.Score })
+		return slices.ContainsFunc(tier, func(w evictionorder.Weighted) bool { return w.Rule == evictionorder.NodeScore })
 	})
 	if split < 0 {
 		split = len(order.Tiers)
@@ -154,7 +154,7 @@ func atScore(order evictionorder.Order) (before, after evictionorder.Order) {
 	return before, after
 }
 
-// swapsHere says whether the profile lets the plugin swap. It looks at the first pod, when all plugins are known.
+// swapsHere reports whether the profile lets the plugin swap. It looks at the first pod, when all plugins are known.
 func (p *Plugin) swapsHere(ctx context.Context) bool {
 	p.checkProfile.Do(func() {
 		remedy := misplaced(p.handle.ListPlugins())

@@ -56,7 +56,7 @@ func (p *Plugin) PostFilter(
 	return result, fwk.NewStatus(fwk.Unschedulable, message)
 }
 
-// lookAgain learns what PreFilter did not need to know, because the pod could take nothing or fitted nearby, and says whether there
+// lookAgain learns what PreFilter did not need to know, because the pod could take nothing or fitted nearby, and reports whether there
 // is anything to tell about headroom.
 func (p *Plugin) lookAgain(c *cycle, state fwk.CycleState, pod *corev1.Pod) bool {
 	if c.consumer != nil {
@@ -106,7 +106,7 @@ func (p *Plugin) possibleVictims(c *consumer) map[types.UID]evictionorder.Placeh
 		takeable = c.takeable(takeable, node)
 		for _, evidence := range takeable {
 			held := &node.Held[evidence.Index]
-			if evidence.Terminating && held.Pod.DeletionTimestamp == nil {
+			if evidence.Leaving && held.Pod.DeletionTimestamp == nil {
 				continue
 			}
 			evidence.Surplus = evictionorder.Waste(evidence.Requests, shortfall, node.Allocatable)

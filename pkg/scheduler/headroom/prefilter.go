@@ -65,7 +65,7 @@ func (p *Plugin) PreFilterExtensions() fwk.PreFilterExtensions {
 // await waits, at start-up, until it is known which pods the Headrooms admit.
 func (p *Plugin) await(ctx context.Context) bool {
 	select {
-	case <-p.shared.catalogue.Ready():
+	case <-p.shared.catalog.Ready():
 		return true
 	default:
 	}
@@ -75,7 +75,7 @@ func (p *Plugin) await(ctx context.Context) bool {
 		timer := time.NewTimer(patience)
 		defer timer.Stop()
 		select {
-		case <-p.shared.catalogue.Ready():
+		case <-p.shared.catalog.Ready():
 		case <-timer.C:
 			klog.FromContext(ctx).Error(nil, "Headrooms are not known yet; no placeholder is taken until they are")
 		case <-ctx.Done():
@@ -85,7 +85,7 @@ func (p *Plugin) await(ctx context.Context) bool {
 		return false
 	}
 	select {
-	case <-p.shared.catalogue.Ready():
+	case <-p.shared.catalog.Ready():
 		return true
 	default:
 		return false

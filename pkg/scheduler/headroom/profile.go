@@ -40,7 +40,7 @@ func namesOf(plugins []schedulerconfig.Plugin) sets.Set[string] {
 	return names
 }
 
-// ownOnly says whether some plugins are all kube-scheduler's own, or this one.
+// ownOnly reports whether some plugins are all kube-scheduler's own, or this one.
 func ownOnly(plugins []schedulerconfig.Plugin) bool {
 	own := frameworkplugins.NewInTreeRegistry()
 	return !slices.ContainsFunc(plugins, func(plugin schedulerconfig.Plugin) bool {
@@ -49,7 +49,7 @@ func ownOnly(plugins []schedulerconfig.Plugin) bool {
 	})
 }
 
-// runsAfter says whether a plugin comes after all of some others that are enabled.
+// runsAfter reports whether a plugin comes after all of some others that are enabled.
 func runsAfter(enabled []schedulerconfig.Plugin, name string, others []string) bool {
 	own := slices.IndexFunc(enabled, func(p schedulerconfig.Plugin) bool { return p.Name == name })
 	return own >= 0 && !slices.ContainsFunc(enabled[own:], func(p schedulerconfig.Plugin) bool { return slices.Contains(others, p.Name) })

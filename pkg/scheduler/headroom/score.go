@@ -119,7 +119,7 @@ func (ch *choice) scoreRaw(ctx context.Context, local fwk.CycleState, unscored [
 	return nil
 }
 
-// equallyScored says whether every plugin scores all nodes alike. Then they are alike after normalization, too.
+// equallyScored reports whether every plugin scores all nodes alike. Then they are alike after normalization, too.
 func (ch *choice) equallyScored(nodes []int) bool {
 	first := ch.memo.nodes[nodes[0]].raw
 	for _, i := range nodes[1:] {

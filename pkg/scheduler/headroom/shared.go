@@ -14,7 +14,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
-	"github.com/headroom-dev/headroom/pkg/scheduler/catalogue"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
@@ -22,7 +22,7 @@ import (
 // shared is what all profiles of one scheduler have in common: two pods of different profiles must not be promised the same
 // placeholder, and the snapshot is one.
 type shared struct {
-	catalogue *catalogue.Catalogue
+	catalog   *catalog.Catalog
 	claims    *eviction.Claims
 	inventory *inventory.Inventory
 	misses    *misses
@@ -51,17 +51,17 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if s := sharedUnder[factory]; s != nil {
 		return s, nil
 	}
-	s := &shared{catalogue: catalogue.New(), misses: newMisses(), warnings: newWarnings(), daemonSets: daemonSets(factory)}
+	s := &shared{catalog: catalog.New(), misses: newMisses(), warnings: newWarnings(), daemonSets: daemonSets(factory)}
 	if err := s.index(factory); err != nil {
 		return nil, err
 	}
 	s.claims = eviction.NewClaims(func(node string) { s.inventory.MarkDirty(node) })
-	s.inventory = inventory.New(s.catalogue, s.daemonSets, s.claims)
+	s.inventory = inventory.New(s.catalog, s.daemonSets, s.claims)
 	if err := s.listen(ctx, handle, factory); err != nil {
 		return nil, err
 	}
 	changed := func(name types.NamespacedName) { s.headroomChanged(ctx, handle, name) }
-	if err := s.catalogue.Follow(ctx, handle.KubeConfig(), changed); err != nil {
+	if err := s.catalog.Follow(ctx, handle.KubeConfig(), changed); err != nil {
 		return nil, err
 	}
 	sharedUnder[factory] = s
@@ -90,7 +90,7 @@ func (s *shared) index(factory informers.SharedInformerFactory) error {
 	return nil
 }
 
-// placeholdersExist says whether there may be placeholders in the scheduler's snapshot. That follows the informer's cache: what is new
+// placeholdersExist reports whether there may be placeholders in the scheduler's snapshot. That follows the informer's cache: what is new
 // is there first. What is gone is in the snapshot a little longer, and until then pods may share the room that it was promised for.
 func (s *shared) placeholdersExist() bool {
 	return len(s.pods.ListIndexFuncValues(labelled)) > 0 || s.moved.Load() || s.inventory.Placeholders() > 0

@@ -75,7 +75,7 @@ func (t *trial) preFilter(ctx context.Context) (*fwk.PreFilterResult, *fwk.Statu
 	return result, status
 }
 
-// allows says whether the node is one of those that the cycle is about.
+// allows reports whether the node is one of those that the cycle is about.
 func (t *trial) allows(node fwk.NodeInfo) bool {
 	if t.names != nil && !t.names.Has(node.Node().Name) {
 		return false
@@ -88,12 +88,12 @@ func (t *trial) allows(node fwk.NodeInfo) bool {
 	return true
 }
 
-// fits says whether the pod passes every Filter plugin on a node, other pods' nominations included.
+// fits reports whether the pod passes every Filter plugin on a node, other pods' nominations included.
 func (t *trial) fits(ctx context.Context, node fwk.NodeInfo) bool {
 	return t.allows(node) && t.plugin.handle.RunFilterPluginsWithNominatedPods(ctx, t.state, t.pod, node).IsSuccess()
 }
 
-// fitsLocally says whether the pod passes the Filter plugins that do not reach beyond a node, to which no other pods may be nominated.
+// fitsLocally reports whether the pod passes the Filter plugins that do not reach beyond a node, to which no other pods may be nominated.
 func (t *trial) fitsLocally(ctx context.Context, node fwk.NodeInfo) bool {
 	return t.allows(node) && t.plugin.handle.RunFilterPlugins(ctx, t.local, t.pod, node).IsSuccess()
 }
@@ -104,7 +104,7 @@ const sequentially = 16
 // asking asks about one node, by its index.
 type asking func(ctx context.Context, node int) bool
 
-// any says whether the answer is yes for any of some nodes. It stops at the first.
+// any reports whether the answer is yes for any of some nodes. It stops at the first.
 func (t *trial) any(ctx context.Context, nodes []int, fits asking) bool {
 	head := nodes[:min(sequentially, len(nodes))]
 	for _, i := range head {

@@ -19,7 +19,7 @@ import (
 
 // headroomChanged wakes the pods that a Headroom admits which has just changed, and all if there can be no Headrooms any more.
 func (s *shared) headroomChanged(ctx context.Context, handle fwk.Handle, name types.NamespacedName) {
-	entry, none := s.catalogue.Get(name), s.catalogue.Missing()
+	entry, none := s.catalog.Get(name), s.catalog.Missing()
 	s.misses.retry(ctx, handle, func(pod *corev1.Pod) bool {
 		identity := identityOf(handle, pod)
 		return none || entry != nil && entry.Rule.Admits(&identity)
@@ -34,7 +34,7 @@ func (s *shared) listenToNamespaces(ctx context.Context, handle fwk.Handle, fact
 			after := identityOf(handle, pod)
 			before := after
 			before.NamespaceLabels, after.NamespaceLabels = was, namespace.Labels
-			return pod.Namespace == namespace.Name && s.catalogue.Gains(&before, &after)
+			return pod.Namespace == namespace.Name && s.catalog.Gains(&before, &after)
 		})
 	}
 	_, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -93,7 +93,7 @@ func (s *shared) listenToDaemonSets(ctx context.Context, handle fwk.Handle, fact
 	return nil
 }
 
-// sameController says whether a DaemonSet is still the same one and belongs to the same Headroom.
+// sameController reports whether a DaemonSet is still the same one and belongs to the same Headroom.
 func sameController(old, updated any) bool {
 	before, ok := old.(*appsv1.DaemonSet)
 	after, also := updated.(*appsv1.DaemonSet)

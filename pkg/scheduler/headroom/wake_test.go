@@ -40,7 +40,7 @@ func TestAChangedHeadroomWakesThePodsThatItAdmits(t *testing.T) {
 	require.Empty(t, f.activated, "it still refuses the pod")
 
 	open := hr("web", "1")
-	require.NoError(t, f.shared.catalogue.Set(open))
+	require.NoError(t, f.shared.catalog.Set(open))
 	f.shared.headroomChanged(t.Context(), f.handle, nameOfWeb)
 	require.Equal(t, activations{pod.Name}, f.activated)
 }
@@ -71,7 +71,7 @@ func TestAHeadroomThatChangesDuringACycleWakesThePodAfterIt(t *testing.T) {
 	pod := wants("1").Label("app", "db").Obj()
 	f := newFixture(t, waiting(pod))
 	f.fail(t, pod, func() {
-		require.NoError(t, f.shared.catalogue.Set(hr("web", "1")))
+		require.NoError(t, f.shared.catalog.Set(hr("web", "1")))
 		f.shared.headroomChanged(t.Context(), f.handle, nameOfWeb)
 		require.Empty(t, f.activated, "nobody knows yet that it fails")
 	})

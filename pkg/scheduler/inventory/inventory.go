@@ -12,14 +12,14 @@ import (
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
-	"github.com/headroom-dev/headroom/pkg/scheduler/catalogue"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 )
 
 // Claims knows which placeholders are victims of swaps that have been decided.
 type Claims interface {
-	// Claimed says whether a placeholder, by its UID, is such a victim, or was deleted as one.
+	// Claimed reports whether a placeholder, by its UID, is such a victim, or was deleted as one.
 	Claimed(uid types.UID) bool
-	// Stays says whether a placeholder was waited for in vain. Such a one is left out: it counts as any other pod.
+	// Stays reports whether a placeholder was waited for in vain. Such a one is left out: it counts as any other pod.
 	Stays(uid types.UID) bool
 	// Missing is told, after a node was read, which placeholders are still on it.
 	Missing(node string, present func(uid types.UID) bool)
@@ -27,7 +27,7 @@ type Claims interface {
 
 // Inventory belongs to the scheduling goroutine; only MarkDirty and RecheckControllers may be called from others.
 type Inventory struct {
-	catalogue  *catalogue.Catalogue
+	catalog    *catalog.Catalog
 	daemonSets placeholder.HeadroomOfDaemonSet
 	claims     Claims
 
@@ -78,7 +78,7 @@ type Node struct {
 
 // Held is a placeholder on a node.
 type Held struct {
-	// Evidence about the placeholder: Headroom is an index into Inventory.Headroom, Index one into Node.Held, and Terminating is
+	// Evidence about the placeholder: Headroom is an index into Inventory.Headroom, Index one into Node.Held, and Leaving is
 	// also set for a placeholder that is claimed.
 	Evidence evictionorder.Placeholder
 	// Pod is the placeholder itself.
@@ -91,8 +91,8 @@ type Held struct {
 type Headroom struct {
 	// Name of the Headroom.
 	Name types.NamespacedName
-	// Entry is what the catalogue knows of it, nil if nothing.
-	Entry *catalogue.Entry
+	// Entry is what the catalog knows of it, nil if nothing.
+	Entry *catalog.Entry
 
 	keys  []int
 	units [][]int32
@@ -105,9 +105,9 @@ type topologyKey struct {
 
 // New returns an empty inventory. daemonSets resolves DaemonSets of PerNode Headrooms, claims are asked whenever a node is
 // read anew.
-func New(known *catalogue.Catalogue, daemonSets placeholder.HeadroomOfDaemonSet, claims Claims) *Inventory {
+func New(known *catalog.Catalog, daemonSets placeholder.HeadroomOfDaemonSet, claims Claims) *Inventory {
 	return &Inventory{
-		catalogue:   known,
+		catalog:     known,
 		daemonSets:  daemonSets,
 		claims:      claims,
 		byName:      map[string]int{},

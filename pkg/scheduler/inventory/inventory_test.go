@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
-	"github.com/headroom-dev/headroom/pkg/scheduler/catalogue"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -42,7 +42,7 @@ func placeholderPod(h *v1alpha1.Headroom, i int, node string) *corev1.Pod {
 // with one that sees the cluster for the first time.
 func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		known := catalogue.New()
+		known := catalog.New()
 		headrooms := []*v1alpha1.Headroom{headroom("one"), headroom("two", corev1.LabelHostname)}
 		for _, h := range headrooms {
 			require.NoError(t, known.Set(h))
@@ -110,7 +110,7 @@ func compare(t *rapid.T, inv, fresh *Inventory) {
 		require.Len(t, got.Held, len(want.Held))
 		for j := range want.Held {
 			require.Equal(t, want.Held[j].Pod, got.Held[j].Pod)
-			require.Equal(t, want.Held[j].Evidence.Terminating, got.Held[j].Evidence.Terminating)
+			require.Equal(t, want.Held[j].Evidence.Leaving, got.Held[j].Evidence.Leaving)
 		}
 		for id, h := range fresh.Headrooms() {
 			require.Equal(t, fresh.Units(nil, want, id), inv.Units(nil, got, inv.headroomIDs[h.Name]), "%s on %s", h.Name, want.Name)
@@ -125,7 +125,7 @@ func TestThePlaceholdersOfADaemonSetAreFoundOnceItIsKnown(t *testing.T) {
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, corev1.SchemeGroupVersion.WithKind("DaemonSet"))}
 	pod.OwnerReferences[0].APIVersion = "apps/v1"
 	isKnown := false
-	inv := New(catalogue.New(), func(_, name string, _ types.UID) (types.NamespacedName, bool) {
+	inv := New(catalog.New(), func(_, name string, _ types.UID) (types.NamespacedName, bool) {
 		return types.NamespacedName{Namespace: "default", Name: name}, isKnown
 	}, claims{})
 	info := framework.NewNodeInfo(pod)
@@ -141,7 +141,7 @@ func TestThePlaceholdersOfADaemonSetAreFoundOnceItIsKnown(t *testing.T) {
 
 func TestHostnamesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 	h := headroom("one", corev1.LabelHostname)
-	known := catalogue.New()
+	known := catalog.New()
 	require.NoError(t, known.Set(h))
 	inv := New(known, nil, claims{})
 	for i := range 5 * spareDomains {

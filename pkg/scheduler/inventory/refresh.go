@@ -152,7 +152,7 @@ func (inv *Inventory) hold(node *Node) {
 			continue
 		}
 		node.labelled = true
-		name, ok := placeholder.Recognise(pod, inv.daemonSets)
+		name, ok := placeholder.HeadroomOf(pod, inv.daemonSets)
 		if !ok || inv.claims.Stays(pod.UID) {
 			continue
 		}
@@ -162,14 +162,14 @@ func (inv *Inventory) hold(node *Node) {
 			Pod:  pod,
 			Info: podInfo,
 			Evidence: evictionorder.Placeholder{
-				UID:         string(pod.UID),
-				Name:        pod.Namespace + "/" + pod.Name,
-				Headroom:    inv.headroomID(name),
-				Index:       len(node.Held),
-				Requests:    requests,
-				Created:     pod.CreationTimestamp.UnixNano(),
-				Priority:    corev1helpers.PodPriority(pod),
-				Terminating: pod.DeletionTimestamp != nil || inv.claims.Claimed(pod.UID),
+				UID:      string(pod.UID),
+				Name:     pod.Namespace + "/" + pod.Name,
+				Headroom: inv.headroomID(name),
+				Index:    len(node.Held),
+				Requests: requests,
+				Created:  pod.CreationTimestamp.UnixNano(),
+				Priority: corev1helpers.PodPriority(pod),
+				Leaving:  pod.DeletionTimestamp != nil || inv.claims.Claimed(pod.UID),
 			},
 		})
 	}

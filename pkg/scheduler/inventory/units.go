@@ -4,9 +4,9 @@ import (
 	"slices"
 )
 
-// RefreshHeadrooms takes over what changed in the catalogue. Refresh does that, too.
+// RefreshHeadrooms takes over what changed in the catalog. Refresh does that, too.
 func (inv *Inventory) RefreshHeadrooms() {
-	version := inv.catalogue.Version()
+	version := inv.catalog.Version()
 	if version == inv.version {
 		return
 	}
@@ -18,9 +18,9 @@ func (inv *Inventory) RefreshHeadrooms() {
 	}
 }
 
-// setEntry looks a Headroom up in the catalogue and says whether its spread keys changed.
+// setEntry looks a Headroom up in the catalog and reports whether its spread keys changed.
 func (inv *Inventory) setEntry(h *Headroom) (keysChanged bool) {
-	h.Entry = inv.catalogue.Get(h.Name)
+	h.Entry = inv.catalog.Get(h.Name)
 	var names []string
 	if h.Entry != nil {
 		names = h.Entry.SpreadKeys
@@ -42,7 +42,7 @@ func (inv *Inventory) recount(id int) {
 	for i := range inv.nodes {
 		node := &inv.nodes[i]
 		for j := range node.Held {
-			if node.Held[j].Evidence.Headroom == id && !node.Held[j].Evidence.Terminating {
+			if node.Held[j].Evidence.Headroom == id && !node.Held[j].Evidence.Leaving {
 				inv.headrooms[id].add(node, 1)
 			}
 		}
@@ -53,7 +53,7 @@ func (inv *Inventory) recount(id int) {
 func (inv *Inventory) count(node *Node, times int32) {
 	inv.placeholders += int(times) * len(node.Held)
 	for i := range node.Held {
-		if !node.Held[i].Evidence.Terminating {
+		if !node.Held[i].Evidence.Leaving {
 			inv.headrooms[node.Held[i].Evidence.Headroom].add(node, times)
 		}
 	}

@@ -39,7 +39,7 @@ func TestPerNodeKeepsAUnitOnEachNode(t *testing.T) {
 	require.Equal(t, int32(2), h.Status.DesiredReplicas)
 	require.Equal(t, "a:1 b:1", h.Status.Zones)
 	for _, pod := range e.pods() {
-		headroom, ok := placeholder.Recognise(&pod, func(string, string, types.UID) (types.NamespacedName, bool) {
+		headroom, ok := placeholder.HeadroomOf(&pod, func(string, string, types.UID) (types.NamespacedName, bool) {
 			return client.ObjectKeyFromObject(h), true
 		})
 		require.True(t, ok)

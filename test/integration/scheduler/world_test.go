@@ -77,7 +77,7 @@ func (w *world) requireOneAttempt(t *testing.T, names ...string) {
 	}
 }
 
-// everUnschedulable says whether a pod ever showed PodScheduled=False. It ends the observation.
+// everUnschedulable reports whether a pod ever showed PodScheduled=False. It ends the observation.
 func (w *world) everUnschedulable(t *testing.T, name string) bool {
 	t.Helper()
 	return slices.ContainsFunc(w.judge(t), func(event observer.Event) bool {

@@ -20,9 +20,9 @@ type moments struct {
 type Sight struct {
 	// Pod is the name of the pod, which is unique within the timeline's namespace.
 	Pod string
-	// Bound says whether the pod has a node.
+	// Bound reports whether the pod has a node.
 	Bound bool
-	// Refused says whether the pod carries PodScheduled=False, which is what makes an autoscaler add a node for it.
+	// Refused reports whether the pod carries PodScheduled=False, which is what makes an autoscaler add a node for it.
 	Refused bool
 	// At is when it was seen.
 	At time.Time

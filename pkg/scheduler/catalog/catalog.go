@@ -1,6 +1,6 @@
-// Package catalogue keeps what the scheduler has to know of every Headroom: which pods it admits and over which topology it
+// Package catalog keeps what the scheduler has to know of every Headroom: which pods it admits and over which topology it
 // is spread. It follows the API server live.
-package catalogue
+package catalog
 
 import (
 	"slices"
@@ -23,8 +23,8 @@ type Entry struct {
 	SpreadKeys []string
 }
 
-// Catalogue holds the Headrooms by name. Its methods may be called concurrently.
-type Catalogue struct {
+// Catalog holds the Headrooms by name. Its methods may be called concurrently.
+type Catalog struct {
 	mu      sync.RWMutex
 	entries map[types.NamespacedName]*Entry
 	version atomic.Uint64
@@ -33,30 +33,30 @@ type Catalogue struct {
 	isReady bool
 }
 
-// New returns an empty catalogue that is not ready.
-func New() *Catalogue {
-	return &Catalogue{entries: map[types.NamespacedName]*Entry{}, ready: make(chan struct{})}
+// New returns an empty catalog that is not ready.
+func New() *Catalog {
+	return &Catalog{entries: map[types.NamespacedName]*Entry{}, ready: make(chan struct{})}
 }
 
-// Ready is closed once the catalogue is complete, or is known to have nothing to hold because the cluster has no Headrooms.
-func (c *Catalogue) Ready() <-chan struct{} {
+// Ready is closed once the catalog is complete, or is known to have nothing to hold because the cluster has no Headrooms.
+func (c *Catalog) Ready() <-chan struct{} {
 	return c.ready
 }
 
 // Version changes whenever an answer of Get may have changed.
-func (c *Catalogue) Version() uint64 {
+func (c *Catalog) Version() uint64 {
 	return c.version.Load()
 }
 
 // Get returns what is known of a Headroom, nil if nothing is: no pod may take from it then.
-func (c *Catalogue) Get(name types.NamespacedName) *Entry {
+func (c *Catalog) Get(name types.NamespacedName) *Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.entries[name]
 }
 
-// Gains says whether some Headroom admits a pod as it is after a change, and did not before.
-func (c *Catalogue) Gains(before, after *entitlement.Consumer) bool {
+// Gains reports whether some Headroom admits a pod as it is after a change, and did not before.
+func (c *Catalog) Gains(before, after *entitlement.Consumer) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for _, entry := range c.entries {
@@ -67,15 +67,15 @@ func (c *Catalogue) Gains(before, after *entitlement.Consumer) bool {
 	return false
 }
 
-// Missing says whether the cluster lacks the CustomResourceDefinition of Headroom, so that there can be no Headrooms.
-func (c *Catalogue) Missing() bool {
+// Missing reports whether the cluster lacks the CustomResourceDefinition of Headroom, so that there can be no Headrooms.
+func (c *Catalog) Missing() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.missing
 }
 
 // Set adds or replaces a Headroom. It fails on selectors that do not parse; such a Headroom admits no pod.
-func (c *Catalogue) Set(headroom *v1alpha1.Headroom) error {
+func (c *Catalog) Set(headroom *v1alpha1.Headroom) error {
 	name := types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}
 	rule, err := entitlement.Compile(name, headroom.Spec.Consumers)
 	entry := &Entry{Rule: rule, SpreadKeys: spreadKeys(headroom.Spec.TopologySpreadConstraints)}
@@ -87,7 +87,7 @@ func (c *Catalogue) Set(headroom *v1alpha1.Headroom) error {
 }
 
 // Delete removes a Headroom.
-func (c *Catalogue) Delete(name types.NamespacedName) {
+func (c *Catalog) Delete(name types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.entries, name)
@@ -95,7 +95,7 @@ func (c *Catalogue) Delete(name types.NamespacedName) {
 }
 
 // setMissing notes whether the cluster has the CustomResourceDefinition. Its Headrooms went with it.
-func (c *Catalogue) setMissing(missing bool) {
+func (c *Catalog) setMissing(missing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missing = missing
@@ -106,7 +106,7 @@ func (c *Catalogue) setMissing(missing bool) {
 }
 
 // setReady notes that there is nothing left to wait for.
-func (c *Catalogue) setReady() {
+func (c *Catalog) setReady() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.version.Add(1)

@@ -1,4 +1,4 @@
-package catalogue
+package catalog
 
 import (
 	"context"
@@ -26,9 +26,9 @@ const (
 	lastProbe  = 2 * time.Second
 )
 
-// Follow keeps the catalogue up to date until the context ends, and calls changed after each change of a Headroom, and with no name
+// Follow keeps the catalog up to date until the context ends, and calls changed after each change of a Headroom, and with no name
 // when there can be none any more. Without a configuration for the API server, which only tests lack, it holds what Set is told.
-func (c *Catalogue) Follow(ctx context.Context, config *rest.Config, changed func(types.NamespacedName)) error {
+func (c *Catalog) Follow(ctx context.Context, config *rest.Config, changed func(types.NamespacedName)) error {
 	if config == nil {
 		c.setReady()
 		return nil
@@ -57,7 +57,7 @@ func newClient(config *rest.Config) (*rest.RESTClient, error) {
 }
 
 // follow waits for the CustomResourceDefinition, runs an informer until it is gone, and waits again.
-func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
+func (c *Catalog) follow(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
 	for ctx.Err() == nil {
 		if c.awaitDefinition(ctx, client, changed); ctx.Err() == nil {
 			c.inform(ctx, client, changed)
@@ -66,7 +66,7 @@ func (c *Catalogue) follow(ctx context.Context, client *rest.RESTClient, changed
 }
 
 // awaitDefinition returns once Headrooms can be listed.
-func (c *Catalogue) awaitDefinition(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
+func (c *Catalog) awaitDefinition(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
 	logger := klog.FromContext(ctx)
 	backoff := wait.Backoff{Duration: firstProbe, Factor: 2, Cap: lastProbe, Steps: 1 << 30}
 	said, complaint := false, ""
@@ -94,7 +94,7 @@ func (c *Catalogue) awaitDefinition(ctx context.Context, client *rest.RESTClient
 }
 
 // inform runs an informer until the CustomResourceDefinition is gone.
-func (c *Catalogue) inform(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
+func (c *Catalog) inform(ctx context.Context, client *rest.RESTClient, changed func(types.NamespacedName)) {
 	ctx, gone := context.WithCancel(ctx)
 	defer gone()
 	logger := klog.FromContext(ctx)

@@ -1,4 +1,4 @@
-// Package placeholder knows what a placeholder is: it recognises one and builds one. It talks to no API server.
+// Package placeholder knows what a placeholder is: it recognizes one and builds one. It talks to no API server.
 package placeholder
 
 import (
@@ -14,10 +14,10 @@ import (
 // one. Name in the result is the Headroom's.
 type HeadroomOfDaemonSet func(namespace, name string, uid types.UID) (headroom types.NamespacedName, ok bool)
 
-// Recognise returns the Headroom that the pod is a placeholder of, and whether it is one at all. A label alone does not
+// HeadroomOf returns the Headroom that the pod is a placeholder of, and whether it is one at all. A label alone does not
 // make a placeholder, since a stray label on a real pod must not cost that pod its life: the pod's controller has to be
 // the Headroom that the label names, or a DaemonSet whose controller is that Headroom.
-func Recognise(pod *corev1.Pod, daemonSets HeadroomOfDaemonSet) (headroom types.NamespacedName, ok bool) {
+func HeadroomOf(pod *corev1.Pod, daemonSets HeadroomOfDaemonSet) (headroom types.NamespacedName, ok bool) {
 	name, labelled := pod.Labels[v1alpha1.LabelHeadroom]
 	if !labelled {
 		return types.NamespacedName{}, false
