@@ -15,21 +15,21 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// Evictor deletes claimed placeholders.
+// Evictor deletes reserved placeholders.
 type Evictor struct {
 	// Client deletes.
 	Client clientset.Interface
 	// Pods tells whether a pod is gone.
 	Pods corelisters.PodLister
-	// Claims are what may be deleted.
-	Claims *Claims
+	// Reservations are what may be deleted.
+	Reservations *Reservations
 	// Wait bounds how long one victim that was terminating already or has finalizers is waited for.
 	Wait time.Duration
 	// Parallelism is how many victims of one consumer are deleted at the same time.
 	Parallelism int
 }
 
-// Evict makes sure that the victims, which the consumer has claimed, are gone from the API server, and returns how many it
+// Evict makes sure that the victims, which the consumer has reserved, are gone from the API server, and returns how many it
 // deleted itself. Victims that another consumer deletes, or that are being deleted already, are waited for. It fails with
 // nothing deleted if the consumer itself is gone or on its way.
 func (e *Evictor) Evict(ctx context.Context, consumer *corev1.Pod, victims []*corev1.Pod) (deleted int, err error) {
@@ -65,17 +65,17 @@ func (e *Evictor) wanted(consumer *corev1.Pod) error {
 }
 
 func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.Int64) error {
-	promised := e.Claims.get(victim.UID)
-	if promised == nil {
-		return fmt.Errorf("placeholder %s/%s is not claimed", victim.Namespace, victim.Name)
+	reserved := e.Reservations.get(victim.UID)
+	if reserved == nil {
+		return fmt.Errorf("placeholder %s/%s is not reserved", victim.Namespace, victim.Name)
 	}
 	select {
-	case promised.turn <- struct{}{}:
-		defer func() { <-promised.turn }()
+	case reserved.turn <- struct{}{}:
+		defer func() { <-reserved.turn }()
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for placeholder %s/%s, which another pod takes too: %w", victim.Namespace, victim.Name, ctx.Err())
 	}
-	if !e.Claims.isDeleted(promised) && (victim.DeletionTimestamp == nil || abandoned(victim)) {
+	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || abandoned(victim)) {
 		found, err := e.delete(ctx, victim)
 		if err != nil {
 			return err
@@ -83,13 +83,13 @@ func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.I
 		if found {
 			count.Add(1)
 		}
-		e.Claims.markDeleted(promised)
+		e.Reservations.markDeleted(reserved)
 		if !found || !e.lingers(victim) {
 			// With grace period 0 and no finalizer the API server has removed the object before it answered.
-			promised.goneOnce.Do(func() { close(promised.gone) })
+			reserved.goneOnce.Do(func() { close(reserved.gone) })
 		}
 	}
-	return e.await(ctx, promised, victim)
+	return e.await(ctx, reserved, victim)
 }
 
 // abandoned reports whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
@@ -125,25 +125,25 @@ func (e *Evictor) delete(ctx context.Context, victim *corev1.Pod) (found bool, e
 }
 
 // await returns when the API server no longer has the victim.
-func (e *Evictor) await(ctx context.Context, promised *claim, victim *corev1.Pod) error {
+func (e *Evictor) await(ctx context.Context, reserved *reservation, victim *corev1.Pod) error {
 	select {
-	case <-promised.gone:
+	case <-reserved.gone:
 		return nil
 	default:
 	}
-	// The deletion may have been seen before there was a claim to note it in.
+	// The deletion may have been seen before there was a reservation to note it in.
 	if current, err := e.Pods.Pods(victim.Namespace).Get(victim.Name); apierrors.IsNotFound(err) || err == nil && current.UID != victim.UID {
-		e.Claims.Gone(victim.UID)
+		e.Reservations.Gone(victim.UID)
 		return nil
 	}
 	waitCtx, cancel := context.WithTimeoutCause(ctx, e.Wait, errTooLong)
 	defer cancel()
 	select {
-	case <-promised.gone:
+	case <-reserved.gone:
 		return nil
 	case <-waitCtx.Done():
 		if errors.Is(context.Cause(waitCtx), errTooLong) {
-			e.Claims.noteStayed(victim.UID, promised)
+			e.Reservations.noteStayed(victim.UID, reserved)
 			return fmt.Errorf("%w %s/%s after %s; look for finalizers or a long grace period", ErrStayed, victim.Namespace, victim.Name, e.Wait)
 		}
 		return fmt.Errorf("waiting for placeholder %s/%s to be gone: %w", victim.Namespace, victim.Name, waitCtx.Err())

@@ -36,17 +36,17 @@ func TestWhichTerminatingVictimsAreDeletedAgain(t *testing.T) {
 			pods := factory.Core().V1().Pods()
 			require.NoError(t, pods.Informer().GetStore().Add(victim))
 			require.NoError(t, pods.Informer().GetStore().Add(consumer))
-			claims := NewClaims(func(string) {})
-			claims.Claim(consumer.UID, []*corev1.Pod{victim})
-			evictor := &Evictor{Client: client, Pods: pods.Lister(), Claims: claims, Wait: time.Millisecond, Parallelism: 1}
+			reservations := NewReservations(func(string) {})
+			reservations.Reserve(consumer.UID, []*corev1.Pod{victim})
+			evictor := &Evictor{Client: client, Pods: pods.Lister(), Reservations: reservations, Wait: time.Millisecond, Parallelism: 1}
 
 			deleted, err := evictor.Evict(t.Context(), consumer, []*corev1.Pod{victim})
 
 			require.ErrorIs(t, err, tc.want)
 			require.Equal(t, tc.want == nil, deleted == 1)
-			require.Equal(t, tc.want != nil, claims.Stays(victim.UID), "one that stayed is not to be waited for again ...")
-			claims.Gone(victim.UID)
-			require.False(t, claims.Stays(victim.UID), "... until it is gone")
+			require.Equal(t, tc.want != nil, reservations.Stays(victim.UID), "one that stayed is not to be waited for again ...")
+			reservations.Gone(victim.UID)
+			require.False(t, reservations.Stays(victim.UID), "... until it is gone")
 		})
 	}
 }
@@ -75,9 +75,9 @@ func TestNothingIsEvictedForAConsumerThatIsNoLongerWanted(t *testing.T) {
 			if current := tc.now(consumer.DeepCopy()); current != nil {
 				require.NoError(t, pods.Informer().GetStore().Add(current))
 			}
-			claims := NewClaims(func(string) {})
-			claims.Claim(consumer.UID, []*corev1.Pod{victim})
-			evictor := &Evictor{Client: client, Pods: pods.Lister(), Claims: claims, Wait: time.Minute, Parallelism: 1}
+			reservations := NewReservations(func(string) {})
+			reservations.Reserve(consumer.UID, []*corev1.Pod{victim})
+			evictor := &Evictor{Client: client, Pods: pods.Lister(), Reservations: reservations, Wait: time.Minute, Parallelism: 1}
 
 			deleted, err := evictor.Evict(t.Context(), consumer, []*corev1.Pod{victim})
 

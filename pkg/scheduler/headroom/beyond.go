@@ -48,7 +48,7 @@ func (t *trial) split() {
 		reaching.Insert(podtopologyspread.Name)
 		t.beyond.keys = spreadKeys(t.pod)
 	}
-	// The affinity of others is one of the surroundings, see world.
+	// The affinity of others is one of the crossNodeVersion, see world.
 	if !skipped.Has(interpodaffinity.Name) && hasPodAffinity(t.pod) {
 		reaching.Insert(interpodaffinity.Name)
 		t.beyond.keys = nil

@@ -42,7 +42,7 @@ func (p *Plugin) PostBind(ctx context.Context, state fwk.CycleState, pod *corev1
 	if s == nil {
 		return
 	}
-	p.shared.claims.Release(pod.UID, s.victims)
+	p.shared.reservations.Release(pod.UID, s.victims)
 	metrics.ObserveSwap(p.clock.Since(s.decided).Seconds(), len(s.victims), s.waste)
 	took := swapevent.Swap{Node: node, Why: s.why}
 	for _, victim := range s.victims {

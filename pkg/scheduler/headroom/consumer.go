@@ -129,7 +129,7 @@ func admissionsOf(headrooms []*inventory.Headroom, identity *entitlement.Consume
 }
 
 // to says what the Headroom of a placeholder makes of the pod.
-func (a admissions) to(held *inventory.Held) admission {
+func (a admissions) to(held *inventory.Placeholder) admission {
 	if held.Evidence.Headroom < len(a) {
 		return a[held.Evidence.Headroom]
 	}
@@ -137,15 +137,15 @@ func (a admissions) to(held *inventory.Held) admission {
 }
 
 // may reports whether the consumer may take a placeholder.
-func (c *consumer) may(held *inventory.Held) bool {
+func (c *consumer) may(held *inventory.Placeholder) bool {
 	return held.Evidence.Priority < c.priority && c.admitted.to(held) != refused
 }
 
 // takeable appends to dst[:0] the evidence about the placeholders on a node that the consumer may take.
 func (c *consumer) takeable(dst []evictionorder.Placeholder, node *inventory.Node) []evictionorder.Placeholder {
 	dst = dst[:0]
-	for i := range node.Held {
-		held := &node.Held[i]
+	for i := range node.Placeholders {
+		held := &node.Placeholders[i]
 		if c.may(held) {
 			dst = append(dst, held.Evidence)
 			dst[len(dst)-1].NamesConsumer = c.admitted.to(held) == named

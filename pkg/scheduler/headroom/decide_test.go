@@ -200,9 +200,9 @@ func TestGivenBackIsTakenAgain(t *testing.T) {
 	pod := wants("1").Obj()
 	c, state := f.decided(t, pod)
 	f.Reserve(context.Background(), state, pod, "a")
-	require.True(t, f.shared.claims.Claimed(c.swap.victims[0].UID))
+	require.True(t, f.shared.reservations.Reserved(c.swap.victims[0].UID))
 	f.Unreserve(context.Background(), state, pod, "a")
-	require.False(t, f.shared.claims.Claimed(c.swap.victims[0].UID))
+	require.False(t, f.shared.reservations.Reserved(c.swap.victims[0].UID))
 	again, _ := f.decided(t, pod)
 	require.Equal(t, "a", again.swap.node)
 }

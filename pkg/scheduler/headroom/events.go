@@ -30,7 +30,7 @@ func (p *Plugin) EventsToRegister(ctx context.Context) ([]fwk.ClusterEventWithHi
 	return append(events, fwk.ClusterEventWithHint{
 		Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}, QueueingHintFn: p.afterPodAssigned,
 	}, fwk.ClusterEventWithHint{
-		Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel}, QueueingHintFn: p.afterPodRelabelled,
+		Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel}, QueueingHintFn: p.afterPodRelabeled,
 	}), nil
 }
 
@@ -63,16 +63,16 @@ func (p *Plugin) daemonSetOrLabel(pod *corev1.Pod) placeholder.HeadroomOfDaemonS
 	}
 }
 
-// afterPodRelabelled wakes a pod whose new labels entitle it to more than its old ones did.
-func (p *Plugin) afterPodRelabelled(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
-	old, relabelled, err := schedutil.As[*corev1.Pod](before, after)
+// afterPodRelabeled wakes a pod whose new labels entitle it to more than its old ones did.
+func (p *Plugin) afterPodRelabeled(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
+	old, relabeled, err := schedutil.As[*corev1.Pod](before, after)
 	if err != nil {
 		return fwk.Queue, err
 	}
 	if !mayPreempt(pod) {
 		return fwk.QueueSkip, nil
 	}
-	was, is := identityOf(p.handle, old), identityOf(p.handle, relabelled)
+	was, is := identityOf(p.handle, old), identityOf(p.handle, relabeled)
 	if !p.shared.catalog.Gains(&was, &is) {
 		return fwk.QueueSkip, nil
 	}

@@ -35,15 +35,15 @@ func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, cluster{headrooms: []*v1alpha1.Headroom{forApp("web")}})
-			labelled := func(app string) *corev1.Pod {
+			labeled := func(app string) *corev1.Pod {
 				pod := wants("1").Label("app", app)
 				if tc.never {
 					pod = pod.PreemptionPolicy(corev1.PreemptNever)
 				}
 				return pod.Obj()
 			}
-			before, after := labelled(tc.before), labelled(tc.after)
-			hint, err := f.afterPodRelabelled(klog.Background(), after, before, after)
+			before, after := labeled(tc.before), labeled(tc.after)
+			hint, err := f.afterPodRelabeled(klog.Background(), after, before, after)
 			require.NoError(t, err)
 			require.Equal(t, tc.want, hint)
 		})

@@ -32,12 +32,12 @@ func (p *Plugin) filterForeign(
 // Headrooms, placeholders are left over from some, and are pods of low priority like any other.
 func (p *Plugin) missingForeign(admitted admissions, info fwk.NodeInfo) []fwk.PodInfo {
 	node := p.shared.inventory.Node(info.Node().Name)
-	if node == nil || len(node.Held) == 0 || p.shared.catalog.Missing() {
+	if node == nil || len(node.Placeholders) == 0 || p.shared.catalog.Missing() {
 		return nil
 	}
 	var missing []fwk.PodInfo
-	for i := range node.Held {
-		held := &node.Held[i]
+	for i := range node.Placeholders {
+		held := &node.Placeholders[i]
 		if admitted.to(held) != refused {
 			continue
 		}

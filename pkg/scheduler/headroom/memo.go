@@ -42,8 +42,8 @@ type memo struct {
 type world struct {
 	// catalog is the version of the Headrooms.
 	catalog uint64
-	// surroundings are those of the inventory, or its roster alone.
-	surroundings uint64
+	// crossNodeVersion are those of the inventory, or its nodeListVersion alone.
+	crossNodeVersion uint64
 }
 
 // known is what is known about one node.
@@ -125,14 +125,14 @@ func (m *memo) reset(like likeness, now time.Time, current world, nodes int) {
 	}
 }
 
-// world returns what memos made now rely on. Pods with an affinity of their own change the surroundings wherever one is bound, and rely on
+// world returns what memos made now rely on. Pods with an affinity of their own change the crossNodeVersion wherever one is bound, and rely on
 // nothing of that: InterPodAffinity is asked anew for each, and their scores are not kept.
 func (p *Plugin) world(like likeness) world {
-	surroundings := p.shared.inventory.Surroundings()
+	crossNodeVersion := p.shared.inventory.CrossNodeVersion()
 	if like.affine {
-		surroundings = p.shared.inventory.Roster()
+		crossNodeVersion = p.shared.inventory.NodeListVersion()
 	}
-	return world{catalog: p.shared.catalog.Version(), surroundings: surroundings}
+	return world{catalog: p.shared.catalog.Version(), crossNodeVersion: crossNodeVersion}
 }
 
 // raw returns the scores of a node before they are normalized.

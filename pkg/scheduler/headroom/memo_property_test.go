@@ -45,7 +45,7 @@ func TestWhatIsRememberedChangesNoDecision(t *testing.T) {
 			"a placeholder comes":   w.addPlaceholder,
 			"an app comes":          w.addApp,
 			"a pod goes":            w.removePod,
-			"a pod is relabelled":   w.relabelPod,
+			"a pod is relabeled":    w.relabelPod,
 			"a node moves":          w.moveNode,
 			"another node moves":    w.moveNode,
 			"a node comes":          w.addNode,
@@ -269,10 +269,10 @@ func (w *changing) relabelPod(rt *rapid.T) {
 		rt.Skip("there is no pod")
 	}
 	i := rapid.IntRange(0, len(w.pods)-1).Draw(rt, "pod")
-	relabelled := w.pods[i].DeepCopy()
-	metav1.SetMetaDataLabel(&relabelled.ObjectMeta, "app", rapid.SampledFrom([]string{"web", "job", "db"}).Draw(rt, "app"))
-	require.NoError(rt, w.cache.UpdatePod(klog.Background(), w.pods[i], relabelled))
-	w.pods[i] = relabelled
+	relabeled := w.pods[i].DeepCopy()
+	metav1.SetMetaDataLabel(&relabeled.ObjectMeta, "app", rapid.SampledFrom([]string{"web", "job", "db"}).Draw(rt, "app"))
+	require.NoError(rt, w.cache.UpdatePod(klog.Background(), w.pods[i], relabeled))
+	w.pods[i] = relabeled
 }
 
 // addNode adds a node that is full: of load, and of room for consumers.

@@ -44,9 +44,9 @@ func TestAnswersAreNotReusedForANamespaceWithOtherLabels(t *testing.T) {
 			c, _ := f.decided(t, wants("1").Obj())
 			require.Equal(t, "a", c.swap.node)
 
-			labelled := namespace.DeepCopy()
-			labelled.Labels = map[string]string{"team": "web"}
-			require.NoError(t, f.handle.SharedInformerFactory().Core().V1().Namespaces().Informer().GetStore().Update(labelled))
+			labeled := namespace.DeepCopy()
+			labeled.Labels = map[string]string{"team": "web"}
+			require.NoError(t, f.handle.SharedInformerFactory().Core().V1().Namespaces().Informer().GetStore().Update(labeled))
 
 			c, _ = f.decided(t, wants("1").Obj())
 			require.NotNil(t, c.swap)

@@ -25,11 +25,11 @@ func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
 	identity := identityOf(p.handle, pod)
 	nodes := inv.Nodes()
 	for i := range nodes {
-		if len(nodes[i].Held) > 0 {
+		if len(nodes[i].Placeholders) > 0 {
 			holding++
 		}
-		for j := range nodes[i].Held {
-			evidence := &nodes[i].Held[j].Evidence
+		for j := range nodes[i].Placeholders {
+			evidence := &nodes[i].Placeholders[j].Evidence
 			if _, known := refusals[evidence.Headroom]; !known {
 				h := inv.Headrooms()[evidence.Headroom]
 				refusals[evidence.Headroom] = fmt.Sprintf("nothing is known of %s", h.Name)

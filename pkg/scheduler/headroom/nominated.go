@@ -30,7 +30,7 @@ func (ch *choice) makeRoomForNominated(nodes []int) (changed bool) {
 func (ch *choice) contest(free []int) {
 	for _, i := range free {
 		node := &ch.nodes[i]
-		if len(node.Held) == 0 {
+		if len(node.Placeholders) == 0 {
 			continue
 		}
 		requested, some := ch.withNominated(node)

@@ -99,13 +99,13 @@ func (p *Plugin) possibleVictims(c *consumer) map[types.UID]evictionorder.Placeh
 	nodes := p.shared.inventory.Nodes()
 	for i := range nodes {
 		node := &nodes[i]
-		if len(node.Held) == 0 {
+		if len(node.Placeholders) == 0 {
 			continue
 		}
 		shortfall := c.shortfall(nil, node.Requested, node)
 		takeable = c.takeable(takeable, node)
 		for _, evidence := range takeable {
-			held := &node.Held[evidence.Index]
+			held := &node.Placeholders[evidence.Index]
 			if evidence.Leaving && held.Pod.DeletionTimestamp == nil {
 				continue
 			}

@@ -33,11 +33,11 @@ func (o outcome) result() metrics.SwapResult {
 	}
 }
 
-// Reserve promises the victims to the pod, so that the next pod counts them as gone.
+// Reserve reserves the victims for the pod, so that the next pod counts them as gone.
 func (p *Plugin) Reserve(_ context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
 	p.noteSimulation(state, node)
 	if s := swapOn(state, node); s != nil {
-		p.shared.claims.Claim(pod.UID, s.victims)
+		p.shared.reservations.Reserve(pod.UID, s.victims)
 	}
 	return nil
 }
@@ -49,7 +49,7 @@ func (p *Plugin) Unreserve(_ context.Context, state fwk.CycleState, pod *corev1.
 	if s == nil {
 		return
 	}
-	p.shared.claims.Release(pod.UID, s.victims)
+	p.shared.reservations.Release(pod.UID, s.victims)
 	if !state.IsPodGroupSchedulingCycle() {
 		metrics.CountFailedSwap(s.outcome.result())
 	}

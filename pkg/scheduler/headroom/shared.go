@@ -22,11 +22,11 @@ import (
 // shared is what all profiles of one scheduler have in common: two pods of different profiles must not be promised the same
 // placeholder, and the snapshot is one.
 type shared struct {
-	catalog   *catalog.Catalog
-	claims    *eviction.Claims
-	inventory *inventory.Inventory
-	misses    *misses
-	warnings  *warnings
+	catalog      *catalog.Catalog
+	reservations *eviction.Reservations
+	inventory    *inventory.Inventory
+	misses       *misses
+	warnings     *warnings
 	// daemonSets resolves the DaemonSets of PerNode Headrooms.
 	daemonSets placeholder.HeadroomOfDaemonSet
 	// pods are all pods that the scheduler knows.
@@ -35,8 +35,8 @@ type shared struct {
 	moved atomic.Bool
 }
 
-// labelled indexes the pods that may be placeholders.
-const labelled = Name + "/labelled"
+// labeled indexes the pods that may be placeholders.
+const labeled = Name + "/labeled"
 
 var (
 	sharedMu    sync.Mutex
@@ -55,8 +55,8 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if err := s.index(factory); err != nil {
 		return nil, err
 	}
-	s.claims = eviction.NewClaims(func(node string) { s.inventory.MarkDirty(node) })
-	s.inventory = inventory.New(s.catalog, s.daemonSets, s.claims)
+	s.reservations = eviction.NewReservations(func(node string) { s.inventory.MarkDirty(node) })
+	s.inventory = inventory.New(s.catalog, s.daemonSets, s.reservations)
 	if err := s.listen(ctx, handle, factory); err != nil {
 		return nil, err
 	}
@@ -76,10 +76,10 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 // index makes it cheap to see that there are no placeholders.
 func (s *shared) index(factory informers.SharedInformerFactory) error {
 	pods := factory.Core().V1().Pods().Informer()
-	err := pods.AddIndexers(cache.Indexers{labelled: func(object any) ([]string, error) {
+	err := pods.AddIndexers(cache.Indexers{labeled: func(object any) ([]string, error) {
 		if pod, ok := object.(*corev1.Pod); ok && pod.Labels[v1alpha1.LabelHeadroom] != "" {
 			s.moved.Store(true) // called for each change, before the scheduler hears of it
-			return []string{labelled}, nil
+			return []string{labeled}, nil
 		}
 		return nil, nil
 	}})
@@ -93,7 +93,7 @@ func (s *shared) index(factory informers.SharedInformerFactory) error {
 // placeholdersExist reports whether there may be placeholders in the scheduler's snapshot. That follows the informer's cache: what is new
 // is there first. What is gone is in the snapshot a little longer, and until then pods may share the room that it was promised for.
 func (s *shared) placeholdersExist() bool {
-	return len(s.pods.ListIndexFuncValues(labelled)) > 0 || s.moved.Load() || s.inventory.Placeholders() > 0
+	return len(s.pods.ListIndexFuncValues(labeled)) > 0 || s.moved.Load() || s.inventory.Placeholders() > 0
 }
 
 // refresh brings the inventory up to date with the nodes of the snapshot.
@@ -121,7 +121,7 @@ func (s *shared) listen(ctx context.Context, handle fwk.Handle, factory informer
 				object = tombstone.Obj
 			}
 			if pod, ok := object.(*corev1.Pod); ok {
-				s.claims.Gone(pod.UID)
+				s.reservations.Gone(pod.UID)
 				s.forget(pod.UID)
 			}
 		},

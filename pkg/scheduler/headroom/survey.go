@@ -70,7 +70,7 @@ func (p *Plugin) look(c *consumer, node *inventory.Node, k *known) {
 	switch {
 	case nothing(s.shortfall):
 		k.standing = free
-	case len(node.Held) > 0 && p.choose(c, node, &k.candidate):
+	case len(node.Placeholders) > 0 && p.choose(c, node, &k.candidate):
 		k.standing = held
 	}
 }
@@ -113,7 +113,7 @@ func (p *Plugin) weigh(found *candidate, node *inventory.Node) {
 func (c *candidate) pods(node *inventory.Node) []*corev1.Pod {
 	pods := make([]*corev1.Pod, 0, len(c.victims))
 	for i := range c.victims {
-		pods = append(pods, node.Held[c.victims[i].Index].Pod)
+		pods = append(pods, node.Placeholders[c.victims[i].Index].Pod)
 	}
 	return pods
 }

@@ -29,7 +29,7 @@ func (s *shared) headroomChanged(ctx context.Context, handle fwk.Handle, name ty
 // listenToNamespaces wakes the pods of a namespace whose new labels entitle them to more than the old ones did. The labels of a new
 // namespace are new: its pods may have been seen before it was.
 func (s *shared) listenToNamespaces(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
-	relabelled := func(was map[string]string, namespace *corev1.Namespace) {
+	relabeled := func(was map[string]string, namespace *corev1.Namespace) {
 		s.misses.retry(ctx, handle, func(pod *corev1.Pod) bool {
 			after := identityOf(handle, pod)
 			before := after
@@ -40,14 +40,14 @@ func (s *shared) listenToNamespaces(ctx context.Context, handle fwk.Handle, fact
 	_, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(object any) {
 			if namespace, ok := object.(*corev1.Namespace); ok && len(namespace.Labels) > 0 {
-				relabelled(nil, namespace)
+				relabeled(nil, namespace)
 			}
 		},
 		UpdateFunc: func(old, updated any) {
 			before, _ := old.(*corev1.Namespace)
 			after, ok := updated.(*corev1.Namespace)
 			if ok && before != nil && !maps.Equal(before.Labels, after.Labels) {
-				relabelled(before.Labels, after)
+				relabeled(before.Labels, after)
 			}
 		},
 	})

@@ -15,37 +15,37 @@ import (
 	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 )
 
-// Claims knows which placeholders are victims of swaps that have been decided.
-type Claims interface {
-	// Claimed reports whether a placeholder, by its UID, is such a victim, or was deleted as one.
-	Claimed(uid types.UID) bool
-	// Stays reports whether a placeholder was waited for in vain. Such a one is left out: it counts as any other pod.
+// Reservations knows which placeholders are victims of swaps that have been decided.
+type Reservations interface {
+	// Reserved reports whether a placeholder, by its UID, is such a victim, or was deleted as one.
+	Reserved(uid types.UID) bool
+	// Stays reports whether a placeholder was waited for until the time was up. Such a one is left out: it counts as any other pod.
 	Stays(uid types.UID) bool
-	// Missing is told, after a node was read, which placeholders are still on it.
-	Missing(node string, present func(uid types.UID) bool)
+	// ObserveNode is told, after a node was read, which placeholders are still on it.
+	ObserveNode(node string, present func(uid types.UID) bool)
 }
 
 // Inventory belongs to the scheduling goroutine; only MarkDirty and RecheckControllers may be called from others.
 type Inventory struct {
-	catalog    *catalog.Catalog
-	daemonSets placeholder.HeadroomOfDaemonSet
-	claims     Claims
+	catalog      *catalog.Catalog
+	daemonSets   placeholder.HeadroomOfDaemonSet
+	reservations Reservations
 
-	nodes        []Node
-	byName       map[string]int
-	headrooms    []*Headroom
-	headroomIDs  map[types.NamespacedName]int
-	version      uint64
-	extended     map[corev1.ResourceName]int
-	keys         []topologyKey
-	keyIDs       map[string]int
-	controllers  atomic.Bool
-	dirtyMu      sync.Mutex
-	dirty        map[string]struct{}
-	placeholders int
-	revision     uint64
-	roster       uint64
-	surroundings uint64
+	nodes            []Node
+	byName           map[string]int
+	headrooms        []*Headroom
+	headroomIDs      map[types.NamespacedName]int
+	version          uint64
+	extended         map[corev1.ResourceName]int
+	keys             []topologyKey
+	keyIDs           map[string]int
+	controllers      atomic.Bool
+	dirtyMu          sync.Mutex
+	dirty            map[string]struct{}
+	placeholders     int
+	revision         uint64
+	nodeListVersion  uint64
+	crossNodeVersion uint64
 }
 
 // Node is one node of the snapshot. It is valid until the next refresh.
@@ -60,8 +60,8 @@ type Node struct {
 	Requested evictionorder.Resources
 	// Allocatable of the node.
 	Allocatable evictionorder.Resources
-	// Held are the placeholders on the node.
-	Held []Held
+	// Placeholders are the placeholders on the node.
+	Placeholders []Placeholder
 	// Revision changes whenever the node is read anew, and is never used twice.
 	Revision uint64
 
@@ -71,15 +71,15 @@ type Node struct {
 	affine uint64
 	// domains has, for each topology key by its ID, the ID of the node's domain.
 	domains []int32
-	// labelled says that pods carry the label of a placeholder whose DaemonSet may become known later.
-	labelled bool
-	dirty    bool
+	// labeled says that pods carry the label of a placeholder whose DaemonSet may become known later.
+	labeled bool
+	dirty   bool
 }
 
-// Held is a placeholder on a node.
-type Held struct {
-	// Evidence about the placeholder: Headroom is an index into Inventory.Headroom, Index one into Node.Held, and Leaving is
-	// also set for a placeholder that is claimed.
+// Placeholder is a placeholder on a node.
+type Placeholder struct {
+	// Evidence about the placeholder: Headroom is an index into Inventory.Headroom, Index one into Node.Placeholders, and Leaving is
+	// also set for a placeholder that is reserved.
 	Evidence evictionorder.Placeholder
 	// Pod is the placeholder itself.
 	Pod *corev1.Pod
@@ -103,18 +103,18 @@ type topologyKey struct {
 	domains map[string]int32
 }
 
-// New returns an empty inventory. daemonSets resolves DaemonSets of PerNode Headrooms, claims are asked whenever a node is
+// New returns an empty inventory. daemonSets resolves DaemonSets of PerNode Headrooms, reservations are asked whenever a node is
 // read anew.
-func New(known *catalog.Catalog, daemonSets placeholder.HeadroomOfDaemonSet, claims Claims) *Inventory {
+func New(known *catalog.Catalog, daemonSets placeholder.HeadroomOfDaemonSet, reservations Reservations) *Inventory {
 	return &Inventory{
-		catalog:     known,
-		daemonSets:  daemonSets,
-		claims:      claims,
-		byName:      map[string]int{},
-		headroomIDs: map[types.NamespacedName]int{},
-		extended:    map[corev1.ResourceName]int{},
-		keyIDs:      map[string]int{},
-		dirty:       map[string]struct{}{},
+		catalog:      known,
+		daemonSets:   daemonSets,
+		reservations: reservations,
+		byName:       map[string]int{},
+		headroomIDs:  map[types.NamespacedName]int{},
+		extended:     map[corev1.ResourceName]int{},
+		keyIDs:       map[string]int{},
+		dirty:        map[string]struct{}{},
 	}
 }
 
@@ -131,15 +131,15 @@ func (inv *Inventory) Node(name string) *Node {
 	return nil
 }
 
-// Surroundings changes whenever something changed on one node that may change what Filter and Score plugins say of others: which
+// CrossNodeVersion changes whenever something changed on one node that may change what Filter and Score plugins say of others: which
 // nodes there are, the images that they have, and the pods with affinity or anti-affinity, which reaches beyond their node.
-func (inv *Inventory) Surroundings() uint64 {
-	return inv.surroundings
+func (inv *Inventory) CrossNodeVersion() uint64 {
+	return inv.crossNodeVersion
 }
 
-// Roster changes whenever nodes come or go, or their order in the snapshot changes. Surroundings changes with it.
-func (inv *Inventory) Roster() uint64 {
-	return inv.roster
+// NodeListVersion changes whenever nodes come or go, or their order in the snapshot changes. CrossNodeVersion changes with it.
+func (inv *Inventory) NodeListVersion() uint64 {
+	return inv.nodeListVersion
 }
 
 // Placeholders is the number of placeholders on all nodes.
@@ -164,7 +164,7 @@ func (inv *Inventory) Extended(name corev1.ResourceName) int {
 	return inv.extendedID(name)
 }
 
-// Units appends to dst[:0] how many units, bound, not terminating and not claimed, the Headroom has in the node's domain of
+// Units appends to dst[:0] how many units, bound, not terminating and not reserved, the Headroom has in the node's domain of
 // each of its spread keys.
 func (inv *Inventory) Units(dst []int, node *Node, headroom int) []int {
 	dst = dst[:0]
@@ -193,7 +193,7 @@ func at(counts []int32, domain int32) int32 {
 	return 0
 }
 
-// MarkDirty makes the next refresh read a node anew, because a claim on it changed or because the snapshot changed without a
+// MarkDirty makes the next refresh read a node anew, because a reservation on it changed or because the snapshot changed without a
 // new generation, as it does for the pods of a group.
 func (inv *Inventory) MarkDirty(node string) {
 	inv.dirtyMu.Lock()

@@ -18,12 +18,12 @@ import (
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
-// claims are a set of UIDs.
-type claims map[types.UID]bool
+// reservations are a set of UIDs.
+type reservations map[types.UID]bool
 
-func (c claims) Claimed(uid types.UID) bool               { return c[uid] }
-func (c claims) Stays(types.UID) bool                     { return false }
-func (c claims) Missing(string, func(uid types.UID) bool) {}
+func (r reservations) Reserved(uid types.UID) bool                  { return r[uid] }
+func (r reservations) Stays(types.UID) bool                         { return false }
+func (r reservations) ObserveNode(string, func(uid types.UID) bool) {}
 
 func headroom(name string, keys ...string) *v1alpha1.Headroom {
 	b := builders.Headroom(name, builders.Resources{"cpu": "1"}).Namespace("default")
@@ -47,8 +47,8 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 		for _, h := range headrooms {
 			require.NoError(t, known.Set(h))
 		}
-		promised := claims{}
-		inv := New(known, nil, promised)
+		reserved := reservations{}
+		inv := New(known, nil, reserved)
 		var nodes []fwk.NodeInfo
 		created := 0
 		steps := rapid.IntRange(1, 40).Draw(t, "steps")
@@ -82,7 +82,7 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 					info := rapid.SampledFrom(nodes).Draw(t, "node")
 					if pods := info.GetPods(); len(pods) > 0 {
 						uid := pods[0].GetPod().UID
-						promised[uid] = !promised[uid]
+						reserved[uid] = !reserved[uid]
 						inv.MarkDirty(info.Node().Name)
 					}
 				}
@@ -94,7 +94,7 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 				inv.compact(-100)
 			}
 			inv.Refresh(nodes, rapid.Bool().Draw(t, "thorough"))
-			fresh := New(known, nil, promised)
+			fresh := New(known, nil, reserved)
 			fresh.Refresh(nodes, false)
 			compare(t, inv, fresh)
 		}
@@ -107,10 +107,10 @@ func compare(t *rapid.T, inv, fresh *Inventory) {
 	for i := range fresh.Nodes() {
 		want, got := &fresh.Nodes()[i], inv.Node(fresh.Nodes()[i].Name)
 		require.NotNil(t, got)
-		require.Len(t, got.Held, len(want.Held))
-		for j := range want.Held {
-			require.Equal(t, want.Held[j].Pod, got.Held[j].Pod)
-			require.Equal(t, want.Held[j].Evidence.Leaving, got.Held[j].Evidence.Leaving)
+		require.Len(t, got.Placeholders, len(want.Placeholders))
+		for j := range want.Placeholders {
+			require.Equal(t, want.Placeholders[j].Pod, got.Placeholders[j].Pod)
+			require.Equal(t, want.Placeholders[j].Evidence.Leaving, got.Placeholders[j].Evidence.Leaving)
 		}
 		for id, h := range fresh.Headrooms() {
 			require.Equal(t, fresh.Units(nil, want, id), inv.Units(nil, got, inv.headroomIDs[h.Name]), "%s on %s", h.Name, want.Name)
@@ -127,7 +127,7 @@ func TestThePlaceholdersOfADaemonSetAreFoundOnceItIsKnown(t *testing.T) {
 	isKnown := false
 	inv := New(catalog.New(), func(_, name string, _ types.UID) (types.NamespacedName, bool) {
 		return types.NamespacedName{Namespace: "default", Name: name}, isKnown
-	}, claims{})
+	}, reservations{})
 	info := framework.NewNodeInfo(pod)
 	info.SetNode(builders.Node("n", "r-1", builders.Resources{"cpu": "8"}).Obj())
 	inv.Refresh([]fwk.NodeInfo{info}, false)
@@ -143,7 +143,7 @@ func TestHostnamesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 	h := headroom("one", corev1.LabelHostname)
 	known := catalog.New()
 	require.NoError(t, known.Set(h))
-	inv := New(known, nil, claims{})
+	inv := New(known, nil, reservations{})
 	for i := range 5 * spareDomains {
 		name := fmt.Sprintf("n%d", i)
 		info := framework.NewNodeInfo(placeholderPod(h, i, name))

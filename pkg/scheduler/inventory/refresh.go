@@ -43,8 +43,8 @@ func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
 
 // align makes inv.nodes parallel to the snapshot's list.
 func (inv *Inventory) align(nodes []fwk.NodeInfo) {
-	inv.roster++
-	inv.surroundings++
+	inv.nodeListVersion++
+	inv.crossNodeVersion++
 	old := inv.nodes
 	inv.nodes = make([]Node, len(nodes))
 	byName := make(map[string]int, len(nodes))
@@ -58,7 +58,7 @@ func (inv *Inventory) align(nodes []fwk.NodeInfo) {
 	for i := range old {
 		inv.count(&old[i], -1)
 		if old[i].Info != nil {
-			inv.claims.Missing(old[i].Name, func(types.UID) bool { return false })
+			inv.reservations.ObserveNode(old[i].Name, func(types.UID) bool { return false })
 		}
 	}
 	inv.byName = byName
@@ -70,7 +70,7 @@ func (inv *Inventory) align(nodes []fwk.NodeInfo) {
 func (inv *Inventory) drainDirty() {
 	if inv.controllers.Swap(false) {
 		for i := range inv.nodes {
-			inv.nodes[i].dirty = inv.nodes[i].dirty || inv.nodes[i].labelled
+			inv.nodes[i].dirty = inv.nodes[i].dirty || inv.nodes[i].labeled
 		}
 	}
 	inv.dirtyMu.Lock()
@@ -97,21 +97,21 @@ func (inv *Inventory) read(node *Node, info fwk.NodeInfo) {
 	inv.count(node, -1)
 	inv.revision++
 	node.Revision = inv.revision
-	inv.noteSurroundings(node, info)
+	inv.noteCrossNodeChange(node, info)
 	node.Info, node.Name, node.generation, node.dirty = info, info.Node().Name, info.GetGeneration(), false
 	node.Requested = inv.resources(node.Requested, info.GetRequested())
 	node.Requested[evictionorder.Pods] = int64(len(info.GetPods()))
 	node.Allocatable = inv.resources(node.Allocatable, info.GetAllocatable())
 	node.Allocatable[evictionorder.Pods] = int64(info.GetAllocatable().GetAllowedPodNumber())
 	inv.setDomains(node)
-	inv.hold(node)
+	inv.readPlaceholders(node)
 	inv.count(node, 1)
-	inv.claims.Missing(node.Name, func(uid types.UID) bool {
-		return slices.ContainsFunc(node.Held, func(held Held) bool { return held.Pod.UID == uid })
+	inv.reservations.ObserveNode(node.Name, func(uid types.UID) bool {
+		return slices.ContainsFunc(node.Placeholders, func(held Placeholder) bool { return held.Pod.UID == uid })
 	})
 }
 
-func (inv *Inventory) noteSurroundings(node *Node, info fwk.NodeInfo) {
+func (inv *Inventory) noteCrossNodeChange(node *Node, info fwk.NodeInfo) {
 	affine := hashPods(hashPods(0, info.GetPodsWithAffinity()), info.GetPodsWithRequiredAntiAffinity())
 	changed := affine != node.affine
 	if object := info.Node(); node.object != object {
@@ -121,7 +121,7 @@ func (inv *Inventory) noteSurroundings(node *Node, info fwk.NodeInfo) {
 	}
 	node.affine = affine
 	if changed {
-		inv.surroundings++
+		inv.crossNodeVersion++
 	}
 }
 
@@ -142,34 +142,34 @@ func sameImages(a, b []corev1.ContainerImage) bool {
 	})
 }
 
-// hold finds the placeholders of a node.
-func (inv *Inventory) hold(node *Node) {
-	clear(node.Held)
-	node.Held, node.labelled = node.Held[:0], false
+// readPlaceholders finds the placeholders of a node.
+func (inv *Inventory) readPlaceholders(node *Node) {
+	clear(node.Placeholders)
+	node.Placeholders, node.labeled = node.Placeholders[:0], false
 	for _, podInfo := range node.Info.GetPods() {
 		pod := podInfo.GetPod()
-		if _, labelled := pod.Labels[v1alpha1.LabelHeadroom]; !labelled {
+		if _, labeled := pod.Labels[v1alpha1.LabelHeadroom]; !labeled {
 			continue
 		}
-		node.labelled = true
+		node.labeled = true
 		name, ok := placeholder.HeadroomOf(pod, inv.daemonSets)
-		if !ok || inv.claims.Stays(pod.UID) {
+		if !ok || inv.reservations.Stays(pod.UID) {
 			continue
 		}
 		requests := inv.resources(nil, podInfo.CalculateResource().Resource)
 		requests[evictionorder.Pods] = 1
-		node.Held = append(node.Held, Held{
+		node.Placeholders = append(node.Placeholders, Placeholder{
 			Pod:  pod,
 			Info: podInfo,
 			Evidence: evictionorder.Placeholder{
 				UID:      string(pod.UID),
 				Name:     pod.Namespace + "/" + pod.Name,
 				Headroom: inv.headroomID(name),
-				Index:    len(node.Held),
+				Index:    len(node.Placeholders),
 				Requests: requests,
 				Created:  pod.CreationTimestamp.UnixNano(),
 				Priority: corev1helpers.PodPriority(pod),
-				Leaving:  pod.DeletionTimestamp != nil || inv.claims.Claimed(pod.UID),
+				Leaving:  pod.DeletionTimestamp != nil || inv.reservations.Reserved(pod.UID),
 			},
 		})
 	}

@@ -41,8 +41,8 @@ func (inv *Inventory) setEntry(h *Headroom) (keysChanged bool) {
 func (inv *Inventory) recount(id int) {
 	for i := range inv.nodes {
 		node := &inv.nodes[i]
-		for j := range node.Held {
-			if node.Held[j].Evidence.Headroom == id && !node.Held[j].Evidence.Leaving {
+		for j := range node.Placeholders {
+			if node.Placeholders[j].Evidence.Headroom == id && !node.Placeholders[j].Evidence.Leaving {
 				inv.headrooms[id].add(node, 1)
 			}
 		}
@@ -51,10 +51,10 @@ func (inv *Inventory) recount(id int) {
 
 // count adds the units of a node to those of their Headrooms, times 1 or -1.
 func (inv *Inventory) count(node *Node, times int32) {
-	inv.placeholders += int(times) * len(node.Held)
-	for i := range node.Held {
-		if !node.Held[i].Evidence.Leaving {
-			inv.headrooms[node.Held[i].Evidence.Headroom].add(node, times)
+	inv.placeholders += int(times) * len(node.Placeholders)
+	for i := range node.Placeholders {
+		if !node.Placeholders[i].Evidence.Leaving {
+			inv.headrooms[node.Placeholders[i].Evidence.Headroom].add(node, times)
 		}
 	}
 }

@@ -1,0 +1,87 @@
+package eviction
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+func victims(uids ...string) []*corev1.Pod {
+	var pods []*corev1.Pod
+	for _, uid := range uids {
+		pods = append(pods, builders.Consumer(uid, nil).UID(uid).Node("n").Obj())
+	}
+	return pods
+}
+
+func TestReservations(t *testing.T) {
+	noneLeft := func(types.UID) bool { return false }
+	for name, tc := range map[string]struct {
+		do   func(r *Reservations)
+		want bool
+	}{
+		"nothing is reserved at first":       {do: func(*Reservations) {}},
+		"a victim is reserved":               {do: func(r *Reservations) { r.Reserve("p", victims("v")) }, want: true},
+		"a victim that is given back is not": {do: func(r *Reservations) { r.Reserve("p", victims("v")); r.Release("p", victims("v")) }},
+		"giving back twice is no harm":       {do: func(r *Reservations) { r.Release("p", victims("v")); r.Release("p", victims("v")) }},
+		"a shared victim stays reserved by the other": {do: func(r *Reservations) {
+			r.Reserve("p", victims("v"))
+			r.Reserve("q", victims("v"))
+			r.Release("p", victims("v"))
+		}, want: true},
+		"a deleted victim stays reserved after its release": {do: func(r *Reservations) { r.Reserve("p", victims("v")); r.Gone("v"); r.Release("p", victims("v")) }, want: true},
+		"until the scheduler's cache has lost it": {do: func(r *Reservations) {
+			r.Reserve("p", victims("v"))
+			r.Gone("v")
+			r.Release("p", victims("v"))
+			r.ObserveNode("n", noneLeft)
+		}},
+		"but not before": {do: func(r *Reservations) {
+			r.Reserve("p", victims("v"))
+			r.Gone("v")
+			r.Release("p", victims("v"))
+			r.ObserveNode("n", func(types.UID) bool { return true })
+		}, want: true},
+		"nor while it is still reserved": {do: func(r *Reservations) {
+			r.Reserve("p", victims("v"))
+			r.Gone("v")
+			r.ObserveNode("n", noneLeft)
+		}, want: true},
+		"a reservation outlives the node, but no longer than the consumer needs it": {do: func(r *Reservations) {
+			r.Reserve("p", victims("v"))
+			r.ObserveNode("n", noneLeft)
+			r.Gone("v")
+			r.Release("p", victims("v"))
+		}},
+		"and not if the node came back with the victim": {do: func(r *Reservations) {
+			r.Reserve("p", victims("v"))
+			r.ObserveNode("n", noneLeft)
+			r.ObserveNode("n", func(types.UID) bool { return true })
+			r.Gone("v")
+			r.Release("p", victims("v"))
+		}, want: true},
+		"the end of other pods is no matter": {do: func(r *Reservations) { r.Gone("v"); r.ObserveNode("n", noneLeft) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewReservations(func(string) {})
+			tc.do(r)
+			require.Equal(t, tc.want, r.Reserved("v"))
+		})
+	}
+}
+
+func TestTheNodeOfAReservationIsLookedAtAnew(t *testing.T) {
+	var nodes []string
+	r := NewReservations(func(node string) { nodes = append(nodes, node) })
+	r.Reserve("p", victims("v"))
+	require.Equal(t, []string{"n"}, nodes)
+	r.Reserve("q", victims("v"))
+	require.Len(t, nodes, 1, "it was reserved already")
+	r.Release("p", victims("v"))
+	r.Release("q", victims("v"))
+	require.Len(t, nodes, 2)
+}
