@@ -11,9 +11,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
-func TestMain(m *testing.M) { os.Exit(cluster.ForTestMain(m)) }
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
 const (
 	reader   = "system:serviceaccount:shop:reader"
@@ -115,7 +116,7 @@ func TestTheLogHoldsWhatAUserWasAllowedAndWhatNot(t *testing.T) {
 	requests, err := log.Requests()
 	require.NoError(t, err)
 	require.Empty(t, requests, "nothing was asked yet")
-	c := cluster.StartForTest(t, cluster.Options{APIServerOnly: true, APIServerArgs: log.Args()})
+	c := clustertest.Start(t, cluster.Options{APIServerOnly: true, APIServerArgs: log.Args()})
 	objects, err := cluster.Parse([]byte(accounts))
 	require.NoError(t, err)
 	require.NoError(t, c.Apply(t.Context(), objects...))

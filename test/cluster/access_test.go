@@ -1,4 +1,4 @@
-package cluster
+package cluster_test
 
 import (
 	"fmt"
@@ -12,12 +12,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 func TestAServiceAccountMayWhatRBACAllowsIt(t *testing.T) {
-	c := APIServerForTest(t)
-	namespace := c.Namespace(t, nil)
-	objects, err := Parse(fmt.Appendf(nil, `
+	c := clustertest.SharedAPIServer(t)
+	namespace := clustertest.Namespace(t, c, nil)
+	objects, err := cluster.Parse(fmt.Appendf(nil, `
 {apiVersion: v1, kind: ServiceAccount, metadata: {name: reader, namespace: %[1]s}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -53,7 +56,7 @@ subjects: [{kind: ServiceAccount, name: reader, namespace: %[1]s}]
 }
 
 func TestAKubeconfigIsPrivate(t *testing.T) {
-	c := APIServerForTest(t)
+	c := clustertest.SharedAPIServer(t)
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, c.Kubeconfig(path))
 	info, err := os.Stat(path)

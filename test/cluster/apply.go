@@ -111,14 +111,14 @@ func (c *Cluster) Apply(ctx context.Context, objects ...*unstructured.Unstructur
 		return cmp.Compare(applyRank[a.GetKind()], applyRank[b.GetKind()])
 	})
 	for _, obj := range ordered {
-		if err := applyOne(ctx, cl, obj.DeepCopy()); err != nil {
+		if err := c.applyOne(ctx, cl, obj.DeepCopy()); err != nil {
 			return fmt.Errorf("applying %s %s: %w", obj.GetKind(), obj.GetName(), err)
 		}
 	}
 	return nil
 }
 
-func applyOne(ctx context.Context, cl client.Client, obj *unstructured.Unstructured) error {
+func (c *Cluster) applyOne(ctx context.Context, cl client.Client, obj *unstructured.Unstructured) error {
 	if obj.GetNamespace() == "" {
 		namespaced, err := cl.IsObjectNamespaced(obj)
 		if err != nil {
@@ -132,12 +132,12 @@ func applyOne(ctx context.Context, cl client.Client, obj *unstructured.Unstructu
 	if err != nil || obj.GetKind() != "CustomResourceDefinition" {
 		return err
 	}
-	return waitServed(ctx, cl, obj)
+	return c.waitServed(ctx, cl, obj)
 }
 
 // waitServed waits until the API server serves the kind of a CRD.
-func waitServed(ctx context.Context, cl client.Client, crd *unstructured.Unstructured) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("not served after %s", limit()))
+func (c *Cluster) waitServed(ctx context.Context, cl client.Client, crd *unstructured.Unstructured) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("not served after %s", c.timeout))
 	defer cancel()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()

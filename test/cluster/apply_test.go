@@ -1,4 +1,4 @@
-package cluster
+package cluster_test
 
 import (
 	"os"
@@ -10,17 +10,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
-func TestMain(m *testing.M) { os.Exit(ForTestMain(m)) }
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
 func TestApplyServesTheCRDAndTakesObjectsInAnyOrder(t *testing.T) {
-	c := APIServerForTest(t)
-	root, err := RepositoryRoot()
+	c := clustertest.SharedAPIServer(t)
+	root, err := cluster.RepositoryRoot()
 	require.NoError(t, err)
 	require.NoError(t, c.ApplyFiles(t.Context(), filepath.Join(root, "manifests", "crd")))
 
-	objects, err := Parse([]byte(`
+	objects, err := cluster.Parse([]byte(`
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings, namespace: play}

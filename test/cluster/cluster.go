@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,14 +20,8 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster/process"
 )
 
-// limit bounds a wait for what takes seconds. It is only used up where something hangs, since a program that ends is noticed at once:
-// a test must not fail because the machine is busy, while somebody at a terminal wants to hear of it.
-func limit() time.Duration {
-	if testing.Testing() {
-		return 3 * time.Minute
-	}
-	return time.Minute
-}
+// defaultTimeout is the default of Options.Timeout: somebody at a terminal wants to hear of it when something hangs.
+const defaultTimeout = time.Minute
 
 // Options say what to start. The zero value is the whole control plane without a scheduler.
 type Options struct {
@@ -46,8 +39,9 @@ type Options struct {
 	// LogDir is a folder for the log files, which stays. Default: the folder "logs" in the temporary folder, which
 	// goes, unless the start fails: then it is kept, and the error names it.
 	LogDir string
-	// StartTimeout bounds the start. Default: one minute, in tests three.
-	StartTimeout time.Duration
+	// Timeout bounds the start, and later each wait for what takes seconds, such as nodes that become ready or a program that becomes
+	// the leader. It is only used up where something hangs, since a program that ends is noticed at once. Default: one minute.
+	Timeout time.Duration
 }
 
 // Cluster is a running control plane.
@@ -57,6 +51,8 @@ type Cluster struct {
 	port   *reservedPort
 	creds  *credentials
 	logDir string
+	// timeout bounds each wait, see Options.
+	timeout time.Duration
 	// ownLogs: the log folder lies in the temporary folder.
 	ownLogs bool
 
@@ -73,13 +69,13 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.StartTimeout == 0 {
-		opts.StartTimeout = limit()
+	if opts.Timeout == 0 {
+		opts.Timeout = defaultTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, opts.StartTimeout, fmt.Errorf("not ready after %s", opts.StartTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, opts.Timeout, fmt.Errorf("not ready after %s", opts.Timeout))
 	defer cancel()
 
-	c := &Cluster{tools: tools, died: make(chan error, 1)}
+	c := &Cluster{tools: tools, timeout: opts.Timeout, died: make(chan error, 1)}
 	if c.port, err = reservePort(opts.Port); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package cluster
+package cluster_test
 
 import (
 	"os"
@@ -10,6 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 const echoManifests = `
@@ -45,10 +48,10 @@ spec:
 `
 
 func TestADeploymentIsRunWithItsArgumentsFilesAndServiceAccount(t *testing.T) {
-	c := APIServerForTest(t)
+	c := clustertest.SharedAPIServer(t)
 	script := filepath.Join(t.TempDir(), "echo")
 	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$@\"; exec sleep 600\n"), 0o700))
-	objects, err := Parse([]byte(echoManifests))
+	objects, err := cluster.Parse([]byte(echoManifests))
 	require.NoError(t, err)
 
 	p, err := c.RunDeployment(t.Context(), objects, script, "--last")
@@ -73,8 +76,8 @@ func TestADeploymentIsRunWithItsArgumentsFilesAndServiceAccount(t *testing.T) {
 }
 
 func TestManifestsThatCannotBeRunAreExplained(t *testing.T) {
-	c := APIServerForTest(t)
-	objects, err := Parse([]byte(echoManifests))
+	c := clustertest.SharedAPIServer(t)
+	objects, err := cluster.Parse([]byte(echoManifests))
 	require.NoError(t, err)
 	_, err = c.RunDeployment(t.Context(), objects[:3], "/bin/true")
 	require.EqualError(t, err, "there is no Deployment among the manifests")

@@ -2,7 +2,7 @@
 // demo and the benchmarks: etcd, kube-apiserver, kube-controller-manager, and KWOK, which plays the kubelets. No
 // containers, no root.
 //
-//	c, err := cluster.Start(ctx, cluster.Options{})   // or cluster.ForTest(t)
+//	c, err := cluster.Start(ctx, cluster.Options{})   // in a test: clustertest.Shared(t)
 //	defer c.Stop()
 //	c.AddNodes(ctx, cluster.Nodes{Count: 12, Zones: 3})
 //	c.ApplyFiles(ctx, "manifests/crd")

@@ -129,7 +129,7 @@ func (c *Cluster) waitNodePools(ctx context.Context, p *process.Process, pools [
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("its NodePools are not ready after %s", limit()))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("its NodePools are not ready after %s", c.timeout))
 	defer cancel()
 	return p.WaitReady(ctx, func(ctx context.Context) error {
 		for _, pool := range pools {

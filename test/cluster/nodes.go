@@ -138,14 +138,14 @@ func (c *Cluster) AddNodes(ctx context.Context, nodes Nodes) error {
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("creating nodes: %w", err)
 	}
-	return waitUsable(ctx, clientset, objects)
+	return c.waitUsable(ctx, clientset, objects)
 }
 
 // waitUsable waits until KWOK has made the nodes ready and the node lifecycle controller has taken the taint of a new
 // node away.
-func waitUsable(ctx context.Context, clientset kubernetes.Interface, want []*corev1.Node) error {
+func (c *Cluster) waitUsable(ctx context.Context, clientset kubernetes.Interface, want []*corev1.Node) error {
 	var waiting []string
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, limit(), true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, c.timeout, true, func(ctx context.Context) (bool, error) {
 		list, err := clientset.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err != nil {
 			return false, err
@@ -164,7 +164,7 @@ func waitUsable(ctx context.Context, clientset kubernetes.Interface, want []*cor
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		first := strings.Join(waiting[:min(len(waiting), 3)], ", ")
-		return fmt.Errorf("%d of %d nodes are not ready after %s, %s among them", len(waiting), len(want), limit(), first)
+		return fmt.Errorf("%d of %d nodes are not ready after %s, %s among them", len(waiting), len(want), c.timeout, first)
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for nodes: %w", err)

@@ -89,7 +89,7 @@ func (c *Cluster) waitLeads(ctx context.Context, p *process.Process, lease clien
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("it does not lead after %s", limit()))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("it does not lead after %s", c.timeout))
 	defer cancel()
 	return p.WaitReady(ctx, func(ctx context.Context) error {
 		held := &coordinationv1.Lease{}

@@ -24,7 +24,7 @@ func (c *Cluster) waitRights(ctx context.Context, who account, applied []*unstru
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit(), fmt.Errorf("not allowed after %s", limit()))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("not allowed after %s", c.timeout))
 	defer cancel()
 	for _, obj := range applied {
 		binding, err := BindingOf(obj, who.namespace, who.name)

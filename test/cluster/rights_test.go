@@ -39,7 +39,9 @@ subjects: [{kind: ServiceAccount, namespace: default, name: guest}]
 `
 
 func TestRightsAreWaitedFor(t *testing.T) {
-	c := APIServerForTest(t)
+	c, err := Start(t.Context(), Options{APIServerOnly: true, Timeout: 3 * time.Minute})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Stop()) }()
 	guest := account{"default", "guest"}
 	objects, err := Parse([]byte(guestManifests))
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package cluster
+package cluster_test
 
 import (
 	"bufio"
@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/cluster"
 )
 
 // patience bounds every wait of these tests; nothing takes a tenth of it on an idle machine.
@@ -100,7 +101,7 @@ func (s *sandbox) requireGone(t *testing.T) {
 
 func buildSandbox(t *testing.T) string {
 	t.Helper()
-	root, err := RepositoryRoot()
+	root, err := cluster.RepositoryRoot()
 	require.NoError(t, err)
 	binary := filepath.Join(t.TempDir(), "sandbox")
 	build := exec.Command("go", "build", "-o", binary, "./hack/sandbox")
@@ -147,7 +148,7 @@ func requireNodes(t *testing.T, clientset kubernetes.Interface, count, zones int
 	seen := sets.New[string]()
 	for i := range nodes.Items {
 		node := &nodes.Items[i]
-		require.True(t, isUsable(node), node.Name)
+		require.True(t, cluster.IsUsable(node), node.Name)
 		for _, label := range []string{
 			corev1.LabelHostname, corev1.LabelTopologyRegion, corev1.LabelTopologyZone, corev1.LabelInstanceTypeStable, corev1.LabelArchStable,
 		} {
@@ -166,7 +167,7 @@ func requireHeadroomFills(t *testing.T, s *sandbox, replicas int32) {
 	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
 	require.NoError(t, err)
 	config.WarningHandler = rest.NoWarnings{}
-	cl, err := client.New(config, client.Options{Scheme: Scheme()})
+	cl, err := client.New(config, client.Options{Scheme: cluster.Scheme()})
 	require.NoError(t, err)
 	headroom := &v1alpha1.Headroom{
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: corev1.NamespaceDefault},

@@ -1,4 +1,4 @@
-package cluster
+package cluster_test
 
 import (
 	"errors"
@@ -15,12 +15,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/headroom-dev/headroom/test/cluster"
 )
 
 // toolsWith makes a folder with the real tools, where the given scripts take the place of some.
 func toolsWith(t *testing.T, scripts map[string]string) string {
 	t.Helper()
-	tools, err := FindTools()
+	tools, err := cluster.FindTools()
 	require.NoError(t, err)
 	dir := t.TempDir()
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kwok", "kwok-stages"} {
@@ -49,13 +51,13 @@ func TestAMissingToolIsNamed(t *testing.T) {
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kwok"} {
 		t.Run(name, func(t *testing.T) {
 			dir := toolsWith(t, map[string]string{name: ""})
-			_, err := Start(t.Context(), Options{Tools: dir})
+			_, err := cluster.Start(t.Context(), cluster.Options{Tools: dir})
 			require.EqualError(t, err, name+" is missing in "+dir+": run `make tools` (HEADROOM_TOOLS chooses another folder)")
 		})
 	}
 	t.Run("KWOK's stages", func(t *testing.T) {
 		dir := toolsWith(t, map[string]string{"kwok-stages": ""})
-		_, err := Start(t.Context(), Options{Tools: dir})
+		_, err := cluster.Start(t.Context(), cluster.Options{Tools: dir})
 		require.ErrorContains(t, err, "kwok-stages/*.yaml is missing in "+dir+": run `make tools`")
 	})
 }
@@ -82,7 +84,7 @@ func TestAProgramThatDiesAtStartIsExplainedAndLeavesOnlyItsLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			temp := useTempDir(t)
-			_, err := Start(t.Context(), Options{Tools: toolsWith(t, tc.scripts)})
+			_, err := cluster.Start(t.Context(), cluster.Options{Tools: toolsWith(t, tc.scripts)})
 			require.ErrorContains(t, err, tc.want)
 			require.NotContains(t, err.Error(), "\n")
 			logs, globErr := filepath.Glob(filepath.Join(temp, "headroom-logs-*", "logs", "*.log"))
@@ -98,7 +100,7 @@ func TestAProgramThatDiesAtStartIsExplainedAndLeavesOnlyItsLog(t *testing.T) {
 func TestAStartThatTakesTooLongIsGivenUp(t *testing.T) {
 	useTempDir(t)
 	tools := toolsWith(t, map[string]string{"etcd": "sleep 600"})
-	_, err := Start(t.Context(), Options{APIServerOnly: true, Tools: tools, StartTimeout: 200 * time.Millisecond})
+	_, err := cluster.Start(t.Context(), cluster.Options{APIServerOnly: true, Tools: tools, Timeout: 200 * time.Millisecond})
 	require.ErrorContains(t, err, "waiting for etcd: not ready after 200ms")
 }
 
@@ -107,13 +109,13 @@ func TestAFolderThatCannotBeWrittenIsNamed(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	t.Run("temporary files", func(t *testing.T) {
 		t.Setenv("TMPDIR", file)
-		_, err := Start(t.Context(), Options{APIServerOnly: true})
+		_, err := cluster.Start(t.Context(), cluster.Options{APIServerOnly: true})
 		require.ErrorContains(t, err, "making a folder for temporary files (TMPDIR chooses another place): ")
 		require.ErrorContains(t, err, file)
 	})
 	t.Run("logs", func(t *testing.T) {
 		useTempDir(t)
-		_, err := Start(t.Context(), Options{APIServerOnly: true, LogDir: file})
+		_, err := cluster.Start(t.Context(), cluster.Options{APIServerOnly: true, LogDir: file})
 		require.ErrorContains(t, err, "making the folder for logs: mkdir "+file)
 	})
 }
@@ -122,7 +124,7 @@ func TestATemporaryFolderWithALongPathIsNamed(t *testing.T) {
 	temp := filepath.Join(useTempDir(t), strings.Repeat("long", 20))
 	require.NoError(t, os.Mkdir(temp, 0o700))
 	t.Setenv("TMPDIR", temp)
-	_, err := Start(t.Context(), Options{APIServerOnly: true})
+	_, err := cluster.Start(t.Context(), cluster.Options{APIServerOnly: true})
 	require.ErrorContains(t, err, "is longer than 103 bytes: set TMPDIR to a folder with a shorter path")
 	entries, err := os.ReadDir(temp)
 	require.NoError(t, err)
@@ -133,31 +135,17 @@ func TestAPortInUseIsNamed(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = listener.Close() }()
-	_, err = Start(t.Context(), Options{APIServerOnly: true, Port: listener.Addr().(*net.TCPAddr).Port})
+	_, err = cluster.Start(t.Context(), cluster.Options{APIServerOnly: true, Port: listener.Addr().(*net.TCPAddr).Port})
 	require.ErrorContains(t, err, "of 127.0.0.1 is in use: choose another, or 0 for any free one")
-}
-
-func TestAReservedPortIsNobodyElses(t *testing.T) {
-	first, err := reservePort(0)
-	require.NoError(t, err)
-	defer first.release()
-	_, err = reservePort(first.number)
-	require.ErrorContains(t, err, "is in use")
-	for range 1000 {
-		other, err := reservePort(0)
-		require.NoError(t, err)
-		defer other.release()
-		require.NotEqual(t, first.number, other.number)
-	}
 }
 
 func TestClustersDoNotDisturbEachOther(t *testing.T) {
 	useTempDir(t)
 	var group errgroup.Group
-	clusters := make([]*Cluster, 2)
+	clusters := make([]*cluster.Cluster, 2)
 	for i := range clusters {
 		group.Go(func() (err error) {
-			clusters[i], err = Start(t.Context(), Options{APIServerOnly: true})
+			clusters[i], err = cluster.Start(t.Context(), cluster.Options{APIServerOnly: true, Timeout: 3 * time.Minute})
 			return err
 		})
 	}
@@ -191,7 +179,7 @@ func TestClustersDoNotDisturbEachOther(t *testing.T) {
 	})
 }
 
-func clientsetOf(t *testing.T, c *Cluster) *kubernetes.Clientset {
+func clientsetOf(t *testing.T, c *cluster.Cluster) *kubernetes.Clientset {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(c.RESTConfig())
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package cluster
+package cluster_test
 
 import (
 	"fmt"
@@ -12,6 +12,9 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // workloads has one of each kind that a controller makes pods for.
@@ -59,15 +62,15 @@ spec: {hard: {pods: "100"}}
 `
 
 func TestTheWholeClusterRunsWorkloads(t *testing.T) {
-	c := ForTest(t)
-	scheduler, err := FindProduct("headroom-scheduler")
+	c := clustertest.Shared(t)
+	scheduler, err := cluster.FindProduct("headroom-scheduler")
 	require.NoError(t, err)
 	p, err := c.RunScheduler("kube-scheduler", scheduler)
 	require.NoError(t, err)
 	defer p.Stop()
-	require.NoError(t, c.AddNodes(t.Context(), Nodes{Count: 3, Zones: 3, Prefix: "workload"}))
-	namespace := c.Namespace(t, nil)
-	objects, err := Parse(fmt.Appendf(nil, workloads, namespace))
+	require.NoError(t, c.AddNodes(t.Context(), cluster.Nodes{Count: 3, Zones: 3, Prefix: "workload"}))
+	namespace := clustertest.Namespace(t, c, nil)
+	objects, err := cluster.Parse(fmt.Appendf(nil, workloads, namespace))
 	require.NoError(t, err)
 	require.NoError(t, c.Apply(t.Context(), objects...))
 
@@ -108,7 +111,7 @@ func TestTheWholeClusterRunsWorkloads(t *testing.T) {
 		}, patience, 100*time.Millisecond)
 	})
 	t.Run("a namespace goes with all that is in it", func(t *testing.T) {
-		short := c.Namespace(t, nil) // Pods would make it last for a part of their grace period.
+		short := clustertest.Namespace(t, c, nil) // Pods would make it last for a part of their grace period.
 		require.NoError(t, clientset.CoreV1().Namespaces().Delete(t.Context(), short, metav1.DeleteOptions{}))
 		require.EventuallyWithT(t, func(collect *assert.CollectT) {
 			_, err := clientset.CoreV1().Namespaces().Get(t.Context(), short, metav1.GetOptions{})
@@ -116,7 +119,7 @@ func TestTheWholeClusterRunsWorkloads(t *testing.T) {
 		}, patience, 100*time.Millisecond)
 	})
 	t.Run("Pod Security is on", func(t *testing.T) {
-		strict := c.Namespace(t, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
+		strict := clustertest.Namespace(t, c, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 		pod := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: "lax"},
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "main"}}},

@@ -14,13 +14,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // TestKarpenterMakesANodeForAPendingPodAndTakesItAway is about the stage on which the other tests play, without anything of the product.
 func TestKarpenterMakesANodeForAPendingPodAndTakesItAway(t *testing.T) {
 	t.Parallel()
 	const delay = 3 * time.Second
-	c := cluster.StartForTest(t, cluster.Options{})
+	c := clustertest.Start(t, cluster.Options{})
 	binary, err := cluster.FindProduct("headroom-scheduler")
 	require.NoError(t, err)
 	_, err = c.RunScheduler("kube-scheduler", binary)
@@ -34,7 +35,7 @@ func TestKarpenterMakesANodeForAPendingPodAndTakesItAway(t *testing.T) {
 	clientset, err := kubernetes.NewForConfig(c.RESTConfig())
 	require.NoError(t, err)
 
-	pods := clientset.CoreV1().Pods(c.Namespace(t, nil))
+	pods := clientset.CoreV1().Pods(clustertest.Namespace(t, c, nil))
 	pod, err := pods.Create(t.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "large"},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{

@@ -24,6 +24,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/cluster/process"
 	"github.com/headroom-dev/headroom/test/observer"
 )
@@ -55,7 +56,7 @@ type world struct {
 // newWorld starts everything. There is no node: each comes by Karpenter, which may consolidate as it likes.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{ctx: t.Context(), cluster: cluster.StartForTest(t, cluster.Options{}), scaledDown: sets.New[types.UID]()}
+	w := &world{ctx: t.Context(), cluster: clustertest.Start(t, cluster.Options{}), scaledDown: sets.New[types.UID]()}
 	var err error
 	w.client, err = w.cluster.Client()
 	require.NoError(t, err)
@@ -75,7 +76,7 @@ func newWorld(t *testing.T) *world {
 	w.observer, err = observer.Watch(context.Background(), w.cluster.RESTConfig())
 	require.NoError(t, err)
 	w.claims = followNodeClaims(t, w.cluster)
-	w.namespace = w.cluster.Namespace(t, map[string]string{"pod-security.kubernetes.io/enforce": "baseline"})
+	w.namespace = clustertest.Namespace(t, w.cluster, map[string]string{"pod-security.kubernetes.io/enforce": "baseline"})
 	return w
 }
 

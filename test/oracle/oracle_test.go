@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
-	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // envClusters is how many random clusters each shard of a property looks at.
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	klog.InitFlags(silence)
 	_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
 	klog.SetOutput(io.Discard) //nolint:logcheck // of the whole process, before there is any context
-	cluster.SetParallel(shards)
+	clustertest.SetParallel(shards)
 	if err := flag.Set("rapid.checks", cmp.Or(os.Getenv(envClusters), defaultClusters)); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", envClusters, err)
 		os.Exit(2)

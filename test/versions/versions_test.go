@@ -24,6 +24,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/cluster/process"
 	"github.com/headroom-dev/headroom/test/observer"
 )
@@ -45,7 +46,7 @@ var rows struct {
 }
 
 func TestMain(m *testing.M) {
-	code := cluster.ForTestMain(m)
+	code := clustertest.Main(m)
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	header := "API SERVER\tSCHEDULER\tFILLED\tBURST\tFAILED ATTEMPTS\tREFILLED\tVIOLATIONS"
 	for _, line := range append([]string{header}, rows.lines...) {
@@ -79,12 +80,12 @@ func play(t *testing.T, options cluster.Options, way, flag string) {
 	ctx := t.Context()
 	seen := result{way: way + " " + flag}
 	defer seen.write()
-	c := cluster.StartForTest(t, options)
+	c := clustertest.Start(t, options)
 	seen.server = serverVersion(t, c)
 	require.NoError(t, c.AddNodes(ctx, cluster.Nodes{Count: nodes, Zones: zones, CPU: resource.MustParse("4")}))
 	cl, err := c.Client()
 	require.NoError(t, err)
-	namespace := c.Namespace(t, nil)
+	namespace := clustertest.Namespace(t, c, nil)
 	watch, err := observer.Watch(ctx, c.RESTConfig())
 	require.NoError(t, err)
 	controller, err := c.RunController(ctx, "--placeholder-scheduler-name=headroom-scheduler")

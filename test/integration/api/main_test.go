@@ -14,14 +14,15 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
-func TestMain(m *testing.M) { os.Exit(cluster.ForTestMain(m)) }
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
 // apiServer returns a client of an API server that serves Headrooms.
 func apiServer(t *testing.T) (*cluster.Cluster, client.Client) {
 	t.Helper()
-	c := cluster.APIServerForTest(t)
+	c := clustertest.SharedAPIServer(t)
 	require.NoError(t, c.ApplyFiles(t.Context(), repositoryPath(t, "manifests/crd")))
 	cl, err := c.Client()
 	require.NoError(t, err)

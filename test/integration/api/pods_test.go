@@ -17,6 +17,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // restricted is a namespace in which Pod Security admits next to nothing.
@@ -28,7 +29,7 @@ func restricted(t *testing.T, c *cluster.Cluster, cl client.Client) string {
 	if err := cl.Create(t.Context(), class); !apierrors.IsAlreadyExists(err) {
 		require.NoError(t, err)
 	}
-	return c.Namespace(t, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
+	return clustertest.Namespace(t, c, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 }
 
 // created is the Headroom as the API server keeps it.
@@ -96,7 +97,7 @@ func TestPlaceholdersThatAskForMoreThanRestrictedAreRefused(t *testing.T) {
 			require.ErrorContains(t, cl.Create(t.Context(), pod), `violates PodSecurity "restricted:latest"`)
 
 			// A namespace that allows it gets it: the spec does not contradict itself.
-			pod.Namespace, pod.OwnerReferences = c.Namespace(t, nil), nil
+			pod.Namespace, pod.OwnerReferences = clustertest.Namespace(t, c, nil), nil
 			require.NoError(t, cl.Create(t.Context(), pod))
 		})
 	}

@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // Samples are accepted as they are, every field of them known, and the list of the kustomization is complete.
 func TestSamples(t *testing.T) {
 	c, cl := apiServer(t)
-	namespace := c.Namespace(t, nil)
+	namespace := clustertest.Namespace(t, c, nil)
 	files, err := filepath.Glob(filepath.Join(repositoryPath(t, "manifests/samples"), "*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -39,7 +40,7 @@ func TestSamples(t *testing.T) {
 // The service account that scales by the clock can do that, and nothing else.
 func TestOfficeHoursMayScaleOnly(t *testing.T) {
 	c, cl := apiServer(t)
-	namespace := c.Namespace(t, nil)
+	namespace := clustertest.Namespace(t, c, nil)
 	for _, file := range []string{"ci-runners.yaml", "office-hours.yaml"} {
 		objects, err := cluster.ParseFiles(repositoryPath(t, "manifests/samples/"+file))
 		require.NoError(t, err)

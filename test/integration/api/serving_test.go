@@ -16,11 +16,12 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 func TestDefaults(t *testing.T) {
 	c, cl := apiServer(t)
-	got := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 1}"))
+	got := created(t, cl, headroom(t, clustertest.Namespace(t, c, nil), "", "requests: {cpu: 1}"))
 	require.Equal(t, v1alpha1.HeadroomSpec{
 		Replicas:          ptr.To[int32](1),
 		Requests:          got.Spec.Requests,
@@ -32,7 +33,7 @@ func TestDefaults(t *testing.T) {
 
 func TestStatusIsASubresource(t *testing.T) {
 	c, cl := apiServer(t)
-	obj := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 1}"))
+	obj := created(t, cl, headroom(t, clustertest.Namespace(t, c, nil), "", "requests: {cpu: 1}"))
 
 	obj.Status.ReadyReplicas = 5
 	require.NoError(t, cl.Update(t.Context(), obj))
@@ -47,7 +48,7 @@ func TestStatusIsASubresource(t *testing.T) {
 
 func TestScaleSubresource(t *testing.T) {
 	c, cl := apiServer(t)
-	obj := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 1}\nreplicas: 4"))
+	obj := created(t, cl, headroom(t, clustertest.Namespace(t, c, nil), "", "requests: {cpu: 1}\nreplicas: 4"))
 	obj.Status = filledStatus()
 	require.NoError(t, cl.Status().Update(t.Context(), obj))
 
@@ -90,7 +91,7 @@ func condition(kind string, status metav1.ConditionStatus, reason string) metav1
 
 func TestColumns(t *testing.T) {
 	c, cl := apiServer(t)
-	obj := created(t, cl, headroom(t, c.Namespace(t, nil), "", "requests: {cpu: 2, memory: 4Gi}\nreplicas: 5"))
+	obj := created(t, cl, headroom(t, clustertest.Namespace(t, c, nil), "", "requests: {cpu: 2, memory: 4Gi}\nreplicas: 5"))
 	obj.Status = filledStatus()
 	require.NoError(t, cl.Status().Update(t.Context(), obj))
 
@@ -133,7 +134,7 @@ func tableOf(ctx context.Context, t *testing.T, c *cluster.Cluster, obj client.O
 
 func TestShortNameAndCategory(t *testing.T) {
 	c, cl := apiServer(t)
-	namespace := c.Namespace(t, nil)
+	namespace := clustertest.Namespace(t, c, nil)
 	created(t, cl, headroom(t, namespace, "", "requests: {cpu: 1}"))
 	for _, resource := range []string{"hr", "headroom", "headrooms.headroom.dev", "all"} {
 		out := kubectl(t, c, "get", resource, "-n", namespace, "-o", "name")

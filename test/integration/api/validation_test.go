@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // verdict is a case of validation: what the API server says about a Headroom.
@@ -249,7 +251,7 @@ var verdicts = []verdict{
 
 func TestValidation(t *testing.T) {
 	c, cl := apiServer(t)
-	namespace := c.Namespace(t, nil)
+	namespace := clustertest.Namespace(t, c, nil)
 	for _, tc := range verdicts {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tryCreate(t.Context(), cl, headroom(t, namespace, tc.headroom, tc.spec))
@@ -264,7 +266,7 @@ func TestValidation(t *testing.T) {
 
 func TestPlacementCannotBeChanged(t *testing.T) {
 	c, cl := apiServer(t)
-	obj := headroom(t, c.Namespace(t, nil), "", requests)
+	obj := headroom(t, clustertest.Namespace(t, c, nil), "", requests)
 	require.NoError(t, cl.Create(t.Context(), obj))
 
 	obj.Object["spec"].(map[string]any)["placement"] = "PerNode"

@@ -14,12 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // systemNamespace is where the kustomizations put the product, and where the docs tell users of the chart to.
 const systemNamespace = "headroom-system"
 
-func TestMain(m *testing.M) { os.Exit(cluster.ForTestMain(m)) }
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
 // repository is a path in the repository.
 func repository(t *testing.T, path ...string) string {

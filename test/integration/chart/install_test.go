@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // target is a cluster that a release is installed into, with the namespaces headroom-system, shop and search.
@@ -33,7 +34,7 @@ type target struct {
 
 func newTarget(t *testing.T) *target {
 	t.Helper()
-	c := cluster.StartForTest(t, cluster.Options{APIServerOnly: true})
+	c := clustertest.Start(t, cluster.Options{APIServerOnly: true})
 	cl, err := c.Client()
 	require.NoError(t, err)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")

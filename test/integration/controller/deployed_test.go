@@ -16,13 +16,14 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // TestAsDeployed runs both binaries as their manifests deploy them, with real scheduling: files written for the OpenFaaS Headroom
 // Controller are filled with only apiVersion changed, a burst takes headroom, and the Headroom tells who took it.
 func TestAsDeployed(t *testing.T) {
 	t.Parallel()
-	c := cluster.StartForTest(t, cluster.Options{})
+	c := clustertest.Start(t, cluster.Options{})
 	controller, err := c.RunController(t.Context())
 	require.NoError(t, err)
 	scheduler, err := c.RunHeadroomScheduler(t.Context(), cluster.MainScheduler)

@@ -30,6 +30,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/app"
 	"github.com/headroom-dev/headroom/pkg/controller/config"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 const (
@@ -48,9 +49,9 @@ const (
 const atOnce = 8
 
 func TestMain(m *testing.M) {
-	cluster.SetParallel(atOnce)
+	clustertest.SetParallel(atOnce)
 	ctrllog.SetLogger(klog.Background())
-	os.Exit(cluster.ForTestMain(m))
+	os.Exit(clustertest.Main(m))
 }
 
 // environment is one test's share of the cluster that the tests of this package have in common: a namespace, nodes, and
@@ -67,7 +68,7 @@ var install sync.Once
 // newEnvironment makes the share of a test. The controller's manifests, without its Deployment, are applied for the first.
 func newEnvironment(t *testing.T, labels map[string]string) *environment {
 	t.Helper()
-	c := cluster.ForTest(t)
+	c := clustertest.Shared(t)
 	install.Do(func() { applyManifests(t, c) })
 	return newEnvironmentOn(t, c, labels)
 }
@@ -77,7 +78,7 @@ func newEnvironmentOn(t *testing.T, c *cluster.Cluster, labels map[string]string
 	t.Helper()
 	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: app.Scheme()})
 	require.NoError(t, err)
-	return &environment{T: t, cluster: c, client: cl, namespace: c.Namespace(t, labels)}
+	return &environment{T: t, cluster: c, client: cl, namespace: clustertest.Namespace(t, c, labels)}
 }
 
 func applyManifests(t *testing.T, c *cluster.Cluster) {

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
-	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // foreignPod creates a pod of somebody else.
@@ -145,7 +145,7 @@ func TestUserWhoDeletesPlaceholdersAgainAndAgain(t *testing.T) {
 func TestHeadroomInATerminatingNamespace(t *testing.T) {
 	t.Parallel()
 	// Nothing deletes what is in the namespace here, so that it stays as it is.
-	c := cluster.APIServerForTest(t)
+	c := clustertest.SharedAPIServer(t)
 	applyManifests(t, c)
 	e := newEnvironmentOn(t, c, nil)
 	e.headroom("web", replicas(2))

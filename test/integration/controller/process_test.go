@@ -21,13 +21,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/pkg/controller/config"
-	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 func TestMetricsAreServedToWhoMayReadThem(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, nil)
-	address, probes := cluster.FreeAddress(t), cluster.FreeAddress(t)
+	address, probes := clustertest.FreeAddress(t), clustertest.FreeAddress(t)
 	e.startController(func(c *config.Config, _ *rest.Config) {
 		c.MetricsBindAddress, c.HealthProbeBindAddress = address, probes
 	})

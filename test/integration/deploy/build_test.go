@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // TestBothBinariesTellWhichBuildTheyAre asks the built binaries for their version, and their metrics while they run for the same.
@@ -50,13 +51,13 @@ func TestBothBinariesTellWhichBuildTheyAre(t *testing.T) {
 			wantMetric: `kubernetes_build_info\{.*git_version="` + regexp.QuoteMeta(kubernetesVersion(t)) + `\+headroom\.v[^"]+".*\} 1`,
 		},
 	}
-	c := cluster.APIServerForTest(t)
+	c := clustertest.SharedAPIServer(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tt.wantVersion, version(t, name))
 			commit := regexp.MustCompile(`GitCommit:"([0-9a-f]{40}|unknown)"`).FindStringSubmatch(run(t, name, "--version=raw"))
 			require.NotEmpty(t, commit)
-			_, port, err := net.SplitHostPort(cluster.FreeAddress(t))
+			_, port, err := net.SplitHostPort(clustertest.FreeAddress(t))
 			require.NoError(t, err)
 			require.NoError(t, tt.run(c, port))
 			metrics := readMetrics(t, c, port)

@@ -23,6 +23,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/observer"
 )
 
@@ -39,9 +40,9 @@ const (
 const atOnce = 3
 
 func TestMain(m *testing.M) {
-	cluster.SetParallel(atOnce)
+	clustertest.SetParallel(atOnce)
 	ctrllog.SetLogger(klog.Background())
-	os.Exit(cluster.ForTestMain(m))
+	os.Exit(clustertest.Main(m))
 }
 
 // TestABurstIsServedAndHeadroomComesBack is the life of the product in small, for each way to deploy the scheduler: twelve full
@@ -56,7 +57,7 @@ func TestABurstIsServedAndHeadroomComesBack(t *testing.T) {
 			require.NoError(t, c.AddNodes(ctx, cluster.Nodes{Count: nodes, Zones: zones, CPU: resource.MustParse("4")}))
 			cl, err := c.Client()
 			require.NoError(t, err)
-			namespace := c.Namespace(t, nil)
+			namespace := clustertest.Namespace(t, c, nil)
 			defer observer.Require(t, c.RESTConfig(), observer.Rules{
 				MayVanish:  func(pod *corev1.Pod) bool { return strings.HasPrefix(pod.Name, "burst-") },
 				IgnoreBind: func(pod *corev1.Pod) bool { return strings.HasPrefix(pod.Name, "full-") },

@@ -23,6 +23,7 @@ import (
 	"github.com/headroom-dev/headroom/test/audit"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 const (
@@ -35,7 +36,7 @@ func startAudited(t *testing.T, args ...string) (*cluster.Cluster, *audit.Log) {
 	t.Helper()
 	log, err := audit.NewLog(t.TempDir(), controllerUser, schedulerUser)
 	require.NoError(t, err)
-	return cluster.StartForTest(t, cluster.Options{APIServerArgs: append(log.Args(), args...)}), log
+	return clustertest.Start(t, cluster.Options{APIServerArgs: append(log.Args(), args...)}), log
 }
 
 // requireNothingForbidden checks, by the API server's own account, that the product asked for nothing that its manifests do not
@@ -86,8 +87,8 @@ func TestEveryRightIsNeeded(t *testing.T) {
 	require.NoError(t, c.AddNodes(t.Context(), cluster.Nodes{Count: nodes, Zones: zones, CPU: resource.MustParse("4")}))
 	cl, err := c.Client()
 	require.NoError(t, err)
-	namespace := c.Namespace(t, nil)
-	controllerPort, schedulerPort := cluster.FreeAddress(t), cluster.FreeAddress(t)
+	namespace := clustertest.Namespace(t, c, nil)
+	controllerPort, schedulerPort := clustertest.FreeAddress(t), clustertest.FreeAddress(t)
 	_, err = c.RunController(t.Context(), "--placeholder-scheduler-name=headroom-scheduler", "--metrics-bind-address="+controllerPort)
 	require.NoError(t, err)
 	runSchedulerWithPort(t, c, schedulerPort)

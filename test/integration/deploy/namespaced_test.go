@@ -20,6 +20,7 @@ import (
 	"github.com/headroom-dev/headroom/test/audit"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // theirs are the namespaces of the kustomize component for some namespaces only.
@@ -32,7 +33,7 @@ func TestInSomeNamespacesOnlyTheControllerSeesNoOther(t *testing.T) {
 	ctx := t.Context()
 	log, err := audit.NewLog(t.TempDir(), controllerUser)
 	require.NoError(t, err)
-	c := cluster.StartForTest(t, cluster.Options{APIServerOnly: true, APIServerArgs: log.Args()})
+	c := clustertest.Start(t, cluster.Options{APIServerOnly: true, APIServerArgs: log.Args()})
 	cl, err := c.Client()
 	require.NoError(t, err)
 	for _, name := range append([]string{"bank"}, theirs...) {

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 const schedulerUser = "system:serviceaccount:headroom-system:headroom-scheduler"
@@ -111,7 +112,7 @@ func TestTheProgramsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := cluster.StartForTest(t, cluster.Options{APIServerOnly: true})
+			c := clustertest.Start(t, cluster.Options{APIServerOnly: true})
 			apply(t, c, tt.manifests)
 			clientset, err := kubernetes.NewForConfig(c.RESTConfig())
 			require.NoError(t, err)
@@ -158,7 +159,7 @@ func apply(t *testing.T, c *cluster.Cluster, part string) *appsv1.Deployment {
 // enforces the profile.
 func TestTheProductsPodsPassPodSecurityRestricted(t *testing.T) {
 	t.Parallel()
-	c := cluster.ForTest(t)
+	c := clustertest.Shared(t)
 	cl, err := c.Client()
 	require.NoError(t, err)
 	for _, part := range []string{"controller", "scheduler/" + cluster.SecondScheduler, "scheduler/" + cluster.MainScheduler} {

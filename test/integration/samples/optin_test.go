@@ -16,6 +16,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 const (
@@ -31,9 +32,9 @@ const (
 )
 
 func TestThePolicyChangesThePodsThatOptedInAndNoOthers(t *testing.T) {
-	c := cluster.APIServerForTest(t)
+	c := clustertest.SharedAPIServer(t)
 	applyPolicy(t, c)
-	in, out := c.Namespace(t, map[string]string{optInLabel: "true"}), c.Namespace(t, nil)
+	in, out := clustertest.Namespace(t, c, map[string]string{optInLabel: "true"}), clustertest.Namespace(t, c, nil)
 	for _, namespace := range []string{metav1.NamespaceSystem, system} {
 		labelNamespace(t, c, namespace, optInLabel, "true")
 	}

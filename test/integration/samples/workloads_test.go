@@ -31,6 +31,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/observer"
 )
 
@@ -39,7 +40,7 @@ const lostShard = "search-1"
 
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(klog.Background())
-	os.Exit(cluster.ForTestMain(m))
+	os.Exit(clustertest.Main(m))
 }
 
 // world is a cluster with the product in it, and one namespace for each sample.
@@ -103,7 +104,7 @@ func TestTheWorkloadsRunAndTakeHeadroomWhereTheyNeedIt(t *testing.T) {
 func start(t *testing.T) *world {
 	t.Helper()
 	ctx := t.Context()
-	c := cluster.StartForTest(t, cluster.Options{
+	c := clustertest.Start(t, cluster.Options{
 		ControllerManagerArgs: []string{"--horizontal-pod-autoscaler-sync-period=1s"},
 	})
 	pool := func(name string) cluster.Nodes {
@@ -149,7 +150,7 @@ func (w *world) applySamples(t *testing.T) (job *unstructured.Unstructured) {
 		if name == "function.yaml" {
 			labels[optInLabel] = "true"
 		}
-		namespace := w.cluster.Namespace(t, labels)
+		namespace := clustertest.Namespace(t, w.cluster, labels)
 		w.namespaces[name] = namespace
 		if name == "function.yaml" {
 			waitPolicy(t, w.cluster, namespace)

@@ -25,11 +25,12 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/app"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(klog.Background())
-	os.Exit(cluster.ForTestMain(m))
+	os.Exit(clustertest.Main(m))
 }
 
 // units is how many pods are created.
@@ -49,7 +50,7 @@ type podsOf interface {
 
 func start(b *testing.B) *bench {
 	b.Helper()
-	c := cluster.ForTest(b)
+	c := clustertest.Shared(b)
 	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: app.Scheme()})
 	require.NoError(b, err)
 	clientset, err := kubernetes.NewForConfig(c.RESTConfig())
@@ -103,7 +104,7 @@ func replicaSet(h *v1alpha1.Headroom) *appsv1.ReplicaSet {
 // measure creates an object in a namespace of its own and returns after how long there were all pods. Then it cleans up.
 func (e *bench) measure(object func(namespace string) client.Object) time.Duration {
 	e.Helper()
-	namespace := e.cluster.Namespace(e.B, nil)
+	namespace := clustertest.Namespace(e.B, e.cluster, nil)
 	e.waitServiceAccount(namespace)
 	watcher, err := e.pods(namespace).Watch(e.Context(), metav1.ListOptions{})
 	require.NoError(e, err)

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/pkg/controller/app"
-	"github.com/headroom-dev/headroom/test/cluster"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 const (
@@ -32,10 +32,10 @@ const (
 // BenchmarkMemory runs the binary on a cluster of 5,000 nodes and 50,000 pods that are none of its business, with one Headroom of
 // 500 units, and reports how much memory it took at most and in the end. At most 150 MiB are wanted.
 func BenchmarkMemory(b *testing.B) {
-	c := cluster.APIServerForTest(b)
+	c := clustertest.SharedAPIServer(b)
 	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: app.Scheme()})
 	require.NoError(b, err)
-	namespace := c.Namespace(b, nil)
+	namespace := clustertest.Namespace(b, c, nil)
 	inParallel(b, nodes, func(i int) error { return cl.Create(b.Context(), node(i)) })
 	inParallel(b, foreignPods, func(i int) error { return cl.Create(b.Context(), foreignPod(namespace, i)) })
 	for b.Loop() {

@@ -1,4 +1,4 @@
-package cluster
+package clustertest
 
 import (
 	"fmt"
@@ -23,18 +23,18 @@ func FreeAddress(t testing.TB) string {
 	t.Helper()
 	var err error
 	for range 100 {
-		var claim net.PacketConn
+		var hold net.PacketConn
 		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(portsEnd()-firstPort))
-		if claim, err = net.ListenPacket("udp4", address); err != nil {
+		if hold, err = net.ListenPacket("udp4", address); err != nil {
 			continue
 		}
 		var listener net.Listener
 		if listener, err = net.Listen("tcp4", address); err != nil {
-			_ = claim.Close()
+			_ = hold.Close()
 			continue
 		}
 		_ = listener.Close()
-		t.Cleanup(func() { _ = claim.Close() })
+		t.Cleanup(func() { _ = hold.Close() })
 		return address
 	}
 	t.Fatalf("finding a free port: %v", err)

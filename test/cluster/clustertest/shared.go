@@ -1,4 +1,4 @@
-package cluster
+package clustertest
 
 import (
 	"context"
@@ -16,7 +16,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/headroom-dev/headroom/test/cluster"
 )
+
+// timeout of the clusters of tests. It is long, because a test must not fail because the machine is busy.
+const timeout = 3 * time.Minute
 
 // LogsEnv names the environment variable with the folder that keeps the log files of tests' clusters. Unset: they go
 // with the cluster.
@@ -25,33 +30,33 @@ const LogsEnv = "HEADROOM_LOGS"
 // sharedCluster is a cluster that the tests of one package have in common.
 type sharedCluster struct {
 	once    sync.Once
-	opts    Options
-	cluster *Cluster
+	opts    cluster.Options
+	cluster *cluster.Cluster
 	err     error
 }
 
 var (
 	sharedWhole     = &sharedCluster{}
-	sharedAPIServer = &sharedCluster{opts: Options{APIServerOnly: true}}
+	sharedAPIServer = &sharedCluster{opts: cluster.Options{APIServerOnly: true}}
 )
 
-// ForTest returns the whole cluster that all tests of the package share, and starts it for the first. A test keeps to
+// Shared returns the whole cluster that all tests of the package share, and starts it for the first. A test keeps to
 // a namespace of its own (see Namespace). The cluster ends with the test binary.
-func ForTest(t testing.TB) *Cluster {
+func Shared(t testing.TB) *cluster.Cluster {
 	t.Helper()
 	return sharedWhole.get(t)
 }
 
-// APIServerForTest is ForTest for tests that need nothing but the API server. It starts in a third of the time.
-func APIServerForTest(t testing.TB) *Cluster {
+// SharedAPIServer is Shared for tests that need nothing but the API server. It starts in a third of the time.
+func SharedAPIServer(t testing.TB) *cluster.Cluster {
 	t.Helper()
 	return sharedAPIServer.get(t)
 }
 
-// StartForTest starts a cluster for one test alone and stops it when the test is over.
-func StartForTest(t testing.TB, opts Options) *Cluster {
+// Start starts a cluster for one test alone and stops it when the test is over.
+func Start(t testing.TB, opts cluster.Options) *cluster.Cluster {
 	t.Helper()
-	c, err := Start(t.Context(), withTestLogs(opts))
+	c, err := cluster.Start(t.Context(), forTest(opts))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +80,11 @@ func SetParallel(n int) {
 	}
 }
 
-// ForTestMain runs the tests of a package and then stops the clusters that they shared, so that nothing is left when
-// the test binary ends; without it, all is gone a moment later. Use: func TestMain(m *testing.M) {
-// os.Exit(cluster.ForTestMain(m)) }
-func ForTestMain(m *testing.M) int {
+// Main runs the tests of a package and then stops the clusters that they shared, so that nothing is left when
+// the test binary ends; without it, all is gone a moment later. Use:
+//
+//	func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
+func Main(m *testing.M) int {
 	code := m.Run()
 	for _, s := range []*sharedCluster{sharedWhole, sharedAPIServer} {
 		if s.cluster != nil {
@@ -88,11 +94,11 @@ func ForTestMain(m *testing.M) int {
 	return code
 }
 
-func (s *sharedCluster) get(t testing.TB) *Cluster {
+func (s *sharedCluster) get(t testing.TB) *cluster.Cluster {
 	t.Helper()
 	s.once.Do(func() {
 		// Not t.Context(): the cluster outlives the test that happens to start it.
-		s.cluster, s.err = Start(context.Background(), withTestLogs(s.opts))
+		s.cluster, s.err = cluster.Start(context.Background(), forTest(s.opts))
 	})
 	if s.err != nil {
 		t.Fatal(s.err)
@@ -103,7 +109,11 @@ func (s *sharedCluster) get(t testing.TB) *Cluster {
 // started counts the clusters that this process has named a folder for.
 var started atomic.Int64
 
-func withTestLogs(opts Options) Options {
+// forTest sets the options that are others in a test: the timeout, and where LogsEnv asks for it the folder of the log files.
+func forTest(opts cluster.Options) cluster.Options {
+	if opts.Timeout == 0 {
+		opts.Timeout = timeout
+	}
 	if dir := os.Getenv(LogsEnv); dir != "" && opts.LogDir == "" {
 		// With a number, because two may start in the same moment.
 		name := fmt.Sprintf("%s-%s-%d", filepath.Base(os.Args[0]), time.Now().Format("150405.000"), started.Add(1))
@@ -112,9 +122,9 @@ func withTestLogs(opts Options) Options {
 	return opts
 }
 
-// Namespace makes a namespace for one test and returns its name. It is deleted when the test is over; nobody waits
+// Namespace makes a namespace of a cluster for one test and returns its name. It is deleted when the test is over; nobody waits
 // for that.
-func (c *Cluster) Namespace(t testing.TB, labels map[string]string) string {
+func Namespace(t testing.TB, c *cluster.Cluster, labels map[string]string) string {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(c.RESTConfig())
 	if err != nil {
