@@ -114,17 +114,17 @@ verify: update $(TOOLS_DIR)/kubectl $(TOOLS_DIR)/helm ## Regenerate, check, and 
 	@git diff --exit-code || { echo "verify: generated files differ: run 'make update' and commit the result" >&2; exit 1; }
 	@untracked=$$(git status --porcelain); [[ -z $$untracked ]] || { echo "verify: files are not committed: $$untracked" >&2; exit 1; }
 
-##@ Play
+##@ Try
 
 .PHONY: sandbox
-sandbox: build $(CONTROL_PLANE) ## Start a cluster to play in; Ctrl-C ends it.
+sandbox: build $(CONTROL_PLANE) ## Start a cluster to try Headroom in; Ctrl-C ends it.
 	bin/sandbox $(SANDBOX_FLAGS)
 
 KARPENTER_VERSION = $(call version,karpenter,sigs.k8s.io/karpenter)
 
 # What the demo does by itself it does itself, so that Ctrl-C reaches the demo and no shell in between.
 .PHONY: demo
-demo: build $(CONTROL_PLANE) $(if $(filter karpenter,$(strip $(AUTOSCALER))),$(AUTOSCALER_TOOLS)) ## Play a burst of pods three times, without and with Headroom, and write a report.
+demo: build $(CONTROL_PLANE) $(if $(filter karpenter,$(strip $(AUTOSCALER))),$(AUTOSCALER_TOOLS)) ## Run a burst of pods three times, without and with Headroom, and write a report.
 	@ldflags=$$(hack/version.sh ldflags demo); \
 	hack/build.sh demo $(GO) build -ldflags "$$ldflags -X main.karpenterVersion=$(KARPENTER_VERSION)" -o bin/demo ./hack/demo
 	@exec env HEADROOM_TOOLS=$(TOOLS_DIR) bin/demo --autoscaler=$(strip $(AUTOSCALER)) --out='$(strip $(DEMO_OUT))' $(DEMO_FLAGS)

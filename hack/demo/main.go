@@ -1,4 +1,4 @@
-// Command demo plays the same burst of pods three times on this machine, without containers and without a cluster: with no
+// Command demo runs the same burst of pods three times on this machine, without containers and without a cluster: with no
 // headroom, with headroom and kube-scheduler, and with headroom and headroom-scheduler. It shows what became of the pods
 // and writes a report.
 package main
@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/headroom-dev/headroom/hack/demo/history"
-	"github.com/headroom-dev/headroom/hack/demo/play"
 	"github.com/headroom-dev/headroom/hack/demo/report"
+	"github.com/headroom-dev/headroom/hack/demo/scenario"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 	"github.com/headroom-dev/headroom/hack/demo/terminal"
 )
@@ -32,7 +32,7 @@ const (
 	exitStopped = 130
 )
 
-// errStopped is what the user made of it.
+// errStopped says that the user ended the demo.
 var errStopped = errors.New("stopped before the end: nothing is left running, and no report was written")
 
 func main() {
@@ -53,7 +53,7 @@ func main() {
 	}
 }
 
-// run plays all acts and reports. It returns errStopped when ctx ends first.
+// run carries out all runs and reports. It returns errStopped when ctx ends first.
 func run(ctx context.Context, args []string, out io.Writer, clk clock.WithTicker) error {
 	opts, err := parseOptions(args, out)
 	if err != nil {
@@ -63,14 +63,14 @@ func run(ctx context.Context, args []string, out io.Writer, clk clock.WithTicker
 	if err := report.Probe(opts.out); err != nil {
 		return err
 	}
-	scenario := opts.scenario(clk)
-	if err := scenario.Check(); err != nil {
+	s := opts.scenario(clk)
+	if err := s.Check(); err != nil {
 		return err
 	}
 	screen := terminal.New(out, clk)
 	started := clk.Now()
-	screen.Say("%s", introduction(scenario))
-	played, err := playAll(ctx, scenario, screen)
+	screen.Say("%s", introduction(s))
+	runs, err := runAll(ctx, s, screen)
 	screen.Done()
 	if ctx.Err() != nil {
 		return errors.Join(errStopped, onlyLeaks(err))
@@ -78,13 +78,13 @@ func run(ctx context.Context, args []string, out io.Writer, clk clock.WithTicker
 	if err != nil {
 		return err
 	}
-	acts := make([]summary.Act, len(played))
-	for i := range played {
-		acts[i] = played[i].Act
+	summaries := make([]summary.Run, len(runs))
+	for i := range runs {
+		summaries[i] = runs[i].Run
 	}
 	screen.Heading("What the API server's history says")
-	screen.Table(acts)
-	files, err := report.Write(opts.out, opts.demo(played, started, clk.Since(started)))
+	screen.Table(summaries)
+	files, err := report.Write(opts.out, opts.demo(runs, started, clk.Since(started)))
 	if err != nil {
 		return err
 	}
@@ -100,30 +100,30 @@ func onlyLeaks(err error) error {
 	return err
 }
 
-func introduction(s play.Scenario) string {
+func introduction(s scenario.Scenario) string {
 	return fmt.Sprintf(`Headroom demo: %d pods at once, in a cluster of %d full nodes in %d zones,
 three times from the same start. Autoscaler: %s.
 Everything runs on this machine and is gone at the end; Ctrl-C stops it.`,
 		s.Burst, s.Nodes, s.Zones, s.Autoscaler.Name())
 }
 
-func playAll(ctx context.Context, scenario play.Scenario, screen *terminal.Screen) ([]report.Act, error) {
-	var played []report.Act
-	for i, act := range play.Acts() {
-		screen.Heading("Act %d of %d: %s", i+1, len(play.Acts()), act.Title+", "+act.Scheduler)
-		record, err := scenario.Play(ctx, act, screen)
+func runAll(ctx context.Context, s scenario.Scenario, screen *terminal.Screen) ([]report.Run, error) {
+	var done []report.Run
+	for i, run := range scenario.Runs() {
+		screen.Heading("Run %d of %d: %s", i+1, len(scenario.Runs()), run.Title+", "+run.Scheduler)
+		record, err := s.Run(ctx, run, screen)
 		if err != nil {
 			return nil, err
 		}
 		screen.Done()
-		sum := summary.Act{Title: act.Title, Scheduler: act.Scheduler, Headroom: act.Headroom, Summary: summary.Of(record)}
+		sum := summary.Run{Title: run.Title, Scheduler: run.Scheduler, Headroom: run.Headroom, Summary: summary.Of(record)}
 		screen.Say("  created to running: median %s, worst %s", sum.Median, sum.Worst)
 		if text := waiting(record); text != "" {
 			screen.Say("  %s", text)
 		}
-		played = append(played, report.Act{Act: sum, Record: record})
+		done = append(done, report.Run{Run: sum, Record: record})
 	}
-	return played, nil
+	return done, nil
 }
 
 // waiting says of the pods that never ran how many there are, and why the first of them did not.

@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/headroom-dev/headroom/hack/demo/history"
-	"github.com/headroom-dev/headroom/hack/demo/play"
+	"github.com/headroom-dev/headroom/hack/demo/scenario"
 	"github.com/headroom-dev/headroom/test/cluster"
 )
 
@@ -49,8 +49,8 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 }
 
 func TestTheAutoscalerIsTheOneAskedFor(t *testing.T) {
-	for name, want := range map[string]play.Autoscaler{
-		"none": play.Fixed{}, "karpenter": play.Karpenter{Delay: 7 * time.Second},
+	for name, want := range map[string]scenario.Autoscaler{
+		"none": scenario.Fixed{}, "karpenter": scenario.Karpenter{Delay: 7 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts, err := parseOptions([]string{"--autoscaler", name, "--node-delay", "7s"}, io.Discard)
@@ -60,7 +60,7 @@ func TestTheAutoscalerIsTheOneAskedFor(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingIsSaidBeforeAnythingIsPlayed(t *testing.T) {
+func TestWhatIsMissingIsSaidBeforeAnythingIsStarted(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(cluster.ToolsEnv, filepath.Join(dir, "tools"))
 	file := filepath.Join(dir, "file")
@@ -73,7 +73,7 @@ func TestWhatIsMissingIsSaidBeforeAnythingIsPlayed(t *testing.T) {
 	require.Empty(t, out.String())
 }
 
-func TestThoseWhoPressCtrlCAreToldThatNothingIsLeft(t *testing.T) {
+func TestAfterCtrlCOnlyOtherErrorsAreReported(t *testing.T) {
 	require.NoError(t, onlyLeaks(context.Canceled))
 	require.ErrorIs(t, onlyLeaks(io.ErrUnexpectedEOF), io.ErrUnexpectedEOF)
 }

@@ -10,8 +10,8 @@ import (
 	"k8s.io/component-base/version"
 	"k8s.io/utils/clock"
 
-	"github.com/headroom-dev/headroom/hack/demo/play"
 	"github.com/headroom-dev/headroom/hack/demo/report"
+	"github.com/headroom-dev/headroom/hack/demo/scenario"
 )
 
 // Names of the autoscalers.
@@ -21,20 +21,20 @@ const (
 )
 
 // helpText precedes the list of flags.
-const helpText = `demo plays the same burst of pods three times: with no headroom, with headroom and
+const helpText = `demo runs the same burst of pods three times: with no headroom, with headroom and
 kube-scheduler, and with headroom and headroom-scheduler; and writes a report.
 
 Usage: demo [flags]
 
 %s`
 
-// The cluster that an act begins with. The headroom fills whole nodes, the same number in each zone.
+// The cluster that a run begins with. The headroom fills whole nodes, the same number in each zone.
 const (
 	zones   = 3
 	nodeCPU = 12
 )
 
-// maxDelay is what nobody waits for in front of a screen.
+// maxDelay bounds --node-delay: nobody watches a screen for longer.
 const maxDelay = 5 * time.Minute
 
 // karpenterVersion is set by the Makefile from the module that Karpenter is built from.
@@ -90,20 +90,20 @@ func (o options) validate() error {
 	return nil
 }
 
-func (o options) scenario(clk clock.WithTicker) play.Scenario {
-	s := play.Scenario{
-		Nodes: o.nodes, Zones: zones, NodeCPU: nodeCPU, Burst: o.burst, Headroom: o.headroom, Autoscaler: play.Fixed{}, Clock: clk,
+func (o options) scenario(clk clock.WithTicker) scenario.Scenario {
+	s := scenario.Scenario{
+		Nodes: o.nodes, Zones: zones, NodeCPU: nodeCPU, Burst: o.burst, Headroom: o.headroom, Autoscaler: scenario.Fixed{}, Clock: clk,
 	}
 	if o.autoscaler == autoscalerKarpenter {
-		s.Autoscaler = play.Karpenter{Version: karpenterVersion, Delay: o.delay}
+		s.Autoscaler = scenario.Karpenter{Version: karpenterVersion, Delay: o.delay}
 	}
 	return s
 }
 
-// demo is what the report tells of the acts.
-func (o options) demo(acts []report.Act, started time.Time, elapsed time.Duration) report.Demo {
+// demo is what the report tells of the runs.
+func (o options) demo(runs []report.Run, started time.Time, elapsed time.Duration) report.Demo {
 	d := report.Demo{
-		Acts: acts, Burst: o.burst, Headroom: o.headroom, Nodes: o.nodes, Zones: zones,
+		Runs: runs, Burst: o.burst, Headroom: o.headroom, Nodes: o.nodes, Zones: zones,
 		Machine: fmt.Sprintf("%d CPUs, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 		Version: version.Get().GitVersion, Started: started, Elapsed: elapsed,
 	}

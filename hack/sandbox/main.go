@@ -1,4 +1,4 @@
-// Command sandbox runs a Kubernetes cluster to play in, with Headroom in it, on this machine and without containers.
+// Command sandbox runs a Kubernetes cluster to try Headroom in, on this machine and without containers.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// run plays until ctx ends, which is no error, or until a part of the cluster dies, which is one.
+// run runs the cluster until ctx ends, which is no error, or until a part of the cluster dies, which is one.
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	opts, err := parseOptions(args, out)
 	if err != nil {
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		say(out, "Stopping ...")
 		err = errors.Join(err, c.Stop())
 	}()
-	if err := furnish(ctx, c, &opts, out); err != nil {
+	if err := setUp(ctx, c, &opts, out); err != nil {
 		return quiet(ctx, c.KeepLogs(err))
 	}
 	say(out, "Ready after %s.\n", time.Since(started).Round(100*time.Millisecond))
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 }
 
-// quiet drops an error whose cause is that the user has had enough.
+// quiet drops an error that comes of ending the sandbox by Ctrl-C.
 func quiet(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // Ctrl-C during the start is no failure.
@@ -64,8 +64,8 @@ func quiet(ctx context.Context, err error) error {
 	return err
 }
 
-// furnish adds nodes, schedulers and the product, and writes the kubeconfig file.
-func furnish(ctx context.Context, c *cluster.Cluster, opts *options, out io.Writer) error {
+// setUp adds nodes, schedulers and the product, and writes the kubeconfig file.
+func setUp(ctx context.Context, c *cluster.Cluster, opts *options, out io.Writer) error {
 	if opts.kubeconfig == "" {
 		opts.kubeconfig = filepath.Join(c.Dir(), "kubeconfig")
 	}

@@ -28,7 +28,7 @@ const (
 )
 
 // helpText precedes the list of flags.
-const helpText = "sandbox runs a Kubernetes cluster to play in, until Ctrl-C.\n\nUsage: sandbox [flags]\n\n%s"
+const helpText = "sandbox runs a Kubernetes cluster to try Headroom in, until Ctrl-C.\n\nUsage: sandbox [flags]\n\n%s"
 
 // options are the flags.
 type options struct {
@@ -119,7 +119,7 @@ func (o options) validateKubeconfig() error {
 	return nil
 }
 
-// has tells whether a part of the product is wanted.
+// has reports whether a part of the product is wanted.
 func (o options) has(part string) bool { return !slices.Contains(o.without, part) }
 
 // burst is how many pods of one CPU leave two of six placeholders when nothing else runs.

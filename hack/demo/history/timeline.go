@@ -15,8 +15,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
-// BurstLabel is put, with any value, on the pods whose story is told. Placeholders are known by their Headroom; all other
-// pods are scenery.
+// BurstLabel is put, with any value, on the pods of the burst. Placeholders are known by their Headroom; all other pods are left out.
 const BurstLabel = "demo.headroom.dev/burst"
 
 // Change is one change of a pod or of a node.
@@ -31,7 +30,7 @@ type Change struct {
 	Node *corev1.Node
 }
 
-// Pod is the story of one pod. A time that has not come is zero.
+// Pod is what happened to one pod. A time that has not come is zero.
 type Pod struct {
 	// Name of the pod.
 	Name string
@@ -45,7 +44,7 @@ type Pod struct {
 	Why     string
 }
 
-// Node is the story of one node. A time that has not come is zero.
+// Node is what happened to one node. A time that has not come is zero.
 type Node struct {
 	// Name of the node.
 	Name string
@@ -55,7 +54,7 @@ type Node struct {
 	Created, Ready, Gone time.Time
 }
 
-// Record is all stories, in order of creation and then of name.
+// Record is what happened to all pods and nodes, in order of creation and then of name.
 type Record struct {
 	// Burst are the pods with BurstLabel.
 	Burst []Pod
@@ -67,7 +66,7 @@ type Record struct {
 	Changed, Until time.Time
 }
 
-// Timeline collects the stories. The zero value is empty and ready.
+// Timeline collects what happens. The zero value is empty and ready.
 type Timeline struct {
 	burst, placeholders map[types.UID]*Pod
 	nodes               map[types.UID]*Node
@@ -143,7 +142,7 @@ func (t *Timeline) seeNode(c Change) {
 	}
 }
 
-// usable tells whether pods can be bound to the node and run there.
+// usable reports whether pods can be bound to the node and run there.
 func usable(node *corev1.Node) bool {
 	barred := slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
 		return t.Key == corev1.TaintNodeNotReady || t.Effect == corev1.TaintEffectNoExecute
@@ -160,7 +159,7 @@ func first(moment *time.Time, at time.Time) {
 	}
 }
 
-// Record returns the stories so far, which end now. Later changes do not alter it.
+// Record returns what happened so far, until now. Later changes do not alter it.
 func (t *Timeline) Record(now time.Time) Record {
 	ofPod := func(p *Pod) (time.Time, string) { return p.Created, p.Name }
 	ofNode := func(n *Node) (time.Time, string) { return n.Created, n.Name }
@@ -170,15 +169,15 @@ func (t *Timeline) Record(now time.Time) Record {
 	}
 }
 
-// inOrder returns stories by when they began, those of one moment by name.
-func inOrder[T any](stories map[types.UID]*T, began func(*T) (at time.Time, name string)) []T {
-	all := make([]T, 0, len(stories))
-	for _, story := range stories {
-		all = append(all, *story)
+// inOrder returns objects by when they were created, those of one moment by name.
+func inOrder[T any](objects map[types.UID]*T, created func(*T) (at time.Time, name string)) []T {
+	all := make([]T, 0, len(objects))
+	for _, object := range objects {
+		all = append(all, *object)
 	}
 	slices.SortFunc(all, func(a, b T) int {
-		atA, nameA := began(&a)
-		atB, nameB := began(&b)
+		atA, nameA := created(&a)
+		atB, nameB := created(&b)
 		return cmp.Or(atA.Compare(atB), cmp.Compare(nameA, nameB))
 	})
 	return all

@@ -18,7 +18,7 @@ func at(second int) time.Time {
 	return time.Date(2026, time.January, 1, 0, 0, second, 0, time.UTC)
 }
 
-// pod is a pod of the burst that pending, refused, bound or running is.
+// pod is a pod of the burst in the state that change makes: refused, bound or running; pending if it is nil.
 func pod(name string, change func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: name, UID: types.UID(name), Labels: map[string]string{history.BurstLabel: "web"},
@@ -53,7 +53,7 @@ func see(changes ...history.Change) history.Record {
 	return t.Record(at(9))
 }
 
-func TestAPodsStoryHasTheFirstTimeOfEachState(t *testing.T) {
+func TestARecordedPodHasTheFirstTimeOfEachState(t *testing.T) {
 	got := see(
 		history.Change{At: at(1), Type: watch.Added, Pod: pod("web-1", nil)},
 		history.Change{At: at(2), Type: watch.Modified, Pod: pod("web-1", refused)},
@@ -71,7 +71,7 @@ func TestAPodsStoryHasTheFirstTimeOfEachState(t *testing.T) {
 	}, got)
 }
 
-func TestPlaceholdersAreToldApartFromTheBurstAndFromScenery(t *testing.T) {
+func TestPlaceholdersAreToldApartFromTheBurstAndFromOtherPods(t *testing.T) {
 	controller := true
 	unit := func(p *corev1.Pod) {
 		p.Labels = map[string]string{v1alpha1.LabelHeadroom: "web"}
@@ -127,7 +127,7 @@ func TestANodeIsReadyWhenPodsCanRunThere(t *testing.T) {
 	require.Equal(t, []history.Node{{Name: "node-1", Zone: "zone-a", Created: at(1), Ready: at(4), Gone: at(5)}}, got.Nodes)
 }
 
-func TestStoriesAreInOrderOfCreationAndThenOfName(t *testing.T) {
+func TestRecordsAreInOrderOfCreationAndThenOfName(t *testing.T) {
 	var names []string
 	for _, p := range see(
 		history.Change{At: at(2), Type: watch.Added, Pod: pod("b", nil)},

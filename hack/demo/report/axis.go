@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/headroom-dev/headroom/hack/demo/scene"
+	"github.com/headroom-dev/headroom/hack/demo/drawing"
 )
 
 // Sizes of text.
@@ -14,7 +14,7 @@ const (
 	normal = 13.5
 )
 
-// frame is the part of a scene that data is drawn in.
+// frame is the part of a drawing that data is drawn in.
 type frame struct{ left, top, width, height float64 }
 
 func (f frame) bottom() float64 { return f.top + f.height }
@@ -66,25 +66,25 @@ func niceStep(v float64) float64 {
 }
 
 // seconds writes a time axis with its unit below the frame, and lines through the frame.
-func (a axis) seconds(s *scene.Scene, f frame, wanted int, title string) {
+func (a axis) seconds(out *drawing.Drawing, f frame, wanted int, title string) {
 	for _, tick := range a.ticks(wanted) {
 		x := a.x(f, tick)
-		s.Line(1, scene.Grid, scene.Point{X: x, Y: f.top}, scene.Point{X: x, Y: f.bottom()})
-		s.Text(scene.Text{At: scene.Point{X: x, Y: f.bottom() + 16}, Size: small, Anchor: scene.Middle, Role: scene.Muted, Text: plain(tick)})
+		out.Line(1, drawing.Grid, drawing.Point{X: x, Y: f.top}, drawing.Point{X: x, Y: f.bottom()})
+		out.Text(drawing.Text{At: drawing.Point{X: x, Y: f.bottom() + 16}, Size: small, Anchor: drawing.Middle, Role: drawing.Muted, Text: plain(tick)})
 	}
 	if title != "" {
-		s.Text(scene.Text{
-			At: scene.Point{X: f.left + f.width/2, Y: f.bottom() + 34}, Size: small, Anchor: scene.Middle, Role: scene.Muted, Text: title,
+		out.Text(drawing.Text{
+			At: drawing.Point{X: f.left + f.width/2, Y: f.bottom() + 34}, Size: small, Anchor: drawing.Middle, Role: drawing.Muted, Text: title,
 		})
 	}
 }
 
 // counts writes an axis of whole numbers left of the frame, and lines through the frame.
-func (a axis) counts(s *scene.Scene, f frame, ticks ...float64) {
+func (a axis) counts(out *drawing.Drawing, f frame, ticks ...float64) {
 	for _, tick := range ticks {
 		y := a.y(f, tick)
-		s.Line(1, scene.Grid, scene.Point{X: f.left, Y: y}, scene.Point{X: f.right(), Y: y})
-		s.Text(scene.Text{At: scene.Point{X: f.left - 8, Y: y + 4}, Size: small, Anchor: scene.End, Role: scene.Muted, Text: plain(tick)})
+		out.Line(1, drawing.Grid, drawing.Point{X: f.left, Y: y}, drawing.Point{X: f.right(), Y: y})
+		out.Text(drawing.Text{At: drawing.Point{X: f.left - 8, Y: y + 4}, Size: small, Anchor: drawing.End, Role: drawing.Muted, Text: plain(tick)})
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/history"
-	"github.com/headroom-dev/headroom/hack/demo/scene"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
@@ -47,68 +47,68 @@ func ran(r history.Record) []step {
 }
 
 // stairs are the corners of the line through steps, from a count of the axis' first moment to its last.
-func stairs(steps []step, x, y axis, f frame, until float64) []scene.Point {
+func stairs(steps []step, x, y axis, f frame, until float64) []drawing.Point {
 	count := 0
 	for _, s := range steps {
 		if s.at <= x.from {
 			count = s.count
 		}
 	}
-	points := []scene.Point{{X: x.x(f, x.from), Y: y.y(f, float64(count))}}
+	points := []drawing.Point{{X: x.x(f, x.from), Y: y.y(f, float64(count))}}
 	for _, s := range steps {
 		if s.at <= x.from || s.at > until {
 			continue
 		}
 		at := x.x(f, s.at)
-		points = append(points, scene.Point{X: at, Y: y.y(f, float64(count))}, scene.Point{X: at, Y: y.y(f, float64(s.count))})
+		points = append(points, drawing.Point{X: at, Y: y.y(f, float64(count))}, drawing.Point{X: at, Y: y.y(f, float64(s.count))})
 		count = s.count
 	}
-	return append(points, scene.Point{X: x.x(f, until), Y: y.y(f, float64(count))})
+	return append(points, drawing.Point{X: x.x(f, until), Y: y.y(f, float64(count))})
 }
 
-// horizon is when, in seconds, the slowest pod of all acts ran, or when the longest waiting was given up.
-func horizon(acts []Act) float64 {
+// horizon is when, in seconds, the slowest pod of all runs ran, or when the longest waiting was given up.
+func horizon(runs []Run) float64 {
 	latest := 1.0
-	for _, act := range acts {
-		latest = max(latest, act.Worst.Duration.Seconds())
+	for _, run := range runs {
+		latest = max(latest, run.Worst.Duration.Seconds())
 	}
 	return latest
 }
 
-// Curves draws how many pods of the burst ran, over time, one line an act.
-func Curves(d Demo, width, height float64) scene.Scene {
-	s := scene.Scene{Width: width, Height: height}
+// Curves draws how many pods of the burst ran, over time, one line a run.
+func Curves(d Demo, width, height float64) drawing.Drawing {
+	out := drawing.Drawing{Width: width, Height: height}
 	f := frame{left: 44, top: 14, width: width - 44 - 290, height: height - 14 - 44}
-	x := axis{from: 0, to: horizon(d.Acts) * 1.04}
+	x := axis{from: 0, to: horizon(d.Runs) * 1.04}
 	y := axis{from: 0, to: float64(max(d.Burst, 1))}
-	x.seconds(&s, f, 8, "seconds since the burst began")
-	y.counts(&s, f, 0, float64(d.Burst/2), float64(d.Burst))
-	labels := make([]float64, len(d.Acts))
-	for i, act := range d.Acts {
-		points := stairs(ran(act.Record), x, y, f, x.to)
-		s.Line(3, roles[i].strong, points...)
+	x.seconds(&out, f, 8, "seconds since the burst began")
+	y.counts(&out, f, 0, float64(d.Burst/2), float64(d.Burst))
+	labels := make([]float64, len(d.Runs))
+	for i, run := range d.Runs {
+		points := stairs(ran(run.Record), x, y, f, x.to)
+		out.Line(3, roles[i].strong, points...)
 		labels[i] = points[len(points)-1].Y
 	}
 	// Lines that end at the same height would write over each other: their labels stand below each other, in order.
-	for i, act := range d.Acts {
+	for i, run := range d.Runs {
 		left, base := f.right()+25, f.top+22+float64(i)*50
-		s.Rect(left-13, base-11, 5, 34, roles[i].strong)
-		s.Text(scene.Text{
-			At: scene.Point{X: left, Y: base}, Size: normal, Anchor: scene.Start, Bold: true, Role: scene.Ink, Text: heading(d, i),
+		out.Rect(left-13, base-11, 5, 34, roles[i].strong)
+		out.Text(drawing.Text{
+			At: drawing.Point{X: left, Y: base}, Size: normal, Anchor: drawing.Start, Bold: true, Role: drawing.Ink, Text: heading(d, i),
 		})
-		s.Text(scene.Text{
-			At: scene.Point{X: left, Y: base + 18}, Size: small, Anchor: scene.Start, Role: scene.Muted,
-			Text: act.Scheduler + ": " + lastRan(act),
+		out.Text(drawing.Text{
+			At: drawing.Point{X: left, Y: base + 18}, Size: small, Anchor: drawing.Start, Role: drawing.Muted,
+			Text: run.Scheduler + ": " + lastRan(run),
 		})
 	}
-	return s
+	return out
 }
 
-func lastRan(act Act) string {
-	if act.Running < act.Pods {
-		return fmt.Sprintf("%d of %d ran in %s", act.Running, act.Pods, summary.Short(act.Worst.Duration))
+func lastRan(run Run) string {
+	if run.Running < run.Pods {
+		return fmt.Sprintf("%d of %d ran in %s", run.Running, run.Pods, summary.Short(run.Worst.Duration))
 	}
-	r := act.Record
+	r := run.Record
 	if len(r.Burst) == 0 {
 		return "no pods"
 	}

@@ -7,7 +7,7 @@ import (
 	"html/template"
 	"strconv"
 
-	"github.com/headroom-dev/headroom/hack/demo/scene"
+	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
@@ -28,7 +28,7 @@ type page struct {
 type pageCard struct {
 	Number                         int
 	Role                           string
-	Heading, Scheduler, Verdict    string
+	Heading, Scheduler, Outcome    string
 	Median, P99, Worst             string
 	FirstAttempt, Pods, NodesAdded int
 	Headroom                       bool
@@ -41,30 +41,30 @@ func Page(d Demo) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the report's template: %w", err)
 	}
-	drawing := func(s scene.Scene, label string) template.HTML {
-		return template.HTML(s.SVG(label))
+	svg := func(d drawing.Drawing, label string) template.HTML {
+		return template.HTML(d.SVG(label))
 	}
 	p := page{
 		Title: title(d), Setting: setting(d), Footnote: footnote(d), Version: d.Version, Elapsed: summary.Short(d.Elapsed),
-		Style:   template.CSS(scene.Style()),
-		Curves:  drawing(Curves(d, 1060, 300), "Pods of the burst that run, over time, one line an act."),
-		Spread:  drawing(Spread(d, 1060, 78), "Time from created to running of each pod, one row an act."),
-		Left:    drawing(Left(d, 1060), "Headroom left by the burst in each zone, one column an act."),
-		Columns: len(d.Acts) + 1,
+		Style:   template.CSS(drawing.Style()),
+		Curves:  svg(Curves(d, 1060, 300), "Pods of the burst that run, over time, one line a run."),
+		Spread:  svg(Spread(d, 1060, 78), "Time from created to running of each pod, one row a run."),
+		Left:    svg(Left(d, 1060), "Headroom left by the burst in each zone, one column a run."),
+		Columns: len(d.Runs) + 1,
 		Grows:   d.Autoscaler != "",
 	}
-	verdicts, acts := verdict(d), make([]summary.Act, len(d.Acts))
-	for i, act := range d.Acts {
-		acts[i] = act.Act
-		p.Stuck = p.Stuck || act.Running < act.Pods
+	outcomes, runs := outcomes(d), make([]summary.Run, len(d.Runs))
+	for i, run := range d.Runs {
+		runs[i] = run.Run
+		p.Stuck = p.Stuck || run.Running < run.Pods
 		p.Cards = append(p.Cards, pageCard{
-			Number: i + 1, Role: string(roles[i].strong), Heading: heading(d, i), Scheduler: act.Scheduler, Verdict: verdicts[i],
-			Median: act.Median.String(), P99: act.P99.String(), Worst: act.Worst.String(),
-			FirstAttempt: act.FirstAttempt, Pods: act.Pods, NodesAdded: act.NodesAdded, Headroom: act.Headroom,
-			Timeline: drawing(Timeline(d, i, 350), "Act "+strconv.Itoa(i+1)+" over time: pods, headroom and nodes."),
+			Number: i + 1, Role: string(roles[i].strong), Heading: heading(d, i), Scheduler: run.Scheduler, Outcome: outcomes[i],
+			Median: run.Median.String(), P99: run.P99.String(), Worst: run.Worst.String(),
+			FirstAttempt: run.FirstAttempt, Pods: run.Pods, NodesAdded: run.NodesAdded, Headroom: run.Headroom,
+			Timeline: svg(Timeline(d, i, 350), "Run "+strconv.Itoa(i+1)+" over time: pods, headroom and nodes."),
 		})
 	}
-	p.Rows = summary.Table(acts)
+	p.Rows = summary.Table(runs)
 	var out bytes.Buffer
 	if err := parsed.Execute(&out, p); err != nil {
 		return nil, fmt.Errorf("writing the report: %w", err)

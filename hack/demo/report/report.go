@@ -1,4 +1,4 @@
-// Package report makes of recorded acts a page that stands by itself, and a picture.
+// Package report makes a page that needs nothing else, and a picture, from the records of the runs.
 package report
 
 import (
@@ -9,23 +9,23 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/history"
-	"github.com/headroom-dev/headroom/hack/demo/scene"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
-// Act is an act with what was recorded of it.
-type Act struct {
-	summary.Act
-	// Record is where all numbers of the act come from.
+// Run is a run with what was recorded of it.
+type Run struct {
+	summary.Run
+	// Record is where all numbers of the run come from.
 	Record history.Record
 }
 
 // Demo is everything that the report tells.
 type Demo struct {
-	// Acts in the order in which they were played: three.
-	Acts []Act
-	// Burst is the number of pods of an act, Headroom the number of units held before it in the acts that have headroom,
+	// Runs in their order: three.
+	Runs []Run
+	// Burst is the number of pods of a run, Headroom the number of units held before it in the runs that have headroom,
 	// Nodes the number of full nodes at its start, Zones the number of zones they lie in.
 	Burst, Headroom, Nodes, Zones int
 	// Autoscaler is its name and version; empty with fixed nodes.
@@ -41,9 +41,9 @@ type Demo struct {
 	Elapsed time.Duration
 }
 
-// roles are the colours of the acts.
-var roles = []struct{ strong, soft scene.Role }{
-	{scene.Act1, scene.Act1Soft}, {scene.Act2, scene.Act2Soft}, {scene.Act3, scene.Act3Soft},
+// roles are the colors of the runs.
+var roles = []struct{ strong, soft drawing.Role }{
+	{drawing.Run1, drawing.Run1Soft}, {drawing.Run2, drawing.Run2Soft}, {drawing.Run3, drawing.Run3Soft},
 }
 
 // Files are what was written, as absolute paths.
@@ -77,14 +77,14 @@ func Write(dir string, d Demo) (Files, error) {
 	if err != nil {
 		return Files{}, err
 	}
-	var picture bytes.Buffer
-	poster := Poster(d)
-	if err := poster.PNG(&picture, scene.Light()); err != nil {
+	var png bytes.Buffer
+	picture := Picture(d)
+	if err := picture.PNG(&png, drawing.Light()); err != nil {
 		return Files{}, err
 	}
 	err = errors.Join(
-		os.WriteFile(files.HTML, page, 0o644), os.WriteFile(files.PNG, picture.Bytes(), 0o644),
-		os.WriteFile(files.SVG, []byte(poster.Document(title(d))), 0o644),
+		os.WriteFile(files.HTML, page, 0o644), os.WriteFile(files.PNG, png.Bytes(), 0o644),
+		os.WriteFile(files.SVG, []byte(picture.Document(title(d))), 0o644),
 	)
 	if err != nil {
 		return Files{}, fmt.Errorf("writing the report (--out chooses another folder): %w", err)

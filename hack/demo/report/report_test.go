@@ -17,9 +17,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/history"
 	"github.com/headroom-dev/headroom/hack/demo/report"
-	"github.com/headroom-dev/headroom/hack/demo/scene"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
@@ -33,8 +33,8 @@ var epoch = time.Date(2026, time.November, 22, 0, 0, 0, 0, time.UTC)
 
 func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
 
-// played makes an act whose pods run after wait(i) seconds, never if that is zero, and whose taken units are back after 24.
-func played(title, scheduler string, headroom bool, wait func(i int) float64) report.Act {
+// recorded makes a run whose pods run after wait(i) seconds, never if that is zero, and whose taken units are back after 24.
+func recorded(title, scheduler string, headroom bool, wait func(i int) float64) report.Run {
 	r := history.Record{Until: at(30)}
 	node := func(i int, from float64) {
 		r.Nodes = append(r.Nodes, history.Node{
@@ -65,15 +65,15 @@ func played(title, scheduler string, headroom bool, wait func(i int) float64) re
 			r.Placeholders = append(r.Placeholders, unit)
 		}
 	}
-	return report.Act{Act: summary.Act{Title: title, Scheduler: scheduler, Headroom: headroom, Summary: summary.Of(r)}, Record: r}
+	return report.Run{Run: summary.Run{Title: title, Scheduler: scheduler, Headroom: headroom, Summary: summary.Of(r)}, Record: r}
 }
 
 func demo(first func(i int) float64) report.Demo {
 	return report.Demo{
-		Acts: []report.Act{
-			played("no headroom", "kube-scheduler", false, first),
-			played("headroom", "kube-scheduler", true, func(i int) float64 { return 1.1 + float64(i)*0.03 }),
-			played("headroom", "headroom-scheduler", true, func(i int) float64 { return 0.08 + math.Mod(float64(i)*0.037, 0.4) }),
+		Runs: []report.Run{
+			recorded("no headroom", "kube-scheduler", false, first),
+			recorded("headroom", "kube-scheduler", true, func(i int) float64 { return 1.1 + float64(i)*0.03 }),
+			recorded("headroom", "headroom-scheduler", true, func(i int) float64 { return 0.08 + math.Mod(float64(i)*0.037, 0.4) }),
 		},
 		Burst: pods, Headroom: units, Nodes: nodes, Zones: 3, Autoscaler: "Karpenter v1.2.3", Delay: 20 * time.Second,
 		Machine: "2 CPUs, linux/amd64", Version: "v0.1.0 <dirty>", Started: epoch, Elapsed: 3 * time.Minute,
@@ -88,8 +88,8 @@ func TestThePageTellsTheNumbersAndNeedsNothingFromElsewhere(t *testing.T) {
 	page, err := report.Page(d)
 	require.NoError(t, err)
 	text := string(page)
-	for _, act := range d.Acts {
-		for _, want := range []string{act.Title, act.Median.String(), act.P99.String(), act.Worst.String()} {
+	for _, run := range d.Runs {
+		for _, want := range []string{run.Title, run.Median.String(), run.P99.String(), run.Worst.String()} {
 			require.Contains(t, text, want)
 		}
 	}
@@ -127,25 +127,25 @@ func TestPodsThatNeverRanAreSaidToHaveNotRun(t *testing.T) {
 	requireDrawingsAreWellFormed(t, string(page), 6)
 }
 
-func TestAnActWithoutPodsIsDrawnAllTheSame(t *testing.T) {
+func TestARunWithoutPodsIsDrawnAllTheSame(t *testing.T) {
 	d := demo(never)
 	d.Burst = 0
-	for i := range d.Acts {
-		d.Acts[i].Record, d.Acts[i].Summary = history.Record{Until: epoch}, summary.Of(history.Record{Until: epoch})
+	for i := range d.Runs {
+		d.Runs[i].Record, d.Runs[i].Summary = history.Record{Until: epoch}, summary.Of(history.Record{Until: epoch})
 	}
 	page, err := report.Page(d)
 	require.NoError(t, err)
 	requireDrawingsAreWellFormed(t, string(page), 6)
 }
 
-func TestThePosterIsAPictureOfTwiceItsSize(t *testing.T) {
-	poster := report.Poster(demo(karpenter))
+func TestThePictureHasTwoDotsForEachOfItsPixels(t *testing.T) {
+	drawn := report.Picture(demo(karpenter))
 	var out bytes.Buffer
-	require.NoError(t, poster.PNG(&out, scene.Light()))
+	require.NoError(t, drawn.PNG(&out, drawing.Light()))
 	picture, err := png.Decode(&out)
 	require.NoError(t, err)
-	require.InDelta(t, 2*poster.Width, picture.Bounds().Dx(), 0)
-	require.InDelta(t, 2*poster.Height, picture.Bounds().Dy(), 2)
+	require.InDelta(t, 2*drawn.Width, picture.Bounds().Dx(), 0)
+	require.InDelta(t, 2*drawn.Height, picture.Bounds().Dy(), 2)
 }
 
 func TestFilesAreWrittenIntoAFolderThatIsMadeIfItIsMissing(t *testing.T) {
@@ -161,7 +161,7 @@ func TestFilesAreWrittenIntoAFolderThatIsMadeIfItIsMissing(t *testing.T) {
 	require.Len(t, entries, 3, "the probe is gone")
 }
 
-func TestAFolderThatCannotBeIsSaidBeforeAnythingIsPlayed(t *testing.T) {
+func TestAFolderThatCannotBeMadeIsSaidByTheProbe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	require.ErrorContains(t, report.Probe(filepath.Join(file, "below")), "making the folder for the report (--out chooses another): ")

@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/headroom-dev/headroom/hack/demo/scene"
+	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
@@ -14,33 +14,33 @@ var ageTicks = []time.Duration{
 	300 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second, 100 * time.Second, 300 * time.Second,
 }
 
-// golden spreads dots of one act over its row: consecutive multiples of it never come close to each other.
-const golden = 0.6180339887
+// goldenRatio spreads the dots of one run over its row: consecutive multiples of it never come close to each other.
+const goldenRatio = 0.6180339887
 
-// Spread draws each pod's time from created to running as a dot, one row an act, with marks at median and 99 %.
-func Spread(d Demo, width, row float64) scene.Scene {
+// Spread draws each pod's time from created to running as a dot, one row a run, with marks at median and 99 %.
+func Spread(d Demo, width, row float64) drawing.Drawing {
 	const left, top, bottom = 190, 8, 44
-	s := scene.Scene{Width: width, Height: top + bottom + row*float64(len(d.Acts))}
-	f := frame{left: left, top: top, width: width - left - 24, height: row * float64(len(d.Acts))}
-	x := ageAxis(d.Acts)
+	out := drawing.Drawing{Width: width, Height: top + bottom + row*float64(len(d.Runs))}
+	f := frame{left: left, top: top, width: width - left - 24, height: row * float64(len(d.Runs))}
+	x := ageAxis(d.Runs)
 	for _, tick := range ageTicks {
 		if v := tick.Seconds(); v >= x.from*0.999 && v <= x.to*1.001 {
 			at := x.x(f, v)
-			s.Line(1, scene.Grid, scene.Point{X: at, Y: f.top}, scene.Point{X: at, Y: f.bottom()})
-			s.Text(scene.Text{
-				At: scene.Point{X: at, Y: f.bottom() + 16}, Size: small, Anchor: scene.Middle, Role: scene.Muted, Text: tickLabel(tick),
+			out.Line(1, drawing.Grid, drawing.Point{X: at, Y: f.top}, drawing.Point{X: at, Y: f.bottom()})
+			out.Text(drawing.Text{
+				At: drawing.Point{X: at, Y: f.bottom() + 16}, Size: small, Anchor: drawing.Middle, Role: drawing.Muted, Text: tickLabel(tick),
 			})
 		}
 	}
-	s.Text(scene.Text{
-		At: scene.Point{X: f.left + f.width/2, Y: f.bottom() + 34}, Size: small, Anchor: scene.Middle, Role: scene.Muted,
+	out.Text(drawing.Text{
+		At: drawing.Point{X: f.left + f.width/2, Y: f.bottom() + 34}, Size: small, Anchor: drawing.Middle, Role: drawing.Muted,
 		Text: "from created to running, one dot a pod (logarithmic)",
 	})
-	for i := range d.Acts {
+	for i := range d.Runs {
 		band := frame{left: f.left, top: f.top + row*float64(i) + row*0.16, width: f.width, height: row * 0.68}
-		spreadAct(&s, d, i, x, band)
+		spreadAct(&out, d, i, x, band)
 	}
-	return s
+	return out
 }
 
 func tickLabel(d time.Duration) string {
@@ -51,10 +51,10 @@ func tickLabel(d time.Duration) string {
 }
 
 // ageAxis reaches from a mark at or below the shortest wait to one at or above the longest.
-func ageAxis(acts []Act) axis {
+func ageAxis(runs []Run) axis {
 	low, high := math.Inf(1), 1.0
-	for _, act := range acts {
-		for _, w := range summary.Waits(act.Record) {
+	for _, run := range runs {
+		for _, w := range summary.Waits(run.Record) {
 			low, high = min(low, w.Duration.Seconds()), max(high, w.Duration.Seconds())
 		}
 	}
@@ -70,37 +70,37 @@ func ageAxis(acts []Act) axis {
 	return a
 }
 
-func spreadAct(s *scene.Scene, d Demo, i int, x axis, band frame) {
-	act := d.Acts[i]
-	centre := band.top + band.height/2
-	label := func(dy, size float64, bold bool, role scene.Role, text string) {
-		at := scene.Point{X: band.left - 16, Y: centre + dy}
-		s.Text(scene.Text{At: at, Size: size, Anchor: scene.End, Bold: bold, Role: role, Text: text})
+func spreadAct(out *drawing.Drawing, d Demo, i int, x axis, band frame) {
+	run := d.Runs[i]
+	center := band.top + band.height/2
+	label := func(dy, size float64, bold bool, role drawing.Role, text string) {
+		at := drawing.Point{X: band.left - 16, Y: center + dy}
+		out.Text(drawing.Text{At: at, Size: size, Anchor: drawing.End, Bold: bold, Role: role, Text: text})
 	}
-	label(-2, normal, true, scene.Ink, heading(d, i))
-	label(16, small, false, scene.Muted, act.Scheduler)
-	s.Rect(band.left, band.top, band.width, band.height, scene.Panel)
+	label(-2, normal, true, drawing.Ink, heading(d, i))
+	label(16, small, false, drawing.Muted, run.Scheduler)
+	out.Rect(band.left, band.top, band.width, band.height, drawing.Panel)
 	ranAny := false
-	for j, w := range summary.Waits(act.Record) {
+	for j, w := range summary.Waits(run.Record) {
 		if w.Never {
 			continue
 		}
 		ranAny = true
-		_, part := math.Modf(float64(j+1) * golden)
-		s.Dot(x.x(band, w.Duration.Seconds()), band.top+5+part*(band.height-10), 3.2, roles[i].strong)
+		_, part := math.Modf(float64(j+1) * goldenRatio)
+		out.Dot(x.x(band, w.Duration.Seconds()), band.top+5+part*(band.height-10), 3.2, roles[i].strong)
 	}
 	if !ranAny {
-		s.Text(scene.Text{
-			At: scene.Point{X: band.right() - 12, Y: centre + 5}, Size: normal, Anchor: scene.End, Bold: true, Role: roles[i].strong,
-			Text: "none ran within " + summary.Short(act.Worst.Duration),
+		out.Text(drawing.Text{
+			At: drawing.Point{X: band.right() - 12, Y: center + 5}, Size: normal, Anchor: drawing.End, Bold: true, Role: roles[i].strong,
+			Text: "none ran within " + summary.Short(run.Worst.Duration),
 		})
 	}
 	for _, mark := range []struct {
 		wait  summary.Wait
 		width float64
-	}{{act.Median, 3}, {act.P99, 1.5}} {
+	}{{run.Median, 3}, {run.P99, 1.5}} {
 		if at := x.x(band, mark.wait.Duration.Seconds()); !mark.wait.Never {
-			s.Line(mark.width, scene.Ink, scene.Point{X: at, Y: band.top - 3}, scene.Point{X: at, Y: band.bottom() + 3})
+			out.Line(mark.width, drawing.Ink, drawing.Point{X: at, Y: band.top - 3}, drawing.Point{X: at, Y: band.bottom() + 3})
 		}
 	}
 }

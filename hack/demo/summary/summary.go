@@ -138,7 +138,7 @@ func countPlaceholders(s *Summary, r history.Record, began time.Time) {
 	}
 }
 
-// heldAt tells whether a placeholder held room at a moment.
+// heldAt reports whether a placeholder held room at a moment.
 func heldAt(p history.Pod, at time.Time) bool {
 	return !p.Bound.IsZero() && !p.Bound.After(at) && (p.Gone.IsZero() || p.Gone.After(at))
 }

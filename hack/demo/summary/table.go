@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Act is a burst with what was different about it.
-type Act struct {
+// Run is a burst with what was different about it.
+type Run struct {
 	// Title says what there was, and Scheduler who scheduled.
 	Title, Scheduler string
 	// Headroom reports whether there was headroom to take.
@@ -17,27 +17,27 @@ type Act struct {
 
 // Row is one line of the comparison.
 type Row struct {
-	// Label says what is compared, and Cells has one value an act.
+	// Label says what is compared, and Cells has one value a run.
 	Label string
 	Cells []string
 	// Group is a heading that the row is the first under, empty for the others.
 	Group string
 }
 
-// none stands where an act has nothing to count.
+// none stands where a run has nothing to count.
 const none = "-"
 
-// Table compares acts, which have the same zones.
-func Table(acts []Act) []Row {
-	row := func(group, label string, cell func(Act) string) Row {
+// Table compares runs, which have the same zones.
+func Table(runs []Run) []Row {
+	row := func(group, label string, cell func(Run) string) Row {
 		r := Row{Group: group, Label: label}
-		for _, act := range acts {
-			r.Cells = append(r.Cells, cell(act))
+		for _, run := range runs {
+			r.Cells = append(r.Cells, cell(run))
 		}
 		return r
 	}
-	ofHeadroom := func(cell func(Act) string) func(Act) string {
-		return func(a Act) string {
+	ofHeadroom := func(cell func(Run) string) func(Run) string {
+		return func(a Run) string {
 			if !a.Headroom {
 				return none
 			}
@@ -45,33 +45,33 @@ func Table(acts []Act) []Row {
 		}
 	}
 	rows := []Row{
-		row("Pods: created to running", "median", func(a Act) string { return a.Median.String() }),
-		row("", "99 %", func(a Act) string { return a.P99.String() }),
-		row("", "worst", func(a Act) string { return a.Worst.String() }),
-		row("", "running", func(a Act) string { return of(a.Running, a.Pods) }),
-		row("", "bound at first try", func(a Act) string { return of(a.FirstAttempt, a.Pods) }),
-		row("Nodes", "before the burst", func(a Act) string { return strconv.Itoa(a.NodesBefore) }),
-		row("", "added after", func(a Act) string { return strconv.Itoa(a.NodesAdded) }),
-		row("Placeholders", "taken", ofHeadroom(func(a Act) string { return of(a.Taken, a.Held) })),
-		row("", "refilled", ofHeadroom(func(a Act) string { return of(a.Refilled, a.Taken) })),
-		row("", "refilled within", ofHeadroom(func(a Act) string { return a.Refill.String() })),
+		row("Pods: created to running", "median", func(a Run) string { return a.Median.String() }),
+		row("", "99 %", func(a Run) string { return a.P99.String() }),
+		row("", "worst", func(a Run) string { return a.Worst.String() }),
+		row("", "running", func(a Run) string { return of(a.Running, a.Pods) }),
+		row("", "bound at first try", func(a Run) string { return of(a.FirstAttempt, a.Pods) }),
+		row("Nodes", "before the burst", func(a Run) string { return strconv.Itoa(a.NodesBefore) }),
+		row("", "added after", func(a Run) string { return strconv.Itoa(a.NodesAdded) }),
+		row("Placeholders", "taken", ofHeadroom(func(a Run) string { return of(a.Taken, a.Held) })),
+		row("", "refilled", ofHeadroom(func(a Run) string { return of(a.Refilled, a.Taken) })),
+		row("", "refilled within", ofHeadroom(func(a Run) string { return a.Refill.String() })),
 	}
-	for i, zone := range zonesOf(acts) {
+	for i, zone := range zonesOf(runs) {
 		group := ""
 		if i == 0 {
 			group = "Headroom left by the burst"
 		}
-		rows = append(rows, row(group, zone, ofHeadroom(func(a Act) string { return left(a, zone) })))
+		rows = append(rows, row(group, zone, ofHeadroom(func(a Run) string { return left(a, zone) })))
 	}
 	return rows
 }
 
-func zonesOf(acts []Act) []string {
+func zonesOf(runs []Run) []string {
 	var names []string
-	for _, act := range acts {
-		if len(act.Zones) > len(names) {
+	for _, run := range runs {
+		if len(run.Zones) > len(names) {
 			names = names[:0]
-			for _, zone := range act.Zones {
+			for _, zone := range run.Zones {
 				names = append(names, zone.Name)
 			}
 		}
@@ -79,7 +79,7 @@ func zonesOf(acts []Act) []string {
 	return names
 }
 
-func left(a Act, zone string) string {
+func left(a Run, zone string) string {
 	for _, z := range a.Zones {
 		if z.Name == zone {
 			return of(z.Left, z.Held)

@@ -1,4 +1,4 @@
-// Package terminal shows the demo as text: how it goes on while it is played, and the comparison at its end.
+// Package terminal shows the demo as text: how each step goes on, and the comparison at the end.
 package terminal
 
 import (
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 	"k8s.io/utils/clock"
 
-	"github.com/headroom-dev/headroom/hack/demo/play"
+	"github.com/headroom-dev/headroom/hack/demo/scenario"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
@@ -27,17 +27,17 @@ const (
 	plain     = "\x1b[0m"
 )
 
-// Screen shows the acts. It implements play.Stage.
+// Screen shows the runs. It implements scenario.Display.
 type Screen struct {
 	out   io.Writer
 	clock clock.PassiveClock
-	// live: the line of the step that goes on is written again and again, and colours are used.
+	// live: the line of the step that goes on is written again and again, and colors are used.
 	live bool
 
 	mu      sync.Mutex
 	step    string
 	started time.Time
-	view    *play.View
+	last    *scenario.Progress
 }
 
 // New makes a screen. On a terminal it is live; elsewhere a line stands when its step is over.
@@ -63,24 +63,24 @@ func (s *Screen) Heading(format string, args ...any) {
 	s.Say("\n%s", text)
 }
 
-// Doing ends the step that goes on and begins another.
-func (s *Screen) Doing(what string) {
+// Step ends the step that goes on and begins another.
+func (s *Screen) Step(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finish()
-	s.step, s.started = what, s.clock.Now()
+	s.step, s.started = name, s.clock.Now()
 	if s.live {
 		_, _ = fmt.Fprintf(s.out, "  %s ...", s.step)
 	}
 }
 
-// Showing writes the state of the step over the former one.
-func (s *Screen) Showing(v play.View) {
+// Progress writes how far the step has come over what it wrote before.
+func (s *Screen) Progress(p scenario.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.view = &v
+	s.last = &p
 	if s.live {
-		_, _ = fmt.Fprintf(s.out, "%s%s", clearLine, Line(s.step, v))
+		_, _ = fmt.Fprintf(s.out, "%s%s", clearLine, Line(s.step, p))
 	}
 }
 
@@ -95,33 +95,33 @@ func (s *Screen) finish() {
 	if s.step == "" {
 		return
 	}
-	v := play.View{Elapsed: s.clock.Since(s.started)}
-	if s.view != nil {
-		v = *s.view
+	p := scenario.Progress{Elapsed: s.clock.Since(s.started)}
+	if s.last != nil {
+		p = *s.last
 	}
-	line := Line(s.step, v)
+	line := Line(s.step, p)
 	if s.live {
 		line = clearLine + line
 	}
 	_, _ = fmt.Fprintln(s.out, line)
-	s.step, s.view = "", nil
+	s.step, s.last = "", nil
 }
 
-// Line is one step of an act as a line of at most 80 characters: what is done, how much of it, and for how long.
-func Line(step string, v play.View) string {
-	if v.Of == 0 {
-		return fmt.Sprintf("  %-66s %6.1f s", step, v.Elapsed.Seconds())
+// Line is one step of a run as a line of at most 80 characters: what is done, how much of it, and for how long.
+func Line(step string, p scenario.Progress) string {
+	if p.Of == 0 {
+		return fmt.Sprintf("  %-66s %6.1f s", step, p.Elapsed.Seconds())
 	}
-	filled := min(v.Done, v.Of) * barWidth / v.Of
+	filled := min(p.Done, p.Of) * barWidth / p.Of
 	bar := strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled)
-	return fmt.Sprintf("  %-30s %s %4d/%-4d %-4s %6.1f s", step, bar, v.Done, v.Of, v.Unit, v.Elapsed.Seconds())
+	return fmt.Sprintf("  %-30s %s %4d/%-4d %-4s %6.1f s", step, bar, p.Done, p.Of, p.Unit, p.Elapsed.Seconds())
 }
 
 // Table writes the comparison.
-func (s *Screen) Table(acts []summary.Act) {
+func (s *Screen) Table(runs []summary.Run) {
 	group := func(text string) string { return text }
 	if s.live {
 		group = func(text string) string { return dim + text + plain }
 	}
-	s.Say("%s", Table(acts, group))
+	s.Say("%s", Table(runs, group))
 }

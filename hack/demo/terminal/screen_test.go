@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"github.com/headroom-dev/headroom/hack/demo/play"
+	"github.com/headroom-dev/headroom/hack/demo/scenario"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 	"github.com/headroom-dev/headroom/hack/demo/terminal"
 )
 
 func took(d time.Duration) summary.Wait { return summary.Wait{Duration: d} }
 
-func acts() []summary.Act {
+func runs() []summary.Run {
 	zones := func(left ...int) []summary.Zone {
 		names := []string{"zone-a", "zone-b", "zone-c"}
 		all := make([]summary.Zone, len(left))
@@ -26,7 +26,7 @@ func acts() []summary.Act {
 		}
 		return all
 	}
-	return []summary.Act{
+	return []summary.Run{
 		{Title: "no headroom", Scheduler: "kube-scheduler", Summary: summary.Summary{
 			Pods: 72, Median: summary.Wait{Duration: 15 * time.Second, Never: true}, P99: summary.Wait{Duration: 15 * time.Second, Never: true},
 			Worst: summary.Wait{Duration: 15 * time.Second, Never: true}, NodesBefore: 9, Zones: zones(0, 0, 0),
@@ -65,7 +65,7 @@ Headroom left by the burst
   zone-c                                 -            0 of 36           12 of 36`
 
 func TestTheTableHasAColumnAnActAndFitsEightyCharacters(t *testing.T) {
-	got := terminal.Table(acts(), func(text string) string { return text })
+	got := terminal.Table(runs(), func(text string) string { return text })
 	require.Equal(t, strings.TrimPrefix(table, "\n"), got)
 	for line := range strings.Lines(got) {
 		require.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), 80)
@@ -76,19 +76,19 @@ func TestALineOfProgressFitsEightyCharacters(t *testing.T) {
 	long := 1234567 * time.Millisecond
 	for name, tc := range map[string]struct {
 		step, want string
-		view       play.View
+		view       scenario.Progress
 	}{
 		"a quarter is done": {
 			"burst of 1000 pods", "  burst of 1000 pods             █████░░░░░░░░░░░░░░░  250/1000 run  1234.6 s",
-			play.View{Done: 250, Of: 1000, Unit: "run", Elapsed: long},
+			scenario.Progress{Done: 250, Of: 1000, Unit: "run", Elapsed: long},
 		},
 		"all is done": {
 			"holding headroom for 1000 pods", "  holding headroom for 1000 pods ████████████████████ 1000/1000 held 1234.6 s",
-			play.View{Done: 1000, Of: 1000, Unit: "held", Elapsed: long},
+			scenario.Progress{Done: 1000, Of: 1000, Unit: "held", Elapsed: long},
 		},
 		"nothing to count": {
 			"letting things settle", "  letting things settle                                              1234.6 s",
-			play.View{Elapsed: long},
+			scenario.Progress{Elapsed: long},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,17 +103,17 @@ func TestWhatIsNoTerminalGetsALineAStepAndNoEscapeSequence(t *testing.T) {
 	var out bytes.Buffer
 	clk := clocktesting.NewFakePassiveClock(time.Unix(0, 0))
 	screen := terminal.New(&out, clk)
-	screen.Heading("Act 1 of 3")
-	screen.Doing("starting a control plane")
+	screen.Heading("Run 1 of 3")
+	screen.Step("starting a control plane")
 	clk.SetTime(time.Unix(8, 0))
-	screen.Doing("burst of 4 pods")
-	screen.Showing(play.View{Done: 1, Of: 4, Unit: "run", Elapsed: time.Second})
-	screen.Showing(play.View{Done: 4, Of: 4, Unit: "run", Elapsed: 2 * time.Second})
+	screen.Step("burst of 4 pods")
+	screen.Progress(scenario.Progress{Done: 1, Of: 4, Unit: "run", Elapsed: time.Second})
+	screen.Progress(scenario.Progress{Done: 4, Of: 4, Unit: "run", Elapsed: 2 * time.Second})
 	screen.Done()
 	screen.Done()
 	screen.Say("over")
 	require.Equal(t, `
-Act 1 of 3
+Run 1 of 3
   starting a control plane                                              8.0 s
   burst of 4 pods                ████████████████████    4/4    run     2.0 s
 over

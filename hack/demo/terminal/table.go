@@ -7,25 +7,25 @@ import (
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
-// The widths of the columns: 80 characters with three acts.
+// The widths of the columns: 80 characters with three runs.
 const (
 	labelWidth = 23
 	cellWidth  = 19
 )
 
-// Table is the comparison of acts, one column an act. emphasise is applied to headings of rows.
-func Table(acts []summary.Act, emphasise func(string) string) string {
+// Table is the comparison of runs, one column a run. emphasize is applied to headings of rows.
+func Table(runs []summary.Run, emphasize func(string) string) string {
 	var out strings.Builder
 	for line := range 2 {
-		cells := make([]string, len(acts))
-		for i, act := range acts {
-			cells[i] = [2]string{act.Title + ",", act.Scheduler}[line]
+		cells := make([]string, len(runs))
+		for i, run := range runs {
+			cells[i] = [2]string{run.Title + ",", run.Scheduler}[line]
 		}
 		writeRow(&out, "", cells)
 	}
-	for _, row := range summary.Table(acts) {
+	for _, row := range summary.Table(runs) {
 		if row.Group != "" {
-			out.WriteString(emphasise(row.Group) + "\n")
+			out.WriteString(emphasize(row.Group) + "\n")
 		}
 		writeRow(&out, "  "+row.Label, row.Cells)
 	}

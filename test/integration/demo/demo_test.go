@@ -1,4 +1,4 @@
-// Package demo plays an act of the demo in small, on fixed nodes.
+// Package demo carries out a run of the demo in small, on fixed nodes.
 package demo
 
 import (
@@ -10,7 +10,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/headroom-dev/headroom/hack/demo/history"
-	"github.com/headroom-dev/headroom/hack/demo/play"
+	"github.com/headroom-dev/headroom/hack/demo/scenario"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
 )
 
@@ -21,34 +21,34 @@ const (
 	burst    = 6
 )
 
-func scenario() play.Scenario {
-	return play.Scenario{
-		Nodes: nodes, Zones: nodes, NodeCPU: nodeCPU, Burst: burst, Headroom: headroom, Autoscaler: play.Fixed{}, Clock: clock.RealClock{},
+func small() scenario.Scenario {
+	return scenario.Scenario{
+		Nodes: nodes, Zones: nodes, NodeCPU: nodeCPU, Burst: burst, Headroom: headroom, Autoscaler: scenario.Fixed{}, Clock: clock.RealClock{},
 	}
 }
 
-// audience looks on, and leaves when a step begins that it does not care for.
-type audience struct {
-	t       *testing.T
-	leaveAt string
-	leave   func()
+// display logs the steps, and stops the run when the step stopAt begins.
+type display struct {
+	t      *testing.T
+	stopAt string
+	stop   func()
 }
 
-func (a audience) Doing(what string) {
-	a.t.Log(what)
-	if what == a.leaveAt {
-		a.leave()
+func (d display) Step(name string) {
+	d.t.Log(name)
+	if name == d.stopAt {
+		d.stop()
 	}
 }
 
-func (audience) Showing(play.View) {}
+func (display) Progress(scenario.Progress) {}
 
-func TestABurstIntoHeadroomIsPlayedAndTold(t *testing.T) {
+func TestABurstIntoHeadroomIsRunAndRecorded(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
-	act := play.Acts()[2]
-	require.True(t, act.Headroom && act.Plugin)
-	record, err := scenario().Play(t.Context(), act, audience{t: t})
+	run := scenario.Runs()[2]
+	require.True(t, run.Headroom && run.Plugin)
+	record, err := small().Run(t.Context(), run, display{t: t})
 	require.NoError(t, err)
 
 	got := summary.Of(record)
@@ -64,12 +64,12 @@ func TestABurstIntoHeadroomIsPlayedAndTold(t *testing.T) {
 	requireNothingLeft(t, temporary)
 }
 
-func TestAPlayThatIsStoppedLeavesNothing(t *testing.T) {
+func TestARunThatIsStoppedLeavesNothing(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	record, err := scenario().Play(ctx, play.Acts()[0], audience{t: t, leaveAt: "adding full nodes, a scheduler and the controller", leave: cancel})
+	record, err := small().Run(ctx, scenario.Runs()[0], display{t: t, stopAt: "adding full nodes, a scheduler and the controller", stop: cancel})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, history.Record{}, record)
 	requireNothingLeft(t, temporary)

@@ -1,4 +1,4 @@
-package play
+package scenario
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster"
 )
 
-// Karpenter is the real one, with nodes that KWOK plays.
+// Karpenter is the real one, with nodes that KWOK simulates.
 type Karpenter struct {
 	// Version of it, such as v1.14.1.
 	Version string
@@ -30,7 +30,7 @@ func (k Karpenter) Check(tools cluster.Tools) error {
 	return err
 }
 
-// Start runs Karpenter, which may add nodes like the fixed ones, in the same zones. It never takes a node away: what an act
+// Start runs Karpenter, which may add nodes like the fixed ones, in the same zones. It never takes a node away: what a run
 // adds should be seen at its end.
 func (k Karpenter) Start(ctx context.Context, c *cluster.Cluster, s Scenario) error {
 	node := s.nodes(1, 1)
@@ -50,5 +50,5 @@ func (Karpenter) MakeRoom(context.Context, *cluster.Cluster, Scenario) error { r
 // Grows is true.
 func (Karpenter) Grows() bool { return true }
 
-// Patience is long enough for a node to come on a busy machine.
-func (k Karpenter) Patience() time.Duration { return k.Delay + 30*time.Second }
+// StallTimeout is long enough for a node to come on a busy machine.
+func (k Karpenter) StallTimeout() time.Duration { return k.Delay + 30*time.Second }

@@ -1,4 +1,4 @@
-package play
+package scenario
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster"
 )
 
-// Autoscaler adds nodes for pods that wait. It is all that the acts know of it.
+// Autoscaler is what adds nodes for pods that wait, as far as the runs need to know it.
 type Autoscaler interface {
 	// Name for people, with the version.
 	Name() string
@@ -15,12 +15,12 @@ type Autoscaler interface {
 	Check(tools cluster.Tools) error
 	// Start runs the autoscaler on a cluster whose fixed nodes are there.
 	Start(ctx context.Context, c *cluster.Cluster, s Scenario) error
-	// MakeRoom is called before the headroom is asked for, for those who cannot make room because of it.
+	// MakeRoom is called before the headroom is asked for, for an autoscaler that does not make room because of it.
 	MakeRoom(ctx context.Context, c *cluster.Cluster, s Scenario) error
-	// Grows tells whether nodes are added for pods that wait.
+	// Grows reports whether nodes are added for pods that wait.
 	Grows() bool
-	// Patience is how long nothing may happen until it is clear that a pod without room will get none.
-	Patience() time.Duration
+	// StallTimeout is how long nothing may happen until it is clear that a pod without room will get none.
+	StallTimeout() time.Duration
 }
 
 // Fixed is no autoscaler: the nodes are what they are. Those that hold the headroom are added before the burst.
@@ -44,5 +44,5 @@ func (Fixed) MakeRoom(ctx context.Context, c *cluster.Cluster, s Scenario) error
 // Grows is false.
 func (Fixed) Grows() bool { return false }
 
-// Patience is short: what does not happen soon does not happen.
-func (Fixed) Patience() time.Duration { return 12 * time.Second }
+// StallTimeout is short: what does not happen soon does not happen.
+func (Fixed) StallTimeout() time.Duration { return 12 * time.Second }

@@ -1,4 +1,4 @@
-package scene
+package drawing
 
 import (
 	"fmt"
@@ -28,19 +28,19 @@ func Style() string {
 	return out.String()
 }
 
-// SVG writes the scene as an element for a page that has Style. label is what a screen reader says.
-func (s *Scene) SVG(label string) string { return s.write(label, "") }
+// SVG writes the drawing as an element for a page that has Style. label is what a screen reader says.
+func (d *Drawing) SVG(label string) string { return d.write(label, "") }
 
-// Document writes the scene as an SVG file, on paper.
-func (s *Scene) Document(label string) string {
-	return s.write(label, "<style>\n"+Style()+"</style>\n"+element(rect{width: s.Width, height: s.Height, role: Paper})+"\n")
+// Document writes the drawing as an SVG file, on paper.
+func (d *Drawing) Document(label string) string {
+	return d.write(label, "<style>\n"+Style()+"</style>\n"+element(rect{width: d.Width, height: d.Height, role: Paper})+"\n")
 }
 
-func (s *Scene) write(label, before string) string {
+func (d *Drawing) write(label, before string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"%s\">\n%s",
-		number(s.Width), number(s.Height), html.EscapeString(label), before)
-	for _, one := range s.shapes {
+		number(d.Width), number(d.Height), html.EscapeString(label), before)
+	for _, one := range d.shapes {
 		out.WriteString(element(one) + "\n")
 	}
 	out.WriteString("</svg>")

@@ -1,4 +1,4 @@
-package play
+package scenario
 
 import (
 	"context"
@@ -24,50 +24,50 @@ const (
 	pluginProfile = "headroom-scheduler"
 )
 
-// furnish adds to a new control plane what every act begins with: full nodes, a scheduler, the controller and the
+// setUp adds to a new control plane what every run begins with: full nodes, a scheduler, the controller and the
 // autoscaler.
-func (t *theatre) furnish(ctx context.Context) error {
-	t.stage.Doing("adding full nodes, a scheduler and the controller")
+func (e *execution) setUp(ctx context.Context) error {
+	e.display.Step("adding full nodes, a scheduler and the controller")
 	var err error
-	if t.client, err = t.cluster.Client(); err != nil {
+	if e.client, err = e.cluster.Client(); err != nil {
 		return err
 	}
-	if err := t.cluster.AddNodes(ctx, t.nodes(1, t.Nodes)); err != nil {
+	if err := e.cluster.AddNodes(ctx, e.nodes(1, e.Nodes)); err != nil {
 		return err
 	}
-	for _, node := range t.nodes(1, t.Nodes).Objects() {
-		if err := t.client.Create(ctx, t.load(node.Name)); err != nil {
+	for _, node := range e.nodes(1, e.Nodes).Objects() {
+		if err := e.client.Create(ctx, e.load(node.Name)); err != nil {
 			return fmt.Errorf("filling %s: %w", node.Name, err)
 		}
 	}
-	if err := t.cluster.InstallCRD(ctx); err != nil {
+	if err := e.cluster.InstallCRD(ctx); err != nil {
 		return err
 	}
-	if err := t.runScheduler(ctx); err != nil {
+	if err := e.runScheduler(ctx); err != nil {
 		return err
 	}
 	var args []string
-	if t.act.Plugin {
+	if e.run.Plugin {
 		args = append(args, "--placeholder-scheduler-name="+pluginProfile)
 	}
-	if _, err := t.cluster.RunController(ctx, args...); err != nil {
+	if _, err := e.cluster.RunController(ctx, args...); err != nil {
 		return err
 	}
-	return t.Autoscaler.Start(ctx, t.cluster, t.Scenario)
+	return e.Autoscaler.Start(ctx, e.cluster, e.Scenario)
 }
 
 // runScheduler runs headroom-scheduler as it is deployed in place of kube-scheduler, or the same binary with no
 // configuration at all: that is upstream's kube-scheduler with its default profile, without the plugin.
-func (t *theatre) runScheduler(ctx context.Context) error {
-	if t.act.Plugin {
-		_, err := t.cluster.RunHeadroomScheduler(ctx, cluster.MainScheduler)
+func (e *execution) runScheduler(ctx context.Context) error {
+	if e.run.Plugin {
+		_, err := e.cluster.RunHeadroomScheduler(ctx, cluster.MainScheduler)
 		return err
 	}
 	binary, err := cluster.FindProduct("headroom-scheduler")
 	if err != nil {
 		return err
 	}
-	_, err = t.cluster.RunScheduler("kube-scheduler", binary)
+	_, err = e.cluster.RunScheduler("kube-scheduler", binary)
 	return err
 }
 
@@ -81,10 +81,10 @@ func (s Scenario) nodes(first, count int) cluster.Nodes {
 }
 
 // load is a pod that fills a node.
-func (t *theatre) load(node string) *corev1.Pod {
+func (e *execution) load(node string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "load-" + node, Namespace: namespace},
-		Spec:       corev1.PodSpec{NodeName: node, Containers: []corev1.Container{container(int64(t.NodeCPU))}},
+		Spec:       corev1.PodSpec{NodeName: node, Containers: []corev1.Container{container(int64(e.NodeCPU))}},
 	}
 }
 
@@ -100,11 +100,11 @@ func requests(cpus int64) corev1.ResourceList {
 }
 
 // headroom keeps room for pods of the burst, evenly over the zones.
-func (t *theatre) headroom() *v1alpha1.Headroom {
+func (e *execution) headroom() *v1alpha1.Headroom {
 	return &v1alpha1.Headroom{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: v1alpha1.HeadroomSpec{
-			Replicas: ptr.To(int32(t.Headroom)),
+			Replicas: ptr.To(int32(e.Headroom)),
 			Requests: requests(1),
 			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
 				MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
@@ -120,7 +120,7 @@ func (t *theatre) headroom() *v1alpha1.Headroom {
 }
 
 // deployment is the burst.
-func (t *theatre) deployment() *appsv1.Deployment {
+func (e *execution) deployment() *appsv1.Deployment {
 	labels := map[string]string{history.BurstLabel: name}
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: labels},
@@ -129,13 +129,13 @@ func (t *theatre) deployment() *appsv1.Deployment {
 			Containers:                    []corev1.Container{container(1)},
 		},
 	}
-	if t.act.Plugin {
+	if e.run.Plugin {
 		template.Spec.SchedulerName = pluginProfile
 	}
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: ptr.To(int32(t.Burst)),
+			Replicas: ptr.To(int32(e.Burst)),
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: template,
 		},

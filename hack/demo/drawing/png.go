@@ -1,4 +1,4 @@
-package scene
+package drawing
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// dotsPerInch makes two dots of a pixel, since a pixel of a scene is a point, of which an inch has 72.
+// dotsPerInch makes two dots of a pixel, since a pixel of a drawing is a point, of which an inch has 72.
 const dotsPerInch = 144
 
 // The fonts of texts, by their names in the collection.
@@ -21,24 +21,24 @@ const (
 	bold    = "LiberationSans-Bold"
 )
 
-// PNG writes the scene as a picture of twice its size in dots.
-func (s *Scene) PNG(out io.Writer, palette Palette) error {
-	colours := map[Role]color.Color{}
+// PNG writes the drawing as a picture of twice its size in dots.
+func (d *Drawing) PNG(out io.Writer, palette Palette) error {
+	colors := map[Role]color.Color{}
 	for role, text := range palette {
 		var c color.RGBA
 		if _, err := fmt.Sscanf(text, "#%02x%02x%02x", &c.R, &c.G, &c.B); err != nil {
-			return fmt.Errorf("reading the colour %q of %s: %w", text, role, err)
+			return fmt.Errorf("reading the color %q of %s: %w", text, role, err)
 		}
 		c.A = 0xff
-		colours[role] = c
+		colors[role] = c
 	}
 	canvas := vgimg.NewWith(
-		vgimg.UseWH(vg.Length(s.Width), vg.Length(s.Height)), vgimg.UseDPI(dotsPerInch), vgimg.UseBackgroundColor(colours[Paper]))
-	p := painter{canvas: canvas, height: s.Height, colours: colours, faces: map[string]font.Face{}}
+		vgimg.UseWH(vg.Length(d.Width), vg.Length(d.Height)), vgimg.UseDPI(dotsPerInch), vgimg.UseBackgroundColor(colors[Paper]))
+	p := painter{canvas: canvas, height: d.Height, colors: colors, faces: map[string]font.Face{}}
 	for _, face := range liberation.Collection() {
 		p.faces[face.Name()] = face
 	}
-	for _, one := range s.shapes {
+	for _, one := range d.shapes {
 		p.paint(one)
 	}
 	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(out); err != nil {
@@ -49,10 +49,10 @@ func (s *Scene) PNG(out io.Writer, palette Palette) error {
 
 // painter paints shapes on a canvas that counts from the lower left corner.
 type painter struct {
-	canvas  vg.Canvas
-	height  float64
-	colours map[Role]color.Color
-	faces   map[string]font.Face
+	canvas vg.Canvas
+	height float64
+	colors map[Role]color.Color
+	faces  map[string]font.Face
 }
 
 func (p painter) point(at Point) vg.Point {
@@ -69,16 +69,16 @@ func (p painter) paint(one shape) {
 			p.fill(one.role, one.points...)
 			return
 		}
-		p.canvas.SetColor(p.colours[one.role])
+		p.canvas.SetColor(p.colors[one.role])
 		p.canvas.SetLineWidth(vg.Length(one.width))
 		p.canvas.Stroke(p.path(one.points))
 	case dot:
 		var path vg.Path
-		centre, radius := p.point(one.at), vg.Length(one.radius)
-		path.Move(vg.Point{X: centre.X + radius, Y: centre.Y})
-		path.Arc(centre, radius, 0, 2*math.Pi)
+		center, radius := p.point(one.at), vg.Length(one.radius)
+		path.Move(vg.Point{X: center.X + radius, Y: center.Y})
+		path.Arc(center, radius, 0, 2*math.Pi)
 		path.Close()
-		p.canvas.SetColor(p.colours[one.role])
+		p.canvas.SetColor(p.colors[one.role])
 		p.canvas.Fill(path)
 	case Text:
 		p.write(one)
@@ -88,7 +88,7 @@ func (p painter) paint(one shape) {
 func (p painter) fill(role Role, points ...Point) {
 	path := p.path(points)
 	path.Close()
-	p.canvas.SetColor(p.colours[role])
+	p.canvas.SetColor(p.colors[role])
 	p.canvas.Fill(path)
 }
 
@@ -118,6 +118,6 @@ func (p painter) write(t Text) {
 	case End:
 		at.X -= face.Width(t.Text)
 	}
-	p.canvas.SetColor(p.colours[t.Role])
+	p.canvas.SetColor(p.colors[t.Role])
 	p.canvas.FillString(face, at, t.Text)
 }
