@@ -16,4 +16,8 @@ const (
 	// AnnotationNear is put on consumers by their users. Its value is a label selector; the scheduler takes headroom as
 	// near as it can to the pods of the same namespace that it selects.
 	AnnotationNear = "headroom.dev/near"
+	// AnnotationTook is put on consumers by the scheduler, in the write that binds them: the UIDs of the placeholders that were
+	// evicted by the decision to bind this pod, separated by commas. It is how the controller knows who took what. With the
+	// admission policy of the install, nobody but the schedulers may set it.
+	AnnotationTook = "headroom.dev/took"
 )

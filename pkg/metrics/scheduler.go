@@ -74,10 +74,18 @@ var (
 		StabilityLevel: metrics.ALPHA,
 	})
 	swapVictims = metrics.NewHistogram(&metrics.HistogramOpts{
-		Subsystem:      schedulerSubsystem,
-		Name:           "swap_victims",
-		Help:           "Placeholders that a swap evicted, of swaps that ended bound.",
-		Buckets:        []float64{1, 2, 3, 4, 6, 8, 12, 16, 32, 64},
+		Subsystem: schedulerSubsystem,
+		Name:      "swap_victims",
+		Help: "Placeholders that were evicted by the decision of a swap, of swaps that ended bound; 0 where another pod's swap evicted all " +
+			"that stood in the way.",
+		Buckets:        []float64{0, 1, 2, 3, 4, 6, 8, 12, 16, 32, 64},
+		StabilityLevel: metrics.ALPHA,
+	})
+	evictions = metrics.NewCounter(&metrics.CounterOpts{
+		Subsystem: schedulerSubsystem,
+		Name:      "evictions_total",
+		Help: "Placeholders that swaps deleted, whether the consumer was bound or not. What is missing from the sum of swap_victims was " +
+			"evicted for a pod that was not bound there.",
 		StabilityLevel: metrics.ALPHA,
 	})
 	swapWaste = metrics.NewHistogram(&metrics.HistogramOpts{
@@ -102,7 +110,7 @@ var (
 // called, and makes every counter show from zero.
 func RegisterScheduler() {
 	registerScheduler.Do(func() {
-		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, swapWaste, misses)
+		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, evictions, swapWaste, misses)
 		legacyregistry.RawMustRegister(build(componentScheduler))
 		for _, result := range SwapResults() {
 			swaps.WithLabelValues(string(result))
@@ -113,13 +121,18 @@ func RegisterScheduler() {
 	})
 }
 
-// ObserveSwap counts a swap that ended bound: seconds from the choice of the victims to the binding, how many victims, and
-// their waste in millionths of the node.
+// ObserveSwap counts a swap that ended bound: seconds from the choice of the victims to the binding, how many placeholders were evicted
+// by its decision, and the waste in millionths of the node.
 func ObserveSwap(seconds float64, victims int, waste int64) {
 	swaps.WithLabelValues(string(SwapBound)).Inc()
 	swapDuration.Observe(seconds)
 	swapVictims.Observe(float64(victims))
 	swapWaste.Observe(float64(waste) / 1_000_000)
+}
+
+// CountEvictions counts placeholders that a swap deleted.
+func CountEvictions(placeholders int) {
+	evictions.Add(float64(placeholders))
 }
 
 // CountFailedSwap counts a swap that did not end bound.

@@ -1,6 +1,7 @@
 // Package swapevent is the contract between headroom-scheduler, which takes placeholders, and headroom-controller, which
-// has to learn that a placeholder went because a pod took it, and which pod. It is the one place that knows how the
-// scheduler's event is written and read. It talks to no API server. docs/reference/events.md has the contract in prose.
+// has to learn that a placeholder went because a pod took it, and which pod. The annotation headroom.dev/took carries it; the
+// scheduler's events repeat it for people. It is the one place that knows how both are written and read. It talks to no API
+// server. docs/reference/events.md has the contract in prose.
 package swapevent
 
 import (
@@ -11,13 +12,16 @@ import (
 )
 
 const (
-	// Reason is the reason of the one event that the scheduler writes for a swap. The event's regarding object is the
-	// consumer Pod, its related object the first placeholder that was taken, and its note what Note returns.
+	// Reason is the reason of the one event that the scheduler writes for a swap by whose decision placeholders were evicted. The
+	// event's regarding object is the consumer Pod, its related object the first of these placeholders, and its note what Note returns.
 	Reason = "TookHeadroom"
-	// Action is the action of that event.
+	// ReasonShared is the reason of the event of a swap that evicted nothing, because the placeholders in its way were evicted by
+	// the decision of other swaps. Its related object is the first of them.
+	ReasonShared = "SharedHeadroom"
+	// Action is the action of both events.
 	Action = "Swap"
 	// ReasonPreempted is the reason of the event that kube-scheduler's own preemption writes for each victim: regarding is
-	// the victim, related the preemptor.
+	// the victim, and the note names the preemptor's UID. Before v1.37, and where the preemptor is a pod, related may name it.
 	ReasonPreempted = "Preempted"
 
 	// maxNote is the longest note the API server accepts, in bytes.
@@ -25,16 +29,21 @@ const (
 	// maxWhy is how much of the note the reason for the choice may take, in bytes, so that the names have room.
 	maxWhy = 512
 
-	prefix     = "Took "
-	nodeMark   = " on node "
-	whyMark    = ": "
-	moreSuffix = " more"
+	prefix       = "Took "
+	sharedPrefix = "Uses the room of "
+	nodeMark     = " on node "
+	whyMark      = ": "
+	moreSuffix   = " more"
 )
 
 // Swap is one swap: which placeholders were taken, where, and why these.
 type Swap struct {
-	// Placeholders are the pods that were evicted, at least one, the first being the event's related object.
+	// Placeholders are the pods that were evicted by the decision of this swap, the first being the event's related object. If there
+	// are none, the event has the reason ReasonShared.
 	Placeholders []types.NamespacedName
+	// Shared are the placeholders whose room the consumer uses, and that were evicted by the decisions of other swaps. The note names
+	// them if Placeholders is empty, and counts them otherwise.
+	Shared []types.NamespacedName
 	// Node is the name of the node on which they were.
 	Node string
 	// Why is one line for people: the rule that decided.
@@ -44,20 +53,25 @@ type Swap struct {
 // Note writes the swap as the note of the event:
 //
 //	Took shop/web-headroom-3, shop/web-headroom-7 on node node-5: nearest, same zone as app=web
+//	Uses the room of shop/web-headroom-3 on node node-5: evicted for another pod; nearest, same zone as app=web
 //
 // Placeholders that the longest allowed note has no room for are counted ("and 4 more"), and Why is cut.
 func Note(s Swap) string {
-	why := s.Why
-	if len(why) > maxWhy {
-		why = strings.ToValidUTF8(why[:maxWhy], "")
+	intro, placeholders, why := prefix, s.Placeholders, cutTo(s.Why, maxWhy)
+	switch {
+	case len(s.Placeholders) == 0:
+		intro, placeholders = sharedPrefix, s.Shared
+		why = strings.TrimSuffix("evicted for another pod; "+why, "; ")
+	case len(s.Shared) > 0:
+		why += fmt.Sprintf("; it also uses the room of %d that were evicted for other pods", len(s.Shared))
 	}
 	tail := nodeMark + s.Node
 	if why != "" {
 		tail += whyMark + why
 	}
-	room := maxNote - len(prefix) - len(tail) - len(" and 00000"+moreSuffix)
+	room := maxNote - len(intro) - len(tail) - len(" and 00000"+moreSuffix)
 	names, used := []string{}, 0
-	for _, p := range s.Placeholders {
+	for _, p := range placeholders {
 		name := p.String()
 		if used += len(name) + len(", "); used > room {
 			break
@@ -65,17 +79,21 @@ func Note(s Swap) string {
 		names = append(names, name)
 	}
 	list := strings.Join(names, ", ")
-	if left := len(s.Placeholders) - len(names); left > 0 {
+	if left := len(placeholders) - len(names); left > 0 {
 		list += fmt.Sprintf(" and %d%s", left, moreSuffix)
 	}
-	return prefix + list + tail
+	return intro + list + tail
 }
 
-// Parse reads what Note wrote, and reports whether the note is one at all. Placeholders that Note only counted are missing.
+// Parse reads what Note wrote, and reports whether the note is one at all. Placeholders that Note only counted are missing, and so are
+// Shared beside Placeholders.
 func Parse(note string) (Swap, bool) {
-	rest, ok := strings.CutPrefix(note, prefix)
-	if !ok {
-		return Swap{}, false
+	rest, took := strings.CutPrefix(note, prefix)
+	if !took {
+		var shared bool
+		if rest, shared = strings.CutPrefix(note, sharedPrefix); !shared {
+			return Swap{}, false
+		}
 	}
 	list, rest, ok := strings.Cut(rest, nodeMark)
 	if !ok {
@@ -91,7 +109,12 @@ func Parse(note string) (Swap, bool) {
 		if !ok || namespace == "" || pod == "" {
 			return Swap{}, false
 		}
-		s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: namespace, Name: pod})
+		placeholder := types.NamespacedName{Namespace: namespace, Name: pod}
+		if took {
+			s.Placeholders = append(s.Placeholders, placeholder)
+		} else {
+			s.Shared = append(s.Shared, placeholder)
+		}
 	}
 	return s, s.Node != ""
 }

@@ -42,6 +42,18 @@ func TestNote(t *testing.T) {
 	}
 }
 
+func TestNoteOfASwapThatUsesRoomMadeForOthers(t *testing.T) {
+	a, b := types.NamespacedName{Namespace: "shop", Name: "a"}, types.NamespacedName{Namespace: "shop", Name: "b"}
+	nothing := Note(Swap{Shared: []types.NamespacedName{a, b}, Node: "n", Why: "spread"})
+	require.Equal(t, "Uses the room of shop/a, shop/b on node n: evicted for another pod; spread", nothing)
+	got, ok := Parse(nothing)
+	require.True(t, ok)
+	require.Empty(t, got.Placeholders, "it took nothing")
+	require.Equal(t, []types.NamespacedName{a, b}, got.Shared)
+	some := Note(Swap{Placeholders: []types.NamespacedName{a}, Shared: []types.NamespacedName{b}, Node: "n", Why: "spread"})
+	require.Equal(t, "Took shop/a on node n: spread; it also uses the room of 1 that were evicted for other pods", some)
+}
+
 func TestParseRefusesOtherNotes(t *testing.T) {
 	for name, note := range map[string]string{
 		"empty":                      "",
@@ -83,7 +95,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("Took  more on node n")
 	f.Fuzz(func(t *testing.T, note string) {
 		if s, ok := Parse(note); ok {
-			require.NotEmpty(t, s.Placeholders)
+			require.NotEmpty(t, append(s.Placeholders, s.Shared...))
 			require.NotEmpty(t, s.Node)
 		}
 	})

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,33 +23,42 @@ type Evictor struct {
 	Pods corelisters.PodLister
 	// Reservations are what may be deleted.
 	Reservations *Reservations
+	// Credits are told of each deletion.
+	Credits *Credits
 	// Wait bounds how long one victim that was terminating already or has finalizers is waited for.
 	Wait time.Duration
 	// Parallelism is how many victims of one consumer are deleted at the same time.
 	Parallelism int
 }
 
-// Evict makes sure that the victims, which the consumer has reserved, are gone from the API server, and returns how many it
-// deleted itself. Victims that another consumer deletes, or that are being deleted already, are waited for. It fails with
-// nothing deleted if the consumer itself is gone or on its way.
-func (e *Evictor) Evict(ctx context.Context, consumer *corev1.Pod, victims []*corev1.Pod) (deleted int, err error) {
+// Evict makes sure that the victims, which are reserved for the consumer, are gone from the API server, and returns those that this call
+// deleted, in the order given: also if it fails. Victims that another consumer deletes, or that are being deleted already, are waited for
+// and are not among them. It fails with nothing deleted if the consumer itself is gone or is being deleted.
+func (e *Evictor) Evict(ctx context.Context, consumer *corev1.Pod, victims []*corev1.Pod) (deleted []*corev1.Pod, err error) {
 	if err := e.wanted(consumer); err != nil {
-		return 0, err
+		return nil, err
 	}
-	var count atomic.Int64
+	own := make([]bool, len(victims))
 	if len(victims) == 1 {
-		err := e.evict(ctx, victims[0], &count)
-		return int(count.Load()), err
+		own[0], err = e.evict(ctx, consumer, victims[0])
+	} else {
+		// The first failure stops the deletions that have not begun: the consumer will not be bound.
+		parallel, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		workqueue.ParallelizeUntil(parallel, e.Parallelism, len(victims), func(i int) {
+			var failure error
+			if own[i], failure = e.evict(parallel, consumer, victims[i]); failure != nil {
+				cancel(failure)
+			}
+		})
+		err = context.Cause(parallel)
 	}
-	// The first failure stops the deletions that have not begun: the consumer will not be bound.
-	parallel, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	workqueue.ParallelizeUntil(parallel, e.Parallelism, len(victims), func(i int) {
-		if err := e.evict(parallel, victims[i], &count); err != nil {
-			cancel(err)
+	for i, victim := range victims {
+		if own[i] {
+			deleted = append(deleted, victim)
 		}
-	})
-	return int(count.Load()), context.Cause(parallel)
+	}
+	return deleted, err
 }
 
 // wanted fails if the consumer was deleted in the meantime: no placeholder must go for it.
@@ -64,38 +73,48 @@ func (e *Evictor) wanted(consumer *corev1.Pod) error {
 	return nil
 }
 
-func (e *Evictor) evict(ctx context.Context, victim *corev1.Pod, count *atomic.Int64) error {
+// evict returns when the victim is gone, and reports whether this call deleted it.
+func (e *Evictor) evict(ctx context.Context, consumer, victim *corev1.Pod) (own bool, err error) {
 	reserved := e.Reservations.get(victim.UID)
 	if reserved == nil {
-		return fmt.Errorf("placeholder %s/%s is not reserved", victim.Namespace, victim.Name)
+		return false, fmt.Errorf("placeholder %s/%s is not reserved", victim.Namespace, victim.Name)
 	}
 	select {
 	case reserved.turn <- struct{}{}:
 		defer func() { <-reserved.turn }()
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for placeholder %s/%s, which another pod takes too: %w", victim.Namespace, victim.Name, ctx.Err())
+		return false, fmt.Errorf("waiting for placeholder %s/%s, which another pod takes too: %w", victim.Namespace, victim.Name, ctx.Err())
 	}
-	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || abandoned(victim)) {
-		found, err := e.delete(ctx, victim)
+	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || halfDeleted(victim)) {
+		own, err = e.delete(ctx, victim)
 		if err != nil {
-			return err
+			if unanswered(err) {
+				e.Credits.evicted(consumer.UID, victim, true)
+			}
+			return false, err
 		}
-		if found {
-			count.Add(1)
+		if own {
+			e.Credits.evicted(consumer.UID, victim, false)
 		}
 		e.Reservations.markDeleted(reserved)
-		if !found || !e.lingers(victim) {
+		if !own || !e.lingers(victim) {
 			// With grace period 0 and no finalizer the API server has removed the object before it answered.
 			reserved.goneOnce.Do(func() { close(reserved.gone) })
 		}
 	}
-	return e.await(ctx, reserved, victim)
+	return own, e.await(ctx, reserved, victim)
 }
 
-// abandoned reports whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
+// unanswered reports whether a request that failed may have been carried out all the same.
+func unanswered(err error) bool {
+	var status apierrors.APIStatus
+	return !errors.As(err, &status) || status.Status().Code >= http.StatusInternalServerError
+}
+
+// halfDeleted reports whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
 // first marks such a pod and then removes it; if the client dies in between, the mark stays, and on a node that is gone there is
 // no kubelet to clean up after it.
-func abandoned(victim *corev1.Pod) bool {
+func halfDeleted(victim *corev1.Pod) bool {
 	grace := victim.DeletionGracePeriodSeconds
 	return victim.DeletionTimestamp != nil && grace != nil && *grace == 0 && len(victim.Finalizers) == 0
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 )
 
@@ -20,7 +21,7 @@ func TestWhichTerminatingVictimsAreDeletedAgain(t *testing.T) {
 		finalizers []string
 		want       error
 	}{
-		"an abandoned one is":                          {grace: 0},
+		"one whose deletion is half done is":           {grace: 0},
 		"one that is given time is waited for":         {grace: 30, want: ErrStayed},
 		"one that finalizers hold back is waited for":  {grace: 0, finalizers: []string{"example.com/hold"}, want: ErrStayed},
 		"one with both is waited for, as long as told": {grace: 30, finalizers: []string{"example.com/hold"}, want: ErrStayed},
@@ -38,12 +39,14 @@ func TestWhichTerminatingVictimsAreDeletedAgain(t *testing.T) {
 			require.NoError(t, pods.Informer().GetStore().Add(consumer))
 			reservations := NewReservations(func(string) {})
 			reservations.Reserve(consumer.UID, []*corev1.Pod{victim})
-			evictor := &Evictor{Client: client, Pods: pods.Lister(), Reservations: reservations, Wait: time.Millisecond, Parallelism: 1}
+			evictor := &Evictor{
+				Client: client, Pods: pods.Lister(), Reservations: reservations, Credits: NewCredits(clock.RealClock{}), Wait: time.Millisecond, Parallelism: 1,
+			}
 
 			deleted, err := evictor.Evict(t.Context(), consumer, []*corev1.Pod{victim})
 
 			require.ErrorIs(t, err, tc.want)
-			require.Equal(t, tc.want == nil, deleted == 1)
+			require.Equal(t, tc.want == nil, len(deleted) == 1)
 			require.Equal(t, tc.want != nil, reservations.Stays(victim.UID), "one that stayed is not to be waited for again ...")
 			reservations.Gone(victim.UID)
 			require.False(t, reservations.Stays(victim.UID), "... until it is gone")
@@ -77,11 +80,13 @@ func TestNothingIsEvictedForAConsumerThatIsNoLongerWanted(t *testing.T) {
 			}
 			reservations := NewReservations(func(string) {})
 			reservations.Reserve(consumer.UID, []*corev1.Pod{victim})
-			evictor := &Evictor{Client: client, Pods: pods.Lister(), Reservations: reservations, Wait: time.Minute, Parallelism: 1}
+			evictor := &Evictor{
+				Client: client, Pods: pods.Lister(), Reservations: reservations, Credits: NewCredits(clock.RealClock{}), Wait: time.Minute, Parallelism: 1,
+			}
 
 			deleted, err := evictor.Evict(t.Context(), consumer, []*corev1.Pod{victim})
 
-			require.Equal(t, tc.want, deleted)
+			require.Len(t, deleted, tc.want)
 			require.Len(t, client.Actions(), tc.want, "requests to the API server")
 			if tc.want == 0 {
 				require.ErrorContains(t, err, "nothing was evicted")

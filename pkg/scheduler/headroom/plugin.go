@@ -106,6 +106,7 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 			Client:       handle.ClientSet(),
 			Pods:         handle.SharedInformerFactory().Core().V1().Pods().Lister(),
 			Reservations: common.reservations,
+			Credits:      common.credits,
 			Wait:         time.Duration(args.VictimWaitSeconds) * time.Second,
 			Parallelism:  int(args.EvictionParallelism),
 		},
@@ -174,7 +175,7 @@ func misplaced(plugins *schedulerconfig.Plugins) (remedy string) {
 	}
 	// Another Bind plugin would bind the pod, and Headroom's, which evicts, would not run.
 	if bind := plugins.Bind.Enabled; len(bind) == 0 || bind[0].Name != Name {
-		return "enable Headroom under bind, so that it goes before all other Bind plugins: it evicts, then one of them binds"
+		return "enable Headroom under bind, so that it goes before all other Bind plugins: it evicts before a pod is bound"
 	}
 	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/utils/clock"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -24,6 +25,7 @@ import (
 type shared struct {
 	catalog      *catalog.Catalog
 	reservations *eviction.Reservations
+	credits      *eviction.Credits
 	inventory    *inventory.Inventory
 	misses       *misses
 	warnings     *warnings
@@ -56,6 +58,7 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 		return nil, err
 	}
 	s.reservations = eviction.NewReservations(func(node string) { s.inventory.MarkDirty(node) })
+	s.credits = eviction.NewCredits(clock.RealClock{})
 	s.inventory = inventory.New(s.catalog, s.daemonSets, s.reservations)
 	if err := s.listen(ctx, handle, factory); err != nil {
 		return nil, err
@@ -122,6 +125,7 @@ func (s *shared) listen(ctx context.Context, handle fwk.Handle, factory informer
 			}
 			if pod, ok := object.(*corev1.Pod); ok {
 				s.reservations.Gone(pod.UID)
+				s.credits.Settle(pod.UID)
 				s.forget(pod.UID)
 			}
 		},

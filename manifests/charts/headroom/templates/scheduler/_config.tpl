@@ -40,7 +40,7 @@ profiles:
       filter:
         disabled:
           - name: NodeResourcesFit
-      # Named here to go first: it evicts and leaves the binding to DefaultBinder, ...
+      # Named here to go first: it evicts, and binds the pods that it evicted for; DefaultBinder binds all others, ...
       bind:
         enabled:
           - name: Headroom

@@ -1,0 +1,67 @@
+package eviction
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+)
+
+// CreditLifetime is how long an eviction waits for its consumer to be bound. It is shorter than the minute that headroom-controller waits
+// for a consumer (account.Patience), so that the two agree on which evictions were abandoned.
+const CreditLifetime = 30 * time.Second
+
+// Credits are the evictions that were made by the decision of a consumer that is not bound yet. They outlive a failed attempt: the next one
+// may find the room free, and still it was made for this consumer. Methods may be called concurrently.
+type Credits struct {
+	clock clock.PassiveClock
+
+	mu        sync.Mutex
+	evictions map[types.UID]eviction // by placeholder
+}
+
+// eviction is one deletion.
+type eviction struct {
+	consumer    types.UID
+	placeholder *corev1.Pod
+	at          time.Time
+	// unanswered says that the answer to the deletion was lost: it counts if the placeholder turns out to be gone.
+	unanswered bool
+}
+
+// NewCredits returns no credits.
+func NewCredits(clock clock.PassiveClock) *Credits {
+	return &Credits{clock: clock, evictions: map[types.UID]eviction{}}
+}
+
+// evicted notes that the API server deleted a placeholder at a consumer's request, or, if unanswered, that it may have.
+func (c *Credits) evicted(consumer types.UID, placeholder *corev1.Pod, unanswered bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.evictions[placeholder.UID] = eviction{consumer: consumer, placeholder: placeholder, at: c.clock.Now(), unanswered: unanswered}
+}
+
+// Of returns the placeholders on a node that were evicted by the consumer's decision within CreditLifetime. gone reports whether the API
+// server no longer has a placeholder.
+func (c *Credits) Of(consumer types.UID, node string, gone func(*corev1.Pod) bool) []*corev1.Pod {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var own []*corev1.Pod
+	for _, e := range c.evictions {
+		if e.consumer == consumer && e.placeholder.Spec.NodeName == node && c.clock.Since(e.at) <= CreditLifetime &&
+			(!e.unanswered || gone(e.placeholder)) {
+			own = append(own, e.placeholder)
+		}
+	}
+	return own
+}
+
+// Settle drops the credits of a consumer that is bound or gone.
+func (c *Credits) Settle(consumer types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.evictions, func(_ types.UID, e eviction) bool { return e.consumer == consumer })
+}

@@ -1,0 +1,85 @@
+package swapevent
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// maxTook is how many bytes the value of the annotation headroom.dev/took takes at most: 512 UIDs, more than a node has pods.
+	maxTook = 512 * 37
+	// maxAnnotations is what the API server lets all annotations of an object take, keys included, in bytes. It does not check that when
+	// it merges a binding's annotations, but whenever the pod is updated from then on.
+	maxAnnotations = 256 << 10
+	// spareAnnotations are left for what others add to a pod later, in bytes.
+	spareAnnotations = 16 << 10
+
+	more = "+"
+)
+
+// Took is what the annotation headroom.dev/took says of a consumer.
+type Took struct {
+	// Placeholders are the UIDs of the placeholders that were evicted by the decision to bind the consumer.
+	Placeholders []types.UID
+	// Unnamed is how many more there were, on the same node, that the annotation had no room for.
+	Unnamed int
+}
+
+// Annotation writes the value of the annotation headroom.dev/took for a pod that has these annotations:
+//
+//	4f0c2a52-33b0-4c8e-9d1b-6a0f8d1f7b11,0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10
+//
+// UIDs that neither the value's own limit nor the pod's other annotations leave room for are counted at the end ("+4").
+func Annotation(placeholders []types.UID, others map[string]string) string {
+	room := min(maxTook, maxAnnotations-spareAnnotations)
+	used := 0
+	for key, value := range others {
+		used += len(key) + len(value)
+	}
+	room = min(room, maxAnnotations-spareAnnotations-used)
+	var value strings.Builder
+	for i, uid := range placeholders {
+		if value.Len()+len(uid)+1 > room {
+			return value.String() + more + strconv.Itoa(len(placeholders)-i)
+		}
+		if i > 0 {
+			value.WriteByte(',')
+		}
+		value.WriteString(string(uid))
+	}
+	return value.String()
+}
+
+// ParseAnnotation reads what Annotation wrote. It fails on anything else.
+func ParseAnnotation(value string) (Took, error) {
+	list, rest, counted := strings.Cut(value, more)
+	took := Took{}
+	if counted {
+		n, err := strconv.Atoi(rest)
+		if err != nil || n < 1 {
+			return Took{}, fmt.Errorf("reading the end of the annotation headroom.dev/took: %q is no number of placeholders", rest)
+		}
+		took.Unnamed = n
+	}
+	for uid := range strings.SplitSeq(list, ",") {
+		if uid == "" && counted && list == "" {
+			break
+		}
+		if uid == "" || strings.ContainsAny(uid, " \t\n") {
+			return Took{}, fmt.Errorf("reading the annotation headroom.dev/took: %q is no list of UIDs", cutTo(list, maxWhy))
+		}
+		took.Placeholders = append(took.Placeholders, types.UID(uid))
+	}
+	return took, nil
+}
+
+// cutTo shortens a text to that many bytes.
+func cutTo(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "")
+}
