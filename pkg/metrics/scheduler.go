@@ -33,8 +33,8 @@ const (
 	SwapUndone SwapResult = "undone"
 )
 
-// SwapResults returns all results of a swap.
-func SwapResults() []SwapResult {
+// swapResults returns all results of a swap.
+func swapResults() []SwapResult {
 	return []SwapResult{SwapBound, SwapEvictionRefused, SwapVictimStayed, SwapBindRefused, SwapUndone}
 }
 
@@ -53,8 +53,8 @@ const (
 	MissFiltered MissReason = "filtered"
 )
 
-// MissReasons returns all reasons of a miss.
-func MissReasons() []MissReason {
+// missReasons returns all reasons of a miss.
+func missReasons() []MissReason {
 	return []MissReason{MissConsumers, MissPriority, MissTooSmall, MissFiltered}
 }
 
@@ -112,10 +112,10 @@ func RegisterScheduler() {
 	registerScheduler.Do(func() {
 		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, evictions, swapWaste, misses)
 		legacyregistry.RawMustRegister(build(componentScheduler))
-		for _, result := range SwapResults() {
+		for _, result := range swapResults() {
 			swaps.WithLabelValues(string(result))
 		}
-		for _, reason := range MissReasons() {
+		for _, reason := range missReasons() {
 			misses.WithLabelValues(string(reason))
 		}
 	})

@@ -58,10 +58,10 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 			require.Contains(t, string(page), "`"+family.GetName()+"`")
 		}
 	}
-	for _, result := range SwapResults() {
+	for _, result := range swapResults() {
 		require.Contains(t, string(page), "`"+string(result)+"`")
 	}
-	for _, reason := range MissReasons() {
+	for _, reason := range missReasons() {
 		require.Contains(t, string(page), "`"+string(reason)+"`")
 	}
 }

@@ -20,8 +20,8 @@ const (
 	DefaultImage = "registry.k8s.io/pause:3.10.2"
 	// DefaultPriorityClassName is the API's default of spec.priorityClassName.
 	DefaultPriorityClassName = "headroom"
-	// ContainerName is the name of a placeholder's only container.
-	ContainerName = "placeholder"
+	// containerName is the name of a placeholder's only container.
+	containerName = "placeholder"
 	// AnnotationSafeToEvict lets Cluster Autoscaler drain a node with placeholders, which it does not with other pods whose
 	// controller is a custom resource.
 	AnnotationSafeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
@@ -61,7 +61,7 @@ func BuildDaemonSet(headroom *v1alpha1.Headroom, defaults Defaults) *appsv1.Daem
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       headroom.Namespace,
 			Name:            DaemonSetName(headroom.Name),
-			Labels:          Labels(headroom.Name),
+			Labels:          labelsOf(headroom.Name),
 			Annotations:     map[string]string{v1alpha1.AnnotationTemplateHash: hash},
 			OwnerReferences: ownedBy(headroom),
 		},
@@ -83,8 +83,8 @@ func TemplateHash(headroom *v1alpha1.Headroom, defaults Defaults) string {
 	return hashOf(podTemplate(headroom, defaults))
 }
 
-// Labels are those by which the placeholders of a Headroom are found.
-func Labels(headroom string) map[string]string {
+// labelsOf are those by which the placeholders of a Headroom are found.
+func labelsOf(headroom string) map[string]string {
 	return map[string]string{v1alpha1.LabelHeadroom: headroom, v1alpha1.LabelOpenFaaSHeadroom: headroom}
 }
 
@@ -105,7 +105,7 @@ func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTempl
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	for key, value := range Labels(headroom.Name) {
+	for key, value := range labelsOf(headroom.Name) {
 		labels[key] = value
 	}
 	if annotations == nil {
@@ -116,7 +116,7 @@ func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTempl
 		ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
 		Spec: corev1.PodSpec{
 			Containers: []corev1.Container{{
-				Name:            ContainerName,
+				Name:            containerName,
 				Image:           firstNonEmpty(spec.Image, defaults.Image, DefaultImage),
 				ImagePullPolicy: corev1.PullIfNotPresent, // Else a tag "latest" makes every refill ask the registry.
 				Resources:       resources(spec.Requests),

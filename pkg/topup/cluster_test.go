@@ -167,7 +167,7 @@ func (c *cluster) settle() {
 	for range 20 + 8*(len(c.units)+c.desired.Replicas) {
 		c.now = c.now.Add(time.Second)
 		c.units = slices.DeleteFunc(c.units, func(u topup.Unit) bool { return u.State == topup.Terminating })
-		if c.reconcile().Empty() && c.count(topup.Terminating) == 0 {
+		if isEmpty(c.reconcile()) && c.count(topup.Terminating) == 0 {
 			before := c.count(topup.Bound)
 			if c.scheduleAll(); c.count(topup.Bound) == before {
 				return
@@ -251,3 +251,6 @@ func zoneIndex(u topup.Unit) int {
 	}
 	return int(u.Domains[0][0] - 'a')
 }
+
+// isEmpty reports whether there is nothing to do now.
+func isEmpty(a topup.Actions) bool { return len(a.Delete)+len(a.Replace)+len(a.Create) == 0 }

@@ -115,6 +115,3 @@ type Actions struct {
 	// goes on, and that Plan has to be asked again when a unit was bound, deleted or lost.
 	Outdated int
 }
-
-// Empty reports whether there is nothing to do now.
-func (a Actions) Empty() bool { return len(a.Delete)+len(a.Replace)+len(a.Create) == 0 }

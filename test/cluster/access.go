@@ -48,24 +48,24 @@ func (c *Cluster) ConfigFor(ctx context.Context, namespace, serviceAccount strin
 	return c.configWithToken(token.Status.Token), nil
 }
 
-// SchedulerConfig is the access that Kubernetes' own RBAC rules give to a kube-scheduler, as the user
+// schedulerConfig is the access that Kubernetes' own RBAC rules give to a kube-scheduler, as the user
 // system:kube-scheduler.
-func (c *Cluster) SchedulerConfig() *rest.Config {
+func (c *Cluster) schedulerConfig() *rest.Config {
 	return c.configWithToken(c.creds.tokens[userScheduler])
 }
 
 // Kubeconfig writes the administrator's kubeconfig file, readable by its owner only.
-func (c *Cluster) Kubeconfig(path string) error { return WriteKubeconfig(path, c.RESTConfig()) }
+func (c *Cluster) Kubeconfig(path string) error { return writeKubeconfigFile(path, c.RESTConfig()) }
 
 // writeKubeconfig writes a file into the cluster's temporary folder.
 func (c *Cluster) writeKubeconfig(name string, config *rest.Config) (string, error) {
 	path := filepath.Join(c.group.Dir, name+".kubeconfig")
-	return path, WriteKubeconfig(path, config)
+	return path, writeKubeconfigFile(path, config)
 }
 
-// WriteKubeconfig writes a kubeconfig file with the server, CA and token of a client's configuration, readable by its
+// writeKubeconfigFile writes a kubeconfig file with the server, CA and token of a client's configuration, readable by its
 // owner only.
-func WriteKubeconfig(path string, config *rest.Config) error {
+func writeKubeconfigFile(path string, config *rest.Config) error {
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[KubeconfigName] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
 	kubeconfig.AuthInfos[KubeconfigName] = &clientcmdapi.AuthInfo{Token: config.BearerToken}

@@ -111,7 +111,7 @@ func findTools(opts Options) (Tools, error) {
 	if opts.APIServerOnly {
 		return tools, nil
 	}
-	_, err := tools.KWOKStages()
+	_, err := tools.kwokStages()
 	return tools, err
 }
 

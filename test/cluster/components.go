@@ -221,7 +221,7 @@ func (c *Cluster) startKWOK(opts Options) error {
 	if err := os.WriteFile(configuration, []byte(kwokConfiguration), 0o600); err != nil {
 		return fmt.Errorf("writing KWOK's configuration: %w", err)
 	}
-	stages, err := c.tools.KWOKStages()
+	stages, err := c.tools.kwokStages()
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ var karpenterRights []byte
 
 // Kinds of Karpenter that tests and the demo look at.
 var (
-	NodePoolKind  = schema.GroupVersionKind{Group: "karpenter.sh", Version: "v1", Kind: "NodePool"}
+	nodePoolKind  = schema.GroupVersionKind{Group: "karpenter.sh", Version: "v1", Kind: "NodePool"}
 	NodeClaimKind = schema.GroupVersionKind{Group: "karpenter.sh", Version: "v1", Kind: "NodeClaim"}
 )
 
@@ -134,7 +134,7 @@ func (c *Cluster) waitNodePools(ctx context.Context, p *process.Process, pools [
 	return p.WaitReady(ctx, func(ctx context.Context) error {
 		for _, pool := range pools {
 			found := &unstructured.Unstructured{}
-			found.SetGroupVersionKind(NodePoolKind)
+			found.SetGroupVersionKind(nodePoolKind)
 			if err := cl.Get(ctx, types.NamespacedName{Name: pool.Name}, found); err != nil {
 				return err
 			}

@@ -197,7 +197,7 @@ func (k Karpenter) nodePool(p NodePool) *unstructured.Unstructured {
 			"limits":     limits,
 		},
 	}}
-	pool.SetGroupVersionKind(NodePoolKind)
+	pool.SetGroupVersionKind(nodePoolKind)
 	return pool
 }
 

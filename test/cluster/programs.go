@@ -19,7 +19,7 @@ func (c *Cluster) RunProcess(name, path string, args ...string) (*process.Proces
 // RunScheduler runs a kube-scheduler (or one with plugins) as system:kube-scheduler, the name that Kubernetes' own
 // RBAC rules are bound to, without leader election and without a port. args are added.
 func (c *Cluster) RunScheduler(name, path string, args ...string) (*process.Process, error) {
-	kubeconfig, err := c.writeKubeconfig(name, c.SchedulerConfig())
+	kubeconfig, err := c.writeKubeconfig(name, c.schedulerConfig())
 	if err != nil {
 		return nil, err
 	}

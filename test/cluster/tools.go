@@ -57,8 +57,8 @@ func (t Tools) Binary(name string) (string, error) {
 	return path, nil
 }
 
-// KWOKStages returns the files that tell KWOK how pods and nodes live.
-func (t Tools) KWOKStages() ([]string, error) { return t.files("kwok-stages") }
+// kwokStages returns the files that tell KWOK how pods and nodes live.
+func (t Tools) kwokStages() ([]string, error) { return t.files("kwok-stages") }
 
 // KarpenterCRDs returns the files with the CRDs of Karpenter and of its KWOK provider.
 func (t Tools) KarpenterCRDs() ([]string, error) { return t.files("karpenter-crds") }

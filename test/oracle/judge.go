@@ -96,8 +96,8 @@ func pluginSets(p *config.Plugins) []*config.PluginSet {
 	}
 }
 
-// WithoutOtherScores returns the profile with only the Score plugins named here and no other.
-func WithoutOtherScores(profile config.KubeSchedulerProfile, keep ...string) config.KubeSchedulerProfile {
+// withoutOtherScores returns the profile with only the Score plugins named here and no other.
+func withoutOtherScores(profile config.KubeSchedulerProfile, keep ...string) config.KubeSchedulerProfile {
 	p := *profile.DeepCopy()
 	p.Plugins.Score.Enabled = slices.DeleteFunc(p.Plugins.Score.Enabled, func(s config.Plugin) bool { return !slices.Contains(keep, s.Name) })
 	p.Plugins.Score.Disabled = []config.Plugin{{Name: "*"}}

@@ -36,7 +36,7 @@ func shipped(t testing.TB) config.KubeSchedulerProfile {
 func plugins(t testing.TB) (scored, unscored Scheduler) {
 	profile, server := shipped(t), startHeadroomServer(t)
 	return Scheduler{Profile: profile, Plugins: pluginBehind, Server: server},
-		Scheduler{Profile: WithoutOtherScores(profile), Plugins: pluginBehind, Server: server}
+		Scheduler{Profile: withoutOtherScores(profile), Plugins: pluginBehind, Server: server}
 }
 
 // heldBack is the plugin, which has to be the first to bind, behind the gate.

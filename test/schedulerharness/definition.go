@@ -38,7 +38,7 @@ func (c *Cluster) CreateDefinition(t *testing.T) {
 }
 
 func installCRD(config *rest.Config) error {
-	file := filepath.Join(RepositoryRoot(), "manifests", "crd", "headroom.dev_headrooms.yaml")
+	file := filepath.Join(repositoryRoot(), "manifests", "crd", "headroom.dev_headrooms.yaml")
 	_, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{Paths: []string{file}, ErrorIfPathMissing: true})
 	if err != nil {
 		return fmt.Errorf("installing %s: %w", file, err)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// EnvTools names the directory that holds the etcd binary. Default: bin/tools in the repository.
-const EnvTools = "HEADROOM_TOOLS"
+// envTools names the directory that holds the etcd binary. Default: bin/tools in the repository.
+const envTools = "HEADROOM_TOOLS"
 
 // etcdStart is how long etcd may take to listen. Generous: the machine may be building other things.
 const etcdStart = time.Minute
@@ -21,8 +21,8 @@ const etcdStart = time.Minute
 // FindEtcd returns the path of the etcd binary: in the directory that HEADROOM_TOOLS names, else in bin/tools of the repository,
 // else on the PATH. The error says where it looked and how to get one.
 func FindEtcd() (string, error) {
-	dirs := []string{filepath.Join(RepositoryRoot(), "bin", "tools")}
-	if dir := os.Getenv(EnvTools); dir != "" {
+	dirs := []string{filepath.Join(repositoryRoot(), "bin", "tools")}
+	if dir := os.Getenv(envTools); dir != "" {
 		dirs = []string{dir}
 	}
 	for _, dir := range dirs {
@@ -34,12 +34,12 @@ func FindEtcd() (string, error) {
 	if path, err := exec.LookPath("etcd"); err == nil {
 		return path, nil
 	}
-	return "", fmt.Errorf("no etcd in %v or on the PATH: run 'make tools', or set %s to the directory that has it", dirs, EnvTools)
+	return "", fmt.Errorf("no etcd in %v or on the PATH: run 'make tools', or set %s to the directory that has it", dirs, envTools)
 }
 
-// RepositoryRoot returns the directory that holds the repository's go.mod. It panics when the sources are not where the test
+// repositoryRoot returns the directory that holds the repository's go.mod. It panics when the sources are not where the test
 // binary was built.
-func RepositoryRoot() string {
+func repositoryRoot() string {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
 		panic("schedulerharness: the path of its own source is unknown") //nolint:forbidigo // no test can run, and the answer has no room for an error

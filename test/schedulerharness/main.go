@@ -15,9 +15,9 @@ import (
 	"k8s.io/kubernetes/test/integration/framework"
 )
 
-// EnvLogs, when set to anything, lets the logs of the API server and of the schedulers through to standard error. Their
+// envLogs, when set to anything, lets the logs of the API server and of the schedulers through to standard error. Their
 // verbosity is then set by -args -v=N.
-const EnvLogs = "HEADROOM_TEST_LOGS"
+const envLogs = "HEADROOM_TEST_LOGS"
 
 // Options are what a package of tests may change about its API server. The zero value serves most.
 type Options struct {
@@ -43,7 +43,7 @@ var shared struct {
 // Main runs the tests of a package and ends the process with their result. The API server starts with the first test that asks
 // for a cluster, so that a run that selects none of them needs no etcd.
 func Main(m *testing.M, options Options) {
-	if os.Getenv(EnvLogs) == "" {
+	if os.Getenv(envLogs) == "" {
 		silence := flag.NewFlagSet("klog", flag.PanicOnError)
 		klog.InitFlags(silence)
 		_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})

@@ -28,7 +28,7 @@ func MainScheduler(t *testing.T) *config.KubeSchedulerConfiguration {
 
 func shipped(t *testing.T, deployment string) *config.KubeSchedulerConfiguration {
 	t.Helper()
-	return LoadConfig(t, filepath.Join(RepositoryRoot(), "manifests", "scheduler", deployment, "scheduler-config.yaml"))
+	return loadConfig(t, filepath.Join(repositoryRoot(), "manifests", "scheduler", deployment, "scheduler-config.yaml"))
 }
 
 // StartHeadroom starts a scheduler into which the plugin is compiled. Nil faults: no request is touched.

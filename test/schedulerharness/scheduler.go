@@ -36,9 +36,9 @@ type Scheduler struct {
 	done   chan struct{}
 }
 
-// LoadConfig reads a KubeSchedulerConfiguration from a file below the repository's root, as kube-scheduler does: decoded strictly, with
+// loadConfig reads a KubeSchedulerConfiguration from a file below the repository's root, as kube-scheduler does: decoded strictly, with
 // defaults.
-func LoadConfig(t *testing.T, file string) *config.KubeSchedulerConfiguration {
+func loadConfig(t *testing.T, file string) *config.KubeSchedulerConfiguration {
 	t.Helper()
 	loaded, err := options.LoadConfigFromFile(klog.Background(), file)
 	require.NoError(t, err, "reading the scheduler's configuration %s", file)

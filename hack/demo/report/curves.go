@@ -75,8 +75,8 @@ func horizon(runs []Run) float64 {
 	return latest
 }
 
-// Curves draws how many pods of the burst ran, over time, one line a run.
-func Curves(d Demo, width, height float64) drawing.Drawing {
+// drawCurves draws how many pods of the burst ran, over time, one line a run.
+func drawCurves(d Demo, width, height float64) drawing.Drawing {
 	out := drawing.Drawing{Width: width, Height: height}
 	f := frame{left: 44, top: 14, width: width - 44 - 290, height: height - 14 - 44}
 	x := axis{from: 0, to: horizon(d.Runs) * 1.04}

@@ -6,8 +6,8 @@ import (
 	"github.com/headroom-dev/headroom/hack/demo/drawing"
 )
 
-// Left draws what the burst left of the headroom, one column a run, one bar a zone: light what was held, strong what is left.
-func Left(d Demo, width float64) drawing.Drawing {
+// drawLeft draws what the burst left of the headroom, one column a run, one bar a zone: light what was held, strong what is left.
+func drawLeft(d Demo, width float64) drawing.Drawing {
 	const row, bar, gap, top = 30.0, 16.0, 20.0, 22.0
 	most, rows := 1, 0
 	for _, run := range d.Runs {

@@ -47,9 +47,9 @@ func Page(d Demo) ([]byte, error) {
 	p := page{
 		Title: title(d), Setting: setting(d), Footnote: footnote(d), Version: d.Version, Elapsed: summary.Short(d.Elapsed),
 		Style:   template.CSS(drawing.Style()),
-		Curves:  svg(Curves(d, 1060, 300), "Pods of the burst that run, over time, one line a run."),
-		Spread:  svg(Spread(d, 1060, 78), "Time from created to running of each pod, one row a run."),
-		Left:    svg(Left(d, 1060), "Headroom left by the burst in each zone, one column a run."),
+		Curves:  svg(drawCurves(d, 1060, 300), "Pods of the burst that run, over time, one line a run."),
+		Spread:  svg(drawSpread(d, 1060, 78), "Time from created to running of each pod, one row a run."),
+		Left:    svg(drawLeft(d, 1060), "Headroom left by the burst in each zone, one column a run."),
 		Columns: len(d.Runs) + 1,
 		Grows:   d.Autoscaler != "",
 	}
@@ -61,7 +61,7 @@ func Page(d Demo) ([]byte, error) {
 			Number: i + 1, Role: string(roles[i].strong), Heading: heading(d, i), Scheduler: run.Scheduler, Outcome: outcomes[i],
 			Median: run.Median.String(), P99: run.P99.String(), Worst: run.Worst.String(),
 			FirstAttempt: run.FirstAttempt, Pods: run.Pods, NodesAdded: run.NodesAdded, Headroom: run.Headroom,
-			Timeline: svg(Timeline(d, i, 350), "Run "+strconv.Itoa(i+1)+" over time: pods, headroom and nodes."),
+			Timeline: svg(drawTimeline(d, i, 350), "Run "+strconv.Itoa(i+1)+" over time: pods, headroom and nodes."),
 		})
 	}
 	p.Rows = summary.Table(runs)

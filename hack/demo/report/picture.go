@@ -32,9 +32,9 @@ func Picture(d Demo) drawing.Drawing {
 		title   string
 		drawing drawing.Drawing
 	}{
-		{"Pods running", Curves(d, inner, 230)},
-		{"How long each pod waited", Spread(d, inner, 62)},
-		{"Headroom left by the burst", Left(d, inner)},
+		{"Pods running", drawCurves(d, inner, 230)},
+		{"How long each pod waited", drawSpread(d, inner, 62)},
+		{"Headroom left by the burst", drawLeft(d, inner)},
 	} {
 		write(pictureMargin, y, 17, true, drawing.Ink, part.title)
 		out.Place(part.drawing, pictureMargin, y+12)

@@ -17,8 +17,8 @@ var ageTicks = []time.Duration{
 // goldenRatio spreads the dots of one run over its row: consecutive multiples of it never come close to each other.
 const goldenRatio = 0.6180339887
 
-// Spread draws each pod's time from created to running as a dot, one row a run, with marks at median and 99 %.
-func Spread(d Demo, width, row float64) drawing.Drawing {
+// drawSpread draws each pod's time from created to running as a dot, one row a run, with marks at median and 99 %.
+func drawSpread(d Demo, width, row float64) drawing.Drawing {
 	const left, top, bottom = 190, 8, 44
 	out := drawing.Drawing{Width: width, Height: top + bottom + row*float64(len(d.Runs))}
 	f := frame{left: left, top: top, width: width - left - 24, height: row * float64(len(d.Runs))}

@@ -52,9 +52,9 @@ func ready(r history.Record) []step {
 	})
 }
 
-// Timeline draws one run over time: each pod of the burst as a line, light while it waits and strong while it runs; below,
+// drawTimeline draws one run over time: each pod of the burst as a line, light while it waits and strong while it runs; below,
 // how much headroom is held, and how many nodes there are.
-func Timeline(d Demo, i int, width float64) drawing.Drawing {
+func drawTimeline(d Demo, i int, width float64) drawing.Drawing {
 	const pods, held, nodes, gap = 170, 70, 56, 34
 	run := d.Runs[i]
 	out := drawing.Drawing{Width: width, Height: 24 + pods + held + nodes + 2*gap + 44}

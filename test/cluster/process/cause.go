@@ -17,10 +17,10 @@ var (
 	plainError = regexp.MustCompile(`^(?i)(error|panic|fatal)\b.*:`)
 )
 
-// Cause finds the line of a log that says why its program ended: the last one of severity error or worse, else the
+// errorCause finds the line of a log that says why its program ended: the last one of severity error or worse, else the
 // last one. It reads the formats of klog (Kubernetes), zap's JSON (etcd), and plain text. The result is one line,
 // empty for an empty log.
-func Cause(log []byte) string {
+func errorCause(log []byte) string {
 	var last, lastError string
 	for line := range bytes.Lines(log) {
 		text := strings.TrimSpace(string(line))

@@ -26,6 +26,6 @@ func TestCause(t *testing.T) {
 		},
 		"a long line is cut": {strings.Repeat("ä", 500), strings.Repeat("ä", 400) + "..."},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, Cause([]byte(tc.log))) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, errorCause([]byte(tc.log))) })
 	}
 }

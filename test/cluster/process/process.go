@@ -81,7 +81,7 @@ func (p *Process) Failure() error {
 	if err != nil {
 		return fmt.Errorf("%s %s, and its log cannot be read: %w", p.spec.Name, how, err)
 	}
-	if cause := Cause(log); cause != "" {
+	if cause := errorCause(log); cause != "" {
 		return fmt.Errorf("%s %s: %s (log: %s)", p.spec.Name, how, cause, p.spec.Log)
 	}
 	return fmt.Errorf("%s %s without a word (log: %s)", p.spec.Name, how, p.spec.Log)
