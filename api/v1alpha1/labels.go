@@ -10,9 +10,10 @@ const (
 	// AnnotationTemplateHash is put on every placeholder pod. Its value identifies the part of the spec that the pod was
 	// made from; a pod with another value is replaced.
 	AnnotationTemplateHash = "headroom.dev/template-hash"
-	// AnnotationExchange is put, with the value "true", on placeholder pods that a rollout creates in the place of one that
-	// held room. It is how a rollout knows, after a restart too, how much room it has yet to give back.
-	AnnotationExchange = "headroom.dev/exchange"
+	// AnnotationFromRollout is put, with the value "true", on placeholder pods that a rollout creates in the place of one that
+	// held room. It is how a rollout knows, after a restart too, how many units it has made unavailable. Its name is older than
+	// the Go constant's and stays, because pods carry it.
+	AnnotationFromRollout = "headroom.dev/exchange"
 	// AnnotationNear is put on consumers by their users. Its value is a label selector; the scheduler takes headroom as
 	// near as it can to the pods of the same namespace that it selects.
 	AnnotationNear = "headroom.dev/near"

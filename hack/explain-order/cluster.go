@@ -122,20 +122,14 @@ func (c *cluster) addAnchors() {
 
 func newHeadroom(name types.NamespacedName, object *v1alpha1.Headroom) *headroom {
 	h := &headroom{name: name}
-	var consumers *v1alpha1.Consumers
-	if object != nil {
-		consumers = object.Spec.Consumers
-		for _, constraint := range object.Spec.TopologySpreadConstraints {
-			h.keys = append(h.keys, constraint.TopologyKey)
-		}
+	if object == nil {
+		object = &v1alpha1.Headroom{}
 	}
-	if len(h.keys) == 0 {
-		h.keys = []string{corev1.LabelTopologyZone, corev1.LabelHostname}
-	}
+	h.keys = object.Spec.SpreadKeys()
 	for range h.keys {
 		h.units = append(h.units, map[string]int{})
 	}
-	h.rule, h.broken = entitlement.Compile(name, consumers)
+	h.rule, h.broken = entitlement.Compile(name, object.Spec.Consumers)
 	return h
 }
 

@@ -27,12 +27,12 @@ const (
 	AnnotationSafeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 )
 
-// maxUnavailable bounds a rollout over the nodes to a quarter of the units, and at least one. Kubernetes rounds up.
+// maxUnavailable of a rollout over the nodes. Kubernetes rounds up, so that it is at least one.
 const maxUnavailable = "25%"
 
 // Defaults are the operator's choices for what a Headroom leaves open.
 type Defaults struct {
-	// Image is used if spec.image is empty; empty: DefaultImage. It must run for ever, as any user and with a read-only root
+	// Image is used if spec.image is empty; empty: DefaultImage. It must run forever, as any user and with a read-only root
 	// file system.
 	Image string
 	// SchedulerName is used if spec.schedulerName is empty; empty: the API server's default, default-scheduler.
@@ -88,14 +88,14 @@ func labelsOf(headroom string) map[string]string {
 	return map[string]string{v1alpha1.LabelHeadroom: headroom, v1alpha1.LabelOpenFaaSHeadroom: headroom}
 }
 
-// MarkExchange notes on a pod made by Build that a rollout creates it in the place of one that held room.
-func MarkExchange(pod *corev1.Pod) {
-	pod.Annotations[v1alpha1.AnnotationExchange] = "true"
+// MarkFromRollout notes on a pod made by Build that a rollout creates it in the place of one that held room.
+func MarkFromRollout(pod *corev1.Pod) {
+	pod.Annotations[v1alpha1.AnnotationFromRollout] = "true"
 }
 
-// IsExchange reports whether MarkExchange noted something on the pod.
-func IsExchange(pod *corev1.Pod) bool {
-	return pod.Annotations[v1alpha1.AnnotationExchange] == "true"
+// IsFromRollout reports whether MarkFromRollout noted something on the pod.
+func IsFromRollout(pod *corev1.Pod) bool {
+	return pod.Annotations[v1alpha1.AnnotationFromRollout] == "true"
 }
 
 // podTemplate is all that the placeholders of a Headroom have in common. It shares no memory with the Headroom.

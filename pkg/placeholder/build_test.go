@@ -101,7 +101,7 @@ func TestBuildLeavesTheHeadroomAlone(t *testing.T) {
 	h := web(change)
 	pod := placeholder.Build(h, defaults, 0)
 	pod.Spec.Containers[0].Resources.Requests["x"] = resource.MustParse("1")
-	placeholder.MarkExchange(pod)
+	placeholder.MarkFromRollout(pod)
 	require.Empty(t, cmp.Diff(web(change), h))
 }
 
@@ -227,9 +227,9 @@ func TestBuildFallsBackToDefaults(t *testing.T) {
 
 func TestExchangeMark(t *testing.T) {
 	pod := placeholder.Build(web(), defaults, 0)
-	require.False(t, placeholder.IsExchange(pod))
-	placeholder.MarkExchange(pod)
-	require.True(t, placeholder.IsExchange(pod))
+	require.False(t, placeholder.IsFromRollout(pod))
+	placeholder.MarkFromRollout(pod)
+	require.True(t, placeholder.IsFromRollout(pod))
 	require.Equal(t, placeholder.TemplateHash(web(), defaults), pod.Annotations[v1alpha1.AnnotationTemplateHash])
 }
 

@@ -18,8 +18,8 @@ type HeadroomOfDaemonSet func(namespace, name string, uid types.UID) (headroom t
 // make a placeholder, since a stray label on a real pod must not cost that pod its life: the pod's controller has to be
 // the Headroom that the label names, or a DaemonSet whose controller is that Headroom.
 func HeadroomOf(pod *corev1.Pod, daemonSets HeadroomOfDaemonSet) (headroom types.NamespacedName, ok bool) {
-	name, labelled := pod.Labels[v1alpha1.LabelHeadroom]
-	if !labelled {
+	name, labeled := pod.Labels[v1alpha1.LabelHeadroom]
+	if !labeled {
 		return types.NamespacedName{}, false
 	}
 	want := types.NamespacedName{Namespace: pod.Namespace, Name: name}

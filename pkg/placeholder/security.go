@@ -16,7 +16,7 @@ func podSecurity(pod *corev1.PodSecurityContext, container *corev1.SecurityConte
 	if pod.RunAsUser == nil {
 		pod.RunAsUser = ptr.To[int64](anyUser)
 	}
-	// Whoever asks for root gets it, if the namespace allows; a pod that must not run as root and does would never start.
+	// A Headroom that asks for root gets it, if the namespace allows; a pod that must not run as root and does would never start.
 	if pod.RunAsNonRoot == nil && *pod.RunAsUser != 0 && !isRoot(container) {
 		pod.RunAsNonRoot = ptr.To(true)
 	}

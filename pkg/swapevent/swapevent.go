@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/pkg/message"
 )
 
 const (
@@ -57,7 +59,7 @@ type Swap struct {
 //
 // Placeholders that the longest allowed note has no room for are counted ("and 4 more"), and Why is cut.
 func Note(s Swap) string {
-	intro, placeholders, why := prefix, s.Placeholders, cutTo(s.Why, maxWhy)
+	intro, placeholders, why := prefix, s.Placeholders, message.Cut(s.Why, maxWhy, "")
 	switch {
 	case len(s.Placeholders) == 0:
 		intro, placeholders = sharedPrefix, s.Shared

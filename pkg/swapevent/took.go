@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/pkg/message"
 )
 
 const (
@@ -69,17 +71,9 @@ func ParseAnnotation(value string) (Took, error) {
 			break
 		}
 		if uid == "" || strings.ContainsAny(uid, " \t\n") {
-			return Took{}, fmt.Errorf("reading the annotation headroom.dev/took: %q is no list of UIDs", cutTo(list, maxWhy))
+			return Took{}, fmt.Errorf("reading the annotation headroom.dev/took: %q is no list of UIDs", message.Cut(list, maxWhy, message.Ellipsis))
 		}
 		took.Placeholders = append(took.Placeholders, types.UID(uid))
 	}
 	return took, nil
-}
-
-// cutTo shortens a text to that many bytes.
-func cutTo(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit], "")
 }

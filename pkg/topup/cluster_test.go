@@ -63,8 +63,8 @@ func (c *cluster) apply(actions topup.Actions, steps int) topup.Actions {
 			return actions
 		}
 		gone := c.delete(r.Old.UID)
-		if r.New.Exchange {
-			c.desired.Unfinished++
+		if r.New.FromRollout {
+			c.desired.PendingReplacements++
 		}
 		if !more() {
 			c.crash()
@@ -85,8 +85,8 @@ func (c *cluster) apply(actions topup.Actions, steps int) topup.Actions {
 
 // crash makes the controller forget what only it knows.
 func (c *cluster) crash() {
-	c.forgotten += c.desired.Unfinished
-	c.desired.Unfinished = 0
+	c.forgotten += c.desired.PendingReplacements
+	c.desired.PendingReplacements = 0
 }
 
 func (c *cluster) create(n topup.Creation) {
@@ -100,13 +100,13 @@ func (c *cluster) create(n topup.Creation) {
 	if c.refused[c.desired.Template] {
 		return
 	}
-	if n.Exchange {
-		c.desired.Unfinished--
+	if n.FromRollout {
+		c.desired.PendingReplacements--
 	}
 	c.births++
 	c.units = append(c.units, topup.Unit{
 		Name: name, UID: types.UID(fmt.Sprintf("uid-%d", c.births)), Ordinal: n.Ordinal,
-		Template: c.desired.Template, Exchange: n.Exchange, Created: c.now,
+		Template: c.desired.Template, FromRollout: n.FromRollout, Created: c.now,
 	})
 }
 
@@ -238,7 +238,7 @@ func (c *cluster) disturb(t *rapid.T) {
 
 // noteLoss counts bound units, and pending ones whose end makes a rollout forget that it took room for them.
 func (c *cluster) noteLoss(u *topup.Unit) {
-	if u.State == topup.Bound || u.Exchange {
+	if u.State == topup.Bound || u.FromRollout {
 		c.lost++
 	}
 }

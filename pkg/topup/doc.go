@@ -8,10 +8,10 @@
 //  2. Too many count: the surplus is deleted. Pending units go first, then units of an old template, then those whose loss
 //     leaves the spread over the domains most even, then the highest ordinal.
 //  3. Too few count: lost units are replaced at once, under their own name; what is still missing is created under the
-//     lowest free ordinals that do not rest. Lost units that are not needed any more are deleted.
+//     lowest free ordinals that do not cool down. Lost units that are not needed any more are deleted.
 //  4. Pending units of an old template are replaced at once: they hold no room.
-//  5. Bound units of an old template are replaced step by step. At most a quarter of the units that hold room, and at least
-//     one, are away at once. See rollout.go for what "away" means and why this ends on a full cluster too.
+//  5. Bound units of an old template are replaced step by step, with maxUnavailable 25 % and at least one. See rollout.go for
+//     what "unavailable" means and why this ends on a full cluster too.
 //
 // Ordinals make names, and names make a repeated create harmless: it ends in AlreadyExists instead of a second pod. So the
 // same plan, carried out twice by a restarted controller or one with a stale cache, gives the same placeholders.

@@ -21,10 +21,10 @@ func FuzzPlan(f *testing.F) {
 	f.Add(0, 2, []byte{255, 1, 2, 3, 255, 1, 2, 3})
 	f.Add(4, 1, []byte{1, 3, 0, 0, 1, 3, 0, 0})
 	f.Add(-1, -1, []byte(nil))
-	f.Fuzz(func(t *testing.T, replicas, unfinished int, data []byte) {
+	f.Fuzz(func(t *testing.T, replicas, pendingReplacements int, data []byte) {
 		replicas %= 1000
 		units := unitsFrom(data)
-		actions := topup.Plan(topup.Desired{Replicas: replicas, Template: "0", Unfinished: unfinished}, units)
+		actions := topup.Plan(topup.Desired{Replicas: replicas, Template: "0", PendingReplacements: pendingReplacements}, units)
 
 		live := 0
 		held := map[int]bool{}
@@ -62,15 +62,15 @@ func unitsFrom(data []byte) []topup.Unit {
 	for ; len(data) >= 4; data = data[4:] {
 		ordinal := int(int8(data[0]))
 		units = append(units, topup.Unit{
-			Name:     fmt.Sprintf("unit-%d", ordinal),
-			UID:      types.UID(fmt.Sprintf("uid-%d", len(units))),
-			Ordinal:  max(-1, ordinal),
-			State:    topup.State(data[1] % 5),
-			Template: strconv.Itoa(int(data[2] % 3)),
-			Exchange: data[2]&4 != 0,
-			Domains:  []string{strconv.Itoa(int(data[2] >> 5))},
-			Created:  epoch.Add(time.Duration(data[3]>>4) * time.Second),
-			BoundAt:  epoch.Add(time.Duration(data[3]&15) * time.Second),
+			Name:        fmt.Sprintf("unit-%d", ordinal),
+			UID:         types.UID(fmt.Sprintf("uid-%d", len(units))),
+			Ordinal:     max(-1, ordinal),
+			State:       topup.State(data[1] % 5),
+			Template:    strconv.Itoa(int(data[2] % 3)),
+			FromRollout: data[2]&4 != 0,
+			Domains:     []string{strconv.Itoa(int(data[2] >> 5))},
+			Created:     epoch.Add(time.Duration(data[3]>>4) * time.Second),
+			BoundAt:     epoch.Add(time.Duration(data[3]&15) * time.Second),
 		})
 	}
 	return units

@@ -11,7 +11,7 @@ import (
 func Plan(desired Desired, units []Unit) Actions {
 	p := observe(desired, units)
 	p.shrink()
-	p.refill()
+	p.fill()
 	p.rollOut()
 	return p.actions
 }
@@ -21,7 +21,7 @@ type plan struct {
 	desired Desired
 	live    []*Unit      // Pending or Bound, ordered by ordinal
 	lost    []*Unit      // Lost, ordered by ordinal
-	taken   map[int]bool // ordinals whose name is in use, by whatever, or rests
+	taken   map[int]bool // ordinals whose name is in use, or cools down
 	lowest  int          // no ordinal below is free
 	created int          // units that take the place of missing ones, in Create or Replace
 	actions Actions
@@ -35,7 +35,7 @@ func observe(desired Desired, units []Unit) *plan {
 	for i := range units {
 		u := &units[i]
 		if u.Ordinal < 0 || p.taken[u.Ordinal] {
-			u.Ordinal = -1 // Two objects cannot share a name: whoever says so has misread one of them.
+			u.Ordinal = -1 // Two objects cannot share a name: one of them was misread.
 		} else {
 			p.taken[u.Ordinal] = true
 		}
@@ -47,7 +47,7 @@ func observe(desired Desired, units []Unit) *plan {
 		case Terminating, Foreign:
 		}
 	}
-	for _, ordinal := range desired.Resting {
+	for _, ordinal := range desired.CoolingDown {
 		p.taken[ordinal] = true
 	}
 	return p
@@ -61,19 +61,19 @@ func (p *plan) shrink() {
 	}
 	gone := newChooser(p.live, p.desired.Template).choose(p.live, surplus)
 	for _, u := range gone {
-		p.actions.Delete = append(p.actions.Delete, Deletion{Old: *u, Reason: Surplus})
+		p.actions.Delete = append(p.actions.Delete, Deletion{Old: *u, Reason: ReasonSurplus})
 	}
 	p.live = without(p.live, gone)
 }
 
-// refill replaces what is lost and creates what is missing (rule 3).
-func (p *plan) refill() {
+// fill replaces what is lost and creates what is missing (rule 3).
+func (p *plan) fill() {
 	missing := p.desired.Replicas - len(p.live)
 	for _, u := range p.lost {
 		if p.created < missing {
-			p.actions.Replace = append(p.actions.Replace, Replacement{Old: *u, New: p.creation(u.Ordinal), Reason: Gone})
+			p.actions.Replace = append(p.actions.Replace, Replacement{Old: *u, New: p.creation(u.Ordinal), Reason: ReasonLost})
 		} else {
-			p.actions.Delete = append(p.actions.Delete, Deletion{Old: *u, Reason: Gone})
+			p.actions.Delete = append(p.actions.Delete, Deletion{Old: *u, Reason: ReasonLost})
 		}
 	}
 	for p.created < missing {
@@ -84,7 +84,7 @@ func (p *plan) refill() {
 // creation is the next unit in the place of a missing one. The first are those that a rollout took.
 func (p *plan) creation(ordinal int) Creation {
 	p.created++
-	return Creation{Ordinal: p.name(ordinal), Exchange: p.created <= p.desired.Unfinished}
+	return Creation{Ordinal: p.name(ordinal), FromRollout: p.created <= p.desired.PendingReplacements}
 }
 
 // name is the given ordinal or, if that is none, the lowest free one, which is free no more.

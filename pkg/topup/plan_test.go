@@ -46,7 +46,7 @@ type summary struct {
 	Outdated                int
 }
 
-func summarise(a topup.Actions) summary {
+func summarize(a topup.Actions) summary {
 	s := summary{Outdated: a.Outdated}
 	for _, d := range a.Delete {
 		s.Delete = append(s.Delete, d.Old.Ordinal)
@@ -60,11 +60,11 @@ func summarise(a topup.Actions) summary {
 	return s
 }
 
-func TestOrdinalsThatRestAreNotGiven(t *testing.T) {
-	desired := topup.Desired{Replicas: 4, Template: "a", Resting: []int{0, 2, 3}}
-	require.Equal(t, summary{Create: []int{4, 5}}, summarise(topup.Plan(desired, bound(1, 3))))
+func TestOrdinalsThatCoolDownAreNotGiven(t *testing.T) {
+	desired := topup.Desired{Replicas: 4, Template: "a", CoolingDown: []int{0, 2, 3}}
+	require.Equal(t, summary{Create: []int{4, 5}}, summarize(topup.Plan(desired, bound(1, 3))))
 	lost := units(topup.Lost, "a", 2)
-	require.Equal(t, summary{Replace: []int{2}, Create: []int{4}}, summarise(topup.Plan(desired, all(bound(1, 3), lost))),
+	require.Equal(t, summary{Replace: []int{2}, Create: []int{4}}, summarize(topup.Plan(desired, all(bound(1, 3), lost))),
 		"a unit that is still there keeps its name")
 }
 
@@ -137,7 +137,7 @@ func TestPlan(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := summarise(topup.Plan(topup.Desired{Replicas: tc.replicas, Template: "a"}, tc.units))
+			got := summarize(topup.Plan(topup.Desired{Replicas: tc.replicas, Template: "a"}, tc.units))
 			require.Empty(t, cmp.Diff(tc.want, got, cmpopts.EquateEmpty()), "(-want +got)")
 		})
 	}
@@ -145,19 +145,19 @@ func TestPlan(t *testing.T) {
 
 func TestPlanGivesReasons(t *testing.T) {
 	actions := topup.Plan(topup.Desired{Replicas: 1, Template: "a"}, all(bound(0, 1), units(topup.Lost, "a", 2)))
-	require.Equal(t, topup.Surplus, actions.Delete[0].Reason)
-	require.Equal(t, topup.Gone, actions.Delete[1].Reason)
+	require.Equal(t, topup.ReasonSurplus, actions.Delete[0].Reason)
+	require.Equal(t, topup.ReasonLost, actions.Delete[1].Reason)
 
 	actions = topup.Plan(topup.Desired{Replicas: 2, Template: "b"}, all(bound(0), units(topup.Lost, "a", 2)))
-	require.Equal(t, topup.Gone, actions.Replace[0].Reason)
-	require.Equal(t, topup.Outdated, actions.Replace[1].Reason)
+	require.Equal(t, topup.ReasonLost, actions.Replace[0].Reason)
+	require.Equal(t, topup.ReasonOutdated, actions.Replace[1].Reason)
 }
 
 func TestRolloutSteps(t *testing.T) {
 	later := epoch.Add(time.Minute)
-	exchanged := func(ordinal int, state topup.State, template string) topup.Unit {
+	fromRollout := func(ordinal int, state topup.State, template string) topup.Unit {
 		u := unit(ordinal, state, template)
-		u.Exchange, u.Created, u.BoundAt = true, later, later
+		u.FromRollout, u.Created, u.BoundAt = true, later, later
 		return u
 	}
 	boundLater := func(ordinal int) topup.Unit {
@@ -166,26 +166,26 @@ func TestRolloutSteps(t *testing.T) {
 		return u
 	}
 	for _, tc := range []struct {
-		name       string
-		unfinished int
-		units      []topup.Unit
-		want       summary
+		name                string
+		pendingReplacements int
+		units               []topup.Unit
+		want                summary
 	}{
 		{name: "one of four at a time", units: bound(0, 1, 2, 3), want: summary{Replace: []int{3}, Outdated: 3}},
 		{name: "two of eight at a time", units: bound(0, 1, 2, 3, 4, 5, 6, 7), want: summary{Replace: []int{7, 6}, Outdated: 6}},
 		{name: "one of seven at a time, a quarter is rounded down", units: bound(0, 1, 2, 3, 4, 5, 6), want: summary{Replace: []int{6}, Outdated: 6}},
 		{name: "the only unit is replaced too", units: bound(0), want: summary{Replace: []int{0}}},
 		{
-			name:  "pending ones are replaced all at once, and do not count as away",
+			name:  "pending ones are replaced all at once, and do not count as unavailable",
 			units: all(bound(0), pending(1, 2, 3)), want: summary{Replace: []int{1, 2, 3, 0}},
 		},
 		{
 			name:  "the next one waits while the one before is pending",
-			units: all(bound(0, 1, 2), []topup.Unit{exchanged(3, topup.Pending, "b")}), want: summary{Outdated: 3},
+			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Pending, "b")}), want: summary{Outdated: 3},
 		},
 		{
 			name:  "the next one goes when the one before is bound",
-			units: all(bound(0, 1, 2), []topup.Unit{exchanged(3, topup.Bound, "b")}), want: summary{Replace: []int{2}, Outdated: 2},
+			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Bound, "b")}), want: summary{Replace: []int{2}, Outdated: 2},
 		},
 		{
 			name:  "a unit that never had room does not hold up the rollout",
@@ -193,19 +193,19 @@ func TestRolloutSteps(t *testing.T) {
 		},
 		{
 			name:  "another unit of the new template in its room is as good",
-			units: all(bound(0, 1), []topup.Unit{exchanged(2, topup.Pending, "b"), boundLater(3)}), want: summary{Replace: []int{1}, Outdated: 1},
+			units: all(bound(0, 1), []topup.Unit{fromRollout(2, topup.Pending, "b"), boundLater(3)}), want: summary{Replace: []int{1}, Outdated: 1},
 		},
 		{
 			name:  "a unit that was bound before is not",
-			units: all(bound(0, 1), []topup.Unit{exchanged(2, topup.Pending, "b"), unit(3, topup.Bound, "b")}), want: summary{Outdated: 2},
+			units: all(bound(0, 1), []topup.Unit{fromRollout(2, topup.Pending, "b"), unit(3, topup.Bound, "b")}), want: summary{Outdated: 2},
 		},
 		{
-			name:  "a rollout in the middle of a rollout takes its debt over",
-			units: all(bound(0, 1, 2), []topup.Unit{exchanged(3, topup.Pending, "c")}), want: summary{Replace: []int{3}, Outdated: 3},
+			name:  "a rollout in the middle of a rollout takes over what is unavailable",
+			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Pending, "c")}), want: summary{Replace: []int{3}, Outdated: 3},
 		},
 		{
-			name:       "a replacement that is refused holds up the rollout",
-			unfinished: 1, units: bound(0, 1, 2), want: summary{Create: []int{3}, Outdated: 3},
+			name:                "a replacement that is refused holds up the rollout",
+			pendingReplacements: 1, units: bound(0, 1, 2), want: summary{Create: []int{3}, Outdated: 3},
 		},
 		{
 			name:  "units that are missing for other reasons do not",
@@ -213,11 +213,11 @@ func TestRolloutSteps(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			desired := topup.Desired{Replicas: max(4, len(tc.units)), Template: "b", Unfinished: tc.unfinished}
+			desired := topup.Desired{Replicas: max(4, len(tc.units)), Template: "b", PendingReplacements: tc.pendingReplacements}
 			if len(tc.units) == 1 {
 				desired.Replicas = 1
 			}
-			got := summarise(topup.Plan(desired, tc.units))
+			got := summarize(topup.Plan(desired, tc.units))
 			require.Empty(t, cmp.Diff(tc.want, got, cmpopts.EquateEmpty()), "(-want +got)")
 		})
 	}
@@ -225,10 +225,10 @@ func TestRolloutSteps(t *testing.T) {
 
 func TestRolloutMarksWhatItTakes(t *testing.T) {
 	actions := topup.Plan(topup.Desired{Replicas: 2, Template: "b"}, all(bound(0), pending(1)))
-	require.False(t, actions.Replace[0].New.Exchange, "the pending one held no room")
-	require.True(t, actions.Replace[1].New.Exchange, "the bound one did")
+	require.False(t, actions.Replace[0].New.FromRollout, "the pending one held no room")
+	require.True(t, actions.Replace[1].New.FromRollout, "the bound one did")
 
-	actions = topup.Plan(topup.Desired{Replicas: 3, Template: "b", Unfinished: 1}, nil)
-	require.True(t, actions.Create[0].Exchange)
-	require.False(t, actions.Create[1].Exchange)
+	actions = topup.Plan(topup.Desired{Replicas: 3, Template: "b", PendingReplacements: 1}, nil)
+	require.True(t, actions.Create[0].FromRollout)
+	require.False(t, actions.Create[1].FromRollout)
 }

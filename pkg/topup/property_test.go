@@ -20,13 +20,13 @@ func drawUnits(t *rapid.T, zones int) []topup.Unit {
 	var units []topup.Unit
 	for i, ordinal := range ordinals {
 		u := topup.Unit{
-			Name:     fmt.Sprintf("unit-%d", ordinal),
-			UID:      types.UID(fmt.Sprintf("old-%d", i)),
-			Ordinal:  ordinal,
-			State:    topup.State(rapid.IntRange(int(topup.Pending), int(topup.Foreign)).Draw(t, "state")),
-			Template: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "template"),
-			Exchange: rapid.Bool().Draw(t, "exchange"),
-			Created:  epoch.Add(time.Duration(rapid.IntRange(-9, 0).Draw(t, "created")) * time.Second),
+			Name:        fmt.Sprintf("unit-%d", ordinal),
+			UID:         types.UID(fmt.Sprintf("old-%d", i)),
+			Ordinal:     ordinal,
+			State:       topup.State(rapid.IntRange(int(topup.Pending), int(topup.Foreign)).Draw(t, "state")),
+			Template:    rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "template"),
+			FromRollout: rapid.Bool().Draw(t, "from rollout"),
+			Created:     epoch.Add(time.Duration(rapid.IntRange(-9, 0).Draw(t, "created")) * time.Second),
 		}
 		if rapid.IntRange(0, 9).Draw(t, "misnamed") == 0 {
 			u.Name, u.Ordinal = fmt.Sprintf("stranger-%d", i), -1
@@ -114,7 +114,7 @@ func TestPlanConvergesFromAnyObservedState(t *testing.T) {
 		for range rapid.IntRange(0, 10).Draw(t, "events") {
 			c.disturb(t)
 		}
-		c.desired.Unfinished = rapid.IntRange(0, 3).Draw(t, "unfinished")
+		c.desired.PendingReplacements = rapid.IntRange(0, 3).Draw(t, "pending replacements")
 		c.settle()
 		require.Equal(t, c.desired.Replicas, c.live())
 		require.Zero(t, c.count(topup.Lost))

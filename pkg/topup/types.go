@@ -13,13 +13,14 @@ type Desired struct {
 	// Template identifies what a unit should be made from, as placeholder.TemplateHash says. Units with another value are
 	// replaced.
 	Template string
-	// Unfinished is the number of replacements with New.Exchange whose old unit was deleted and whose new one could not be
-	// created yet, because a quota or admission refuses it. Start with 0, add 1 when the deletion succeeded, take 1 away when
-	// a creation with Exchange succeeded. It keeps a rollout of units that nobody admits from going on; 0 after a restart is
-	// right enough: placeholders have no grace period, so at most one replacement is under way when a controller dies.
-	Unfinished int
-	// Resting are ordinals that must not be given to new units now, because units of these names went a moment ago.
-	Resting []int
+	// PendingReplacements is the number of replacements with New.FromRollout whose old unit was deleted and whose new one could
+	// not be created yet, because a quota or admission refuses it. Start with 0, add 1 when the deletion succeeded, take 1 away
+	// when a creation with FromRollout succeeded. It keeps a rollout of units that the API server refuses from going on; 0 after
+	// a restart is right enough: placeholders have no grace period, so at most one replacement is under way when a controller
+	// dies.
+	PendingReplacements int
+	// CoolingDown are ordinals that must not be given to new units now, because units of these names went a moment ago.
+	CoolingDown []int
 }
 
 // State is where a unit is in its life.
@@ -27,7 +28,7 @@ type State int
 
 const (
 	// Pending is a unit that is on no node. A unit that was created and is not yet observed has to be given as Pending too,
-	// lest a rollout takes the next before this one is back.
+	// or a rollout would take the next before this one is back.
 	Pending State = iota
 	// Bound is a unit that holds room on a node.
 	Bound
@@ -52,8 +53,8 @@ type Unit struct {
 	State State
 	// Template identifies what the unit was made from.
 	Template string
-	// Exchange says that a rollout created the unit in the place of one that held room (see Creation.Exchange).
-	Exchange bool
+	// FromRollout says that a rollout created the unit in the place of one that held room (see Creation.FromRollout).
+	FromRollout bool
 	// Domains are the topology domains of the unit's node, one for each topology key of the Headroom, the most important
 	// first. Only read if State is Bound; a missing value counts as the domain "".
 	Domains []string
@@ -67,20 +68,20 @@ type Unit struct {
 type Reason string
 
 const (
-	// Surplus is a unit more than Desired.Replicas.
-	Surplus Reason = "Surplus"
-	// Gone is a unit in state Lost.
-	Gone Reason = "Lost"
-	// Outdated is a unit of another template.
-	Outdated Reason = "Outdated"
+	// ReasonSurplus is a unit more than Desired.Replicas.
+	ReasonSurplus Reason = "Surplus"
+	// ReasonLost is a unit in state Lost.
+	ReasonLost Reason = "Lost"
+	// ReasonOutdated is a unit of another template.
+	ReasonOutdated Reason = "Outdated"
 )
 
 // Creation is one unit to create.
 type Creation struct {
 	// Ordinal gives the name.
 	Ordinal int
-	// Exchange has to be kept with the unit and handed back in Unit.Exchange.
-	Exchange bool
+	// FromRollout has to be kept with the unit and handed back in Unit.FromRollout.
+	FromRollout bool
 }
 
 // Replacement is one unit to delete and, once that is gone, one to create.

@@ -56,7 +56,7 @@ func trimPod(object any) (any, error) {
 		},
 	}
 	trimmed.Labels = pick(pod.Labels, v1alpha1.LabelHeadroom)
-	trimmed.Annotations = pick(pod.Annotations, v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationExchange)
+	trimmed.Annotations = pick(pod.Annotations, v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationFromRollout)
 	for i := range pod.Spec.Containers {
 		trimmed.Spec.Containers = append(trimmed.Spec.Containers, corev1.Container{
 			Resources: corev1.ResourceRequirements{Requests: pod.Spec.Containers[i].Resources.Requests},

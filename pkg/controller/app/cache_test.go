@@ -20,7 +20,7 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 		Spec:       v1alpha1.HeadroomSpec{Requests: corev1.ResourceList{"cpu": resource.MustParse("2")}, PodLabels: map[string]string{"a": "b"}},
 	}
 	pod := placeholder.Build(h, placeholder.Defaults{}, 3)
-	placeholder.MarkExchange(pod)
+	placeholder.MarkFromRollout(pod)
 	now := metav1.NewTime(time.Unix(100, 0))
 	pod.UID, pod.ResourceVersion, pod.CreationTimestamp, pod.DeletionTimestamp = "pod", "7", now, &now
 	pod.Spec.NodeName, pod.Status.Phase = "node-1", corev1.PodRunning
@@ -39,7 +39,7 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "web", name.Name)
 	require.Equal(t, consumption.CauseOf(pod), consumption.CauseOf(trimmed))
-	require.True(t, placeholder.IsExchange(trimmed))
+	require.True(t, placeholder.IsFromRollout(trimmed))
 	require.Equal(t, pod.Annotations[v1alpha1.AnnotationTemplateHash], trimmed.Annotations[v1alpha1.AnnotationTemplateHash])
 	require.Equal(t, pod.Spec.Containers[0].Resources.Requests, trimmed.Spec.Containers[0].Resources.Requests)
 	require.Equal(t, pod.UID, trimmed.UID)

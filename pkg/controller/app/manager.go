@@ -96,7 +96,7 @@ func managerOptions(ctx context.Context, c *config.Config) manager.Options {
 	}
 }
 
-// metricsOptions serve metrics over HTTPS to whoever the API server lets get the non-resource URL /metrics.
+// metricsOptions serve metrics over HTTPS to accounts that the API server lets get the non-resource URL /metrics.
 func metricsOptions(c *config.Config) metricsserver.Options {
 	return metricsserver.Options{
 		BindAddress:    c.MetricsBindAddress,

@@ -13,8 +13,8 @@ import (
 const (
 	// Window is how long a deletion and the event that explains it may lie apart, as the controller sees them.
 	Window = 10 * time.Second
-	// Patience is how long the report of a consumption waits for the consumer's name.
-	Patience = 2 * time.Second
+	// NameTimeout is how long the report of a consumption waits for the consumer's name.
+	NameTimeout = 2 * time.Second
 )
 
 // Consumption is one placeholder that a pod took.
@@ -28,8 +28,8 @@ type Consumption struct {
 	Time time.Time
 }
 
-// Claim is what an event says: this consumer took this placeholder.
-type Claim struct {
+// Statement is what an event says: this consumer took this placeholder.
+type Statement struct {
 	// Placeholder names the pod. UID is empty if the event does not have it.
 	Placeholder types.NamespacedName
 	UID         types.UID
@@ -45,9 +45,9 @@ type departure struct {
 	consumed bool
 }
 
-// arrival is a claim that came before the departure it explains.
+// arrival is a statement that came before the departure it explains.
 type arrival struct {
-	Claim
+	Statement
 	time time.Time
 }
 
@@ -85,8 +85,8 @@ func (l *Ledger) Departed(headroom types.NamespacedName, pod *corev1.Pod) {
 		},
 		headroom: headroom, uid: pod.UID, consumed: cause == Consumed,
 	}
-	if i := slices.IndexFunc(l.arrivals, func(a arrival) bool { return d.explainedBy(a.Claim) }); i >= 0 {
-		d.explain(l.arrivals[i].Claim)
+	if i := slices.IndexFunc(l.arrivals, func(a arrival) bool { return d.explainedBy(a.Statement) }); i >= 0 {
+		d.explain(l.arrivals[i].Statement)
 		l.arrivals = slices.Delete(l.arrivals, i, i+1)
 	}
 	l.departures = append(l.departures, d)
@@ -97,17 +97,17 @@ func (l *Ledger) Departed(headroom types.NamespacedName, pod *corev1.Pod) {
 	}
 }
 
-// Claimed notes what an event says. A claim that explains nothing seen so far is kept for Window.
-func (l *Ledger) Claimed(claim Claim) {
+// Stated notes what an event says. A statement that explains nothing seen so far is kept for Window.
+func (l *Ledger) Stated(statement Statement) {
 	l.mu.Lock()
 	l.forget()
-	i := slices.IndexFunc(l.departures, func(d departure) bool { return d.explainedBy(claim) })
+	i := slices.IndexFunc(l.departures, func(d departure) bool { return d.explainedBy(statement) })
 	if i < 0 {
-		l.arrivals = append(l.arrivals, arrival{Claim: claim, time: l.clock.Now()})
+		l.arrivals = append(l.arrivals, arrival{Statement: statement, time: l.clock.Now()})
 		l.mu.Unlock()
 		return
 	}
-	l.departures[i].explain(claim)
+	l.departures[i].explain(statement)
 	headroom := l.departures[i].headroom
 	l.mu.Unlock()
 	l.changed(headroom)
@@ -124,7 +124,7 @@ func (l *Ledger) Report(headroom types.NamespacedName) (ready []Consumption, ret
 		if d.headroom != headroom || !d.consumed {
 			return false
 		}
-		if wait := Patience - now.Sub(d.Time); d.Consumer.Name == "" && wait > 0 {
+		if wait := NameTimeout - now.Sub(d.Time); d.Consumer.Name == "" && wait > 0 {
 			if retry == 0 || wait < retry {
 				retry = wait
 			}
@@ -159,7 +159,7 @@ func (l *Ledger) forget() {
 	l.arrivals = slices.DeleteFunc(l.arrivals, func(a arrival) bool { return a.time.Before(old) })
 }
 
-func (d *departure) explainedBy(c Claim) bool {
+func (d *departure) explainedBy(c Statement) bool {
 	if d.Consumer.Name != "" {
 		return false
 	}
@@ -169,6 +169,6 @@ func (d *departure) explainedBy(c Claim) bool {
 	return c.Placeholder == d.Placeholder
 }
 
-func (d *departure) explain(c Claim) {
+func (d *departure) explain(c Statement) {
 	d.consumed, d.Consumer = true, c.Consumer
 }

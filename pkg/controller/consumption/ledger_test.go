@@ -70,8 +70,8 @@ func newStory() *story {
 	return s
 }
 
-func claim(pod string) Claim {
-	return Claim{Placeholder: types.NamespacedName{Namespace: "shop", Name: pod}, UID: types.UID("uid-" + pod), Consumer: api}
+func statement(pod string) Statement {
+	return Statement{Placeholder: types.NamespacedName{Namespace: "shop", Name: pod}, UID: types.UID("uid-" + pod), Consumer: api}
 }
 
 func TestEventAfterTheDeletion(t *testing.T) {
@@ -81,7 +81,7 @@ func TestEventAfterTheDeletion(t *testing.T) {
 	require.Empty(t, ready)
 	require.Zero(t, retry, "nobody waits for what may be no consumption")
 	s.clock.Step(Window - time.Second)
-	s.Claimed(claim("a"))
+	s.Stated(statement("a"))
 	require.Equal(t, []types.NamespacedName{web}, s.called)
 	ready, retry = s.Report(web)
 	require.Equal(t, []Consumption{{
@@ -94,7 +94,7 @@ func TestEventAfterTheDeletion(t *testing.T) {
 
 func TestEventBeforeTheDeletion(t *testing.T) {
 	s := newStory()
-	s.Claimed(claim("a"))
+	s.Stated(statement("a"))
 	require.Empty(t, s.called)
 	s.Departed(web, placeholderPod("a", nil))
 	require.Equal(t, []types.NamespacedName{web}, s.called)
@@ -109,7 +109,7 @@ func TestEventThatComesTooLate(t *testing.T) {
 	s := newStory()
 	s.Departed(web, placeholderPod("a", nil))
 	s.clock.Step(Window + time.Second)
-	s.Claimed(claim("a"))
+	s.Stated(statement("a"))
 	ready, _ := s.Report(web)
 	require.Empty(t, ready)
 }
@@ -117,9 +117,9 @@ func TestEventThatComesTooLate(t *testing.T) {
 func TestEventWithoutUIDGoesByName(t *testing.T) {
 	s := newStory()
 	s.Departed(web, placeholderPod("a", nil))
-	byName := claim("a")
+	byName := statement("a")
 	byName.UID = ""
-	s.Claimed(byName)
+	s.Stated(byName)
 	ready, _ := s.Report(web)
 	require.Len(t, ready, 1)
 }
@@ -127,9 +127,9 @@ func TestEventWithoutUIDGoesByName(t *testing.T) {
 func TestEventAboutAnotherPodOfTheName(t *testing.T) {
 	s := newStory()
 	s.Departed(web, placeholderPod("a", nil))
-	other := claim("a")
+	other := statement("a")
 	other.UID = "another"
-	s.Claimed(other)
+	s.Stated(other)
 	ready, _ := s.Report(web)
 	require.Empty(t, ready)
 }
@@ -140,8 +140,8 @@ func TestPreemptionWaitsForTheNameAndNotForEver(t *testing.T) {
 	require.Len(t, s.called, 1)
 	ready, retry := s.Report(web)
 	require.Empty(t, ready)
-	require.Equal(t, Patience, retry)
-	s.clock.Step(Patience)
+	require.Equal(t, NameTimeout, retry)
+	s.clock.Step(NameTimeout)
 	ready, retry = s.Report(web)
 	require.Len(t, ready, 1)
 	require.Empty(t, ready[0].Consumer.Name)
@@ -151,7 +151,7 @@ func TestPreemptionWaitsForTheNameAndNotForEver(t *testing.T) {
 func TestConsumptionThatCouldNotBeReportedIsReportedLater(t *testing.T) {
 	s := newStory()
 	s.Departed(web, placeholderPod("a", nil))
-	s.Claimed(claim("a"))
+	s.Stated(statement("a"))
 	ready, _ := s.Report(web)
 	s.Restore(web, ready)
 	s.clock.Step(10 * Window)
@@ -162,7 +162,7 @@ func TestConsumptionThatCouldNotBeReportedIsReportedLater(t *testing.T) {
 func TestLedgerForgets(t *testing.T) {
 	s := newStory()
 	for range 100 {
-		s.Claimed(claim("never"))
+		s.Stated(statement("never"))
 		s.Departed(web, placeholderPod("b", nil))
 		s.clock.Step(time.Second)
 	}
@@ -172,30 +172,30 @@ func TestLedgerForgets(t *testing.T) {
 	require.Empty(t, s.departures)
 }
 
-func TestClaimsOf(t *testing.T) {
+func TestStatementsOf(t *testing.T) {
 	placeholder := corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "a", UID: "uid-a"}
 	swap := eventsv1.Event{
 		Reason: swapevent.Reason, Action: swapevent.Action, Regarding: api, Related: &placeholder,
 		Note: "Took shop/a, shop/b on node node-1: nearest",
 	}
-	second := Claim{Placeholder: types.NamespacedName{Namespace: "shop", Name: "b"}, Consumer: api}
+	second := Statement{Placeholder: types.NamespacedName{Namespace: "shop", Name: "b"}, Consumer: api}
 	for name, tc := range map[string]struct {
 		event func(e *eventsv1.Event)
-		want  []Claim
+		want  []Statement
 	}{
-		"a swap of two":             {func(*eventsv1.Event) {}, []Claim{claim("a"), second}},
+		"a swap of two":             {func(*eventsv1.Event) {}, []Statement{statement("a"), second}},
 		"a note that is none":       {func(e *eventsv1.Event) { e.Note = "hello" }, nil},
 		"no related object":         {func(e *eventsv1.Event) { e.Related = nil }, nil},
 		"an action that is no swap": {func(e *eventsv1.Event) { e.Action = "Other" }, nil},
 		"another reason":            {func(e *eventsv1.Event) { e.Reason = "Scheduled" }, nil},
 		"a preemption": {func(e *eventsv1.Event) {
 			*e = eventsv1.Event{Reason: swapevent.ReasonPreempted, Regarding: placeholder, Related: &api}
-		}, []Claim{claim("a")}},
+		}, []Statement{statement("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			event := *swap.DeepCopy()
 			tc.event(&event)
-			require.Equal(t, tc.want, ClaimsOf(&event))
+			require.Equal(t, tc.want, StatementsOf(&event))
 		})
 	}
 }

@@ -96,8 +96,8 @@ func (s sink) Replace(objs []any, _ string) error {
 }
 
 func (w *Watcher) read(event *eventsv1.Event) {
-	for _, claim := range ClaimsOf(event) {
-		w.Ledger.Claimed(claim)
+	for _, statement := range StatementsOf(event) {
+		w.Ledger.Stated(statement)
 	}
 }
 

@@ -8,16 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/message"
 )
 
-// maxMessage bounds what others say in a condition, in bytes.
+// maxMessage is the longest message of a condition, in bytes: what others say can be long.
 const maxMessage = 2000
 
-func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	if len(message) > maxMessage {
-		message = message[:maxMessage] + "..."
-	}
-	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+func condition(kind string, status metav1.ConditionStatus, reason, text string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message.Cut(text, maxMessage, message.Ellipsis)}
 }
 
 // readyCondition reports whether the spec is valid and acted on.
@@ -33,18 +31,18 @@ func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
 	so := func(status metav1.ConditionStatus, reason, format string, args ...any) metav1.Condition {
 		return condition(v1alpha1.ConditionFilled, status, reason, fmt.Sprintf(format, args...))
 	}
-	held := fmt.Sprintf("%d of %d units are bound", t.bound, t.desired)
+	units := fmt.Sprintf("%d of %d units are bound", t.bound, t.desired)
 	switch {
 	case t.settled && t.bound >= t.desired && t.rolling == 0 && t.problem == nil:
-		return so(metav1.ConditionTrue, v1alpha1.ReasonFilled, "%s.", held)
+		return so(metav1.ConditionTrue, v1alpha1.ReasonFilled, "%s.", units)
 	case ready.Status == metav1.ConditionFalse:
-		return so(metav1.ConditionFalse, v1alpha1.ReasonNotReady, "%s; see the condition Ready.", held)
+		return so(metav1.ConditionFalse, v1alpha1.ReasonNotReady, "%s; see the condition Ready.", units)
 	case t.waiting != "":
-		return so(metav1.ConditionFalse, v1alpha1.ReasonWaitingForRoom, "%s. The scheduler says: %s", held, t.waiting)
+		return so(metav1.ConditionFalse, v1alpha1.ReasonWaitingForRoom, "%s. The scheduler says: %s", units, t.waiting)
 	case t.settled && t.bound >= t.desired:
-		return so(metav1.ConditionFalse, v1alpha1.ReasonRollingOut, "%s, %d of an older spec.", held, t.rolling)
+		return so(metav1.ConditionFalse, v1alpha1.ReasonRollingOut, "%s, %d of an older spec.", units, t.rolling)
 	default:
-		return so(metav1.ConditionFalse, v1alpha1.ReasonToppingUp, "%s.", held)
+		return so(metav1.ConditionFalse, v1alpha1.ReasonToppingUp, "%s.", units)
 	}
 }
 

@@ -1,11 +1,13 @@
 // Package headroom is the controller that keeps Headrooms topped up. Each reconcile runs through four steps:
 //
 //  1. gather (observe.go): read the placeholders, their nodes and the PriorityClass from the cache;
-//  2. decide: pkg/controller/priority reports whether placeholders are allowed at all, pkg/topup which to create and delete;
+//  2. decide (decide.go): pkg/controller/priority reports whether placeholders are allowed at all, pkg/topup which to create and
+//     delete;
 //  3. apply (apply.go, pernode.go): carry that out, creates in batches that grow while all goes well;
 //  4. status (status.go): compute the status from what was found and done, and write it if it changed.
 //
 // Everything that the cluster cannot tell again is kept in memory and may be lost: writes that the cache has not shown yet
-// (inflight.go), when to try again what was refused (retry.go), since when units are missing (refill.go), and who took
-// which placeholder (pkg/controller/consumption).
+// (expectations.go), names that cannot be given now (names.go), replacements that are half done (rollouts.go), when to try again
+// what was refused (retry.go), since when units are missing (refill.go), and who took which placeholder
+// (pkg/controller/consumption).
 package headroom

@@ -12,6 +12,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/message"
 )
 
 // Reporter is the name under which the controller reports events.
@@ -114,20 +115,11 @@ func consumedEvent(consumed []consumption.Consumption, t tally) notice {
 }
 
 func normal(reason, action, note string) notice {
-	return notice{kind: corev1.EventTypeNormal, reason: reason, action: action, note: cut(note)}
+	return notice{kind: corev1.EventTypeNormal, reason: reason, action: action, note: message.Cut(note, maxNote, message.Ellipsis)}
 }
 
 func warning(reason, action, note string) notice {
-	return notice{kind: corev1.EventTypeWarning, reason: reason, action: action, note: cut(note)}
-}
-
-// cut shortens a note to what the API server accepts.
-func cut(note string) string {
-	const dots = "..."
-	if len(note) <= maxNote {
-		return note
-	}
-	return strings.ToValidUTF8(note[:maxNote-len(dots)], "") + dots
+	return notice{kind: corev1.EventTypeWarning, reason: reason, action: action, note: message.Cut(note, maxNote, message.Ellipsis)}
 }
 
 func placeholders(n int) string {

@@ -25,56 +25,70 @@ func podAt(uid string, version int) *corev1.Pod {
 }
 
 func TestCreatedPodIsKnownUntilTheCacheShowsIt(t *testing.T) {
-	f := newInflight(testingclock.NewFakeClock(epoch))
-	f.creating(web, podAt("a", 10))
-	f.creating(web, podAt("b", 12))
-	require.Len(t, f.pods(web), 2)
-	f.shown(web, podAt("other", 11)) // all up to 11 was shown, "a" included
-	require.Equal(t, []*corev1.Pod{podAt("b", 12)}, f.pods(web))
-	f.gone(web, podAt("b", 13))
-	require.Empty(t, f.pods(web))
+	e := newExpectations()
+	e.expectCreated(web, podAt("a", 10))
+	e.expectCreated(web, podAt("b", 12))
+	require.Len(t, e.pods(web), 2)
+	e.observedPod(web, podAt("other", 11)) // all up to 11 was shown, "a" included
+	require.Equal(t, []*corev1.Pod{podAt("b", 12)}, e.pods(web))
+	e.observedDelete(web, podAt("b", 13))
+	require.Empty(t, e.pods(web))
 }
 
 func TestPodThatTheCacheShowedBeforeTheAnswerCame(t *testing.T) {
-	f := newInflight(testingclock.NewFakeClock(epoch))
-	f.shown(web, podAt("a", 10))
-	f.creating(web, podAt("a", 10))
-	require.Empty(t, f.pods(web), "it would never be shown again")
+	e := newExpectations()
+	e.observedPod(web, podAt("a", 10))
+	e.expectCreated(web, podAt("a", 10))
+	require.Empty(t, e.pods(web), "it would never be shown again")
 }
 
 func TestOwnDeletionsAreTold(t *testing.T) {
-	f := newInflight(testingclock.NewFakeClock(epoch))
-	f.deleting("a", topup.Surplus)
-	f.deleting("b", topup.Surplus)
-	f.undelete("b")
-	require.True(t, f.isDeleting("a"))
-	reason, own := f.gone(web, podAt("a", 10))
+	e := newExpectations()
+	e.expectDeleted("a", topup.ReasonSurplus)
+	e.expectDeleted("b", topup.ReasonSurplus)
+	e.deletionFailed("b")
+	require.True(t, e.isDeleting("a"))
+	reason, own := e.observedDelete(web, podAt("a", 10))
 	require.True(t, own)
-	require.Equal(t, topup.Surplus, reason)
-	_, own = f.gone(web, podAt("b", 10))
+	require.Equal(t, topup.ReasonSurplus, reason)
+	_, own = e.observedDelete(web, podAt("b", 10))
 	require.False(t, own)
-	require.False(t, f.isDeleting("a"))
+	require.False(t, e.isDeleting("a"))
 }
 
-func TestNameOfASquatterIsTriedAgainLater(t *testing.T) {
+func TestNameThatAnotherPodHasIsTriedAgainLater(t *testing.T) {
 	clock := testingclock.NewFakeClock(epoch)
-	f := newInflight(clock)
-	f.squatting(web, podAt("web-headroom-0", 10))
-	require.Len(t, f.pods(web), 1)
-	clock.Step(squatterMemory + time.Second)
-	require.Empty(t, f.pods(web))
+	n := newNames(clock)
+	n.nameTaken(web, podAt("web-headroom-0", 10))
+	require.Len(t, n.pods(web), 1)
+	clock.Step(takenMemory + time.Second)
+	require.Empty(t, n.pods(web))
 }
 
-func TestUnfinishedExchangesNeverFallBelowZero(t *testing.T) {
-	f := newInflight(testingclock.NewFakeClock(epoch))
-	f.exchanging(web, -1)
-	require.Zero(t, f.unfinishedOf(web))
-	f.exchanging(web, 1)
-	f.exchanging(web, 1)
-	f.exchanging(web, -1)
-	require.Equal(t, 1, f.unfinishedOf(web))
-	f.forget(web)
-	require.Zero(t, f.unfinishedOf(web))
+func TestNameOfAPodThatIsGoneCoolsDown(t *testing.T) {
+	clock := testingclock.NewFakeClock(epoch)
+	n := newNames(clock)
+	n.nameVacated(web, "web-headroom-3")
+	n.nameVacated(web, "web-headroom-x")
+	clock.Step(coolDown)
+	n.nameVacated(web, "web-headroom-1")
+	require.Equal(t, []int{1, 3}, n.coolingDown(web))
+	clock.Step(time.Second)
+	require.Equal(t, []int{1}, n.coolingDown(web))
+	n.forget(web)
+	require.Empty(t, n.coolingDown(web))
+}
+
+func TestPendingReplacementsNeverFallBelowZero(t *testing.T) {
+	r := newRollouts()
+	r.rolloutStep(web, -1)
+	require.Zero(t, r.pendingReplacements(web))
+	r.rolloutStep(web, 1)
+	r.rolloutStep(web, 1)
+	r.rolloutStep(web, -1)
+	require.Equal(t, 1, r.pendingReplacements(web))
+	r.forget(web)
+	require.Zero(t, r.pendingReplacements(web))
 }
 
 func TestRetriesDoubleUpToAMinute(t *testing.T) {
@@ -157,16 +171,16 @@ func TestBatchesGrowAndStopAtTheFirstFailure(t *testing.T) {
 }
 
 func TestStatusIsWrittenOnTopOfTheLastOne(t *testing.T) {
-	f := newInflight(testingclock.NewFakeClock(epoch))
+	e := newExpectations()
 	at := func(uid, version string) *v1alpha1.Headroom {
 		return &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web", UID: types.UID(uid), ResourceVersion: version,
 		}}
 	}
-	require.Equal(t, at("a", "9"), f.newest(at("a", "9")))
-	f.reporting(at("a", "10"))
-	require.Equal(t, at("a", "10"), f.newest(at("a", "9")), "the cache is behind")
-	require.Equal(t, at("a", "11"), f.newest(at("a", "11")), "the cache is ahead")
-	f.reporting(at("a", "12"))
-	require.Equal(t, at("b", "9"), f.newest(at("b", "9")), "another Headroom of the name")
+	require.Equal(t, at("a", "9"), e.newest(at("a", "9")))
+	e.expectStatus(at("a", "10"))
+	require.Equal(t, at("a", "10"), e.newest(at("a", "9")), "the cache is behind")
+	require.Equal(t, at("a", "11"), e.newest(at("a", "11")), "the cache is ahead")
+	e.expectStatus(at("a", "12"))
+	require.Equal(t, at("b", "9"), e.newest(at("b", "9")), "another Headroom of the name")
 }

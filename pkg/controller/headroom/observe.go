@@ -17,7 +17,6 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
-	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 // observation is everything that a reconcile decides on.
@@ -32,11 +31,18 @@ type observation struct {
 	zones map[string]string
 	// daemonSet is the DaemonSet under the Headroom's name, nil if there is none.
 	daemonSet *appsv1.DaemonSet
+	// pendingReplacements and coolingDown are what topup.Desired has to know beside the spec.
+	pendingReplacements int
+	coolingDown         []int
 }
 
 // observe reads what there is, from the cache where that does no harm.
 func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (*observation, error) {
-	seen := &observation{at: r.Clock.Now(), zones: map[string]string{}}
+	key := client.ObjectKeyFromObject(headroom)
+	seen := &observation{
+		at: r.Clock.Now(), zones: map[string]string{},
+		pendingReplacements: r.rollouts.pendingReplacements(key), coolingDown: r.names.coolingDown(key),
+	}
 	class := &schedulingv1.PriorityClass{}
 	err := r.Client.Get(ctx, client.ObjectKey{Name: headroom.Spec.PriorityClassName}, class)
 	switch {
@@ -59,7 +65,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 	for _, pod := range pods {
 		node := nodes[pod.Spec.NodeName]
 		gone := pod.Spec.NodeName != "" && node == nil
-		deleting := r.inflight.isDeleting(pod.UID)
+		deleting := r.expectations.isDeleting(pod.UID)
 		var nodeLabels map[string]string
 		if node != nil {
 			nodeLabels = node.Labels
@@ -75,7 +81,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 	return seen, nil
 }
 
-// daemonSetOf returns the DaemonSet under the name that the Headroom's has, whoever owns it.
+// daemonSetOf returns the DaemonSet under the name that the Headroom's has, also if it belongs to somebody else.
 func (r *Reconciler) daemonSetOf(ctx context.Context, headroom *v1alpha1.Headroom) (*appsv1.DaemonSet, error) {
 	daemonSet := &appsv1.DaemonSet{}
 	key := client.ObjectKey{Namespace: headroom.Namespace, Name: placeholder.DaemonSetName(headroom.Name)}
@@ -92,7 +98,8 @@ func (r *Reconciler) daemonSetOf(ctx context.Context, headroom *v1alpha1.Headroo
 // They belong to the cache: nobody may change them.
 func (r *Reconciler) podsOf(ctx context.Context, headroom *v1alpha1.Headroom) ([]*corev1.Pod, error) {
 	// First what is under way, then the cache: the other way round, a pod that the cache gets in between would be in neither.
-	pods := r.inflight.pods(client.ObjectKeyFromObject(headroom))
+	key := client.ObjectKeyFromObject(headroom)
+	pods := append(r.expectations.pods(key), r.names.pods(key)...)
 	list := &corev1.PodList{}
 	err := r.Client.List(ctx, list, client.InNamespace(headroom.Namespace), client.MatchingFields{indexHeadroom: headroom.Name})
 	if err != nil {
@@ -137,47 +144,4 @@ func (r *Reconciler) nodesOf(ctx context.Context, pods []*corev1.Pod) (map[strin
 		}
 	}
 	return nodes, nil
-}
-
-// plan is what a reconcile wants to do.
-type plan struct {
-	// refused is why placeholders must not be made, nil if they may be.
-	refused *problem
-	// template identifies what placeholders should be made from.
-	template string
-	// actions are for the placeholders made directly.
-	actions topup.Actions
-}
-
-// decide says what to do.
-func (r *Reconciler) decide(headroom *v1alpha1.Headroom, seen *observation) plan {
-	p := plan{
-		refused:  checkSpec(headroom, seen.class, r.Limits),
-		template: placeholder.TemplateHash(headroom, r.Defaults),
-	}
-	key := client.ObjectKeyFromObject(headroom)
-	desired := topup.Desired{
-		Replicas: wanted(headroom), Template: p.template, Unfinished: r.inflight.unfinishedOf(key), Resting: r.inflight.resting(key),
-	}
-	units := make([]topup.Unit, 0, len(seen.units))
-	for _, u := range seen.units {
-		units = append(units, u.Unit)
-	}
-	p.actions = topup.Plan(desired, units)
-	if p.refused != nil {
-		// Only what is too many goes: what is there stays, since it could not be made again.
-		p.actions.Create, p.actions.Replace = nil, nil
-	}
-	return p
-}
-
-// wanted is the number of placeholders that the controller makes itself.
-func wanted(headroom *v1alpha1.Headroom) int {
-	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
-		return 0
-	}
-	if headroom.Spec.Replicas == nil {
-		return 1
-	}
-	return int(*headroom.Spec.Replicas)
 }

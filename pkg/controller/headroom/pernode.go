@@ -18,66 +18,59 @@ import (
 
 // applyDaemonSet makes the DaemonSet of a Headroom with placement PerNode, keeps it as it should be, and removes it when the
 // placement is another one. A DaemonSet of the same name that the Headroom does not control is left alone.
-func (r *Reconciler) applyDaemonSet(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, done *outcome) error {
+func (r *Reconciler) applyDaemonSet(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan) (outcome, error) {
 	current := seen.daemonSet
 	if headroom.Spec.Placement != v1alpha1.PlacementPerNode {
 		if current == nil || current.DeletionTimestamp != nil || !metav1.IsControlledBy(current, headroom) {
-			return nil
+			return outcome{}, nil
 		}
-		return r.deleteDaemonSet(ctx, current)
+		return outcome{}, r.deleteDaemonSet(ctx, current)
 	}
-	if done.problem != nil {
-		return nil // no new placeholders, and none that could not be made again are touched
+	if p.refused != nil {
+		return outcome{}, nil // no new placeholders, and none that could not be made again are touched
 	}
-	key := client.ObjectKeyFromObject(headroom)
-	if wait, last := r.refusals.due(key, headroom.Generation); wait > 0 {
-		done.retry, done.problem = soonest(done.retry, wait), last
-		return nil
+	if wait, last := r.refusals.due(client.ObjectKeyFromObject(headroom), headroom.Generation); wait > 0 {
+		return outcome{problem: last, retry: wait}, nil
 	}
-	err := r.createOrUpdateDaemonSet(ctx, headroom, current, done)
+	done, err := r.createOrUpdateDaemonSet(ctx, headroom, current)
 	if err == nil && done.problem == nil && lacksPods(seen) {
-		err = r.askForPod(ctx, headroom)
+		// The DaemonSet controller's create errors are not visible here.
+		err = r.dryRunCreate(ctx, headroom, 0)
 	}
 	if err == nil {
-		return nil
+		return done, nil
 	}
-	if what := problemOf(err); what != nil {
-		done.problem = what
-		done.retry = soonest(done.retry, r.refusals.failed(key, headroom.Generation, what))
-		return nil
-	}
-	return err
+	next, err := r.refused(ctx, headroom, err)
+	return done.and(next), err
 }
 
 func (r *Reconciler) createOrUpdateDaemonSet(
-	ctx context.Context, headroom *v1alpha1.Headroom, current *appsv1.DaemonSet, done *outcome,
-) error {
+	ctx context.Context, headroom *v1alpha1.Headroom, current *appsv1.DaemonSet,
+) (outcome, error) {
 	want := placeholder.BuildDaemonSet(headroom, r.Defaults)
 	if current == nil {
 		err := r.Client.Create(ctx, want)
 		if apierrors.IsAlreadyExists(err) {
-			done.problem, done.retry = nameTaken(want.Name), lastRetry
-			return nil
+			return outcome{problem: daemonSetNameTaken(want.Name), retry: lastRetry}, nil
 		}
 		if err != nil {
-			return fmt.Errorf("creating DaemonSet %s: %w", want.Name, err)
+			return outcome{}, fmt.Errorf("creating DaemonSet %s: %w", want.Name, err)
 		}
-		return nil
+		return outcome{}, nil
 	}
 	if !metav1.IsControlledBy(current, headroom) {
-		done.problem = nameTaken(want.Name)
-		return nil
+		return outcome{problem: daemonSetNameTaken(want.Name)}, nil
 	}
 	if current.DeletionTimestamp != nil || isAsWanted(want, current) {
-		return nil
+		return outcome{}, nil
 	}
 	changed := current.DeepCopy()
 	changed.Labels, changed.Annotations = merged(current.Labels, want.Labels), merged(current.Annotations, want.Annotations)
 	changed.Spec.Template, changed.Spec.UpdateStrategy = want.Spec.Template, want.Spec.UpdateStrategy
 	if err := r.Client.Update(ctx, changed); err != nil {
-		return fmt.Errorf("updating DaemonSet %s: %w", want.Name, err)
+		return outcome{}, fmt.Errorf("updating DaemonSet %s: %w", want.Name, err)
 	}
-	return nil
+	return outcome{}, nil
 }
 
 // lacksPods reports whether the DaemonSet has fewer pods than it should have. A pod that waits for room is there; one that is not
@@ -94,16 +87,6 @@ func lacksPods(seen *observation) bool {
 		}
 	}
 	return alive < int(ds.Status.DesiredNumberScheduled)
-}
-
-// askForPod asks the API server whether it would accept a placeholder, without making one: what it refuses the DaemonSet
-// controller is known to that one alone.
-func (r *Reconciler) askForPod(ctx context.Context, headroom *v1alpha1.Headroom) error {
-	err := r.Client.Create(ctx, placeholder.Build(headroom, r.Defaults, 0), client.DryRunAll)
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("asking for a placeholder: %w", err)
-	}
-	return nil
 }
 
 // isAsWanted reports whether a DaemonSet was made from what the Headroom says now. The template's hash stands for the template,
@@ -123,7 +106,7 @@ func (r *Reconciler) deleteDaemonSet(ctx context.Context, current *appsv1.Daemon
 	return nil
 }
 
-func nameTaken(name string) *problem {
+func daemonSetNameTaken(name string) *problem {
 	return &problem{
 		reason: v1alpha1.ReasonNameTaken,
 		message: fmt.Sprintf("DaemonSet %s exists and does not belong to this Headroom. Delete it, or give the Headroom another name.",

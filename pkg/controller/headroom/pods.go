@@ -30,33 +30,34 @@ var _ handler.TypedEventHandler[*corev1.Pod, reconcile.Request] = podHandler{}
 
 // Create is called for each pod that appears.
 func (h podHandler) Create(_ context.Context, e event.TypedCreateEvent[*corev1.Pod], queue podQueue) {
-	key := labelled(e.Object)
-	h.inflight.shown(key, e.Object)
+	key := labeled(e.Object)
+	h.expectations.observedPod(key, e.Object)
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 }
 
 // Update is called for each pod that changes.
 func (h podHandler) Update(_ context.Context, e event.TypedUpdateEvent[*corev1.Pod], queue podQueue) {
-	key := labelled(e.ObjectNew)
-	h.inflight.shown(key, e.ObjectNew)
+	key := labeled(e.ObjectNew)
+	h.expectations.observedPod(key, e.ObjectNew)
 	if e.ObjectOld.Spec.NodeName == "" && e.ObjectNew.Spec.NodeName != "" {
 		if missing, ok := h.refill.bound(key, h.Clock.Now()); ok {
 			h.Metrics.RefillDuration.Observe(missing.Seconds())
 		}
 	}
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
-	if old := labelled(e.ObjectOld); old != key {
+	if old := labeled(e.ObjectOld); old != key {
 		queue.AddAfter(reconcile.Request{NamespacedName: old}, settle)
 	}
 }
 
 // Delete is called for each pod that is gone, with its last known state.
 func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1.Pod], queue podQueue) {
-	key := labelled(e.Object)
-	h.inflight.shown(key, e.Object)
-	reason, own := h.inflight.gone(key, e.Object)
+	key := labeled(e.Object)
+	h.expectations.observedPod(key, e.Object)
+	reason, own := h.expectations.observedDelete(key, e.Object)
+	h.names.nameVacated(key, e.Object.Name)
 	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" {
-		if !own || reason == topup.Gone {
+		if !own || reason == topup.ReasonLost {
 			h.refill.loss(key, h.Clock.Now())
 		}
 		if !own {
@@ -69,8 +70,8 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 // Generic is never called.
 func (podHandler) Generic(context.Context, event.TypedGenericEvent[*corev1.Pod], podQueue) {}
 
-// labelled is the Headroom that a pod's label names, whether the pod is its placeholder or not: a pod that only has the label
+// labeled is the Headroom that a pod's label names, whether the pod is its placeholder or not: a pod that only has the label
 // can have a placeholder's name.
-func labelled(pod *corev1.Pod) types.NamespacedName {
+func labeled(pod *corev1.Pod) types.NamespacedName {
 	return types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}
 }

@@ -41,25 +41,33 @@ type Options struct {
 }
 
 // Reconciler keeps Headrooms topped up.
+//
+// Its fields are set by New and never change. Reconcile runs in several goroutines, but never in two for the same Headroom; the
+// handlers of the cache and the watch of events run in others. So each memory below has a lock of its own, which is held within
+// one of its methods only: no memory calls another, and what a reconcile decides on it reads once, in observe.
 type Reconciler struct {
 	Options
-	inflight *inflight
-	refusals *retries // creations that the API server refused
-	losses   *retries // placeholders that failed
-	refill   *refillClock
-	ledger   *consumption.Ledger
-	wake     chan types.NamespacedName
+	expectations *expectations
+	names        *names
+	rollouts     *rollouts
+	refusals     *retries // creations that the API server refused
+	losses       *retries // placeholders that failed
+	refill       *refillClock
+	ledger       *consumption.Ledger
+	wake         chan types.NamespacedName
 }
 
 // New returns a Reconciler.
 func New(options Options) *Reconciler {
 	r := &Reconciler{
-		Options:  options,
-		inflight: newInflight(options.Clock),
-		refusals: newRetries(options.Clock),
-		losses:   newRetries(options.Clock),
-		refill:   newRefillClock(),
-		wake:     make(chan types.NamespacedName, wakeBuffer),
+		Options:      options,
+		expectations: newExpectations(),
+		names:        newNames(options.Clock),
+		rollouts:     newRollouts(),
+		refusals:     newRetries(options.Clock),
+		losses:       newRetries(options.Clock),
+		refill:       newRefillClock(),
+		wake:         make(chan types.NamespacedName, wakeBuffer),
 	}
 	r.ledger = consumption.NewLedger(options.Clock, func(headroom types.NamespacedName) { r.wake <- headroom })
 	return r
@@ -68,7 +76,7 @@ func New(options Options) *Reconciler {
 // Ledger is what the events about placeholders that were taken have to be told to.
 func (r *Reconciler) Ledger() *consumption.Ledger { return r.ledger }
 
-// Reconcile leads one Headroom to what its spec says.
+// Reconcile brings one Headroom to what its spec says.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	headroom := &v1alpha1.Headroom{}
 	if err := r.Client.Get(ctx, request.NamespacedName, headroom); err != nil {
@@ -78,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, r.failed(metrics.StageGather, fmt.Errorf("reading the Headroom: %w", err))
 	}
-	headroom = r.inflight.newest(headroom)
+	headroom = r.expectations.newest(headroom)
 	if headroom.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil // the garbage collector deletes what the Headroom owns
 	}
@@ -87,12 +95,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, r.failed(metrics.StageGather, err)
 	}
-	plan := r.decide(headroom, seen)
+	plan := decide(headroom, seen, r.Defaults, r.Limits)
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
-	statusErr := r.report(ctx, headroom, seen, plan, &done)
+	retry, statusErr := r.report(ctx, headroom, seen, plan, done)
 
-	result := reconcile.Result{RequeueAfter: done.retry}
-	return result, errors.Join(
+	return reconcile.Result{RequeueAfter: soonest(done.retry, retry)}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),
 	)
@@ -108,7 +115,9 @@ func (r *Reconciler) failed(stage string, err error) error {
 
 // forget drops what is remembered of a Headroom that is gone.
 func (r *Reconciler) forget(headroom types.NamespacedName) {
-	r.inflight.forget(headroom)
+	r.expectations.forget(headroom)
+	r.names.forget(headroom)
+	r.rollouts.forget(headroom)
 	r.refusals.succeeded(headroom)
 	r.losses.succeeded(headroom)
 	r.refill.forget(headroom)

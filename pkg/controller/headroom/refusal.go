@@ -57,6 +57,12 @@ func problemOf(err error) *problem {
 	return nil
 }
 
+// isQuota reports whether an error is that of a ResourceQuota that is used up.
+func isQuota(err error) bool {
+	what := problemOf(err)
+	return what != nil && what.reason == v1alpha1.ReasonQuotaExceeded
+}
+
 // refusedUser reports whether a Forbidden error is about the controller's own permissions. Authorization has no code of its own.
 func refusedUser(text string) bool {
 	return strings.Contains(text, `is forbidden: User "`)

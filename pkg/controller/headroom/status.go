@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -40,7 +41,7 @@ type tally struct {
 }
 
 // count makes the tally of what was found and done.
-func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done *outcome) tally {
+func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) tally {
 	t := tally{desired: wanted(headroom), settled: true, rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem}
 	units := slices.Concat(seen.units, seen.perNode)
 	for _, pod := range done.created {
@@ -53,10 +54,10 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done *outcome
 			t.rolling = t.desired - int(ds.Status.UpdatedNumberScheduled)
 		}
 	}
-	zones := map[string]int32{}
+	zones, deleted := map[string]int32{}, sets.New(done.deleted...)
 	var held []corev1.ResourceList
 	for _, u := range units {
-		if done.deleted[u.UID] {
+		if deleted.Has(u.UID) {
 			continue
 		}
 		switch u.State {
@@ -124,12 +125,13 @@ func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
 	return base
 }
 
-// report writes the status if it changed, and then tells what happened: events, metrics, who consumed what.
-func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done *outcome) error {
+// report writes the status if it changed, and then tells what happened: events, metrics, who consumed what. It returns when to
+// reconcile again for what cannot be told yet; zero: no need.
+func (r *Reconciler) report(
+	ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome,
+) (retry time.Duration, err error) {
 	key := client.ObjectKeyFromObject(headroom)
 	consumed, retry := r.ledger.Report(key)
-	done.retry = soonest(done.retry, retry)
-
 	t := count(headroom, seen, p, done)
 	status := statusOf(headroom, t, consumed, r.Clock.Now())
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
@@ -139,11 +141,11 @@ func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, se
 		if err := r.Client.Status().Patch(ctx, changed, patch); err != nil {
 			r.ledger.Restore(key, consumed)
 			if apierrors.IsNotFound(err) {
-				return nil // deleted meanwhile
+				return retry, nil // deleted meanwhile
 			}
-			return fmt.Errorf("writing the status: %w", err)
+			return retry, fmt.Errorf("writing the status: %w", err)
 		}
-		r.inflight.reporting(changed)
+		r.expectations.expectStatus(changed)
 	}
 	r.Metrics.Consumed.WithLabelValues(key.Namespace, key.Name).Add(float64(len(consumed)))
 	if done.problem != nil && p.refused == nil {
@@ -153,5 +155,5 @@ func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, se
 	for _, e := range eventsOf(headroom.Status, status, t, len(done.created), consumed) {
 		r.Recorder.Eventf(headroom, e.related, e.kind, e.reason, e.action, "%s", e.note)
 	}
-	return nil
+	return retry, nil
 }

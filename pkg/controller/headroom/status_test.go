@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -58,7 +59,7 @@ func TestFilledCondition(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := plan{actions: topup.Actions{Outdated: tc.outdated}}
-			tally := count(headroomOf(tc.desired), &observation{units: tc.units}, p, &outcome{problem: tc.problem})
+			tally := count(headroomOf(tc.desired), &observation{units: tc.units}, p, outcome{problem: tc.problem})
 			got := filledCondition(tally, readyCondition(tally))
 			require.Equal(t, tc.wantReason, got.Reason)
 			require.Equal(t, tc.wantMessage, got.Message)
@@ -67,12 +68,19 @@ func TestFilledCondition(t *testing.T) {
 	}
 }
 
+func TestLongMessageOfAConditionEndsBetweenCharacters(t *testing.T) {
+	got := condition(v1alpha1.ConditionReady, metav1.ConditionFalse, "X", strings.Repeat("é", maxMessage))
+	require.LessOrEqual(t, len(got.Message), maxMessage)
+	require.True(t, utf8.ValidString(got.Message))
+	require.True(t, strings.HasSuffix(got.Message, "é..."), got.Message)
+}
+
 func TestStatusOf(t *testing.T) {
 	seen := &observation{
 		units: []unit{unitIn(topup.Bound, "n1"), unitIn(topup.Bound, "n2"), unitIn(topup.Bound, "n3"), unitIn(topup.Bound, "n4")},
 		zones: map[string]string{"n1": "b", "n2": "a", "n3": "b", "n4": "b"},
 	}
-	done := &outcome{deleted: map[types.UID]bool{"n4": true}, created: []*corev1.Pod{{}}}
+	done := outcome{deleted: []types.UID{"n4"}, created: []*corev1.Pod{{}}}
 	h := headroomOf(4)
 	consumed := []consumption.Consumption{{Time: epoch.Add(1500 * time.Millisecond)}, {Time: epoch}}
 	got := statusOf(h, count(h, seen, plan{}, done), consumed, epoch)

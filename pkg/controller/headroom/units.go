@@ -46,30 +46,18 @@ func unitOf(headroom *v1alpha1.Headroom, pod *corev1.Pod, state topup.State, nod
 		pod: pod,
 		Unit: topup.Unit{
 			Name: pod.Name, UID: pod.UID, Ordinal: ordinal, State: state,
-			Template: pod.Annotations[v1alpha1.AnnotationTemplateHash],
-			Exchange: placeholder.IsExchange(pod),
-			Created:  pod.CreationTimestamp.Time,
+			Template:    pod.Annotations[v1alpha1.AnnotationTemplateHash],
+			FromRollout: placeholder.IsFromRollout(pod),
+			Created:     pod.CreationTimestamp.Time,
 		},
 	}
 	if state == topup.Bound {
 		u.BoundAt = scheduledAt(pod)
-		for _, key := range topologyKeys(headroom) {
+		for _, key := range headroom.Spec.SpreadKeys() {
 			u.Domains = append(u.Domains, nodeLabels[key])
 		}
 	}
 	return u
-}
-
-// topologyKeys are the keys over which the units are kept even: those of the Headroom's own constraints, else zone and host.
-func topologyKeys(headroom *v1alpha1.Headroom) []string {
-	if len(headroom.Spec.TopologySpreadConstraints) == 0 {
-		return []string{corev1.LabelTopologyZone, corev1.LabelHostname}
-	}
-	keys := make([]string, 0, len(headroom.Spec.TopologySpreadConstraints))
-	for _, constraint := range headroom.Spec.TopologySpreadConstraints {
-		keys = append(keys, constraint.TopologyKey)
-	}
-	return keys
 }
 
 func scheduledAt(pod *corev1.Pod) time.Time {

@@ -3,11 +3,9 @@
 package catalog
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -18,8 +16,7 @@ import (
 type Entry struct {
 	// Rule says which pods the Headroom admits.
 	Rule *entitlement.Rule
-	// SpreadKeys are the topology keys that the Headroom is spread over: those of its topologySpreadConstraints, each once,
-	// in their order, else zone and host.
+	// SpreadKeys are the topology keys that the Headroom is spread over.
 	SpreadKeys []string
 }
 
@@ -78,7 +75,7 @@ func (c *Catalog) Missing() bool {
 func (c *Catalog) Set(headroom *v1alpha1.Headroom) error {
 	name := types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}
 	rule, err := entitlement.Compile(name, headroom.Spec.Consumers)
-	entry := &Entry{Rule: rule, SpreadKeys: spreadKeys(headroom.Spec.TopologySpreadConstraints)}
+	entry := &Entry{Rule: rule, SpreadKeys: headroom.Spec.SpreadKeys()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.entries[name] = entry
@@ -114,17 +111,4 @@ func (c *Catalog) setReady() {
 		c.isReady = true
 		close(c.ready)
 	}
-}
-
-func spreadKeys(constraints []corev1.TopologySpreadConstraint) []string {
-	var keys []string
-	for _, constraint := range constraints {
-		if !slices.Contains(keys, constraint.TopologyKey) {
-			keys = append(keys, constraint.TopologyKey)
-		}
-	}
-	if len(keys) == 0 {
-		return []string{corev1.LabelTopologyZone, corev1.LabelHostname}
-	}
-	return keys
 }

@@ -8,36 +8,36 @@ import (
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
-// ClaimsOf returns what an event says about placeholders that were taken; nothing for an event about anything else.
-func ClaimsOf(event *eventsv1.Event) []Claim {
+// StatementsOf returns what an event says about placeholders that were taken; nothing for an event about anything else.
+func StatementsOf(event *eventsv1.Event) []Statement {
 	switch {
 	case event.Related == nil:
 		return nil
 	case event.Reason == swapevent.ReasonPreempted:
-		return []Claim{{
+		return []Statement{{
 			Placeholder: types.NamespacedName{Namespace: event.Regarding.Namespace, Name: event.Regarding.Name},
 			UID:         event.Regarding.UID,
 			Consumer:    *event.Related,
 		}}
 	case event.Reason == swapevent.Reason && event.Action == swapevent.Action:
-		return claimsOfSwap(event)
+		return statementsOfSwap(event)
 	}
 	return nil
 }
 
-func claimsOfSwap(event *eventsv1.Event) []Claim {
+func statementsOfSwap(event *eventsv1.Event) []Statement {
 	swap, ok := swapevent.Parse(event.Note)
 	if !ok {
 		return nil
 	}
 	first := types.NamespacedName{Namespace: event.Related.Namespace, Name: event.Related.Name}
-	claims := []Claim{{Placeholder: first, UID: event.Related.UID, Consumer: consumerOf(event)}}
+	statements := []Statement{{Placeholder: first, UID: event.Related.UID, Consumer: consumerOf(event)}}
 	for _, placeholder := range swap.Placeholders {
 		if placeholder != first {
-			claims = append(claims, Claim{Placeholder: placeholder, Consumer: consumerOf(event)})
+			statements = append(statements, Statement{Placeholder: placeholder, Consumer: consumerOf(event)})
 		}
 	}
-	return claims
+	return statements
 }
 
 func consumerOf(event *eventsv1.Event) corev1.ObjectReference { return event.Regarding }
