@@ -173,7 +173,7 @@ func (c *cluster) refusal(pod *corev1.Pod, h *headroom, o *objects) string {
 	if namespace := o.namespaces[c.consumer.Namespace]; namespace != nil {
 		consumer.NamespaceLabels = namespace.Labels
 	}
-	return h.rule.Refusal(consumer)
+	return h.rule.WhyNot(consumer)
 }
 
 // headroomOfDaemonSet finds the Headroom that controls a DaemonSet.

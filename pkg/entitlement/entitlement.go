@@ -24,7 +24,7 @@ type Consumer struct {
 	Priority int32
 }
 
-// Rule is the `consumers` of one Headroom, ready to be asked about many pods. The zero value admits every pod.
+// Rule is the `consumers` of one Headroom, ready to be asked about many pods. The zero value entitles every pod.
 type Rule struct {
 	headroom          types.NamespacedName
 	named             bool
@@ -35,7 +35,7 @@ type Rule struct {
 }
 
 // Compile returns the rule of a Headroom. It fails on a selector that does not parse, which the API server does not let pass;
-// the rule that it returns then admits no pod.
+// the rule that it returns then entitles no pod.
 func Compile(headroom types.NamespacedName, consumers *v1alpha1.Consumers) (*Rule, error) {
 	rule := &Rule{headroom: headroom}
 	if consumers == nil {
@@ -64,19 +64,19 @@ func compile(selector *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(selector)
 }
 
-// Named reports whether the Headroom has `consumers` at all: a pod that it admits is then one that it names.
+// Named reports whether the Headroom has `consumers` at all: a pod that is entitled is then one that it names.
 func (r *Rule) Named() bool {
 	return r.named
 }
 
-// Admits reports whether the pod may take the Headroom's room.
-func (r *Rule) Admits(c *Consumer) bool {
-	return r.refusal(c) == admitted
+// Entitles reports whether the pod may take the Headroom's room.
+func (r *Rule) Entitles(c *Consumer) bool {
+	return r.obstacle(c) == none
 }
 
-// Refusal says in one clause why the pod may not take the Headroom's room; it is empty if it may.
-func (r *Rule) Refusal(c *Consumer) string {
-	switch r.refusal(c) {
+// WhyNot says in one clause why the pod may not take the Headroom's room; it is empty if it may.
+func (r *Rule) WhyNot(c *Consumer) string {
+	switch r.obstacle(c) {
 	case priorityTooLow:
 		return fmt.Sprintf("priority %d is below consumers.minPriority %d of %s", c.Priority, *r.minPriority, r.headroom)
 	case otherNamespace:
@@ -90,17 +90,18 @@ func (r *Rule) Refusal(c *Consumer) string {
 	}
 }
 
-type refusal int
+// obstacle is the first requirement of a rule that a pod does not meet.
+type obstacle int
 
 const (
-	admitted refusal = iota
+	none obstacle = iota
 	priorityTooLow
 	otherNamespace
 	podLabels
 	namespaceLabels
 )
 
-func (r *Rule) refusal(c *Consumer) refusal {
+func (r *Rule) obstacle(c *Consumer) obstacle {
 	switch {
 	case r.minPriority != nil && c.Priority < *r.minPriority:
 		return priorityTooLow
@@ -111,6 +112,6 @@ func (r *Rule) refusal(c *Consumer) refusal {
 	case r.namespaceSelector != nil && !r.namespaceSelector.Matches(c.NamespaceLabels):
 		return namespaceLabels
 	default:
-		return admitted
+		return none
 	}
 }

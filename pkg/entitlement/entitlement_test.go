@@ -29,7 +29,7 @@ func TestRefusal(t *testing.T) {
 	}{
 		"a Headroom without consumers is open to all": {consumer: elsewhere},
 		"empty consumers admit all, and name them":    {consumers: &v1alpha1.Consumers{}, consumer: elsewhere, wantNamed: true},
-		"a podSelector alone admits matching pods of its own namespace": {
+		"a podSelector alone entitles matching pods of its own namespace": {
 			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web")}, consumer: web, wantNamed: true,
 		},
 		"a podSelector alone refuses pods of other namespaces": {
@@ -44,18 +44,18 @@ func TestRefusal(t *testing.T) {
 			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "db")}, consumer: web, wantNamed: true,
 			want: "consumers.podSelector of shop/hr does not match",
 		},
-		"an empty namespaceSelector admits all namespaces, known or not": {
+		"an empty namespaceSelector entitles all namespaces, known or not": {
 			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web"), NamespaceSelector: &metav1.LabelSelector{}},
 			consumer:  unknown, wantNamed: true,
 		},
-		"a namespaceSelector admits namespaces with its labels": {
+		"a namespaceSelector entitles namespaces with its labels": {
 			consumers: &v1alpha1.Consumers{NamespaceSelector: selecting("team", "a")}, consumer: elsewhere, wantNamed: true,
 		},
 		"a namespaceSelector refuses a namespace whose labels are not known": {
 			consumers: &v1alpha1.Consumers{NamespaceSelector: selecting("team", "a")}, consumer: unknown, wantNamed: true,
 			want: "consumers.namespaceSelector of shop/hr does not match namespace other",
 		},
-		"minPriority admits the priority itself": {
+		"minPriority entitles the priority itself": {
 			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](5)}, consumer: elsewhere, wantNamed: true,
 		},
 		"minPriority refuses a lower priority": {
@@ -66,14 +66,14 @@ func TestRefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rule, err := Compile(types.NamespacedName{Namespace: "shop", Name: "hr"}, tc.consumers)
 			require.NoError(t, err)
-			require.Equal(t, tc.want, rule.Refusal(&tc.consumer))
-			require.Equal(t, tc.want == "", rule.Admits(&tc.consumer))
+			require.Equal(t, tc.want, rule.WhyNot(&tc.consumer))
+			require.Equal(t, tc.want == "", rule.Entitles(&tc.consumer))
 			require.Equal(t, tc.wantNamed, rule.Named())
 		})
 	}
 }
 
-func TestASelectorThatDoesNotParseAdmitsNobody(t *testing.T) {
+func TestASelectorThatDoesNotParseEntitlesNobody(t *testing.T) {
 	bad := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}}
 	for name, consumers := range map[string]*v1alpha1.Consumers{
 		"podSelector": {PodSelector: bad}, "namespaceSelector": {NamespaceSelector: bad},
@@ -81,7 +81,7 @@ func TestASelectorThatDoesNotParseAdmitsNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rule, err := Compile(types.NamespacedName{Namespace: "shop", Name: "hr"}, consumers)
 			require.ErrorContains(t, err, "parsing consumers."+name+" of Headroom shop/hr")
-			require.False(t, rule.Admits(&Consumer{Namespace: "shop"}))
+			require.False(t, rule.Entitles(&Consumer{Namespace: "shop"}))
 		})
 	}
 }

@@ -57,7 +57,7 @@ func (c *Catalog) Gains(before, after *entitlement.Consumer) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for _, entry := range c.entries {
-		if entry.Rule.Admits(after) && !entry.Rule.Admits(before) {
+		if entry.Rule.Entitles(after) && !entry.Rule.Entitles(before) {
 			return true
 		}
 	}

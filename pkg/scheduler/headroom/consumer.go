@@ -117,7 +117,7 @@ func identityOf(handle fwk.Handle, pod *corev1.Pod) entitlement.Consumer {
 func admissionsOf(headrooms []*inventory.Headroom, identity *entitlement.Consumer) (admitted admissions, some bool) {
 	admitted = make(admissions, len(headrooms))
 	for i, h := range headrooms {
-		if h.Entry == nil || !h.Entry.Rule.Admits(identity) {
+		if h.Entry == nil || !h.Entry.Rule.Entitles(identity) {
 			continue
 		}
 		admitted[i], some = open, true

@@ -46,7 +46,7 @@ func (p *Plugin) afterPodAssigned(_ klog.Logger, pod *corev1.Pod, before, after 
 		return fwk.QueueSkip, nil
 	}
 	identity := identityOf(p.handle, pod)
-	if entry := p.shared.catalog.Get(name); entry != nil && !entry.Rule.Admits(&identity) {
+	if entry := p.shared.catalog.Get(name); entry != nil && !entry.Rule.Entitles(&identity) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil

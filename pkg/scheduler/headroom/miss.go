@@ -34,7 +34,7 @@ func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
 				h := inv.Headrooms()[evidence.Headroom]
 				refusals[evidence.Headroom] = fmt.Sprintf("nothing is known of %s", h.Name)
 				if h.Entry != nil {
-					refusals[evidence.Headroom] = h.Entry.Rule.Refusal(&identity)
+					refusals[evidence.Headroom] = h.Entry.Rule.WhyNot(&identity)
 				}
 			}
 			lower = lower || refusals[evidence.Headroom] == "" && evidence.Priority < identity.Priority

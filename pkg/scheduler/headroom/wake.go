@@ -22,7 +22,7 @@ func (s *shared) headroomChanged(ctx context.Context, handle fwk.Handle, name ty
 	entry, none := s.catalog.Get(name), s.catalog.Missing()
 	s.misses.retry(ctx, handle, func(pod *corev1.Pod) bool {
 		identity := identityOf(handle, pod)
-		return none || entry != nil && entry.Rule.Admits(&identity)
+		return none || entry != nil && entry.Rule.Entitles(&identity)
 	})
 }
 
