@@ -53,7 +53,7 @@ type Request struct {
 	Group, Resource, Subresource, Namespace, Name string
 	// Code of the answer, as in HTTP.
 	Code int32
-	// Allowed tells whether the authorizer let it pass; Reason is what it says about that.
+	// Allowed reports whether the authorizer let it pass; Reason is what it says about that.
 	Allowed bool
 	Reason  string
 }

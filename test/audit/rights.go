@@ -38,7 +38,7 @@ func (r Right) String() string {
 	return text
 }
 
-// Allows tells whether the right covers a request.
+// Allows reports whether the right covers a request.
 func (r Right) Allows(request Request) bool {
 	return r.Verb == request.Verb && r.Group == request.Group && r.Resource == request.fullName() &&
 		(r.Name == "" || r.Name == request.Name) && (r.Namespace == "" || r.Namespace == request.Namespace)

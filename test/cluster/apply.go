@@ -156,7 +156,7 @@ func (c *Cluster) waitServed(ctx context.Context, cl client.Client, crd *unstruc
 	}
 }
 
-// discovered tells whether clients can find the kind in all its versions: discovery may lag behind the condition Established.
+// discovered reports whether clients can find the kind in all its versions: discovery may lag behind the condition Established.
 func discovered(cl client.Client, crd *unstructured.Unstructured) bool {
 	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
 	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
@@ -175,7 +175,7 @@ func discovered(cl client.Client, crd *unstructured.Unstructured) bool {
 	return true
 }
 
-// hasCondition tells whether a condition of the object is True.
+// hasCondition reports whether a condition of the object is True.
 func hasCondition(obj *unstructured.Unstructured, kind string) bool {
 	conditions, _, _ := unstructured.NestedSlice(obj.Object, "status", "conditions")
 	for _, entry := range conditions {

@@ -18,13 +18,13 @@ import (
 type Rules struct {
 	// DaemonSets tells which Headroom controls a DaemonSet, as placeholder.HeadroomOf asks it. Nil: none does.
 	DaemonSets placeholder.HeadroomOfDaemonSet
-	// MayVanish tells whether a pod that is no placeholder may be deleted from its node while it runs: the test itself, a drain or a
+	// MayVanish reports whether a pod that is no placeholder may be deleted from its node while it runs: the test itself, a drain or a
 	// workload's controller does that. A placeholder for which it says so may leave whatever its priority. Nil: none may.
 	MayVanish func(pod *corev1.Pod) bool
-	// MayBePreempted tells whether a pod that is no placeholder may be preempted, because the test has kube-scheduler's own
+	// MayBePreempted reports whether a pod that is no placeholder may be preempted, because the test has kube-scheduler's own
 	// preemption do so. Nil: none may.
 	MayBePreempted func(pod *corev1.Pod) bool
-	// IgnoreBind tells whether the bind of a pod is not judged, because the test put it there itself. Nil: every bind is judged.
+	// IgnoreBind reports whether the bind of a pod is not judged, because the test put it there itself. Nil: every bind is judged.
 	IgnoreBind func(pod *corev1.Pod) bool
 }
 
@@ -177,7 +177,7 @@ func (r *replay) report(property string, revision uint64, format string, args ..
 	r.violations = append(r.violations, Violation{Property: property, Revision: revision, Message: fmt.Sprintf(format, args...)})
 }
 
-// holdsRoom tells whether the pod is bound and has not ended. A pod that is being deleted holds its room until it is gone.
+// holdsRoom reports whether the pod is bound and has not ended. A pod that is being deleted holds its room until it is gone.
 func holdsRoom(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
 }

@@ -22,17 +22,17 @@ type Request struct {
 	Path string
 }
 
-// IsWrite tells whether the request changes something. Events do not count: nothing depends on them.
+// IsWrite reports whether the request changes something. Events do not count: nothing depends on them.
 func (r Request) IsWrite() bool {
 	return r.Method != http.MethodGet && !strings.Contains(r.Path, "/events")
 }
 
-// IsEviction tells whether the request deletes a pod.
+// IsEviction reports whether the request deletes a pod.
 func (r Request) IsEviction() bool {
 	return r.Method == http.MethodDelete && strings.Contains(r.Path, "/pods/")
 }
 
-// IsBind tells whether the request binds a pod to a node.
+// IsBind reports whether the request binds a pod to a node.
 func (r Request) IsBind() bool {
 	return r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/binding")
 }

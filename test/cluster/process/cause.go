@@ -41,7 +41,7 @@ func errorCause(log []byte) string {
 	return lastError
 }
 
-// errorLine tells whether a line reports an error, and returns it without its header.
+// errorLine reports whether a line reports an error, and returns it without its header.
 func errorLine(text string) (string, bool) {
 	if header := klogHeader.FindString(text); header != "" {
 		return strings.TrimPrefix(text, header), true
