@@ -5,9 +5,11 @@ package entitlement
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
@@ -22,6 +24,15 @@ type Consumer struct {
 	Labels labels.Set
 	// Priority of the pod.
 	Priority int32
+}
+
+// ConsumerOf returns what a Headroom may ask about a pod. namespace looks up the pod's namespace; if it fails, its labels are not known.
+func ConsumerOf(pod *corev1.Pod, namespace func(name string) (*corev1.Namespace, error)) Consumer {
+	c := Consumer{Namespace: pod.Namespace, Labels: pod.Labels, Priority: corev1helpers.PodPriority(pod)}
+	if found, err := namespace(pod.Namespace); err == nil {
+		c.NamespaceLabels = found.Labels
+	}
+	return c
 }
 
 // Rule is the `consumers` of one Headroom, ready to be asked about many pods. The zero value entitles every pod.

@@ -22,12 +22,12 @@ type Entry struct {
 
 // Catalog holds the Headrooms by name. Its methods may be called concurrently.
 type Catalog struct {
-	mu      sync.RWMutex
-	entries map[types.NamespacedName]*Entry
-	version atomic.Uint64
-	missing bool
-	ready   chan struct{}
-	isReady bool
+	mu        sync.RWMutex
+	entries   map[types.NamespacedName]*Entry
+	version   atomic.Uint64
+	crdAbsent bool
+	ready     chan struct{}
+	isReady   bool
 }
 
 // New returns an empty catalog that is not ready.
@@ -64,11 +64,11 @@ func (c *Catalog) Gains(before, after *entitlement.Consumer) bool {
 	return false
 }
 
-// Missing reports whether the cluster lacks the CustomResourceDefinition of Headroom, so that there can be no Headrooms.
-func (c *Catalog) Missing() bool {
+// CRDAbsent reports whether the cluster lacks the CustomResourceDefinition of Headroom, so that there can be no Headrooms.
+func (c *Catalog) CRDAbsent() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.missing
+	return c.crdAbsent
 }
 
 // Set adds or replaces a Headroom. It fails on selectors that do not parse; such a Headroom admits no pod.
@@ -91,11 +91,11 @@ func (c *Catalog) Delete(name types.NamespacedName) {
 	c.version.Add(1)
 }
 
-// setMissing notes whether the cluster has the CustomResourceDefinition. Its Headrooms went with it.
-func (c *Catalog) setMissing(missing bool) {
+// setCRDAbsent notes whether the cluster has the CustomResourceDefinition. Its Headrooms went with it.
+func (c *Catalog) setCRDAbsent(missing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.missing = missing
+	c.crdAbsent = missing
 	if missing {
 		clear(c.entries)
 	}

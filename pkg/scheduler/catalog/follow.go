@@ -74,11 +74,11 @@ func (c *Catalog) awaitDefinition(ctx context.Context, client *rest.RESTClient, 
 		err := client.Get().Resource(resource).VersionedParams(&metav1.ListOptions{Limit: 1}, metav1.ParameterCodec).Do(ctx).Error()
 		switch {
 		case err == nil:
-			c.setMissing(false)
+			c.setCRDAbsent(false)
 			return true, nil
 		case apierrors.IsNotFound(err):
 			if !said {
-				c.setMissing(true)
+				c.setCRDAbsent(true)
 				c.setReady()
 				changed(types.NamespacedName{})
 				logger.Info("No headroom is taken until the CustomResourceDefinition is installed; all pods are scheduled as by kube-scheduler",

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Reservations are the placeholders that are reserved for consumers. Several consumers may share one: its room, less what the first needs,
-// may be enough for a second. Methods may be called concurrently.
+// Reservations are the placeholders that are reserved for consumers. Several consumers may share one: its room, less
+// what the first needs, may be enough for a second. Methods may be called concurrently.
 type Reservations struct {
 	mu      sync.Mutex
 	byUID   map[types.UID]*reservation
@@ -34,8 +34,8 @@ type reservation struct {
 	goneOnce sync.Once
 }
 
-// NewReservations returns no reservations. changed is called with the name of a node on which a placeholder became, or stopped to be,
-// reserved, or stayed.
+// NewReservations returns no reservations. changed is called with the name of a node on which a placeholder became, or
+// stopped to be, reserved, or stayed.
 func NewReservations(changed func(node string)) *Reservations {
 	return &Reservations{byUID: map[types.UID]*reservation{}, onNode: map[string]int{}, stayed: map[types.UID]struct{}{}, changed: changed}
 }
@@ -56,8 +56,8 @@ func (r *Reservations) Stays(uid types.UID) bool {
 	return ok
 }
 
-// noteStayed remembers that a placeholder was waited for until the time was up, for as long as it is there. Otherwise one that never goes would be chosen
-// again and again, as one that is being deleted already goes first.
+// noteStayed remembers that a placeholder was waited for until the time was up, for as long as it is there. Otherwise
+// one that never goes would be chosen again and again, as one that is being deleted already goes first.
 func (r *Reservations) noteStayed(uid types.UID, reserved *reservation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,8 +105,8 @@ func (r *Reservations) Release(consumer types.UID, victims []*corev1.Pod) {
 	}
 }
 
-// ObserveNode drops the reservations on deleted placeholders of a node that the scheduler's cache no longer has there. Those that pods still
-// rely on go when these are done, as nobody may ask about a node that left.
+// ObserveNode drops the reservations on deleted placeholders of a node that the scheduler's cache no longer has there.
+// Those that pods still rely on go when these are done, as nobody may ask about a node that left.
 func (r *Reservations) ObserveNode(node string, present func(uid types.UID) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -120,12 +120,12 @@ func BenchmarkPreFilterWhereThereIsFreeRoom(b *testing.B) {
 	}
 }
 
-func BenchmarkSurvey(b *testing.B) {
+func BenchmarkAssess(b *testing.B) {
 	f := newFixture(b, fullCluster(benchNodes))
 	c, _ := f.decided(b, benchConsumer())
 	b.ReportAllocs()
 	for b.Loop() {
-		f.survey(c.consumer, f.memoFor(likeness{}, f.shared.inventory.Nodes()))
+		f.selector.CountCandidates(c.consumer)
 	}
 }
 

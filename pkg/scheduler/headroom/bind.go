@@ -46,12 +46,12 @@ func (p *Plugin) Bind(ctx context.Context, state fwk.CycleState, pod *corev1.Pod
 
 // evict makes sure that the victims of a swap are gone.
 func (p *Plugin) evict(ctx context.Context, s *swap, pod *corev1.Pod) error {
-	deleted, err := p.evictor.Evict(ctx, pod, s.victims)
+	deleted, err := p.evictor.Evict(ctx, pod, s.Victims)
 	metrics.CountEvictions(len(deleted))
 	switch {
 	case err == nil:
 		s.outcome = evicted
-		klog.FromContext(ctx).V(3).Info("Placeholders are gone", "pod", klog.KObj(pod), "node", s.node, "deleted", len(deleted))
+		klog.FromContext(ctx).V(3).Info("Placeholders are gone", "pod", klog.KObj(pod), "node", s.Node, "deleted", len(deleted))
 	case errors.Is(err, eviction.ErrStayed):
 		s.outcome = victimStayed
 	case errors.Is(err, eviction.ErrRefused):

@@ -23,7 +23,7 @@ func TestRoomThatIsFreeButForANominatedPodIsMadeByPlaceholders(t *testing.T) {
 	f.nominated["a"] = append(f.nominated["a"], other)
 	c, _ := f.decided(t, wants("1").Obj())
 	require.NotNil(t, c.swap)
-	require.Equal(t, []string{"open-headroom-0"}, names(c.swap.victims))
+	require.Equal(t, []string{"open-headroom-0"}, names(c.swap.Victims))
 
 	c, _ = f.decided(t, wants("2").Obj())
 	require.Nil(t, c.swap, "what is nominated away is not free, whatever goes")
@@ -42,12 +42,12 @@ func TestAPlaceholderThatStayedIsNotChosenAgain(t *testing.T) {
 	require.NoError(t, f.handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore().Add(pod))
 	c, state := f.decided(t, pod)
 	require.NotNil(t, c.swap)
-	require.Equal(t, "a", c.swap.node, "one that is being deleted anyhow goes first")
+	require.Equal(t, "a", c.swap.Node, "one that is being deleted anyhow goes first")
 	require.True(t, f.Reserve(t.Context(), state, pod, "a").IsSuccess())
 	require.False(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
 	f.Unreserve(t.Context(), state, pod, "a")
 
 	c, _ = f.decided(t, pod)
 	require.NotNil(t, c.swap)
-	require.Equal(t, "b", c.swap.node)
+	require.Equal(t, "b", c.swap.Node)
 }

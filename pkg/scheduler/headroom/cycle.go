@@ -1,8 +1,12 @@
 package headroom
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
 // cycleKey is where a scheduling cycle keeps its cycle.
@@ -10,20 +14,24 @@ const cycleKey fwk.StateKey = "PreFilter" + Name
 
 // cycle is what the plugin remembers of one attempt to schedule one pod.
 type cycle struct {
-	// began is when the cycle began, as misses tell time.
-	began uint64
-	// consumer is the pod, nil if it can take no headroom.
-	consumer *consumer
-	// candidates is on how many nodes placeholders would make the room, whatever the other Filter plugins say; good if surveyed.
-	candidates int
-	surveyed   bool
+	// generation of the waiting pods when the cycle began.
+	generation uint64
+	// consumer is the pod, nil if it can take no headroom, or if PreFilter had no need to find that out.
+	consumer *selection.Consumer
+	// candidates is on how many nodes placeholders would make the room, whatever the other Filter plugins say; nil if not counted.
+	candidates *int
 	// swap is what was decided, nil if the pod is scheduled as kube-scheduler would.
 	swap *swap
-	// trial is set while PreFilter asks the Filter plugins about nodes: it returns the placeholders to leave out of a node.
-	trial func(node string) []*corev1.Pod
-	// preempting is set once PostFilter runs: from then on Filter answers dry runs of preemption. It says of each Headroom of the
-	// inventory what it makes of the pod.
-	preempting admissions
+	// preempting says that PostFilter ran: from then on Filter answers dry runs of preemption, by these entitlements of the pod.
+	preempting   bool
+	entitlements selection.Entitlements
+}
+
+// swap is a decision and how far it got.
+type swap struct {
+	*selection.Swap
+	decided time.Time
+	outcome outcome
 }
 
 // Clone returns the cycle itself: it does not depend on the pods that dry runs add and remove.
@@ -31,16 +39,12 @@ func (c *cycle) Clone() fwk.StateData {
 	return c
 }
 
-// leftOut returns the placeholders that the pod takes on a node.
-func (c *cycle) leftOut(node string) []*corev1.Pod {
-	switch {
-	case c.trial != nil:
-		return c.trial(node)
-	case c.swap != nil && c.swap.node == node:
-		return c.swap.victims
-	default:
-		return nil
+// victimsOn returns the placeholders that the pod takes on a node.
+func (c *cycle) victimsOn(node string) []*corev1.Pod {
+	if c.swap != nil && c.swap.Node == node {
+		return c.swap.Victims
 	}
+	return nil
 }
 
 // cycleOf returns the cycle, nil if PreFilter did not run.
@@ -51,4 +55,12 @@ func cycleOf(state fwk.CycleState) *cycle {
 	}
 	c, _ := data.(*cycle)
 	return c
+}
+
+// swapOn returns the swap that was decided for a node.
+func swapOn(state fwk.CycleState, node string) *swap {
+	if c := cycleOf(state); c != nil && c.swap != nil && c.swap.Node == node {
+		return c.swap
+	}
+	return nil
 }

@@ -145,9 +145,9 @@ func TestDecision(t *testing.T) {
 				return
 			}
 			require.NotNil(t, c.swap)
-			require.Equal(t, tc.wantNode, c.swap.node)
-			require.ElementsMatch(t, tc.wantVictims, names(c.swap.victims))
-			require.Contains(t, c.swap.why, tc.wantContains)
+			require.Equal(t, tc.wantNode, c.swap.Node)
+			require.ElementsMatch(t, tc.wantVictims, names(c.swap.Victims))
+			require.Contains(t, c.swap.Why, tc.wantContains)
 		})
 	}
 }
@@ -160,7 +160,7 @@ func TestFilterLetsThePodOntoTheDecidedNodeOnly(t *testing.T) {
 	})
 	pod := wants("1").Obj()
 	c, state := f.decided(t, pod)
-	require.Equal(t, "a", c.swap.node)
+	require.Equal(t, "a", c.swap.Node)
 	for _, info := range f.nodes {
 		status := f.framework.RunFilterPlugins(context.Background(), state, pod, info)
 		require.Equal(t, info.Node().Name == "a", status.IsSuccess(), info.Node().Name)
@@ -179,16 +179,16 @@ func TestWhatIsPromisedIsNotPromisedAgain(t *testing.T) {
 		if c.swap == nil {
 			return c
 		}
-		pod.Spec.NodeName = c.swap.node
+		pod.Spec.NodeName = c.swap.Node
 		info, err := framework.NewPodInfo(pod)
 		require.NoError(t, err)
 		require.NoError(t, f.snapshot.AssumePod(info))
-		f.shared.inventory.MarkDirty(c.swap.node) // as the snapshot's generation, which only the scheduler's cache raises
-		require.True(t, f.Reserve(context.Background(), state, pod, c.swap.node).IsSuccess())
+		f.shared.inventory.MarkDirty(c.swap.Node) // as the snapshot's generation, which only the scheduler's cache raises
+		require.True(t, f.Reserve(context.Background(), state, pod, c.swap.Node).IsSuccess())
 		return c
 	}
-	require.Equal(t, []string{"open-headroom-0"}, names(next("first").swap.victims))
-	require.Equal(t, []string{"open-headroom-0"}, names(next("second").swap.victims), "the placeholder is twice as large as a consumer")
+	require.Equal(t, []string{"open-headroom-0"}, names(next("first").swap.Victims))
+	require.Equal(t, []string{"open-headroom-0"}, names(next("second").swap.Victims), "the placeholder is twice as large as a consumer")
 	require.Nil(t, next("third").swap)
 }
 
@@ -200,11 +200,11 @@ func TestGivenBackIsTakenAgain(t *testing.T) {
 	pod := wants("1").Obj()
 	c, state := f.decided(t, pod)
 	f.Reserve(context.Background(), state, pod, "a")
-	require.True(t, f.shared.reservations.Reserved(c.swap.victims[0].UID))
+	require.True(t, f.shared.reservations.Reserved(c.swap.Victims[0].UID))
 	f.Unreserve(context.Background(), state, pod, "a")
-	require.False(t, f.shared.reservations.Reserved(c.swap.victims[0].UID))
+	require.False(t, f.shared.reservations.Reserved(c.swap.Victims[0].UID))
 	again, _ := f.decided(t, pod)
-	require.Equal(t, "a", again.swap.node)
+	require.Equal(t, "a", again.swap.Node)
 }
 
 func TestRoomForAPodNominatedToANodeIsLeftToIt(t *testing.T) {
@@ -219,7 +219,7 @@ func TestRoomForAPodNominatedToANodeIsLeftToIt(t *testing.T) {
 	f.nominated["a"] = append(f.nominated["a"], other)
 	c, _ := f.decided(t, wants("1").Obj())
 	require.NotNil(t, c.swap)
-	require.Equal(t, "b", c.swap.node)
+	require.Equal(t, "b", c.swap.Node)
 }
 
 func TestAnUnparsableAnnotationIsWarnedAboutOnce(t *testing.T) {
@@ -229,7 +229,7 @@ func TestAnUnparsableAnnotationIsWarnedAboutOnce(t *testing.T) {
 	})
 	near := func(value string) *corev1.Pod { return wants("1").Annotation(v1alpha1.AnnotationNear, value).Obj() }
 	c, _ := f.decided(t, near("app in web"))
-	require.Equal(t, "a", c.swap.node, "it is scheduled all the same")
+	require.Equal(t, "a", c.swap.Node, "it is scheduled all the same")
 	require.Contains(t, <-f.events.Events, "InvalidNearAnnotation annotation headroom.dev/near is no label selector")
 
 	f.decided(t, near("app in web"))
@@ -254,7 +254,7 @@ func TestTheLastPlaceholderIsSharedWhileItGoes(t *testing.T) {
 
 	c, _ = f.decided(t, wants("1").Name("second").UID("second").Obj())
 	require.NotNil(t, c.swap)
-	require.Equal(t, []string{last.Name}, names(c.swap.victims))
+	require.Equal(t, []string{last.Name}, names(c.swap.Victims))
 }
 
 func TestMessageOfAMiss(t *testing.T) {

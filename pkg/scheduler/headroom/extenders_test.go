@@ -62,7 +62,7 @@ func TestExtendersAreAskedBeforeTheChoice(t *testing.T) {
 				return
 			}
 			require.NotNil(t, c.swap)
-			require.Equal(t, tc.want, c.swap.node)
+			require.Equal(t, tc.want, c.swap.Node)
 		})
 	}
 }

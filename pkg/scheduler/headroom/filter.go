@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 )
 
 // Filter stands in for the Filter of NodeResourcesFit: it is that very Filter, asked about the node without the placeholders
@@ -12,13 +14,16 @@ import (
 func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
 	c := cycleOf(state)
 	if c == nil {
+		if victims, _ := dryrun.Without(state); len(victims) > 0 {
+			return p.fit.Filter(ctx, state, pod, dryrun.NodeWithout(info, victims))
+		}
 		return p.fit.Filter(ctx, state, pod, info)
 	}
-	if victims := c.leftOut(info.Node().Name); len(victims) > 0 {
-		return p.fit.Filter(ctx, state, pod, without(info, victims))
+	if victims := c.victimsOn(info.Node().Name); len(victims) > 0 {
+		return p.fit.Filter(ctx, state, pod, dryrun.NodeWithout(info, victims))
 	}
-	if c.preempting != nil {
-		return p.filterForeign(ctx, state, c.preempting, pod, info)
+	if c.preempting {
+		return p.filterForeign(ctx, state, c.entitlements, pod, info)
 	}
 	return p.fit.Filter(ctx, state, pod, info)
 }

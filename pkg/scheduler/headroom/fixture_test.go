@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	resourcev1 "k8s.io/api/resource/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
@@ -177,11 +178,11 @@ func (f *fixture) decided(tb testing.TB, pod *corev1.Pod) (*cycle, *framework.Cy
 // take puts a pod where the plugin decided, as the scheduler does once a cycle is through.
 func (f *fixture) take(tb testing.TB, pod *corev1.Pod, c *cycle, state *framework.CycleState) {
 	tb.Helper()
-	pod.Spec.NodeName = c.swap.node
+	pod.Spec.NodeName = c.swap.Node
 	info, err := framework.NewPodInfo(pod)
 	require.NoError(tb, err)
 	require.NoError(tb, f.snapshot.AssumePod(info))
-	f.Reserve(context.Background(), state, pod, c.swap.node)
+	f.Reserve(context.Background(), state, pod, c.swap.Node)
 }
 
 // recorder lets client-go's fake recorder stand in for the scheduler's.
@@ -217,4 +218,24 @@ func (d deviceClasses) GetDeviceClass(resource corev1.ResourceName) *resourcev1.
 		return nil
 	}
 	return &resourcev1.DeviceClass{}
+}
+
+// service makes pods of a kind the ones that default spread constraints are about.
+func service(app string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: app, Namespace: "default"}, Spec: corev1.ServiceSpec{
+		Selector: map[string]string{"app": app},
+	}}
+}
+
+// spreadByDefault gives a profile a default spread constraint that must be met.
+func spreadByDefault(args *schedulerconfig.PodTopologySpreadArgs) {
+	args.DefaultingType = schedulerconfig.ListDefaulting
+	args.DefaultConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+	}}
+}
+
+// goFirst lets the plugin's PreFilter run before all others.
+func goFirst(plugins *schedulerconfig.Plugins) {
+	plugins.PreFilter.Enabled = []schedulerconfig.Plugin{{Name: Name}}
 }

@@ -29,7 +29,7 @@ func TestAMissIsTooSmallOnlyIfNoNodeHoldsEnough(t *testing.T) {
 				change: func(args *config.HeadroomArgs) { args.Swap = tc.swap },
 			})
 			c, _ := f.decided(t, tc.consumer)
-			reason, _ := f.miss(c, tc.consumer)
+			reason, _ := f.selector.Miss(tc.consumer, func() int { return f.candidates(c) })
 			require.Equal(t, tc.want, reason)
 		})
 	}
@@ -41,7 +41,7 @@ func TestAResizeInPlaceIsNoMiss(t *testing.T) {
 		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(open, 0, "a").Obj()},
 	})
 	f.shared.refresh(f.nodes, false)
-	reason, message := f.miss(&cycle{}, on("a", "x", "2"))
+	reason, message := f.selector.Miss(on("a", "x", "2"), nil)
 	require.Empty(t, reason)
 	require.Empty(t, message)
 }

@@ -24,7 +24,9 @@ import (
 	"github.com/headroom-dev/headroom/api/config/validation"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
 // Name is the plugin's name in the registry and in configuration files.
@@ -42,33 +44,26 @@ var (
 	_ fwk.SignPlugin        = &Plugin{}
 )
 
-// Plugin lets pods take room that placeholders hold, in the scheduling cycle in which they ask for it.
+// Plugin lets pods take room that placeholders hold, in the scheduling cycle in which they ask for it. What changes
+// after New belongs to the scheduling goroutine, but for what shared and evictor lock themselves: binding runs in
+// goroutines of its own.
 type Plugin struct {
-	args  *config.HeadroomArgs
-	order evictionorder.Order
-	// before and after are the rules before the score and the rest.
-	before, after evictionorder.Order
-	handle        framework.Framework
-	fit           *noderesources.Fit
-	shared        *shared
-	evictor       *eviction.Evictor
-	clock         clock.PassiveClock
+	args     *config.HeadroomArgs
+	order    evictionorder.Order
+	handle   framework.Framework
+	fit      *noderesources.Fit
+	shared   *shared
+	profile  *dryrun.Profile
+	selector *selection.Selector
+	evictor  *eviction.Evictor
+	clock    clock.PassiveClock
+	features feature.Features
 
-	features     feature.Features
-	checkProfile sync.Once
-	misplaced    bool
-	tellOfBinder sync.Once
-	patience     sync.Once
-	learnOnce    sync.Once
-	facts        facts
+	checkProfileOnce, logBinderOnce, awaitOnce sync.Once
+	misplaced                                  bool
 
 	preemption *defaultpreemption.DefaultPreemption
 	attempt    attempt
-	scratch    scratch
-	memos      []*memo
-	memoUses   uint64
-	// lastFree is the index of the node on which room was found last.
-	lastFree int
 }
 
 // New makes the plugin for one profile. It fails if its arguments are invalid, and if it is not given the framework of a
@@ -95,10 +90,9 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 		return nil, err
 	}
 	metrics.RegisterScheduler()
-	order := args.Order()
 	p := &Plugin{
 		args:   args,
-		order:  order,
+		order:  args.Order(),
 		handle: profile,
 		fit:    fit,
 		shared: common,
@@ -113,7 +107,7 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 		clock:    clock.RealClock{},
 		features: feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate),
 	}
-	p.before, p.after = atScore(order)
+	p.useHandle(profile)
 	if p.preemption, err = p.newPreemption(ctx, handle); err != nil {
 		return nil, err
 	}
@@ -142,22 +136,18 @@ func (p *Plugin) Name() string {
 	return Name
 }
 
-// atScore splits the order into what can be told without running Score plugins, and the rest.
-func atScore(order evictionorder.Order) (before, after evictionorder.Order) {
-	split := slices.IndexFunc(order.Tiers, func(tier evictionorder.Tier) bool {
-		return slices.ContainsFunc(tier, func(w evictionorder.Weighted) bool { return w.Rule == evictionorder.NodeScore })
+// useHandle makes what asks the profile's other plugins.
+func (p *Plugin) useHandle(handle framework.Framework) {
+	p.profile = dryrun.NewProfile(handle, Name)
+	p.selector = selection.New(selection.Options{
+		Handle: handle, Profile: p.profile, Inventory: p.shared.inventory, Catalog: p.shared.catalog, DaemonSets: p.shared.daemonSets,
+		Args: p.args, Features: p.features, Clock: p.clock,
 	})
-	if split < 0 {
-		split = len(order.Tiers)
-	}
-	before, after = order, order
-	before.Tiers, after.Tiers = order.Tiers[:split], order.Tiers[split:]
-	return before, after
 }
 
 // swapsHere reports whether the profile lets the plugin swap. It looks at the first pod, when all plugins are known.
 func (p *Plugin) swapsHere(ctx context.Context) bool {
-	p.checkProfile.Do(func() {
+	p.checkProfileOnce.Do(func() {
 		remedy := misplaced(p.handle.ListPlugins())
 		p.misplaced = remedy != ""
 		if p.misplaced {

@@ -30,9 +30,9 @@ func (p *Plugin) PostBind(ctx context.Context, state fwk.CycleState, pod *corev1
 	why := "the room was made by an earlier attempt"
 	var shared []*corev1.Pod
 	if s != nil {
-		p.shared.reservations.Release(pod.UID, s.victims)
-		metrics.ObserveSwap(p.clock.Since(s.decided).Seconds(), len(took), s.waste)
-		shared, why = others(s.victims, took), s.why
+		p.shared.reservations.Release(pod.UID, s.Victims)
+		metrics.ObserveSwap(p.clock.Since(s.decided).Seconds(), len(took), s.Waste)
+		shared, why = others(s.Victims, took), s.Why
 	}
 	recorder := p.handle.EventRecorder().WithLogger(klog.FromContext(ctx))
 	tell := swapevent.Swap{Node: node, Why: why, Placeholders: keysOf(took), Shared: keysOf(shared)}

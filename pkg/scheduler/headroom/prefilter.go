@@ -8,10 +8,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
-// patience is how long the first pods wait for the Headrooms to be known. After that no placeholder is taken until they are.
-const patience = 10 * time.Second
+// catalogTimeout is how long the first pod waits for the Headrooms to be known. After that no placeholder is taken until they are.
+const catalogTimeout = 10 * time.Second
 
 // PreFilter decides the whole swap. If the pod fits nowhere as it is, but would fit where placeholders go, it narrows the cycle
 // to the one node that the published order puts first. In any other case it changes nothing: the cycle is kube-scheduler's.
@@ -21,21 +24,20 @@ func (p *Plugin) PreFilter(
 	if _, status := p.fit.PreFilter(ctx, state, pod, nodes); !status.IsSuccess() {
 		return nil, status
 	}
-	if cycleOf(state) != nil {
-		// The plugin itself runs the PreFilter plugins to ask Filter plugins about nodes, see trial.
-		return nil, nil
+	if _, dry := dryrun.Without(state); dry {
+		return nil, nil // the plugin itself runs the PreFilter plugins to ask Filter plugins about nodes
 	}
-	c := &cycle{began: p.shared.misses.now()}
+	c := &cycle{generation: p.shared.waiting.Generation()}
 	state.Write(cycleKey, c)
 	group := state.IsPodGroupSchedulingCycle()
 	if !group {
 		p.warnOfNear(ctx, pod)
 	}
-	if !mayPreempt(pod) || !p.shared.placeholdersExist() {
+	if !selection.MayPreempt(pod) || !p.shared.placeholdersExist() {
 		return nil, nil
 	}
-	t := &trial{plugin: p, outer: state, pod: pod, extenders: p.extendersFor(pod)}
-	if p.fitsNearby(ctx, t, nodes) {
+	run := p.profile.NewRun(state, pod)
+	if p.selector.FitsNearby(ctx, run, pod, nodes) {
 		return nil, nil
 	}
 	p.shared.refresh(nodes, group)
@@ -44,17 +46,33 @@ func (p *Plugin) PreFilter(
 	}
 	// Once more, for what became known of the Headrooms in the meantime; most often that is nothing.
 	p.shared.inventory.RefreshHeadrooms()
-	c.consumer = p.consumer(pod)
-	if c.consumer == nil || c.consumer.request == nil || !p.swapsHere(ctx) || p.boundByExtender(ctx, t.extenders) {
+	c.consumer = p.selector.Consumer(pod)
+	if c.consumer == nil || !c.consumer.Entitled || !p.swapsHere(ctx) || p.boundByExtender(ctx, run) {
 		return nil, nil
 	}
-	c.swap = p.decide(ctx, t, c)
-	if c.swap == nil {
+	selected, candidates := p.selector.Select(ctx, run, c.consumer)
+	c.candidates = &candidates
+	if selected == nil {
 		return nil, nil
 	}
-	klog.FromContext(ctx).V(2).Info("Pod takes headroom", "pod", klog.KObj(pod), "node", c.swap.node,
-		"placeholders", klog.KObjSlice(c.swap.victims), "why", c.swap.why)
-	return &fwk.PreFilterResult{NodeNames: sets.New(c.swap.node)}, nil
+	c.swap = &swap{Swap: selected, decided: p.clock.Now()}
+	klog.FromContext(ctx).V(2).Info("Pod takes headroom", "pod", klog.KObj(pod), "node", selected.Node,
+		"placeholders", klog.KObjSlice(selected.Victims), "why", selected.Why)
+	return &fwk.PreFilterResult{NodeNames: sets.New(selected.Node)}, nil
+}
+
+// boundByExtender reports whether one of the extenders that have a say about the pod binds it: then no Bind plugin
+// runs, and nothing would evict the victims of a swap. PostFilter serves such pods.
+func (p *Plugin) boundByExtender(ctx context.Context, run *dryrun.Run) bool {
+	extender := run.BinderExtender()
+	if extender == "" {
+		return false
+	}
+	p.logBinderOnce.Do(func() {
+		klog.FromContext(ctx).Info("No swaps for the pods that an extender binds; they preempt placeholders and are bound by another attempt",
+			"extender", extender, "profile", p.handle.ProfileName())
+	})
+	return true
 }
 
 // PreFilterExtensions returns nil: what Filter needs to know of pods that come and go, it reads from the node.
@@ -70,9 +88,9 @@ func (p *Plugin) await(ctx context.Context) bool {
 	default:
 	}
 	waited := false
-	p.patience.Do(func() {
+	p.awaitOnce.Do(func() {
 		waited = true
-		timer := time.NewTimer(patience)
+		timer := time.NewTimer(catalogTimeout)
 		defer timer.Stop()
 		select {
 		case <-p.shared.catalog.Ready():

@@ -37,7 +37,7 @@ func (o outcome) result() metrics.SwapResult {
 func (p *Plugin) Reserve(_ context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
 	p.noteSimulation(state, node)
 	if s := swapOn(state, node); s != nil {
-		p.shared.reservations.Reserve(pod.UID, s.victims)
+		p.shared.reservations.Reserve(pod.UID, s.Victims)
 	}
 	return nil
 }
@@ -49,7 +49,7 @@ func (p *Plugin) Unreserve(_ context.Context, state fwk.CycleState, pod *corev1.
 	if s == nil {
 		return
 	}
-	p.shared.reservations.Release(pod.UID, s.victims)
+	p.shared.reservations.Release(pod.UID, s.Victims)
 	if !state.IsPodGroupSchedulingCycle() {
 		metrics.CountFailedSwap(s.outcome.result())
 	}
@@ -60,12 +60,4 @@ func (p *Plugin) noteSimulation(state fwk.CycleState, node string) {
 	if state.IsPodGroupSchedulingCycle() {
 		p.shared.inventory.MarkDirty(node)
 	}
-}
-
-// swapOn returns the swap that was decided for a node.
-func swapOn(state fwk.CycleState, node string) *swap {
-	if c := cycleOf(state); c != nil && c.swap != nil && c.swap.node == node {
-		return c.swap
-	}
-	return nil
 }

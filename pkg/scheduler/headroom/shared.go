@@ -9,26 +9,32 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/utils/clock"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
 )
 
-// shared is what all profiles of one scheduler have in common: two pods of different profiles must not be promised the same
-// placeholder, and the snapshot is one.
+// shared is what all profiles of one scheduler have in common: for two pods of different profiles the same placeholder
+// must not be reserved twice, and the snapshot is one. The inventory belongs to the scheduling goroutine, which all
+// profiles share; the rest locks itself.
 type shared struct {
 	catalog      *catalog.Catalog
 	reservations *eviction.Reservations
 	credits      *eviction.Credits
 	inventory    *inventory.Inventory
-	misses       *misses
+	waiting      *waiting.Pods
+	waker        *waiting.Waker
 	warnings     *warnings
+	namespaces   corelisters.NamespaceLister
 	// daemonSets resolves the DaemonSets of PerNode Headrooms.
 	daemonSets placeholder.HeadroomOfDaemonSet
 	// pods are all pods that the scheduler knows.
@@ -53,17 +59,24 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if s := sharedUnder[factory]; s != nil {
 		return s, nil
 	}
-	s := &shared{catalog: catalog.New(), misses: newMisses(), warnings: newWarnings(), daemonSets: daemonSets(factory)}
+	s := &shared{
+		catalog: catalog.New(), waiting: waiting.NewPods(), warnings: newWarnings(),
+		namespaces: factory.Core().V1().Namespaces().Lister(), daemonSets: daemonSets(factory),
+	}
 	if err := s.index(factory); err != nil {
 		return nil, err
 	}
 	s.reservations = eviction.NewReservations(func(node string) { s.inventory.MarkDirty(node) })
 	s.credits = eviction.NewCredits(clock.RealClock{})
 	s.inventory = inventory.New(s.catalog, s.daemonSets, s.reservations)
-	if err := s.listen(ctx, handle, factory); err != nil {
+	s.waker = &waiting.Waker{Handle: handle, Pods: s.waiting, Catalog: s.catalog, RecheckControllers: s.inventory.RecheckControllers}
+	if err := s.waker.Listen(ctx, factory); err != nil {
 		return nil, err
 	}
-	changed := func(name types.NamespacedName) { s.headroomChanged(ctx, handle, name) }
+	if err := s.listenToPods(factory); err != nil {
+		return nil, err
+	}
+	changed := func(name types.NamespacedName) { s.waker.HeadroomChanged(ctx, name) }
 	if err := s.catalog.Follow(ctx, handle.KubeConfig(), changed); err != nil {
 		return nil, err
 	}
@@ -93,8 +106,9 @@ func (s *shared) index(factory informers.SharedInformerFactory) error {
 	return nil
 }
 
-// placeholdersExist reports whether there may be placeholders in the scheduler's snapshot. That follows the informer's cache: what is new
-// is there first. What is gone is in the snapshot a little longer, and until then pods may share the room that it was promised for.
+// placeholdersExist reports whether there may be placeholders in the scheduler's snapshot. That follows the informer's
+// cache: what is new is there first. What is gone is in the snapshot a little longer, and until then pods may share the
+// room that was reserved for them.
 func (s *shared) placeholdersExist() bool {
 	return len(s.pods.ListIndexFuncValues(labeled)) > 0 || s.moved.Load() || s.inventory.Placeholders() > 0
 }
@@ -105,14 +119,8 @@ func (s *shared) refresh(nodes []fwk.NodeInfo, group bool) {
 	s.inventory.Refresh(nodes, group)
 }
 
-// listen notes pods that are gone, and what may help those that wait.
-func (s *shared) listen(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
-	if err := s.listenToNamespaces(ctx, handle, factory); err != nil {
-		return err
-	}
-	if err := s.listenToDaemonSets(ctx, handle, factory); err != nil {
-		return err
-	}
+// listenToPods notes pods that are bound or gone.
+func (s *shared) listenToPods(factory informers.SharedInformerFactory) error {
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		UpdateFunc: func(_, updated any) {
 			if pod, ok := updated.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
@@ -138,7 +146,7 @@ func (s *shared) listen(ctx context.Context, handle fwk.Handle, factory informer
 
 // forget drops what is kept of a pod while it waits.
 func (s *shared) forget(waited types.UID) {
-	s.misses.forget(waited)
+	s.waiting.Forget(waited)
 	s.warnings.forget(waited)
 }
 
@@ -152,4 +160,13 @@ func daemonSets(factory informers.SharedInformerFactory) placeholder.HeadroomOfD
 		}
 		return placeholder.Controller(set)
 	}
+}
+
+func (s *shared) identityOf(pod *corev1.Pod) entitlement.Consumer {
+	return entitlement.ConsumerOf(pod, s.namespaces.Get)
+}
+
+func (p *Plugin) isPlaceholder(pod *corev1.Pod) bool {
+	_, ok := placeholder.HeadroomOf(pod, p.shared.daemonSets)
+	return ok
 }

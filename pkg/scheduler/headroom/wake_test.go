@@ -14,8 +14,8 @@ import (
 
 var nameOfWeb = types.NamespacedName{Namespace: "default", Name: "web"}
 
-// waiting is a cluster in which the pod finds its only node full of a placeholder of the Headroom web.
-func waiting(pod *corev1.Pod) cluster {
+// waitingFor is a cluster in which the pod finds its only node full of a placeholder of the Headroom web.
+func waitingFor(pod *corev1.Pod) cluster {
 	return cluster{
 		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(hr("web", "1"), 0, "a").Obj()},
 		headrooms: []*v1alpha1.Headroom{forApp("web")}, pending: []*corev1.Pod{pod},
@@ -34,45 +34,23 @@ func (f *fixture) fail(t *testing.T, pod *corev1.Pod, during func()) {
 
 func TestAChangedHeadroomWakesThePodsThatItAdmits(t *testing.T) {
 	pod := wants("1").Label("app", "db").Obj()
-	f := newFixture(t, waiting(pod))
+	f := newFixture(t, waitingFor(pod))
 	f.fail(t, pod, func() {})
-	f.shared.headroomChanged(t.Context(), f.handle, nameOfWeb)
+	f.shared.waker.HeadroomChanged(t.Context(), nameOfWeb)
 	require.Empty(t, f.activated, "it still refuses the pod")
 
 	open := hr("web", "1")
 	require.NoError(t, f.shared.catalog.Set(open))
-	f.shared.headroomChanged(t.Context(), f.handle, nameOfWeb)
+	f.shared.waker.HeadroomChanged(t.Context(), nameOfWeb)
 	require.Equal(t, activations{pod.Name}, f.activated)
-}
-
-func TestAPodIsJudgedAsItIsWhenTheHeadroomChanges(t *testing.T) {
-	for name, tc := range map[string]struct {
-		now  *corev1.Pod
-		want activations
-		left int
-	}{
-		"with its new labels":         {now: wants("1").Label("app", "web").Obj(), want: activations{"consumer"}, left: 1},
-		"not if another has its name": {now: wants("1").Label("app", "web").UID("other").Obj()},
-		"not if it is bound":          {now: wants("1").Label("app", "web").Node("a").Obj()},
-	} {
-		t.Run(name, func(t *testing.T) {
-			pod := wants("1").Label("app", "db").Obj()
-			f := newFixture(t, waiting(pod))
-			f.fail(t, pod, func() {})
-			require.NoError(t, f.handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore().Update(tc.now))
-			f.shared.headroomChanged(t.Context(), f.handle, nameOfWeb)
-			require.Equal(t, tc.want, f.activated)
-			require.Len(t, f.shared.misses.waiting(), tc.left, "whether it is kept for the next change")
-		})
-	}
 }
 
 func TestAHeadroomThatChangesDuringACycleWakesThePodAfterIt(t *testing.T) {
 	pod := wants("1").Label("app", "db").Obj()
-	f := newFixture(t, waiting(pod))
+	f := newFixture(t, waitingFor(pod))
 	f.fail(t, pod, func() {
 		require.NoError(t, f.shared.catalog.Set(hr("web", "1")))
-		f.shared.headroomChanged(t.Context(), f.handle, nameOfWeb)
+		f.shared.waker.HeadroomChanged(t.Context(), nameOfWeb)
 		require.Empty(t, f.activated, "nobody knows yet that it fails")
 	})
 	require.Equal(t, activations{pod.Name}, f.activated)

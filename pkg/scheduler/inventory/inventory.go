@@ -131,8 +131,9 @@ func (inv *Inventory) Node(name string) *Node {
 	return nil
 }
 
-// CrossNodeVersion changes whenever something changed on one node that may change what Filter and Score plugins say of others: which
-// nodes there are, the images that they have, and the pods with affinity or anti-affinity, which reaches beyond their node.
+// CrossNodeVersion changes whenever something changed on one node that may change what Filter and Score plugins say of
+// others: which nodes there are, the images that they have, and the pods with affinity or anti-affinity, which reaches
+// beyond their node.
 func (inv *Inventory) CrossNodeVersion() uint64 {
 	return inv.crossNodeVersion
 }

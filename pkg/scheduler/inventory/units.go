@@ -109,8 +109,8 @@ func (k *topologyKey) domain(node *Node) int32 {
 // spareDomains is how many domains of nodes that are gone are kept, beside as many as there are nodes.
 const spareDomains = 100
 
-// compact forgets the domains of nodes that are gone, if one topology key has more of them than that beyond the number of nodes: where
-// nodes come and go, every hostname is new.
+// compact forgets the domains of nodes that are gone, if one topology key has more of them than that beyond the number
+// of nodes: where nodes come and go, every hostname is new.
 func (inv *Inventory) compact(spare int) {
 	if !slices.ContainsFunc(inv.keys, func(k topologyKey) bool { return len(k.domains) > 2*len(inv.nodes)+spare }) {
 		return

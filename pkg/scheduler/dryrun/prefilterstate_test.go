@@ -1,4 +1,4 @@
-package headroom
+package dryrun
 
 import (
 	"context"
@@ -21,7 +21,6 @@ import (
 
 // crowd is a cluster in which the counting plugins have something to count, whatever a pod asks for.
 func crowd() cluster {
-	open := hr("open", "1")
 	aloof := on("c", "aloof", "1")
 	aloof.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
 		RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
@@ -39,7 +38,7 @@ func crowd() cluster {
 		nodes: []*corev1.Node{
 			builders.Node("a", "z-1", res("2")).Obj(), builders.Node("b", "z-2", res("2")).Obj(), builders.Node("c", "z-3", res("2")).Obj(),
 		},
-		pods: append(web, unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj(), aloof, unit(open, 2, "c").Obj()),
+		pods: append(web, on("a", "load-0", "1"), on("b", "load-1", "1"), aloof, on("c", "load-2", "1")),
 	}
 }
 
@@ -63,27 +62,7 @@ func choosy() map[string]*st.PodWrapper {
 	}
 }
 
-// service makes pods of a kind the ones that default spread constraints are about.
-func service(app string) *corev1.Service {
-	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: app, Namespace: "default"}, Spec: corev1.ServiceSpec{
-		Selector: map[string]string{"app": app},
-	}}
-}
-
-// spreadByDefault gives a profile a default spread constraint that must be met.
-func spreadByDefault(args *schedulerconfig.PodTopologySpreadArgs) {
-	args.DefaultingType = schedulerconfig.ListDefaulting
-	args.DefaultConstraints = []corev1.TopologySpreadConstraint{{
-		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
-	}}
-}
-
-// goFirst lets the plugin's PreFilter run before all others.
-func goFirst(plugins *schedulerconfig.Plugins) {
-	plugins.PreFilter.Enabled = []schedulerconfig.Plugin{{Name: Name}}
-}
-
-func TestATrialStartsFromWhatAllPreFilterPluginsFoundOut(t *testing.T) {
+func TestADryRunStartsFromWhatAllPreFilterPluginsFoundOut(t *testing.T) {
 	for profile, tc := range map[string]struct {
 		change func(*cluster)
 		taken  bool
@@ -99,19 +78,19 @@ func TestATrialStartsFromWhatAllPreFilterPluginsFoundOut(t *testing.T) {
 				c := crowd()
 				tc.change(&c)
 				f := newFixture(t, c)
-				require.Equal(t, tc.taken, f.learn().counted)
+				require.Equal(t, tc.taken, f.profile.PreFilterReusable())
 				consumer := wrapper.Obj()
 				whole := framework.NewCycleState()
 				_, status, _ := f.framework.RunPreFilterPlugins(context.Background(), whole, consumer)
 				require.True(t, status.IsSuccess(), status.Message())
 
-				tr := &trial{plugin: f.Plugin, outer: whole, pod: consumer}
-				require.True(t, tr.start(context.Background()))
+				run := f.profile.NewRun(whole, consumer)
+				require.True(t, run.Start(context.Background()))
 
-				assert.Equal(t, whole.GetSkipFilterPlugins(), tr.state.GetSkipFilterPlugins())
-				for _, plugin := range counting {
-					expected, err := whole.Read(countsOf(plugin))
-					found, errFound := tr.state.Read(countsOf(plugin))
+				assert.Equal(t, whole.GetSkipFilterPlugins(), run.state.GetSkipFilterPlugins())
+				for _, plugin := range countingPlugins {
+					expected, err := whole.Read(preFilterKey(plugin))
+					found, errFound := run.state.Read(preFilterKey(plugin))
 					assert.Equal(t, err, errFound)
 					assert.Equal(t, expected, found)
 					assert.Equal(t, err != nil, whole.GetSkipFilterPlugins().Has(plugin), "%s keeps what it counted under another key now", plugin)
@@ -121,29 +100,31 @@ func TestATrialStartsFromWhatAllPreFilterPluginsFoundOut(t *testing.T) {
 	}
 }
 
-func TestWhatATrialCountsIsItsOwn(t *testing.T) {
+func TestWhatADryRunCountsIsItsOwn(t *testing.T) {
 	f := newFixture(t, crowd())
 	pod := choosy()["affinities and a spread"].Obj()
-	_, state := f.decided(t, pod)
+	state := framework.NewCycleState()
+	_, status, _ := f.framework.RunPreFilterPlugins(context.Background(), state, pod)
+	require.True(t, status.IsSuccess(), status.Message())
 	before := state.Clone()
-	tr := &trial{plugin: f.Plugin, outer: state, pod: pod}
-	require.True(t, tr.start(context.Background()))
+	run := f.profile.NewRun(state, pod)
+	require.True(t, run.Start(context.Background()))
 
 	another, err := framework.NewPodInfo(on("b", "another", "1"))
 	require.NoError(t, err)
 	another.Pod.Labels = map[string]string{"app": "web"}
 	b, err := f.snapshot.NodeInfos().Get("b")
 	require.NoError(t, err)
-	status := f.framework.RunPreFilterExtensionAddPod(context.Background(), tr.state, pod, another, b)
+	status = f.framework.RunPreFilterExtensionAddPod(context.Background(), run.state, pod, another, b)
 	require.True(t, status.IsSuccess(), status.Message())
 
-	for _, plugin := range counting {
-		expected, err := before.Read(countsOf(plugin))
+	for _, plugin := range countingPlugins {
+		expected, err := before.Read(preFilterKey(plugin))
 		require.NoError(t, err)
-		found, err := state.Read(countsOf(plugin))
+		found, err := state.Read(preFilterKey(plugin))
 		require.NoError(t, err)
 		assert.Equal(t, expected, found)
-		changed, err := tr.state.Read(countsOf(plugin))
+		changed, err := run.state.Read(preFilterKey(plugin))
 		require.NoError(t, err)
 		assert.NotEqual(t, expected, changed)
 	}
@@ -168,7 +149,7 @@ func TestCountsAreTakenOverOnlyFromPluginsThatRunBefore(t *testing.T) {
 		"Headroom itself is missing": {plugins(podtopologyspread.Name), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, tc.after, runsAfter(tc.enabled, Name, counting))
+			assert.Equal(t, tc.after, runsAfter(tc.enabled, Name, countingPlugins))
 		})
 	}
 }
@@ -178,7 +159,7 @@ func TestAPodIsStrippedOfWhatOthersAreCountedForAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			pod := wrapper.Obj()
 			original := pod.DeepCopy()
-			stripped := uncounted(pod)
+			stripped := withoutConstraints(pod)
 			assert.Equal(t, original, pod)
 			assert.Equal(t, corev1.ScheduleAnyway, stripped.Spec.TopologySpreadConstraints[0].WhenUnsatisfiable)
 			assert.Len(t, stripped.Spec.TopologySpreadConstraints, 1)
@@ -187,7 +168,7 @@ func TestAPodIsStrippedOfWhatOthersAreCountedForAlone(t *testing.T) {
 				assert.Nil(t, stripped.Spec.Affinity.PodAffinity)
 				assert.Nil(t, stripped.Spec.Affinity.PodAntiAffinity)
 			}
-			assert.False(t, hasPodAffinity(stripped))
+			assert.False(t, HasPodAffinity(stripped))
 			assert.Equal(t, pod.Spec.Containers, stripped.Spec.Containers)
 		})
 	}

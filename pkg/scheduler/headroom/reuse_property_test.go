@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -103,10 +104,8 @@ func newChanging(tb testing.TB, rt *rapid.T) *changing {
 		tb: tb, cache: cache.New(ctx, nil, false, false), headroom: open,
 		remembering: newFixture(tb, c(false)), forgetful: newFixture(tb, c(false)), counting: newFixture(tb, c(true)),
 	}
-	facts := w.forgetful.learn()
-	facts.known, facts.counted = false, false
-	w.forgetful.handle = unsigned{w.forgetful.handle}
-	for range rapid.SampledFrom([]int{2, 3, 4, 7, 2 * sequentially}).Draw(rt, "nodes") {
+	w.forgetful.useHandle(unsigned{w.forgetful.handle})
+	for range rapid.SampledFrom([]int{2, 3, 4, 7, 2 * dryrun.Sequential}).Draw(rt, "nodes") {
 		w.addNode(rt)
 	}
 	for range 2 {
@@ -119,10 +118,16 @@ func newChanging(tb testing.TB, rt *rapid.T) *changing {
 	return w
 }
 
-// unsigned is the framework of a profile that signs no pod.
+// unsigned is the framework of a profile that signs no pod, and of which it is not known what all its plugins read.
 type unsigned struct{ framework.Framework }
 
 func (unsigned) SignPod(context.Context, *corev1.Pod) fwk.PodSignature { return nil }
+
+func (u unsigned) ListPlugins() *schedulerconfig.Plugins {
+	plugins := u.Framework.ListPlugins().DeepCopy()
+	plugins.Filter.Enabled = append(plugins.Filter.Enabled, schedulerconfig.Plugin{Name: "NotInTree"})
+	return plugins
+}
 
 func (w *changing) fixtures() []*fixture {
 	return []*fixture{w.remembering, w.forgetful, w.counting}
@@ -142,7 +147,7 @@ func (w *changing) schedule(rt *rapid.T, like kind) *swap {
 		f.shared.moved.Store(true)
 		c, state := f.decided(w.tb, pod)
 		if c.swap != nil {
-			require.True(rt, passes(w.tb, f, state, pod, c.swap.node), "a Filter plugin rejects the node that was decided for")
+			require.True(rt, passes(w.tb, f, state, pod, c.swap.Node), "a Filter plugin rejects the node that was decided for")
 		}
 		decisions, last = append(decisions, c.swap), state
 	}
@@ -155,8 +160,8 @@ func (w *changing) schedule(rt *rapid.T, like kind) *swap {
 	if made == nil {
 		pod.Spec.NodeName = w.roomFor(pod, last)
 	} else {
-		pod.Spec.NodeName = made.node
-		for _, victim := range made.victims {
+		pod.Spec.NodeName = made.Node
+		for _, victim := range made.Victims {
 			w.remove(rt, victim)
 		}
 	}
@@ -188,7 +193,7 @@ func told(s *swap) string {
 	if s == nil {
 		return "no headroom"
 	}
-	return fmt.Sprint(s.node, names(s.victims), s.waste)
+	return fmt.Sprint(s.Node, names(s.Victims), s.Waste)
 }
 
 // drawKind is a pod that asks for some of all that plugins look at beyond the node.

@@ -1,4 +1,4 @@
-package headroom
+package selection
 
 import (
 	"fmt"
@@ -10,20 +10,20 @@ import (
 	"github.com/headroom-dev/headroom/pkg/metrics"
 )
 
-// mostRefusals is how many Headrooms a message names.
-const mostRefusals = 3
+// maxReasons is how many Headrooms a message names.
+const maxReasons = 3
 
-// miss says why no headroom serves the pod. The message is empty if no node holds any, if the pod holds headroom itself, or if it is
-// bound already and is here for a resize in place, for which no headroom is taken.
-func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
-	inv := p.shared.inventory
-	if inv.Placeholders() == 0 || p.isPlaceholder(pod) || pod.Spec.NodeName != "" {
+// Miss says why no headroom serves a pod, as a reason and as a message. Both are empty if no node holds any, if the pod
+// is a placeholder, or if it is bound already and is here for a resize in place, for which no headroom is taken.
+// candidates tells on how many nodes placeholders would make the room; it is asked only where that matters.
+func (s *Selector) Miss(pod *corev1.Pod, candidates func() int) (metrics.MissReason, string) {
+	if s.Inventory.Placeholders() == 0 || s.isPlaceholder(pod) || pod.Spec.NodeName != "" {
 		return "", ""
 	}
+	identity := s.identityOf(pod)
 	holding, lower := 0, false
 	refusals := map[int]string{}
-	identity := identityOf(p.handle, pod)
-	nodes := inv.Nodes()
+	nodes := s.Inventory.Nodes()
 	for i := range nodes {
 		if len(nodes[i].Placeholders) > 0 {
 			holding++
@@ -31,7 +31,7 @@ func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
 		for j := range nodes[i].Placeholders {
 			evidence := &nodes[i].Placeholders[j].Evidence
 			if _, known := refusals[evidence.Headroom]; !known {
-				h := inv.Headrooms()[evidence.Headroom]
+				h := s.Inventory.Headrooms()[evidence.Headroom]
 				refusals[evidence.Headroom] = fmt.Sprintf("nothing is known of %s", h.Name)
 				if h.Entry != nil {
 					refusals[evidence.Headroom] = h.Entry.Rule.WhyNot(&identity)
@@ -42,28 +42,18 @@ func (p *Plugin) miss(c *cycle, pod *corev1.Pod) (metrics.MissReason, string) {
 	}
 	intro := fmt.Sprintf("%d of %d nodes hold headroom, none for this pod: ", holding, len(nodes))
 	switch {
-	case !mayPreempt(pod):
+	case !MayPreempt(pod):
 		return metrics.MissPriority, intro + "its preemptionPolicy is Never"
 	case allRefuse(refusals):
 		return metrics.MissConsumers, intro + join(refusals)
 	case !lower:
 		return metrics.MissPriority, intro + fmt.Sprintf("its priority %d is not above that of the placeholders", identity.Priority)
 	}
-	candidates := p.candidates(c)
-	if candidates == 0 {
+	enough := candidates()
+	if enough == 0 {
 		return metrics.MissTooSmall, intro + "no node holds enough for it"
 	}
-	return metrics.MissFiltered, intro + fmt.Sprintf("%d would have the room, but do not suit it for other reasons", candidates)
-}
-
-// candidates is on how many nodes placeholders would make the room. PreFilter did not count if swaps are off, or if the pod fitted
-// nearby.
-func (p *Plugin) candidates(c *cycle) int {
-	if !c.surveyed {
-		c.surveyed = true
-		c.candidates = p.survey(c.consumer, p.memoFor(likeness{}, p.shared.inventory.Nodes())).candidates
-	}
-	return c.candidates
+	return metrics.MissFiltered, intro + fmt.Sprintf("%d would have the room, but do not suit it for other reasons", enough)
 }
 
 func allRefuse(refusals map[int]string) bool {
@@ -82,8 +72,8 @@ func join(refusals map[int]string) string {
 		list = append(list, refusal)
 	}
 	slices.Sort(list)
-	if more := len(list) - mostRefusals; more > 0 {
-		list = append(list[:mostRefusals], fmt.Sprintf("and %d more", more))
+	if more := len(list) - maxReasons; more > 0 {
+		list = append(list[:maxReasons], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(list, "; ")
 }

@@ -1,4 +1,4 @@
-package headroom
+package selection
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
 
-// makeRoomForNominated chooses the victims anew on nodes that other pods of at least the consumer's priority are nominated to,
+// makeRoomForNominated picks the victims anew on nodes that other pods of at least the consumer's priority are nominated to,
 // as Filter plugins count these in, and reports whether anything changed. Nominations are rare, and looking them up on every node
 // in every cycle is not free, so only nodes that are among the best without them are looked at.
 func (ch *choice) makeRoomForNominated(nodes []int) (changed bool) {
@@ -18,16 +18,16 @@ func (ch *choice) makeRoomForNominated(nodes []int) (changed bool) {
 			continue
 		}
 		if requested, some := ch.withNominated(&ch.nodes[i]); some {
-			ch.setNominated(i, ch.repick(&ch.nodes[i], requested))
+			ch.setNominated(i, ch.pickForNominated(&ch.nodes[i], requested))
 			changed = true
 		}
 	}
 	return changed
 }
 
-// contest adds those of the free nodes to the ones in question whose room is for pods that are nominated to them, if placeholders
-// there would make room for the consumer as well.
-func (ch *choice) contest(free []int) {
+// addNominatedNodes appends to candidates those of the free nodes whose free room is taken by nominated pods but where
+// evicting placeholders would still fit the pod.
+func (ch *choice) addNominatedNodes(candidates, free []int) []int {
 	for _, i := range free {
 		node := &ch.nodes[i]
 		if len(node.Placeholders) == 0 {
@@ -37,11 +37,12 @@ func (ch *choice) contest(free []int) {
 		if !some {
 			continue
 		}
-		if found := ch.repick(node, requested); len(found.victims) > 0 {
+		if found := ch.pickForNominated(node, requested); len(found.victims) > 0 {
 			ch.setNominated(i, found)
-			ch.held = append(ch.held, i)
+			candidates = append(candidates, i)
 		}
 	}
+	return candidates
 }
 
 func (ch *choice) setNominated(node int, found *candidate) {
@@ -53,15 +54,15 @@ func (ch *choice) setNominated(node int, found *candidate) {
 
 // withNominated returns what is requested on a node, nominated pods included, and whether there are any.
 func (ch *choice) withNominated(node *inventory.Node) (requested evictionorder.Resources, some bool) {
-	for _, info := range ch.plugin.handle.NominatedPodsForNode(node.Name) {
+	for _, info := range ch.selector.Handle.NominatedPodsForNode(node.Name) {
 		pod := info.GetPod()
-		if pod.UID == ch.consumer.pod.UID || corev1helpers.PodPriority(pod) < ch.consumer.priority {
+		if pod.UID == ch.consumer.Pod.UID || corev1helpers.PodPriority(pod) < ch.consumer.priority {
 			continue
 		}
 		if !some {
 			requested, some = slices.Clone(node.Requested), true
 		}
-		for i, amount := range ch.plugin.shared.inventory.Request(info.CalculateResource().Resource) {
+		for i, amount := range ch.selector.Inventory.Request(info.CalculateResource().Resource) {
 			if i == len(requested) {
 				requested = append(requested, 0)
 			}
@@ -71,12 +72,11 @@ func (ch *choice) withNominated(node *inventory.Node) (requested evictionorder.R
 	return requested, some
 }
 
-// repick returns a node's candidate for other requests, one without victims if none make the room.
-func (ch *choice) repick(node *inventory.Node, requested evictionorder.Resources) *candidate {
-	s, found := &ch.plugin.scratch, &candidate{}
-	s.shortfall = ch.consumer.shortfall(s.shortfall, requested, node)
-	if ch.plugin.choose(ch.consumer, node, found) {
-		ch.plugin.weigh(found, node)
+// pickForNominated returns a node's candidate for other requests, one without victims if none make the room.
+func (ch *choice) pickForNominated(node *inventory.Node, requested evictionorder.Resources) *candidate {
+	found := &candidate{}
+	if ch.selector.pickVictims(found, ch.consumer, node, ch.consumer.shortfall(nil, requested, node)) {
+		ch.selector.addSpread(&found.evidence, node, found.victims)
 		found.evidence.Distance = ch.anchors.Distance(node.Info.Node().Labels)
 	}
 	return found

@@ -39,7 +39,7 @@ func TestDevicesAreShortOnlyWhereTheNodeHasThemItself(t *testing.T) {
 			c, _ := f.decided(t, builders.Consumer("consumer", wanted).Namespace("default").UID("consumer").Obj())
 			var victims []string
 			if c.swap != nil {
-				victims = names(c.swap.victims)
+				victims = names(c.swap.Victims)
 			}
 			require.Equal(t, tc.wantVictims, victims)
 		})

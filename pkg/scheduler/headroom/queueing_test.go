@@ -43,7 +43,7 @@ func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
 				return pod.Obj()
 			}
 			before, after := labeled(tc.before), labeled(tc.after)
-			hint, err := f.afterPodRelabeled(klog.Background(), after, before, after)
+			hint, err := f.isSchedulableAfterLabelChange(klog.Background(), after, before, after)
 			require.NoError(t, err)
 			require.Equal(t, tc.want, hint)
 		})
@@ -84,7 +84,7 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, cluster{headrooms: tc.headrooms})
-			hint, err := f.afterPodAssigned(klog.Background(), wants("1").Label("app", tc.app).Obj(), nil, tc.assigned)
+			hint, err := f.isSchedulableAfterPodAdd(klog.Background(), wants("1").Label("app", tc.app).Obj(), nil, tc.assigned)
 			require.NoError(t, err)
 			require.Equal(t, tc.want, hint)
 		})

@@ -1,4 +1,4 @@
-package headroom
+package waiting
 
 import (
 	"context"
@@ -14,27 +14,53 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 )
 
-// headroomChanged wakes the pods that a Headroom admits which has just changed, and all if there can be no Headrooms any more.
-func (s *shared) headroomChanged(ctx context.Context, handle fwk.Handle, name types.NamespacedName) {
-	entry, none := s.catalog.Get(name), s.catalog.Missing()
-	s.misses.retry(ctx, handle, func(pod *corev1.Pod) bool {
-		identity := identityOf(handle, pod)
+// Waker has the scheduler try waiting pods again when something changed that entitles them to headroom.
+type Waker struct {
+	// Handle of any profile: the scheduler's queue is one.
+	Handle fwk.Handle
+	// Pods that wait.
+	Pods *Pods
+	// Catalog of the Headrooms.
+	Catalog *catalog.Catalog
+	// RecheckControllers is called when DaemonSets may make placeholders of pods that were none before.
+	RecheckControllers func()
+}
+
+// Listen follows namespaces and DaemonSets. Whoever follows the Headrooms calls HeadroomChanged.
+func (w *Waker) Listen(ctx context.Context, factory informers.SharedInformerFactory) error {
+	if err := w.listenToNamespaces(ctx, factory); err != nil {
+		return err
+	}
+	return w.listenToDaemonSets(ctx, factory)
+}
+
+func (w *Waker) identityOf(pod *corev1.Pod) entitlement.Consumer {
+	return entitlement.ConsumerOf(pod, w.Handle.SharedInformerFactory().Core().V1().Namespaces().Lister().Get)
+}
+
+// HeadroomChanged wakes the pods that a Headroom entitles which has just changed, and all if there can be no Headrooms any more.
+func (w *Waker) HeadroomChanged(ctx context.Context, name types.NamespacedName) {
+	entry, none := w.Catalog.Get(name), w.Catalog.CRDAbsent()
+	w.Pods.retry(ctx, w.Handle, func(pod *corev1.Pod) bool {
+		identity := w.identityOf(pod)
 		return none || entry != nil && entry.Rule.Entitles(&identity)
 	})
 }
 
 // listenToNamespaces wakes the pods of a namespace whose new labels entitle them to more than the old ones did. The labels of a new
 // namespace are new: its pods may have been seen before it was.
-func (s *shared) listenToNamespaces(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
+func (w *Waker) listenToNamespaces(ctx context.Context, factory informers.SharedInformerFactory) error {
 	relabeled := func(was map[string]string, namespace *corev1.Namespace) {
-		s.misses.retry(ctx, handle, func(pod *corev1.Pod) bool {
-			after := identityOf(handle, pod)
+		w.Pods.retry(ctx, w.Handle, func(pod *corev1.Pod) bool {
+			after := w.identityOf(pod)
 			before := after
 			before.NamespaceLabels, after.NamespaceLabels = was, namespace.Labels
-			return pod.Namespace == namespace.Name && s.catalog.Gains(&before, &after)
+			return pod.Namespace == namespace.Name && w.Catalog.Gains(&before, &after)
 		})
 	}
 	_, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -59,10 +85,10 @@ func (s *shared) listenToNamespaces(ctx context.Context, handle fwk.Handle, fact
 
 // listenToDaemonSets has the inventory look again at pods that a DaemonSet makes placeholders of, and wakes the pods that their
 // Headroom admits once it is known that they are.
-func (s *shared) listenToDaemonSets(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
+func (w *Waker) listenToDaemonSets(ctx context.Context, factory informers.SharedInformerFactory) error {
 	recheck := func(object any) {
 		if set, ok := object.(*appsv1.DaemonSet); ok && set.Labels[v1alpha1.LabelHeadroom] != "" {
-			s.inventory.RecheckControllers()
+			w.RecheckControllers()
 		}
 	}
 	known := func(object any) {
@@ -72,7 +98,7 @@ func (s *shared) listenToDaemonSets(ctx context.Context, handle fwk.Handle, fact
 			return
 		}
 		if headroom, ok := placeholder.Controller(set); ok {
-			s.headroomChanged(ctx, handle, headroom)
+			w.HeadroomChanged(ctx, headroom)
 		}
 	}
 	_, err := factory.Apps().V1().DaemonSets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
 // PreEnqueue keeps a pod out of the queue while placeholders are preempted for it.
@@ -21,38 +22,38 @@ func (p *Plugin) PreEnqueue(ctx context.Context, pod *corev1.Pod) *fwk.Status {
 
 // EventsToRegister returns what may help a pod that the plugin's Filter rejected: what helps it with NodeResourcesFit, a
 // placeholder that gets its node, and labels of its own that a Headroom asks for. Changes of Headrooms wake pods in another way,
-// see misses.
+// see package waiting.
 func (p *Plugin) EventsToRegister(ctx context.Context) ([]fwk.ClusterEventWithHint, error) {
 	events, err := p.fit.EventsToRegister(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return append(events, fwk.ClusterEventWithHint{
-		Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}, QueueingHintFn: p.afterPodAssigned,
+		Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}, QueueingHintFn: p.isSchedulableAfterPodAdd,
 	}, fwk.ClusterEventWithHint{
-		Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel}, QueueingHintFn: p.afterPodRelabeled,
+		Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel}, QueueingHintFn: p.isSchedulableAfterLabelChange,
 	}), nil
 }
 
-// afterPodAssigned wakes a pod for a new placeholder that it may take, and for one of which that is not known yet: the pod may have
-// failed while there was none, and would not be told.
-func (p *Plugin) afterPodAssigned(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
+// isSchedulableAfterPodAdd wakes a pod for a new placeholder that it may take, and for one of which that is not known
+// yet: the pod may have failed while there was none, and would not be told.
+func (p *Plugin) isSchedulableAfterPodAdd(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
 	_, assigned, err := schedutil.As[*corev1.Pod](before, after)
 	if err != nil {
 		return fwk.Queue, err
 	}
 	name, ok := placeholder.HeadroomOf(assigned, p.daemonSetOrLabel(assigned))
-	if !ok || !mayPreempt(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
+	if !ok || !selection.MayPreempt(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
 		return fwk.QueueSkip, nil
 	}
-	identity := identityOf(p.handle, pod)
+	identity := p.shared.identityOf(pod)
 	if entry := p.shared.catalog.Get(name); entry != nil && !entry.Rule.Entitles(&identity) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
 }
 
-// daemonSetOrLabel resolves the DaemonSet of a pod, and takes the pod's label at its word if that fails: the DaemonSet may not be known
+// daemonSetOrLabel resolves the DaemonSet of a pod, and believes the pod's label if that fails: the DaemonSet may not be known
 // yet.
 func (p *Plugin) daemonSetOrLabel(pod *corev1.Pod) placeholder.HeadroomOfDaemonSet {
 	return func(namespace, name string, uid types.UID) (types.NamespacedName, bool) {
@@ -63,23 +64,18 @@ func (p *Plugin) daemonSetOrLabel(pod *corev1.Pod) placeholder.HeadroomOfDaemonS
 	}
 }
 
-// afterPodRelabeled wakes a pod whose new labels entitle it to more than its old ones did.
-func (p *Plugin) afterPodRelabeled(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
+// isSchedulableAfterLabelChange wakes a pod whose new labels entitle it to more than its old ones did.
+func (p *Plugin) isSchedulableAfterLabelChange(_ klog.Logger, pod *corev1.Pod, before, after any) (fwk.QueueingHint, error) {
 	old, relabeled, err := schedutil.As[*corev1.Pod](before, after)
 	if err != nil {
 		return fwk.Queue, err
 	}
-	if !mayPreempt(pod) {
+	if !selection.MayPreempt(pod) {
 		return fwk.QueueSkip, nil
 	}
-	was, is := identityOf(p.handle, old), identityOf(p.handle, relabeled)
+	was, is := p.shared.identityOf(old), p.shared.identityOf(relabeled)
 	if !p.shared.catalog.Gains(&was, &is) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
-}
-
-func (p *Plugin) isPlaceholder(pod *corev1.Pod) bool {
-	_, ok := placeholder.HeadroomOf(pod, p.shared.daemonSets)
-	return ok
 }

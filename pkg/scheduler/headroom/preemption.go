@@ -1,0 +1,147 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	extenderv1 "k8s.io/kube-scheduler/extender/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
+	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/nearness"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
+)
+
+// attempt is what the hooks of kube-scheduler's preemption need to know of the one attempt that runs.
+type attempt struct {
+	consumer *selection.Consumer
+	victims  map[types.UID]evictionorder.Placeholder
+	anchors  *nearness.Anchors
+}
+
+// preempt runs the preemption of placeholders for one pod.
+func (p *Plugin) preempt(
+	ctx context.Context, state fwk.CycleState, c *selection.Consumer, statuses fwk.NodeToStatusReader,
+) (*fwk.PostFilterResult, *fwk.Status) {
+	p.attempt = attempt{consumer: c, victims: p.selector.PossibleVictims(c), anchors: p.selector.Anchors(c)}
+	defer func() { p.attempt = attempt{} }()
+	if len(p.attempt.victims) == 0 {
+		return nil, fwk.NewStatus(fwk.Unschedulable)
+	}
+	return p.preemption.PostFilter(ctx, state, c.Pod, statuses)
+}
+
+// newPreemption returns kube-scheduler's preemption with the plugin's eligibility and order.
+func (p *Plugin) newPreemption(ctx context.Context, handle fwk.Handle) (*defaultpreemption.DefaultPreemption, error) {
+	// All nodes are looked at, not a sample: the first in the order may be any of them.
+	args := &schedulerconfig.DefaultPreemptionArgs{MinCandidateNodesPercentage: 100, MinCandidateNodesAbsolute: 100}
+	inner, err := defaultpreemption.New(ctx, args, handle, p.features)
+	if err != nil {
+		return nil, fmt.Errorf("embedding %s: %w", defaultpreemption.Name, err)
+	}
+	stock, err := defaultpreemption.New(ctx, args, handle, p.features)
+	if err != nil {
+		return nil, fmt.Errorf("embedding %s: %w", defaultpreemption.Name, err)
+	}
+	inner.IsEligiblePod = func(_ fwk.NodeInfo, victim preemption.Victim, _ *corev1.Pod) bool {
+		for _, info := range victim.Pods() {
+			if _, ok := p.attempt.victims[info.GetPod().UID]; !ok {
+				return false
+			}
+		}
+		return true
+	}
+	inner.MoreImportantVictim = func(a, b preemption.Victim) bool {
+		return evictionorder.Compare(p.attempt.victims[a.Pods()[0].GetPod().UID], p.attempt.victims[b.Pods()[0].GetPod().UID]) > 0
+	}
+	inner.Evaluator.Interface = &ordered{Interface: inner, plugin: p, stock: stock}
+	return inner, nil
+}
+
+// ordered is kube-scheduler's preemption with the project's order among nodes.
+type ordered struct {
+	preemption.Interface
+	plugin *Plugin
+	// stock has kube-scheduler's own eligibility: any pod of lower priority.
+	stock preemption.Interface
+}
+
+// PodEligibleToPreemptOthers says no while any pod that was preempted for this one takes its time to go, not just a placeholder.
+// Otherwise the preemption of placeholders would find nothing to do, and clear the nomination that keeps the room.
+func (o *ordered) PodEligibleToPreemptOthers(ctx context.Context, pod *corev1.Pod, nominated *fwk.Status) (eligible bool, why string) {
+	return o.stock.PodEligibleToPreemptOthers(ctx, pod, nominated)
+}
+
+// OrderedScoreFuncs ranks the nodes by the order. Score plugins have no say here.
+func (o *ordered) OrderedScoreFuncs(_ context.Context, victims map[string]*extenderv1.Victims) []func(node string) int64 {
+	evidence := make([]evictionorder.Node, 0, len(victims))
+	for name, chosen := range victims {
+		evidence = append(evidence, o.plugin.evidenceOf(name, chosen.Pods))
+	}
+	slices.SortFunc(evidence, o.plugin.order.Compare)
+	rank := make(map[string]int64, len(evidence))
+	for i := range evidence {
+		rank[evidence[i].Name] = int64(i)
+	}
+	return []func(string) int64{func(node string) int64 { return -rank[node] }}
+}
+
+// evidenceOf gathers the evidence about a node for victims that were chosen by preemption.
+func (p *Plugin) evidenceOf(name string, pods []*corev1.Pod) evictionorder.Node {
+	node := p.shared.inventory.Node(name)
+	if node == nil {
+		return evictionorder.Node{Name: name, Evictions: len(pods)}
+	}
+	victims := make([]evictionorder.Placeholder, 0, len(pods))
+	for _, pod := range pods {
+		victims = append(victims, p.attempt.victims[pod.UID])
+	}
+	return p.selector.Evidence(p.attempt.consumer, node, victims, p.attempt.anchors)
+}
+
+// filterForeign answers a dry run of preemption. DefaultPreemption must gain nothing from placeholders that do not
+// admit the pod, or it would take what `consumers` denies. So those that the dry run took away are put back, and all
+// Filter plugins are asked once more: a placeholder may stand in the way by its resources, by a host port, or by an
+// anti-affinity.
+func (p *Plugin) filterForeign(
+	ctx context.Context, state fwk.CycleState, entitlements selection.Entitlements, pod *corev1.Pod, info fwk.NodeInfo,
+) *fwk.Status {
+	missing := p.missingForeign(entitlements, info)
+	if len(missing) == 0 {
+		return p.fit.Filter(ctx, state, pod, info)
+	}
+	state, info = state.Clone(), info.Snapshot()
+	for _, placeholder := range missing {
+		info.AddPodInfo(placeholder)
+		if status := p.handle.RunPreFilterExtensionAddPod(ctx, state, pod, placeholder, info); !status.IsSuccess() {
+			return status
+		}
+	}
+	return p.handle.RunFilterPlugins(ctx, state, pod, info)
+}
+
+// missingForeign returns the placeholders that a dry run took away from a node and that do not admit the pod. Where there can be no
+// Headrooms, placeholders are left over from some, and are pods of low priority like any other.
+func (p *Plugin) missingForeign(entitlements selection.Entitlements, info fwk.NodeInfo) []fwk.PodInfo {
+	node := p.shared.inventory.Node(info.Node().Name)
+	if node == nil || len(node.Placeholders) == 0 || p.shared.catalog.CRDAbsent() {
+		return nil
+	}
+	var missing []fwk.PodInfo
+	for i := range node.Placeholders {
+		held := &node.Placeholders[i]
+		if entitlements.To(held) != selection.NotEntitled {
+			continue
+		}
+		if !slices.ContainsFunc(info.GetPods(), func(other fwk.PodInfo) bool { return other.GetPod().UID == held.Pod.UID }) {
+			missing = append(missing, held.Info)
+		}
+	}
+	return missing
+}

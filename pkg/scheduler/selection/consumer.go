@@ -1,0 +1,179 @@
+package selection
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/component-helpers/resource"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/nearness"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+// Consumer is a pod that may take headroom, as the inventory was when it was made.
+type Consumer struct {
+	// Pod is the pod itself.
+	Pod *corev1.Pod
+	// Entitled says that at least one Headroom of the inventory lets the pod take its placeholders. Without that only Pod
+	// is meaningful.
+	Entitled bool
+
+	priority int32
+	identity entitlement.Consumer
+	request  evictionorder.Resources
+	// devices are the requested resources that dynamic resource allocation can stand behind, as indices of the request.
+	devices      []int
+	entitlements Entitlements
+	// near selects the pods that the pod's annotation wants it to be near to, nil if it has none.
+	near labels.Selector
+}
+
+// Entitlements say, for each Headroom by its index in the inventory, to what it entitles one pod.
+type Entitlements []Entitlement
+
+// Entitlement is what a Headroom lets one pod do.
+type Entitlement int8
+
+const (
+	// NotEntitled: its `consumers` do not include the pod, or nothing is known of the Headroom.
+	NotEntitled Entitlement = iota
+	// OpenToAll: it is open to all.
+	OpenToAll
+	// NamedConsumer: its `consumers` name the pod.
+	NamedConsumer
+)
+
+// Consumer returns the pod as a consumer, nil if it can take nothing whatever the cluster looks like. The inventory must be
+// fresh.
+func (s *Selector) Consumer(pod *corev1.Pod) *Consumer {
+	if s.Inventory.Placeholders() == 0 || !MayPreempt(pod) || s.isPlaceholder(pod) {
+		return nil
+	}
+	c := &Consumer{Pod: pod, priority: corev1helpers.PodPriority(pod), identity: s.identityOf(pod)}
+	c.entitlements, c.Entitled = s.entitlementsOf(&c.identity)
+	if !c.Entitled {
+		return c
+	}
+	requests := s.requests(pod)
+	c.request = s.Inventory.Request(requests)
+	if len(s.Args.TopologyKeys) > 0 {
+		// The plugin warns of an annotation that does not parse; here it counts as absent.
+		c.near, _ = nearness.Near(pod)
+	}
+	for name := range requests.ScalarResources {
+		if s.allocatedAsDevice(name) {
+			c.devices = append(c.devices, s.Inventory.Extended(name))
+		}
+	}
+	return c
+}
+
+// shortfall writes over dst what the pod lacks on a node on which that much is requested. As for NodeResourcesFit, a
+// device that the node has none of by itself is not short: that is for dynamic resource allocation to say.
+func (c *Consumer) shortfall(dst, requested evictionorder.Resources, node *inventory.Node) evictionorder.Resources {
+	dst = evictionorder.Shortfall(dst, c.request, requested, node.Allocatable)
+	for _, i := range c.devices {
+		if node.Allocatable.At(i) == 0 {
+			dst[i] = 0
+		}
+	}
+	return dst
+}
+
+// MayPreempt reports whether a pod may take anything from anyone. A pod that is bound already is here for a resize in place.
+func MayPreempt(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName == "" && (pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever)
+}
+
+func (s *Selector) isPlaceholder(pod *corev1.Pod) bool {
+	_, ok := placeholder.HeadroomOf(pod, s.DaemonSets)
+	return ok
+}
+
+func (s *Selector) identityOf(pod *corev1.Pod) entitlement.Consumer {
+	return entitlement.ConsumerOf(pod, s.Handle.SharedInformerFactory().Core().V1().Namespaces().Lister().Get)
+}
+
+// Entitlements returns to what each Headroom of the inventory entitles a pod.
+func (s *Selector) Entitlements(pod *corev1.Pod) Entitlements {
+	identity := s.identityOf(pod)
+	entitlements, _ := s.entitlementsOf(&identity)
+	return entitlements
+}
+
+func (s *Selector) entitlementsOf(identity *entitlement.Consumer) (entitlements Entitlements, some bool) {
+	headrooms := s.Inventory.Headrooms()
+	entitlements = make(Entitlements, len(headrooms))
+	for i, h := range headrooms {
+		if h.Entry == nil || !h.Entry.Rule.Entitles(identity) {
+			continue
+		}
+		entitlements[i], some = OpenToAll, true
+		if h.Entry.Rule.Named() {
+			entitlements[i] = NamedConsumer
+		}
+	}
+	return entitlements, some
+}
+
+// To returns to what the Headroom of a placeholder entitles the pod.
+func (e Entitlements) To(p *inventory.Placeholder) Entitlement {
+	if p.Evidence.Headroom < len(e) {
+		return e[p.Evidence.Headroom]
+	}
+	return NotEntitled
+}
+
+// mayTake reports whether the consumer may take a placeholder.
+func (c *Consumer) mayTake(p *inventory.Placeholder) bool {
+	return p.Evidence.Priority < c.priority && c.entitlements.To(p) != NotEntitled
+}
+
+// takeable appends to dst[:0] the evidence about the placeholders on a node that the consumer may take.
+func (c *Consumer) takeable(dst []evictionorder.Placeholder, node *inventory.Node) []evictionorder.Placeholder {
+	dst = dst[:0]
+	for i := range node.Placeholders {
+		p := &node.Placeholders[i]
+		if c.mayTake(p) {
+			dst = append(dst, p.Evidence)
+			dst[len(dst)-1].NamesConsumer = c.entitlements.To(p) == NamedConsumer
+		}
+	}
+	return dst
+}
+
+// requests returns what NodeResourcesFit wants to find free for a pod.
+func (s *Selector) requests(pod *corev1.Pod) *framework.Resource {
+	requests := &framework.Resource{}
+	options := resource.PodResourcesOptions{SkipPodLevelResources: !s.Features.EnablePodLevelResources}
+	requests.SetMaxResource(resource.PodRequests(pod, options))
+	for name := range requests.ScalarResources {
+		if s.ignored(name) {
+			delete(requests.ScalarResources, name)
+		}
+	}
+	return requests
+}
+
+// ignored reports whether the arguments tell NodeResourcesFit to leave a resource to somebody else.
+func (s *Selector) ignored(name corev1.ResourceName) bool {
+	if slices.Contains(s.Args.IgnoredResources, string(name)) {
+		return true
+	}
+	group, _, _ := strings.Cut(string(name), "/")
+	return slices.Contains(s.Args.IgnoredResourceGroups, group)
+}
+
+// allocatedAsDevice reports whether dynamic resource allocation stands behind an extended resource, on nodes where no
+// device plugin does.
+func (s *Selector) allocatedAsDevice(name corev1.ResourceName) bool {
+	manager := s.Handle.SharedDRAManager()
+	return s.Features.EnableDRAExtendedResource && manager != nil && manager.DeviceClassResolver().GetDeviceClass(name) != nil
+}

@@ -1,0 +1,77 @@
+package selection
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/nearness"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+// candidate is a node on which the consumer would fit if placeholders went. Its evidence has no name, so that nodes that are
+// equal by the rules compare as equal.
+type candidate struct {
+	evidence evictionorder.Node
+	// victims are the placeholders that go; Index is one into the node's Placeholders.
+	victims []evictionorder.Placeholder
+}
+
+// podsOf returns the pods of some of a node's placeholders.
+func podsOf(victims []evictionorder.Placeholder, node *inventory.Node) []*corev1.Pod {
+	pods := make([]*corev1.Pod, 0, len(victims))
+	for i := range victims {
+		pods = append(pods, node.Placeholders[victims[i].Index].Pod)
+	}
+	return pods
+}
+
+// pickVictims picks the victims on a node for what the consumer lacks there, and gathers the evidence that depends on
+// them and the node alone. It returns false if no placeholders make the room.
+func (s *Selector) pickVictims(dst *candidate, c *Consumer, node *inventory.Node, shortfall evictionorder.Resources) bool {
+	s.scratch.takeable = c.takeable(s.scratch.takeable, node)
+	victims, ok := evictionorder.Pick(s.scratch.takeable, shortfall, node.Allocatable)
+	if !ok || len(victims) == 0 {
+		return false
+	}
+	dst.victims = append(dst.victims[:0], victims...)
+	s.addNode(&dst.evidence, node, victims, shortfall)
+	return true
+}
+
+// Evidence gathers all evidence about a node for some victims on it, but for the score.
+func (s *Selector) Evidence(
+	c *Consumer, node *inventory.Node, victims []evictionorder.Placeholder, anchors *nearness.Anchors,
+) evictionorder.Node {
+	evidence := evictionorder.Node{Name: node.Name}
+	s.addNode(&evidence, node, victims, c.shortfall(nil, node.Requested, node))
+	s.addSpread(&evidence, node, victims)
+	evidence.Distance = anchors.Distance(node.Info.Node().Labels)
+	return evidence
+}
+
+// addNode adds what depends on the victims and the node alone, and holds as long as the node does not change.
+func (s *Selector) addNode(
+	dst *evictionorder.Node, node *inventory.Node, victims []evictionorder.Placeholder, shortfall evictionorder.Resources,
+) {
+	s.scratch.evicted = evictionorder.Evicted(s.scratch.evicted, victims)
+	dst.Evictions = len(victims)
+	dst.Waste = evictionorder.Waste(s.scratch.evicted, shortfall, node.Allocatable)
+}
+
+// addSpread adds what depends on the rest of the cluster, but for the distance to anchors.
+func (s *Selector) addSpread(dst *evictionorder.Node, node *inventory.Node, victims []evictionorder.Placeholder) {
+	dst.Left = evictionorder.Left(dst.Left, victims, func(headroom int) []int {
+		s.scratch.units = s.Inventory.Units(s.scratch.units, node, headroom)
+		return s.scratch.units
+	})
+}
+
+// domainsOf names what the entries of a node's Left are about.
+func (s *Selector) domainsOf(node *inventory.Node, victims []evictionorder.Placeholder) []evictionorder.Domain {
+	losers := evictionorder.Losers(victims, func(headroom int) []int { return s.Inventory.Units(nil, node, headroom) })
+	domains := make([]evictionorder.Domain, len(losers))
+	for i, headroom := range losers {
+		domains[i] = s.Inventory.Domains(node, headroom)[i]
+	}
+	return domains
+}
