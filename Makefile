@@ -25,7 +25,9 @@ BENCH_ROUNDS ?= 3 ##V How often make bench repeats the whole; ratios are taken w
 BENCH_PROFILES ?= 1 ##V How many of the rounds of make bench, the last ones, write profiles, which costs time; they alone report the scheduler's CPU.
 BENCH_NOTE ?= ##V What the report of make bench should say of the machine, for example 'shared machine'.
 BENCH_FLAGS ?= ##V Extra flags of make bench: -observe judges the history of every workload instead of measuring it.
-BENCH_OUT ?= bin/bench ##V Where make bench leaves its raw output and profiles.
+BENCH_OUT ?= bin/bench ##V Where make bench and bench-compare leave their raw output and profiles.
+BENCH_MICRO ?= ##V Micro benchmarks that make bench-compare compares in place of scenarios: a pattern over their names, for example '.'.
+BASE ?= ##V The revision that make bench-compare compares the work tree with, for example main.
 
 export VERSION := $(strip $(VERSION))
 COMMANDS := $(notdir $(wildcard cmd/*))
@@ -60,7 +62,7 @@ test: test-unit test-integration ## Run everything a reviewer needs: unit tests,
 
 .PHONY: test-unit
 test-unit: go ## Run the tests that need no API server.
-	$(GO) test $(TESTFLAGS) ./api/... ./pkg/... ./cmd/... ./hack/...
+	$(GO) test $(TESTFLAGS) ./api/... ./pkg/... ./cmd/... ./hack/... ./test/perf/compare ./test/perf/list ./test/perf/report
 
 # Never from the cache: these start processes, which Go's test cache knows nothing of. Two packages at a time: each has a
 # control plane of its own, and spends much of its time waiting for it.
@@ -83,11 +85,11 @@ test-e2e: build $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) ## Run the end-to-end tests
 BENCH = TOOLS_DIR=$(TOOLS_DIR) BENCH_OUT=$(strip $(BENCH_OUT)) BENCH_NODES='$(strip $(BENCH_NODES))' BENCH_ROUNDS=$(strip $(BENCH_ROUNDS)) \
   BENCH_PROFILES=$(strip $(BENCH_PROFILES)) \
   BENCH_SCENARIOS='$(strip $(BENCH_SCENARIOS))' BENCH_VARIANTS='$(strip $(BENCH_VARIANTS))' BENCH_NOTE='$(strip $(BENCH_NOTE))' \
-  BENCH_FLAGS='$(strip $(BENCH_FLAGS))' hack/bench.sh
+  BENCH_FLAGS='$(strip $(BENCH_FLAGS))'
 
 .PHONY: bench
 bench: go $(TOOLS_DIR)/etcd ## Measure scheduling into headroom beside free room and stock preemption, with profiles.
-	@$(BENCH)
+	@$(BENCH) test/perf/bench.sh
 
 .PHONY: bench-short
 bench-short: BENCH_NODES = 500
@@ -95,7 +97,15 @@ bench-short: BENCH_SCENARIOS = a-|e2-
 bench-short: BENCH_VARIANTS = FreeRoom|StockPreemption|Headroom
 bench-short: BENCH_ROUNDS = 1
 bench-short: go $(TOOLS_DIR)/etcd ## The short form of make bench for daily use.
-	@$(BENCH)
+	@$(BENCH) test/perf/bench.sh
+
+.PHONY: bench-compare
+bench-compare: BENCH_NODES = 500
+bench-compare: BENCH_SCENARIOS = a-|e2-
+bench-compare: BENCH_VARIANTS = FreeRoom|Headroom
+bench-compare: BENCH_ROUNDS = $(if $(strip $(BENCH_MICRO)),10,6)
+bench-compare: go $(TOOLS_DIR)/etcd $(TOOLS_DIR)/benchstat ## Say what differs beyond noise between the work tree and the revision BASE (by default two scenarios, half an hour).
+	@$(BENCH) BASE='$(strip $(BASE))' BENCH_MICRO='$(strip $(BENCH_MICRO))' test/perf/compare.sh
 
 ##@ Check
 

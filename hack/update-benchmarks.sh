@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ls docs/benchmarks/raw*.txt >/dev/null 2>&1 || exit 0
 rm -f docs/benchmarks/*.svg
-go run ./hack/bench-report -raw 'docs/benchmarks/raw*.txt' -doc docs/benchmarks.md -plots docs/benchmarks
+go run ./test/perf/report -raw 'docs/benchmarks/raw*.txt' -doc docs/benchmarks.md -plots docs/benchmarks

@@ -34,6 +34,7 @@ helm_ldflags := -X helm.sh/helm/v4/internal/version.version=$(call version,helm,
 
 $(eval $(call tool,controller-gen,controller-gen,sigs.k8s.io/controller-tools,sigs.k8s.io/controller-tools/cmd/controller-gen,20 seconds))
 $(eval $(call tool,golangci-lint,golangci-lint,github.com/golangci/golangci-lint/v2,.,3 minutes))
+$(eval $(call tool,benchstat,benchstat,golang.org/x/perf,golang.org/x/perf/cmd/benchstat,5 seconds))
 $(eval $(call tool,helm,helm,helm.sh/helm/v4,helm.sh/helm/v4/cmd/helm,3 minutes,$(helm_ldflags)))
 $(eval $(call tool,etcd,etcd,go.etcd.io/etcd/server/v3,go.etcd.io/etcd/server/v3,30 seconds))
 $(eval $(call tool,kube-apiserver,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,5 minutes,$(call kubernetes_ldflags,$(KUBERNETES_VERSION))))
@@ -76,4 +77,4 @@ earlier_control_plane = $(addprefix $(TOOLS_DIR)/$(1)/,kube-apiserver kube-contr
 
 # What the demo and the end-to-end tests need beyond the control plane.
 AUTOSCALER_TOOLS := $(TOOLS_DIR)/karpenter $(KARPENTER_CRDS)
-TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,controller-gen golangci-lint helm)
+TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,benchstat controller-gen golangci-lint helm)

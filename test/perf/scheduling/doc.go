@@ -11,7 +11,8 @@
 // cluster, and the set-up leaves no queue of Scheduled events behind it, which would be written during the measurement:
 // with a set-up that is scheduled, the first scenario after a big one is up to twice as slow unless one waits half a minute.
 //
-// `make bench` gives each workload a process of its own, so that none inherits the heap of another, and measures the variants of
-// one scenario and size one after the other. It repeats the whole in rounds, in every second one with the variants backwards:
-// a ratio is between neighbours in time, and what drifts meanwhile falls on either side of it.
+// `make bench` gives each workload a process of its own, so that none inherits the heap of another, lets it warm up with a small
+// workload, and measures the variants of one scenario and size one after the other. It repeats the whole in rounds, in an order that is
+// balanced over them: a ratio is between neighbors in time, and what drifts meanwhile falls upon all alike. `make bench-compare` does the
+// same with two revisions.
 package scheduling

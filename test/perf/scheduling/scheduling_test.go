@@ -32,6 +32,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "looking for etcd: %v\n", err)
 		os.Exit(1)
 	}
+	if *warmUp {
+		if err := runWarmUp(); err != nil {
+			fmt.Fprintf(os.Stderr, "warming up: %v\n", err)
+			os.Exit(1)
+		}
+	}
 	os.Exit(m.Run())
 }
 

@@ -24,13 +24,12 @@ func reportShares(b *testing.B, pods int) {
 	for _, share := range []struct {
 		unit, flag, pattern string
 		args                []string
-		per                 float64
 	}{
-		{"scheduler-cpu-s", "perf-cpuprofile", "*-cpu.prof", []string{"-unit=s"}, 1},
-		{"scheduler-alloc-KiB/pod", "perf-memprofile", "*-delta-mem.prof", []string{"-unit=kb", "-sample_index=alloc_space"}, float64(pods)},
+		{"scheduler-cpu-ms/pod", "perf-cpuprofile", "*-cpu.prof", []string{"-unit=ms"}},
+		{"scheduler-alloc-KiB/pod", "perf-memprofile", "*-delta-mem.prof", []string{"-unit=kb", "-sample_index=alloc_space"}},
 	} {
 		// Without the flag the directory may still hold the profiles of an earlier run.
-		if flag.Lookup(share.flag).Value.String() != "true" || share.per == 0 {
+		if flag.Lookup(share.flag).Value.String() != "true" || pods == 0 {
 			continue
 		}
 		file := newestProfile(b.Name(), share.pattern)
@@ -42,7 +41,7 @@ func reportShares(b *testing.B, pods int) {
 			b.Errorf("reading the scheduler's share: %v", err)
 			continue
 		}
-		b.ReportMetric(total/share.per, share.unit)
+		b.ReportMetric(total/float64(pods), share.unit)
 	}
 }
 

@@ -2,8 +2,10 @@
 // scheduling attempts, the scheduler's API writes, CPU time, allocations and the live heap.
 //
 // Creation and binding are both seen by one watch, so that its delay cancels out. CPU, allocations and heap are those of
-// the process, which holds the API server and the load generator as well as the scheduler: compare them between variants
-// of one run. The scheduler's own share is read from the CPU profile that scheduler_perf writes.
+// the process, which holds the API server and the load generator as well as the scheduler. The kernel and the Go runtime count them, so
+// that they are exact, and what the API server and the load generator have in them is nearly the same for the same requests: what differs
+// between two revisions, or between variants with the same requests, is the scheduler's. The scheduler's own share of the CPU time is read
+// from the CPU profile that scheduler_perf writes: an estimate from a hundred samples a second.
 package recorder
 
 import (
@@ -55,7 +57,8 @@ type Result struct {
 	Namespaces map[string]Summary
 	// Counters are those of the whole workload. Set-ups whose pods are created bound add nothing to them.
 	Counters Counters
-	// CPU, AllocBytes and Allocs are what the process used up between the first creation and the last binding.
+	// CPU, AllocBytes and Allocs are what the process used up between the first creation and the last answer of the scheduler,
+	// which is a binding or, of a pod that never gets a node, its first refusal.
 	CPU                time.Duration
 	AllocBytes, Allocs uint64
 	// PeakHeap is the largest live heap that a garbage collection found in that time, in bytes.
@@ -159,14 +162,14 @@ func (r *Recorder) follow(ctx context.Context, namespace string, watcher watch.I
 func (r *Recorder) see(namespace string, sight Sight) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	created, bound := r.timelines[namespace].See(sight)
+	created, answered := r.timelines[namespace].See(sight)
 	if created && !r.begun {
 		r.begun = true
 		r.begin = readUsage()
 		r.end = r.begin
 		r.peakHeap = readHeapLive()
 	}
-	if bound {
+	if answered {
 		r.end = readUsage()
 	}
 }

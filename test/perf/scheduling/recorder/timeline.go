@@ -28,9 +28,9 @@ type Sight struct {
 	At time.Time
 }
 
-// See takes a sight in, and returns whether it is the pod's first, and whether it is the first of the pod bound. A pod that
-// is bound at first sight was created so: it belongs to the set-up and is left out.
-func (t *Timeline) See(s Sight) (created, bound bool) {
+// See takes a sight in. created reports whether it is the pod's first, answered whether the scheduler's answer to the pod is new in it:
+// bound, or refused for the first time. A pod that is bound at first sight was created so: it belongs to the set-up and is left out.
+func (t *Timeline) See(s Sight) (created, answered bool) {
 	if t.pods == nil {
 		t.pods = map[string]*moments{}
 	}
@@ -45,12 +45,13 @@ func (t *Timeline) See(s Sight) (created, bound bool) {
 	}
 	if s.Refused && pod.refused.IsZero() {
 		pod.refused = s.At
+		answered = true
 	}
 	if s.Bound && pod.bound.IsZero() {
 		pod.bound = s.At
-		bound = true
+		answered = true
 	}
-	return created, bound
+	return created, answered
 }
 
 // Summary is what a timeline says of its pods.

@@ -56,12 +56,19 @@ func TestTimeline(t *testing.T) {
 
 func TestSeeTellsFirstSightsOnly(t *testing.T) {
 	var timeline Timeline
-	created, bound := timeline.See(Sight{Pod: "a", At: at(0)})
-	assert.Equal(t, [2]bool{true, false}, [2]bool{created, bound})
-	created, bound = timeline.See(Sight{Pod: "a", Bound: true, At: at(1)})
-	assert.Equal(t, [2]bool{false, true}, [2]bool{created, bound})
-	created, bound = timeline.See(Sight{Pod: "a", Bound: true, At: at(2)})
-	assert.Equal(t, [2]bool{false, false}, [2]bool{created, bound})
+	for _, step := range []struct {
+		sight             Sight
+		created, answered bool
+	}{
+		{Sight{Pod: "a", At: at(0)}, true, false},
+		{Sight{Pod: "a", Refused: true, At: at(1)}, false, true},
+		{Sight{Pod: "a", Refused: true, At: at(2)}, false, false},
+		{Sight{Pod: "a", Bound: true, At: at(3)}, false, true},
+		{Sight{Pod: "a", Bound: true, At: at(4)}, false, false},
+	} {
+		created, answered := timeline.See(step.sight)
+		assert.Equal(t, [2]bool{step.created, step.answered}, [2]bool{created, answered}, "at %s", step.sight.At.Sub(epoch))
+	}
 }
 
 func TestQuantileOfAHundred(t *testing.T) {

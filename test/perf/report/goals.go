@@ -2,17 +2,19 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // goalNodes is the size of cluster that the goals are about.
 const goalNodes = 5000
 
-// goal is one thing to reach. reached says of the value whether it is enough; ok is false without a measurement.
+// goal is one thing to reach. The median of its values counts, which are those of the rounds or one over all of them, none without a
+// measurement. reached reports whether it is enough.
 type goal struct {
 	name    string
 	target  string
-	value   func(r *Results, nodes int) (value float64, ok bool)
+	values  func(r *Results, nodes int) []float64
 	reached func(value float64) bool
 	// control is what the value is to be seen beside; its name is empty where no scenario measures that.
 	control control
@@ -33,16 +35,11 @@ func ratios(scenario, unit, over, under string) func(*Results, int) []float64 {
 	return func(r *Results, nodes int) []float64 { return r.ratios(scenario, nodes, unit, over, under) }
 }
 
-func medianRatio(scenario, unit, over, under string) func(*Results, int) (float64, bool) {
-	all := ratios(scenario, unit, over, under)
-	return func(r *Results, nodes int) (float64, bool) { return median(all(r, nodes)) }
-}
-
 // besideStock makes a goal of the ratio of the plugin to stock in a scenario that measures stock twice.
 func besideStock(name, target, scenario, unit string, reached func(float64) bool) goal {
 	return goal{
 		name: name, target: target, reached: reached,
-		value:   medianRatio(scenario, unit, headroom, freeRoom),
+		values:  ratios(scenario, unit, headroom, freeRoom),
 		control: control{"noise", ratios(scenario, unit, freeRoomAgain, freeRoom)},
 	}
 }
@@ -53,21 +50,21 @@ func goals() []goal {
 	return []goal{
 		{
 			name: "burst into headroom, times free room", target: "at most 1.25",
-			value: medianRatio(burst, "burst-s", headroom, freeRoom), reached: atMost(1.25),
+			values: ratios(burst, "burst-s", headroom, freeRoom), reached: atMost(1.25),
 		},
 		{
 			name: "stock preemption, times the burst into headroom", target: "at least 10",
-			value: medianRatio(burst, "burst-s", stock, headroom), reached: atLeast(10),
+			values: ratios(burst, "burst-s", stock, headroom), reached: atLeast(10),
 		},
 		{
 			name: "p99 of a single consumer at low load, times free room", target: "at most 1.5",
-			value: medianRatio(low, "p99-ms", headroom, freeRoom), reached: atMost(1.5),
+			values: ratios(low, "p99-ms", headroom, freeRoom), reached: atMost(1.5),
 			control: control{"floor", ratios(low, "p99-ms", freeRoomDeleting, freeRoom)},
 		},
-		{name: "scheduling attempts a consumer", target: "1.00", value: attempts(burst), reached: atMost(1.004)},
+		{name: "scheduling attempts a consumer", target: "1.00", values: attempts(burst), reached: atMost(1.004)},
 		{
 			name:   "API writes a consumer beyond free room's, one delete a victim and one event",
-			target: "at most 0", value: extraWrites(burst), reached: atMost(0.02),
+			target: "at most 0", values: extraWrites(burst), reached: atMost(0.02),
 		},
 		besideStock("throughput of ordinary pods without headroom, times stock", "at least 0.97", none, "pods/s", atLeast(0.97)),
 		besideStock("throughput of ordinary pods beside headroom, times stock", "at least 0.97", beside, "pods/s", atLeast(0.97)),
@@ -75,37 +72,38 @@ func goals() []goal {
 		besideStock("live heap beside headroom, times stock", "at most 1.1", beside, "live-heap-MiB", atMost(1.1)),
 		{
 			name: "growth of a consumer's time since 500 nodes, times free room's growth", target: "at most 1.00",
-			value: growth(burst), reached: atMost(1),
+			values: growth(burst), reached: atMost(1),
 		},
 	}
 }
 
-func attempts(scenario string) func(*Results, int) (float64, bool) {
-	return func(r *Results, nodes int) (float64, bool) {
-		return median(r.values(scenario, headroom, nodes, "attempts/pod"))
-	}
+func attempts(scenario string) func(*Results, int) []float64 {
+	return func(r *Results, nodes int) []float64 { return r.values(scenario, headroom, nodes, "attempts/pod") }
 }
 
-func extraWrites(scenario string) func(*Results, int) (float64, bool) {
-	return func(r *Results, nodes int) (float64, bool) {
+func extraWrites(scenario string) func(*Results, int) []float64 {
+	return func(r *Results, nodes int) []float64 {
 		ours, ok1 := median(r.values(scenario, headroom, nodes, "writes/pod"))
 		victims, ok2 := median(r.values(scenario, headroom, nodes, "deletes/pod"))
 		free, ok3 := median(r.values(scenario, freeRoom, nodes, "writes/pod"))
-		return ours - (free + victims + 1), ok1 && ok2 && ok3
+		if !ok1 || !ok2 || !ok3 {
+			return nil
+		}
+		return []float64{ours - (free + victims + 1)}
 	}
 }
 
 // growth compares the ratio to free room at a size with the ratio at 500 nodes: it is how much faster than free room's the time
 // of a consumer grows.
-func growth(scenario string) func(*Results, int) (float64, bool) {
-	ratio := medianRatio(scenario, "burst-s", headroom, freeRoom)
-	return func(r *Results, nodes int) (float64, bool) {
-		large, ok1 := ratio(r, nodes)
-		small, ok2 := ratio(r, 500)
-		if !ok1 || !ok2 || small == 0 {
-			return 0, false
+func growth(scenario string) func(*Results, int) []float64 {
+	ratio := ratios(scenario, "burst-s", headroom, freeRoom)
+	return func(r *Results, nodes int) []float64 {
+		large, ok1 := median(ratio(r, nodes))
+		small, ok2 := median(ratio(r, 500))
+		if !ok1 || !ok2 || small == 0 || nodes <= 500 {
+			return nil
 		}
-		return large / small, nodes > 500
+		return []float64{large / small}
 	}
 }
 
@@ -120,7 +118,7 @@ func renderGoals(r *Results) string {
 	for _, g := range goals() {
 		fmt.Fprintf(&b, "| %s | %s |", g.name, g.target)
 		for _, nodes := range sizes {
-			b.WriteString(" " + number(g.value(r, nodes)) + " |")
+			b.WriteString(" " + medianAndRange(g.values(r, nodes)) + " |")
 		}
 		fmt.Fprintf(&b, " %s | %s |\n", g.beside(r, goalNodes), g.verdict(r))
 	}
@@ -141,7 +139,7 @@ func (g goal) beside(r *Results, nodes int) string {
 }
 
 func (g goal) verdict(r *Results) string {
-	value, ok := g.value(r, goalNodes)
+	value, ok := median(g.values(r, goalNodes))
 	switch {
 	case !ok:
 		return "not yet measured"
@@ -150,6 +148,15 @@ func (g goal) verdict(r *Results) string {
 	default:
 		return "**missed**"
 	}
+}
+
+// medianAndRange formats the values of several rounds, of one as a number alone.
+func medianAndRange(values []float64) string {
+	text := number(median(values))
+	if len(values) > 1 {
+		text += fmt.Sprintf(" (%s to %s)", number(slices.Min(values), true), number(slices.Max(values), true))
+	}
+	return text
 }
 
 // number formats a value with three significant digits or two decimals, a dash for none.

@@ -84,6 +84,24 @@ func TestTheFloorIsFreeRoomWithADeletion(t *testing.T) {
 	assert.Equal(t, "**missed**", latency.verdict(results))
 }
 
+func TestCPUThatWasRecordedInSecondsIsGivenAPod(t *testing.T) {
+	results, err := readAll("testdata/raw-*.txt")
+	require.NoError(t, err)
+	// 3 s and 1.5 s over 450 pods.
+	assert.InDeltaSlice(t, []float64{1000.0 * 3 / 450}, results.values("a-one-per-node", freeRoom, 500, "process-cpu-ms/pod"), 1e-9)
+	assert.InDeltaSlice(t, []float64{1000.0 * 1.5 / 450}, results.values("a-one-per-node", freeRoom, 500, "scheduler-cpu-ms/pod"), 1e-9)
+
+	beside := map[string]float64{"process-cpu-s": 3, "pods": 450, "ordinary-pods/s": 100}
+	addPerPod(beside)
+	assert.NotContains(t, beside, "process-cpu-ms/pod", "the number of all pods is not known")
+}
+
+func TestAValueOfSeveralRoundsHasARange(t *testing.T) {
+	assert.Equal(t, "–", medianAndRange(nil))
+	assert.Equal(t, "1.20", medianAndRange([]float64{1.2}))
+	assert.Equal(t, "1.10 (1.00 to 1.20)", medianAndRange([]float64{1.2, 1}))
+}
+
 func TestMedian(t *testing.T) {
 	for name, tc := range map[string]struct {
 		values []float64

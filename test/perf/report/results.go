@@ -75,6 +75,7 @@ func (r *Results) add(file string, result *benchfmt.Result) {
 			values[value.OrigUnit] = value.OrigValue
 		}
 	}
+	addPerPod(values)
 	c := r.cell(scenario, variant, nodes)
 	if c == nil {
 		c = &cell{scenario: scenario, variant: variant, nodes: nodes}
@@ -84,6 +85,21 @@ func (r *Results) add(file string, result *benchfmt.Result) {
 		c.file, c.settings, c.rounds = file, settingsOf(result), nil
 	}
 	c.rounds = append(c.rounds, round{result.GetConfig(roundKey), values})
+}
+
+// addPerPod gives runs that were recorded in CPU seconds the CPU time a pod. "pods" counts the consumers alone: where there are ordinary
+// pods too, nothing is added.
+func addPerPod(values map[string]float64) {
+	_, ordinary := values["ordinary-pods/s"]
+	pods := values["pods"]
+	if ordinary || pods == 0 {
+		return
+	}
+	for unit, seconds := range map[string]string{"process-cpu-ms/pod": "process-cpu-s", "scheduler-cpu-ms/pod": "scheduler-cpu-s"} {
+		if total, ok := values[seconds]; ok {
+			values[unit] = 1000 * total / pods
+		}
+	}
 }
 
 // parseName takes Scheduling/SCENARIO/VARIANT/123Nodes-2 apart.

@@ -1,4 +1,4 @@
-// Command bench-report turns the raw output of `make bench` into the tables and plots of docs/benchmarks.md, and tells which
+// Command report turns the raw output of `make bench` into the tables and plots of docs/benchmarks.md, and tells which
 // ratios have left their recorded range.
 package main
 
@@ -13,13 +13,13 @@ import (
 
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "bench-report: %v\n", err)
+		fmt.Fprintf(os.Stderr, "report: %v\n", err)
 		os.Exit(1)
 	}
 }
 
 func run(args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("bench-report", flag.ContinueOnError)
+	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	raw := flags.String("raw", "bench-results/raw*.txt",
 		"pattern of the files with raw benchmark output; of a workload that several have, the one with the last name counts")
 	doc := flags.String("doc", "", "Markdown file whose generated part is to be replaced; empty: print it")

@@ -21,7 +21,7 @@ type workload struct {
 	nodes int
 }
 
-// testCase is what bench-list needs of scheduler_perf's test cases: one a variant, with a workload a size.
+// testCase is what list needs of scheduler_perf's test cases: one a variant, with a workload a size.
 type testCase struct {
 	Name      string `json:"name"`
 	Workloads []struct {
@@ -88,14 +88,20 @@ func (s selection) of(all []workload) []workload {
 	})
 }
 
-// inOrder sorts by scenario and size, and leaves the variants of one size in the order of their file, or turns that round.
-func inOrder(workloads []workload, backwards bool) []workload {
+// groups sorts workloads by scenario and size, and puts those of the same scenario and size, which differ in the variant, together.
+// Within a group they stay in the order of their file.
+func groups(workloads []workload) [][]workload {
 	sorted := slices.Clone(workloads)
-	if backwards {
-		slices.Reverse(sorted)
-	}
-	slices.SortStableFunc(sorted, func(a, b workload) int {
+	compare := func(a, b workload) int {
 		return cmp.Or(cmp.Compare(a.scenario, b.scenario), cmp.Compare(a.nodes, b.nodes))
-	})
-	return sorted
+	}
+	slices.SortStableFunc(sorted, compare)
+	var all [][]workload
+	for i, w := range sorted {
+		if i == 0 || compare(sorted[i-1], w) != 0 {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], w)
+	}
+	return all
 }

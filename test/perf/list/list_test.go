@@ -49,13 +49,31 @@ func TestTheWorkloadsOfARound(t *testing.T) {
 			[]string{"-scenarios", "a-"},
 			[]string{"a-burst 500Nodes FreeRoom", "a-burst 500Nodes Headroom", "a-burst 1000Nodes FreeRoom", "a-burst 1000Nodes Headroom"},
 		},
-		"the second round turns the variants round and nothing else": {
+		"the second round turns two variants round and nothing else": {
 			[]string{"-scenarios", "a-", "-round", "2"},
 			[]string{"a-burst 500Nodes Headroom", "a-burst 500Nodes FreeRoom", "a-burst 1000Nodes Headroom", "a-burst 1000Nodes FreeRoom"},
 		},
-		"the third round is like the first": {
+		"the third round of two variants is like the first": {
 			[]string{"-scenarios", "a-", "-nodes", "500", "-round", "3"},
 			[]string{"a-burst 500Nodes FreeRoom", "a-burst 500Nodes Headroom"},
+		},
+		"three variants take turns in each place": {
+			[]string{"-scenarios", "e1", "-round", "2"},
+			[]string{"e1-ordinary 500Nodes Headroom", "e1-ordinary 500Nodes FreeRoom", "e1-ordinary 500Nodes FreeRoomAgain"},
+		},
+		"both sides of a comparison measure a workload one after the other, each first for one of two variants": {
+			[]string{"-scenarios", "a-", "-nodes", "500", "-sides", "base,head"},
+			[]string{
+				"a-burst 500Nodes FreeRoom base", "a-burst 500Nodes FreeRoom head",
+				"a-burst 500Nodes Headroom head", "a-burst 500Nodes Headroom base",
+			},
+		},
+		"in the next round the other side is first": {
+			[]string{"-scenarios", "a-", "-nodes", "500", "-sides", "base,head", "-round", "2"},
+			[]string{
+				"a-burst 500Nodes Headroom base", "a-burst 500Nodes Headroom head",
+				"a-burst 500Nodes FreeRoom head", "a-burst 500Nodes FreeRoom base",
+			},
 		},
 		"a variant and a size are matched as a whole, a scenario from its beginning": {
 			[]string{"-scenarios", "e1|burst", "-nodes", "500|10", "-variants", "FreeRoom"},
@@ -77,6 +95,7 @@ func TestWhatCannotBeMeasuredIsAnError(t *testing.T) {
 		want string
 	}{
 		"a pattern that matches nothing": {[]string{"-nodes", "7"}, `a size like "7"`},
+		"a round that is none":           {[]string{"-round", "0"}, "counted from 1"},
 		"a pattern that is none":         {[]string{"-variants", "("}, "reading a pattern"},
 		"a directory without scenarios":  {[]string{"-dir", t.TempDir()}, "no workload"},
 	} {
@@ -86,9 +105,9 @@ func TestWhatCannotBeMeasuredIsAnError(t *testing.T) {
 	}
 }
 
-// All files of the repository, so that a scenario which bench-list cannot read is noticed without a benchmark.
+// All files of the repository, so that a scenario which list cannot read is noticed without a benchmark.
 func TestTheScenariosOfTheRepositoryAreListed(t *testing.T) {
-	dir := "../../test/perf/scheduling/scenarios"
+	dir := "../scheduling/scenarios"
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	var out bytes.Buffer

@@ -35,9 +35,7 @@ var figures = []figure{
 		return 1000 / rate, ok && rate > 0
 	}},
 	{"cpu", "CPU milliseconds a pod, all of the process", func(r *Results, scenario, variant string, nodes int) (float64, bool) {
-		cpu, ok1 := median(r.values(scenario, variant, nodes, "process-cpu-s"))
-		pods, ok2 := median(r.values(scenario, variant, nodes, "pods"))
-		return 1000 * cpu / pods, ok1 && ok2 && pods > 0
+		return median(r.values(scenario, variant, nodes, "process-cpu-ms/pod"))
 	}},
 }
 

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+
+	"golang.org/x/perf/benchmath"
+)
+
+// verdict is what is said of a group.
+type verdict struct {
+	group    string
+	findings []finding
+	// onlyOn has, for each side, the rows and figures that were measured on it alone.
+	onlyOn map[string][]string
+	// rounds is the smallest number of measurements that a figure has on a side, enough how many it takes at the least before a
+	// difference can be told from noise.
+	rounds, enough int
+}
+
+// finding is what one figure of one row says.
+type finding struct {
+	row        string
+	figure     figure
+	base, head float64
+	// low and high bound the ratio of head to base within a round; zero if no round has both.
+	low, high float64
+	// p is how likely so great a difference is where there is none, corrected for the number of comparisons in the group.
+	p float64
+	// differs reports whether that is beyond noise, and large enough to be told.
+	differs bool
+}
+
+// change is how much more the head has than the base; +Inf from nothing to something.
+func (f finding) change() float64 {
+	if f.head == f.base {
+		return 0
+	}
+	return f.head/f.base - 1
+}
+
+// judge compares both sides of each pair. A difference is told if noise gives rise to one like it in fewer than alpha of all groups in
+// which nothing differs, and if it is at least the given share of the base.
+func judge(g *group, alpha, least float64) verdict {
+	v := verdict{group: g.name, onlyOn: map[string][]string{}, rounds: math.MaxInt}
+	for _, p := range g.pairs {
+		switch {
+		case len(p.head) == 0:
+			v.onlyOn[base] = append(v.onlyOn[base], p.row+" "+p.figure.unit)
+		case len(p.base) == 0:
+			v.onlyOn[head] = append(v.onlyOn[head], p.row+" "+p.figure.unit)
+		default:
+			v.findings = append(v.findings, compare(p))
+			v.rounds = min(v.rounds, len(p.base), len(p.head))
+		}
+	}
+	if len(v.findings) == 0 {
+		v.rounds = 0
+	}
+	correct(v.findings)
+	for i, f := range v.findings {
+		v.findings[i].differs = f.p < alpha && math.Abs(f.change()) >= least
+	}
+	v.enough = roundsToTell(alpha, len(v.findings))
+	slices.SortStableFunc(v.findings, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(placeOf(a.figure), placeOf(b.figure)))
+	})
+	return v
+}
+
+func compare(p *pair) finding {
+	f := finding{row: p.row, figure: p.figure}
+	thresholds := benchmath.DefaultThresholds
+	before := benchmath.NewSample(slices.Collect(maps.Values(p.base)), &thresholds)
+	after := benchmath.NewSample(slices.Collect(maps.Values(p.head)), &thresholds)
+	f.base = benchmath.AssumeNothing.Summary(before, 0.95).Center
+	f.head = benchmath.AssumeNothing.Summary(after, 0.95).Center
+	f.p = benchmath.AssumeNothing.Compare(before, after).P
+	for round, now := range p.head {
+		then, both := p.base[round]
+		if !both || then == 0 {
+			continue
+		}
+		ratio := now / then
+		if f.high == 0 {
+			f.low, f.high = ratio, ratio
+		}
+		f.low, f.high = min(f.low, ratio), max(f.high, ratio)
+	}
+	return f
+}
+
+// correct multiplies the p-values by Holm's method: the smallest by the number of all, the next by one less, and so on, none below the one
+// before it.
+func correct(findings []finding) {
+	ascending := make([]int, len(findings))
+	for i := range ascending {
+		ascending[i] = i
+	}
+	slices.SortStableFunc(ascending, func(a, b int) int { return cmp.Compare(findings[a].p, findings[b].p) })
+	floor := 0.0
+	for done, i := range ascending {
+		floor = max(floor, min(1, findings[i].p*float64(len(findings)-done)))
+		findings[i].p = floor
+	}
+}
+
+// roundsToTell returns how many rounds it takes at the least before one of that many comparisons can say that something differs: with n
+// measurements a side, the most extreme of all their orders comes by chance with 2 of (2n choose n).
+func roundsToTell(alpha float64, comparisons int) int {
+	n, p := 1, 1.0
+	for p*float64(comparisons) >= alpha {
+		n++
+		// (2n choose n) is (2(n-1) choose n-1) times (2n)(2n-1)/n².
+		p *= float64(n*n) / float64(2*n*(2*n-1))
+	}
+	return n
+}
