@@ -1,0 +1,68 @@
+package eviction
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	testingclock "k8s.io/utils/clock/testing"
+)
+
+func TestCredits(t *testing.T) {
+	gone := func(*corev1.Pod) bool { return true }
+	there := func(*corev1.Pod) bool { return false }
+	for name, tc := range map[string]struct {
+		do   func(c *Credits, clock *testingclock.FakeClock)
+		node string
+		gone func(*corev1.Pod) bool
+		want int
+	}{
+		"an eviction is credited to its consumer": {
+			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], false) }, want: 1,
+		},
+		"not to another one": {do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("q", victims("v")[0], false) }},
+		"not if the consumer went to another node": {
+			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], false) }, node: "elsewhere",
+		},
+		"for as long as a consumer may take to be bound": {do: func(c *Credits, clock *testingclock.FakeClock) {
+			c.evicted("p", victims("v")[0], false)
+			clock.Step(CreditLifetime)
+		}, want: 1},
+		"and no longer": {do: func(c *Credits, clock *testingclock.FakeClock) {
+			c.evicted("p", victims("v")[0], false)
+			clock.Step(CreditLifetime + time.Nanosecond)
+		}},
+		"until it is settled": {do: func(c *Credits, _ *testingclock.FakeClock) {
+			c.evicted("p", victims("v")[0], false)
+			c.Settle("p")
+		}},
+		"another one's settlement leaves it": {do: func(c *Credits, _ *testingclock.FakeClock) {
+			c.evicted("p", victims("v")[0], false)
+			c.Settle("q")
+		}, want: 1},
+		"the later of two evictions of one placeholder counts": {do: func(c *Credits, _ *testingclock.FakeClock) {
+			c.evicted("q", victims("v")[0], true)
+			c.evicted("p", victims("v")[0], false)
+		}, want: 1},
+		"one without an answer counts if the placeholder is gone": {
+			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], true) }, want: 1,
+		},
+		"and does not if it is there": {
+			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], true) }, gone: there,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := testingclock.NewFakeClock(time.Unix(1, 0))
+			credits := NewCredits(clock)
+			tc.do(credits, clock)
+			if tc.node == "" {
+				tc.node = "n"
+			}
+			if tc.gone == nil {
+				tc.gone = gone
+			}
+			require.Len(t, credits.Of("p", tc.node, tc.gone), tc.want)
+		})
+	}
+}

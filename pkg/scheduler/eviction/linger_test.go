@@ -1,0 +1,168 @@
+package eviction
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+// patience is how long an Evictor of these tests waits for one victim, by the fake clock of a synctest bubble.
+const patience = time.Minute
+
+// begin evicts the victims for a consumer in a goroutine. The answer comes through the channel.
+func (s *scene) begin(ctx context.Context, consumer string, pods []*corev1.Pod) <-chan answer {
+	done := make(chan answer, 1)
+	go func() {
+		deleted, err := s.Evict(ctx, victims(consumer)[0], pods)
+		done <- answer{deleted, err}
+	}()
+	return done
+}
+
+type answer struct {
+	deleted []*corev1.Pod
+	err     error
+}
+
+// held is a victim that finalizers keep after its deletion.
+func held() *corev1.Pod {
+	pod := victims("v")[0]
+	pod.Finalizers = []string{"example.com/hold"}
+	return pod
+}
+
+func TestAVictimThatFinalizersKeepIsWaitedForUntilItIsGone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		victim, cached *corev1.Pod
+		waits          bool
+	}{
+		"one without finalizers is gone at once":     {victim: victims("v")[0], cached: victims("v")[0]},
+		"one that has had them all along":            {victim: held(), cached: held(), waits: true},
+		"one of which only the informer knows so":    {victim: victims("v")[0], cached: held(), waits: true},
+		"one whose finalizer the informer saw going": {victim: held(), cached: victims("v")[0], waits: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t, tc.victim)
+				require.NoError(t, s.cached.Update(tc.cached))
+				done := s.begin(t.Context(), "c", []*corev1.Pod{tc.victim})
+				synctest.Wait()
+				require.Len(t, s.deletions(), 1)
+				require.Equal(t, tc.waits, len(done) == 0, "whether the room is not free yet")
+
+				time.Sleep(patience - time.Second)
+				synctest.Wait()
+				require.Equal(t, tc.waits, len(done) == 0)
+				s.Reservations.Gone("v")
+				synctest.Wait()
+				got := <-done
+				require.NoError(t, got.err)
+				require.Equal(t, []*corev1.Pod{tc.victim}, got.deleted)
+				require.False(t, s.Reservations.Stays("v"))
+			})
+		})
+	}
+}
+
+func TestAVictimThatNeverGoesIsWaitedForAsLongAsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lookedAt []string
+		s := newScene(t, held())
+		s.Reservations.changed = func(node string) { lookedAt = append(lookedAt, node) }
+		done := s.begin(t.Context(), "c", []*corev1.Pod{held()})
+
+		time.Sleep(patience)
+		synctest.Wait()
+
+		got := <-done
+		require.ErrorIs(t, got.err, ErrStayed)
+		require.Len(t, got.deleted, 1, "it was deleted all the same, and counts as that")
+		require.True(t, s.Reservations.Stays("v"))
+		require.Equal(t, []string{"n"}, lookedAt, "its room must not be offered to the next pod")
+	})
+}
+
+func TestAVictimIsGoneWhenAnotherPodHasItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leaving, successor := held(), victims("v")[0]
+		leaving.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+		successor.UID = "successor"
+		s := newScene(t, leaving)
+		require.NoError(t, s.cached.Update(successor))
+		done := s.begin(t.Context(), "c", []*corev1.Pod{leaving})
+		synctest.Wait()
+		require.Len(t, done, 1)
+		require.NoError(t, (<-done).err)
+		require.Empty(t, s.deletions())
+	})
+}
+
+func TestAConsumerThatGivesUpWaitsNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, held())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := s.begin(ctx, "c", []*corev1.Pod{held()})
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		require.Len(t, done, 1)
+		require.ErrorIs(t, (<-done).err, context.Canceled)
+		require.False(t, s.Reservations.Stays("v"), "it was not given the time")
+	})
+}
+
+// slow is an API server that holds each deletion of a pod back until it is let go.
+type slow struct {
+	kubernetes.Interface
+	corev1client.CoreV1Interface
+	corev1client.PodInterface
+	asked   chan string
+	release chan struct{}
+}
+
+func (s *slow) CoreV1() corev1client.CoreV1Interface { return s }
+
+func (s *slow) Pods(namespace string) corev1client.PodInterface {
+	at := *s
+	at.PodInterface = s.Interface.CoreV1().Pods(namespace)
+	return &at
+}
+
+func (s *slow) Delete(ctx context.Context, name string, options metav1.DeleteOptions) error {
+	s.asked <- name
+	<-s.release
+	return s.PodInterface.Delete(ctx, name, options)
+}
+
+func TestAVictimOfTwoConsumersIsDeletedOnceAndByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := victims("v")
+		s := newScene(t, pods...)
+		require.NoError(t, s.cached.Add(victims("d")[0]))
+		s.Reservations.Reserve("d", pods)
+		api := &slow{Interface: s.server, asked: make(chan string, 2), release: make(chan struct{})}
+		s.Client = api
+		first := s.begin(t.Context(), "c", pods)
+		synctest.Wait()
+		second := s.begin(t.Context(), "d", pods)
+		synctest.Wait()
+		require.Len(t, api.asked, 1, "the second waits for what comes of the first one's request")
+		require.Empty(t, second)
+
+		close(api.release)
+		synctest.Wait()
+		one, other := <-first, <-second
+		require.NoError(t, one.err)
+		require.NoError(t, other.err)
+		require.Len(t, one.deleted, 1)
+		require.Empty(t, other.deleted)
+		require.Len(t, api.asked, 1)
+	})
+}
