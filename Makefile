@@ -35,7 +35,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 ##@ Build
 
 .PHONY: build
-build: go ## Build every binary of the product into bin/.
+build: go ## Build every binary of the product into bin/, also kubectl-headroom, which kubectl finds on the PATH as "kubectl headroom".
 	@for command in $(COMMANDS); do \
 	  name=headroom-$$command; [[ $$command == kubectl-* ]] && name=$$command; \
 	  [[ -e bin/$$name ]] || echo "building $$name, up to 3 minutes the first time"; \

@@ -70,7 +70,9 @@ func (a axis) seconds(out *drawing.Drawing, f frame, wanted int, title string) {
 	for _, tick := range a.ticks(wanted) {
 		x := a.x(f, tick)
 		out.Line(1, drawing.Grid, drawing.Point{X: x, Y: f.top}, drawing.Point{X: x, Y: f.bottom()})
-		out.Text(drawing.Text{At: drawing.Point{X: x, Y: f.bottom() + 16}, Size: small, Anchor: drawing.Middle, Role: drawing.Muted, Text: plain(tick)})
+		out.Text(drawing.Text{
+			At: drawing.Point{X: x, Y: f.bottom() + 16}, Size: small, Anchor: drawing.Middle, Role: drawing.Muted, Text: plain(tick),
+		})
 	}
 	if title != "" {
 		out.Text(drawing.Text{
@@ -84,7 +86,9 @@ func (a axis) counts(out *drawing.Drawing, f frame, ticks ...float64) {
 	for _, tick := range ticks {
 		y := a.y(f, tick)
 		out.Line(1, drawing.Grid, drawing.Point{X: f.left, Y: y}, drawing.Point{X: f.right(), Y: y})
-		out.Text(drawing.Text{At: drawing.Point{X: f.left - 8, Y: y + 4}, Size: small, Anchor: drawing.End, Role: drawing.Muted, Text: plain(tick)})
+		out.Text(drawing.Text{
+			At: drawing.Point{X: f.left - 8, Y: y + 4}, Size: small, Anchor: drawing.End, Role: drawing.Muted, Text: plain(tick),
+		})
 	}
 }
 

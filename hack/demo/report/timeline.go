@@ -61,7 +61,9 @@ func drawTimeline(d Demo, i int, width float64) drawing.Drawing {
 	x := axis{from: -lead, to: span(d.Runs) * 1.02}
 	f := frame{left: 36, top: 24, width: width - 36 - 10, height: pods}
 	track := func(title string) {
-		out.Text(drawing.Text{At: drawing.Point{X: f.left, Y: f.top - 9}, Size: small, Anchor: drawing.Start, Bold: true, Role: drawing.Ink, Text: title})
+		out.Text(drawing.Text{
+			At: drawing.Point{X: f.left, Y: f.top - 9}, Size: small, Anchor: drawing.Start, Bold: true, Role: drawing.Ink, Text: title,
+		})
 	}
 	track(fmt.Sprintf("%d pods: waiting, then running", d.Burst))
 	drawPods(&out, run, i, x, f)

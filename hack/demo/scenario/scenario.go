@@ -172,7 +172,8 @@ func (e *execution) holdHeadroom(ctx context.Context) error {
 		return err
 	}
 	if !full {
-		return fmt.Errorf("the headroom is not held, and nothing happened for %s: is the machine too busy? Try less of --headroom", stallTimeout)
+		return fmt.Errorf("the headroom is not held, and nothing happened for %s: is the machine too busy? Try less of --headroom",
+			stallTimeout)
 	}
 	return nil
 }

@@ -58,21 +58,25 @@ func (s *Selector) Consumer(pod *corev1.Pod) *Consumer {
 	}
 	c := &Consumer{Pod: pod, priority: corev1helpers.PodPriority(pod), identity: s.identityOf(pod)}
 	c.entitlements, c.Entitled = s.entitlementsOf(&c.identity)
-	if !c.Entitled {
-		return c
+	if c.Entitled {
+		s.addRequest(c)
 	}
-	requests := s.requests(pod)
+	return c
+}
+
+// addRequest fills in what the consumer asks of a node, and what it wants to be near to.
+func (s *Selector) addRequest(c *Consumer) {
+	requests := s.requests(c.Pod)
 	c.request = s.Inventory.Request(requests)
 	if len(s.Args.TopologyKeys) > 0 {
 		// The plugin warns of an annotation that does not parse; here it counts as absent.
-		c.near, _ = nearness.Near(pod)
+		c.near, _ = nearness.Near(c.Pod)
 	}
 	for name := range requests.ScalarResources {
 		if s.allocatedAsDevice(name) {
 			c.devices = append(c.devices, s.Inventory.Extended(name))
 		}
 	}
-	return c
 }
 
 // shortfall writes over dst what the pod lacks on a node on which that much is requested. As for NodeResourcesFit, a

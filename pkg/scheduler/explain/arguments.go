@@ -1,0 +1,73 @@
+package explain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	schedulerscheme "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
+
+	"github.com/headroom-dev/headroom/api/config"
+	_ "github.com/headroom-dev/headroom/api/config/scheme" // The decoder has to know the plugin's arguments.
+	"github.com/headroom-dev/headroom/api/config/v1"
+	"github.com/headroom-dev/headroom/api/config/validation"
+)
+
+// plugin is the plugin's name in configuration files, as headroom.Name. That package is not imported: it is made of those below.
+const plugin = "Headroom"
+
+// Arguments returns the plugin's arguments for the pods of a scheduler name, from a configuration file of kube-scheduler. Without a file
+// they are the defaults, and without a scheduler name those of the first profile that has the plugin. It fails if the file is not valid,
+// or if the plugin is not in the pods' profile.
+func Arguments(ctx context.Context, file, schedulerName string) (*config.HeadroomArgs, error) {
+	if file == "" {
+		return defaultArguments()
+	}
+	configuration, err := options.LoadConfigFromFile(klog.FromContext(ctx), file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the scheduler's configuration %s: %w", file, err)
+	}
+	var names []string
+	for i := range configuration.Profiles {
+		profile := &configuration.Profiles[i]
+		names = append(names, profile.SchedulerName)
+		if schedulerName != "" && profile.SchedulerName != schedulerName {
+			continue
+		}
+		if args := argumentsIn(profile); args != nil {
+			path := field.NewPath("profiles").Index(i).Child("pluginConfig").Key(plugin).Child("args")
+			return args, validation.ValidateHeadroomArgs(path, args).ToAggregate()
+		}
+		if schedulerName != "" {
+			return nil, fmt.Errorf("the profile %s of %s does not have the plugin %s, so its pods take no headroom", schedulerName, file, plugin)
+		}
+	}
+	if schedulerName == "" {
+		return nil, fmt.Errorf("no profile of %s has the plugin %s", file, plugin)
+	}
+	return nil, fmt.Errorf("%s has no profile %s, which is the pod's schedulerName; it has %s", file, schedulerName, strings.Join(names, ", "))
+}
+
+// argumentsIn returns the plugin's arguments in a profile, nil if it does not have the plugin.
+func argumentsIn(profile *schedulerconfig.KubeSchedulerProfile) *config.HeadroomArgs {
+	i := slices.IndexFunc(profile.PluginConfig, func(c schedulerconfig.PluginConfig) bool { return c.Name == plugin })
+	if i < 0 {
+		return nil
+	}
+	args, _ := profile.PluginConfig[i].Args.(*config.HeadroomArgs)
+	return args
+}
+
+func defaultArguments() (*config.HeadroomArgs, error) {
+	versioned, args := &v1.HeadroomArgs{}, &config.HeadroomArgs{}
+	v1.SetDefaultsHeadroomArgs(versioned)
+	if err := schedulerscheme.Scheme.Convert(versioned, args, nil); err != nil {
+		return nil, fmt.Errorf("converting the default arguments: %w", err)
+	}
+	return args, nil
+}

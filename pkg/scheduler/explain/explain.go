@@ -1,0 +1,88 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
+)
+
+// Node is a node with its placeholders in the order in which they go.
+type Node struct {
+	// Name of the node.
+	Name string
+	// Placeholders, the first to go first.
+	Placeholders []evictionorder.Placeholder
+}
+
+// Misfit is a node on which a pod does not fit, whatever placeholders go.
+type Misfit struct {
+	// Node is its name.
+	Node string
+	// Why says in one line what keeps the pod from fitting.
+	Why string
+}
+
+// Placeholders returns the nodes that hold placeholders, in the order of their names. The placeholders are in the order in which they go
+// for a pod that may take all of them, that no `consumers` name, and that lacks nothing in particular.
+func (c *Cluster) Placeholders() []Node {
+	c.load(nil)
+	var found []Node
+	nodes := c.inventory.Nodes()
+	for i := range nodes {
+		node := Node{Name: nodes[i].Name}
+		for _, p := range nodes[i].Placeholders {
+			p.Evidence.Surplus = evictionorder.Waste(p.Evidence.Requests, nil, nodes[i].Allocatable)
+			node.Placeholders = append(node.Placeholders, p.Evidence)
+		}
+		if len(node.Placeholders) > 0 {
+			slices.SortFunc(node.Placeholders, evictionorder.Compare)
+			found = append(found, node)
+		}
+	}
+	return found
+}
+
+// Nodes returns the nodes on which a pod fits, as they are or once placeholders go, in the order in which they are chosen, and the others
+// with the reason. A pod that is on a node already is treated as if it were not.
+func (c *Cluster) Nodes(pod *corev1.Pod) (options []selection.Option, misfits []Misfit) {
+	c.load(pod)
+	pending := pod.DeepCopy()
+	pending.Spec.NodeName = ""
+	consumer := c.selector.AsConsumer(pending)
+	anchors := c.selector.Anchors(consumer)
+	nodes := c.inventory.Nodes()
+	for i := range nodes {
+		if option, fits := c.selector.Option(consumer, &nodes[i], anchors); fits {
+			options = append(options, option)
+		} else {
+			misfits = append(misfits, Misfit{Node: nodes[i].Name, Why: c.whyNot(consumer, &nodes[i])})
+		}
+	}
+	slices.SortFunc(options, func(a, b selection.Option) int { return c.order.Compare(a.Evidence, b.Evidence) })
+	return options, misfits
+}
+
+// whyNot says why a consumer does not fit on a node.
+func (c *Cluster) whyNot(consumer *selection.Consumer, node *inventory.Node) string {
+	var refusals []string
+	for i := range node.Placeholders {
+		p := &node.Placeholders[i]
+		refusal := c.selector.Refusal(consumer, p)
+		if err := c.invalid[c.inventory.Headrooms()[p.Evidence.Headroom].Name]; err != nil {
+			refusal = err.Error()
+		}
+		if refusal != "" {
+			refusals = append(refusals, refusal)
+		}
+	}
+	if len(refusals) == 0 {
+		return "it does not hold enough headroom"
+	}
+	slices.Sort(refusals)
+	return strings.Join(slices.Compact(refusals), "; ")
+}

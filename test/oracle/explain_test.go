@@ -1,0 +1,81 @@
+package oracle
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/explain"
+)
+
+// anywhere is a Judge for a profile without any other Filter and Score plugins.
+type anywhere struct{}
+
+func (anywhere) Accepts(string) bool              { return true }
+func (anywhere) Scores([]string) map[string]int64 { return nil }
+
+// TestTheExplanationAgreesWithTheOracle is about what "kubectl headroom explain" prints.
+func TestTheExplanationAgreesWithTheOracle(t *testing.T) {
+	args, err := explain.Arguments(t.Context(), "", "")
+	require.NoError(t, err)
+	rapid.Check(t, func(t *rapid.T) {
+		c := Generate(t)
+		consumer := c.object(c.Consumer, "")
+		cluster, err := explain.New(c.explainObjects(), args)
+		require.NoError(t, err)
+		options, misfits := cluster.Nodes(consumer)
+
+		var fitting []string
+		for _, node := range c.Nodes {
+			if _, fits := c.victims(node); fits {
+				fitting = append(fitting, node.Name)
+			}
+		}
+		explained := []string{}
+		for _, option := range options {
+			explained = append(explained, option.Evidence.Name)
+		}
+		require.ElementsMatch(t, fitting, explained, "%s", c)
+		require.Len(t, misfits, len(c.Nodes)-len(fitting), "%s", c)
+		switch expected := c.Expect(anywhere{}); {
+		case len(expected.Free) > 0:
+			require.Equal(t, slices.Sorted(slices.Values(expected.Free))[0], explained[0], "%s", c)
+			require.Empty(t, options[0].Victims, "%s", c)
+		case expected.Node != "":
+			require.Equal(t, expected.Node, explained[0], "%s\n%s", c, expected)
+			victims := []string{}
+			for _, victim := range options[0].Victims {
+				victims = append(victims, victim.Name)
+			}
+			slices.Sort(victims)
+			for i := range expected.Victims {
+				require.Contains(t, victims[i], "/"+expected.Victims[i], "%s", c)
+			}
+			require.Len(t, victims, len(expected.Victims), "%s", c)
+		}
+	})
+}
+
+func (c *Cluster) explainObjects() explain.Objects {
+	var objects explain.Objects
+	for _, object := range c.objects() {
+		switch object := object.(type) {
+		case *corev1.Node:
+			objects.Nodes = append(objects.Nodes, object)
+		case *corev1.Namespace:
+			objects.Namespaces = append(objects.Namespaces, object)
+		case *corev1.Pod:
+			objects.Pods = append(objects.Pods, object)
+		case *appsv1.DaemonSet:
+			objects.DaemonSets = append(objects.DaemonSets, object)
+		}
+	}
+	for _, headroom := range c.Headrooms {
+		objects.Headrooms = append(objects.Headrooms, headroom.object())
+	}
+	return objects
+}
