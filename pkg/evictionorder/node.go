@@ -2,6 +2,7 @@ package evictionorder
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -68,8 +69,10 @@ func (r NodeRule) String() string {
 		return "FewestEvictions"
 	case NodeScore:
 		return "Score"
-	default:
+	case NodeName:
 		return "Name"
+	default:
+		return fmt.Sprintf("NodeRule(%d)", int(r))
 	}
 }
 

@@ -5,14 +5,20 @@ import "slices"
 // stackResources is up to how many resources Pick works without allocating.
 const stackResources = 16
 
-// Pick chooses the placeholders of one node that go, given what the pod lacks there (Shortfall) and what the node has. It
-// sorts placeholders in place, fills in their Surplus, and returns the victims as the front of the same slice, in the order of
-// Compare; nothing is allocated. With no shortfall there are no victims. If all placeholders together are not enough, it
-// returns nil and false.
-func Pick(placeholders []Placeholder, shortfall, allocatable Resources) (victims []Placeholder, ok bool) {
+// SetSurplus fills in the Surplus of placeholders of one node, given what the pod lacks there (Shortfall) and what the node has. Compare
+// and Explain need it.
+func SetSurplus(placeholders []Placeholder, shortfall, allocatable Resources) {
 	for i := range placeholders {
 		placeholders[i].Surplus = Waste(placeholders[i].Requests, shortfall, allocatable)
 	}
+}
+
+// Pick chooses the placeholders of one node that go, given what the pod lacks there (Shortfall) and what the node has. It
+// sets their Surplus, sorts placeholders in place, and returns the victims as the front of the same slice, in the order of
+// Compare; nothing is allocated. With no shortfall there are no victims. If all placeholders together are not enough, it
+// returns nil and false.
+func Pick(placeholders []Placeholder, shortfall, allocatable Resources) (victims []Placeholder, ok bool) {
+	SetSurplus(placeholders, shortfall, allocatable)
 	slices.SortFunc(placeholders, Compare)
 
 	var onStack [stackResources]int64

@@ -18,7 +18,8 @@ type Placeholder struct {
 	Index int
 	// Requests of the placeholder; Requests[Pods] is 1.
 	Requests Resources
-	// Surplus is what the placeholder, taken alone, holds beyond the shortfall: Waste of its requests. Pick fills it in.
+	// Surplus is what the placeholder, taken alone, holds beyond the shortfall: Waste of its requests. SetSurplus and
+	// Pick fill it in.
 	Surplus int64
 	// Created is when the placeholder was created, in nanoseconds since 1970.
 	Created int64
@@ -59,7 +60,7 @@ func (r VictimRule) String() string {
 	case VictimUID:
 		return "uid"
 	default:
-		return "none"
+		return fmt.Sprintf("VictimRule(%d)", int(r))
 	}
 }
 

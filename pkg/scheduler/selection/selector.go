@@ -186,12 +186,12 @@ func (s *Selector) PossibleVictims(c *Consumer) map[types.UID]evictionorder.Plac
 		}
 		shortfall := c.shortfall(nil, node.Requested, node)
 		takeable = c.takeable(takeable, node)
+		evictionorder.SetSurplus(takeable, shortfall, node.Allocatable)
 		for _, evidence := range takeable {
 			victim := node.Placeholders[evidence.Index].Pod
 			if evidence.Leaving && victim.DeletionTimestamp == nil {
 				continue
 			}
-			evidence.Surplus = evictionorder.Waste(evidence.Requests, shortfall, node.Allocatable)
 			possible[victim.UID] = evidence
 		}
 	}
