@@ -18,6 +18,8 @@ type HeadroomArgs struct {
 	VictimWaitSeconds int32
 	// EvictionParallelism is how many victims of one consumer are deleted at the same time.
 	EvictionParallelism int32
+	// MinNodesToScore is the least number of tied nodes that are filtered and scored, see package v1.
+	MinNodesToScore int32
 	// IgnoredResources are the ones that NodeResourcesFit ignores.
 	IgnoredResources []string
 	// IgnoredResourceGroups are the ones that NodeResourcesFit ignores.

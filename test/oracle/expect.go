@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 )
@@ -88,7 +89,11 @@ func (c *Cluster) expectSwap(candidates []evidence, judge Judge) Expectation {
 			ties = append(ties, e.node.Name)
 		}
 	}
-	scores := judge.Scores(ties)
+	sample := c.sample(ties)
+	scores := judge.Scores(sample)
+	candidates = slices.DeleteFunc(candidates, func(e evidence) bool {
+		return slices.Contains(ties, e.node.Name) && !slices.Contains(sample, e.node.Name)
+	})
 	for i := range candidates {
 		candidates[i].score = scores[candidates[i].node.Name]
 	}
@@ -102,6 +107,27 @@ func (c *Cluster) expectSwap(candidates []evidence, judge Judge) Expectation {
 		expected.Why = append(expected.Why, e.String())
 	}
 	return expected
+}
+
+// sample returns those of some tied nodes that are looked at for the score: as many as kube-scheduler would score, of more the ones whose
+// hash with the consumer is lowest.
+func (c *Cluster) sample(ties []string) []string {
+	size := max(c.MinScored, len(c.Nodes)*max(5, 50-len(c.Nodes)/125)/100)
+	if len(ties) <= size {
+		return ties
+	}
+	hash := func(node string) uint64 {
+		one, other := fnv.New64a(), fnv.New64a()
+		one.Write([]byte(c.Consumer.UID))
+		other.Write([]byte(node))
+		mixed := one.Sum64() ^ other.Sum64()
+		mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9
+		mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb
+		return mixed ^ (mixed >> 31)
+	}
+	sorted := slices.Clone(ties)
+	slices.SortFunc(sorted, func(a, b string) int { return cmp.Or(cmp.Compare(hash(a), hash(b)), cmp.Compare(a, b)) })
+	return sorted[:size]
 }
 
 // best returns the nodes with the highest score.

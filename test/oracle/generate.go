@@ -21,7 +21,8 @@ func maybe(t *rapid.T, n int, label string) bool {
 func Generate(t *rapid.T) *Cluster { return rapid.Custom(generate).Draw(t, "cluster") }
 
 func generate(t *rapid.T) *Cluster {
-	c := &Cluster{Teams: map[string]string{"shop": "red", "batch": "blue"}, OtherScores: maybe(t, 3, "other Score plugins")}
+	c := &Cluster{Teams: map[string]string{"shop": "red", "batch": "blue"}, OtherScores: maybe(t, 3, "other Score plugins"),
+		MinScored: rapid.SampledFrom([]int{1, 2, 100}).Draw(t, "least number of scored nodes")}
 	c.Headrooms = generateHeadrooms(t)
 	packed := rapid.IntRange(0, 5).Draw(t, "packed") > 0
 	for i := range rapid.IntRange(1, 8).Draw(t, "nodes") {

@@ -102,6 +102,8 @@ type Cluster struct {
 	Pace Pace
 	// OtherScores has the profile's other Score plugins take part.
 	OtherScores bool
+	// MinScored is the least number of tied nodes that are looked at for the score.
+	MinScored int
 }
 
 // consumers are all pods to schedule, in order.
@@ -130,7 +132,7 @@ func (c *Cluster) now(at map[types.NamespacedName]string, promised map[string]bo
 // String is the cluster as a person reads it, one object a line.
 func (c *Cluster) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "namespaces: %s; other Score plugins: %t\n", teams(c.Teams), c.OtherScores)
+	fmt.Fprintf(&b, "namespaces: %s; other Score plugins: %t, at least %d nodes scored\n", teams(c.Teams), c.OtherScores, c.MinScored)
 	for i, h := range c.Headrooms {
 		fmt.Fprintf(&b, "headroom %d: %s/%s %s priority %d%s%s%s\n", i, h.Namespace, h.Name, h.Size, h.Priority,
 			when(len(h.SpreadKeys) > 0, " spread over "+strings.Join(h.SpreadKeys, ", ")), when(h.PerNode, " per node"), h.Consumers)

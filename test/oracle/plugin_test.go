@@ -19,6 +19,7 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"pgregory.net/rapid"
 
+	pluginconfig "github.com/headroom-dev/headroom/api/config"
 	_ "github.com/headroom-dev/headroom/api/config/scheme"
 	"github.com/headroom-dev/headroom/pkg/scheduler/headroom"
 )
@@ -32,11 +33,19 @@ func shipped(t testing.TB) config.KubeSchedulerProfile {
 	return cfg.Profiles[0]
 }
 
-// plugins returns the schedulers under test: the shipped profile, and the same without any other Score plugin.
-func plugins(t testing.TB) (scored, unscored Scheduler) {
-	profile, server := shipped(t), startHeadroomServer(t)
-	return Scheduler{Profile: profile, Plugins: pluginBehind, Server: server},
-		Scheduler{Profile: withoutOtherScores(profile), Plugins: pluginBehind, Server: server}
+// tested returns the scheduler under test for a cluster: the shipped profile, or the same without any other Score plugin, with the cluster's
+// least number of scored nodes.
+func tested(t require.TestingT, c *Cluster, shipped config.KubeSchedulerProfile, server *headroomServer) Scheduler {
+	profile := *shipped.DeepCopy()
+	if !c.OtherScores {
+		profile = withoutOtherScores(profile)
+	}
+	i := slices.IndexFunc(profile.PluginConfig, func(c config.PluginConfig) bool { return c.Name == headroom.Name })
+	require.GreaterOrEqual(t, i, 0)
+	args, ok := profile.PluginConfig[i].Args.(*pluginconfig.HeadroomArgs)
+	require.True(t, ok)
+	args.MinNodesToScore = int32(c.MinScored)
+	return Scheduler{Profile: profile, Plugins: pluginBehind, Server: server}
 }
 
 // heldBack is the plugin, which has to be the first to bind, behind the gate.
@@ -89,7 +98,7 @@ func (n *tally) count(i int, step *Step, promised map[string]bool) {
 // (one cycle), P7 (spread kept), P8 (entitlement) and P10 (transparent) at once, each by a check of its own, so that the message
 // names the property that is broken.
 func TestPluginDoesWhatTheOracleSays(t *testing.T) {
-	scored, unscored := plugins(t)
+	profile, server := shipped(t), startHeadroomServer(t)
 	var counts tally
 	t.Cleanup(func() {
 		t.Logf("pods with free room: %d, with a swap: %d (of these %d after others, %d in room that was promised to another), with neither: %d",
@@ -100,11 +109,7 @@ func TestPluginDoesWhatTheOracleSays(t *testing.T) {
 	})
 	inShards(t, func(t *rapid.T) {
 		c := Generate(t)
-		s := unscored
-		if c.OtherScores {
-			s = scored
-		}
-		run, err := s.Simulate(c)
+		run, err := tested(t, c, profile, server).Simulate(c)
 		require.NoError(t, err, "%s\n%s", c, run)
 		promised := map[string]bool{}
 		for i, step := range run.Steps {

@@ -83,6 +83,7 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
       swap: false
       victimWaitSeconds: 0
       evictionParallelism: 2
+      minNodesToScore: 7
       ignoredResources: [example.com/licence]
       ignoredResourceGroups: [example.org]
 `)
@@ -95,6 +96,7 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
 			{Name: "Spread", Tier: 1, Weight: 1}, {Name: "Nearest", Tier: 2, Weight: 10}, {Name: "LeastWaste", Tier: 2, Weight: 1},
 		},
 		EvictionParallelism:   2,
+		MinNodesToScore:       7,
 		IgnoredResources:      []string{"example.com/licence"},
 		IgnoredResourceGroups: []string{"example.org"},
 	}

@@ -18,6 +18,7 @@ func toInternal(in *HeadroomArgs, out *config.HeadroomArgs, _ conversion.Scope) 
 	out.Swap = ptr.Deref(in.Swap, false)
 	out.VictimWaitSeconds = ptr.Deref(in.VictimWaitSeconds, 0)
 	out.EvictionParallelism = ptr.Deref(in.EvictionParallelism, 0)
+	out.MinNodesToScore = ptr.Deref(in.MinNodesToScore, 0)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil
@@ -34,6 +35,7 @@ func fromInternal(in *config.HeadroomArgs, out *HeadroomArgs, _ conversion.Scope
 	out.Swap = ptr.To(in.Swap)
 	out.VictimWaitSeconds = ptr.To(in.VictimWaitSeconds)
 	out.EvictionParallelism = ptr.To(in.EvictionParallelism)
+	out.MinNodesToScore = ptr.To(in.MinNodesToScore)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil

@@ -12,6 +12,7 @@ const (
 	defaultVictimWaitSeconds   = 30
 	defaultEvictionParallelism = 8
 	defaultWeight              = 1
+	defaultMinNodesToScore     = 100
 )
 
 // SetDefaultsHeadroomArgs fills in what is not set.
@@ -31,6 +32,7 @@ func SetDefaultsHeadroomArgs(args *HeadroomArgs) {
 	setDefault(&args.Swap, true)
 	setDefault(&args.VictimWaitSeconds, defaultVictimWaitSeconds)
 	setDefault(&args.EvictionParallelism, defaultEvictionParallelism)
+	setDefault(&args.MinNodesToScore, defaultMinNodesToScore)
 }
 
 func setDefault[T any](field **T, value T) {

@@ -32,6 +32,11 @@ type HeadroomArgs struct {
 	// evictionParallelism is how many victims of one consumer are deleted at the same time. 1 to 256. Default: 8.
 	// +optional
 	EvictionParallelism *int32 `json:"evictionParallelism,omitempty"`
+	// minNodesToScore is the least number of nodes that are put to the Filter and Score plugins where more tie by the rules before the
+	// score. How many that are, the profile's percentageOfNodesToScore says, and kube-scheduler's own formula where the profile has none;
+	// which ones, a hash of the pod's UID and the node's name. 1 to 1000000. Default: 100, as kube-scheduler has it.
+	// +optional
+	MinNodesToScore *int32 `json:"minNodesToScore,omitempty"`
 	// ignoredResources of the built-in NodeResourcesFit, whose Filter the plugin stands in for: set both alike.
 	// Default: none.
 	// +optional

@@ -39,6 +39,11 @@ func (in *HeadroomArgs) DeepCopyInto(out *HeadroomArgs) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.MinNodesToScore != nil {
+		in, out := &in.MinNodesToScore, &out.MinNodesToScore
+		*out = new(int32)
+		**out = **in
+	}
 	if in.IgnoredResources != nil {
 		in, out := &in.IgnoredResources, &out.IgnoredResources
 		*out = make([]string, len(*in))

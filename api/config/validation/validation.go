@@ -19,6 +19,7 @@ const (
 	maxWeight              = 1000
 	maxVictimWaitSeconds   = 600
 	maxEvictionParallelism = 256
+	maxMinNodesToScore     = 1_000_000
 )
 
 // ValidateHeadroomArgs returns everything that is wrong with the arguments, each with its path below the given one.
@@ -27,6 +28,7 @@ func ValidateHeadroomArgs(path *field.Path, args *config.HeadroomArgs) field.Err
 	errs = append(errs, nodeRules(path.Child("nodeRules"), args.NodeRules)...)
 	errs = append(errs, between(path.Child("victimWaitSeconds"), args.VictimWaitSeconds, 0, maxVictimWaitSeconds)...)
 	errs = append(errs, between(path.Child("evictionParallelism"), args.EvictionParallelism, 1, maxEvictionParallelism)...)
+	errs = append(errs, between(path.Child("minNodesToScore"), args.MinNodesToScore, 1, maxMinNodesToScore)...)
 	return append(errs, ignored(path, args)...)
 }
 

@@ -19,6 +19,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	"pgregory.net/rapid"
 
+	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -93,8 +94,10 @@ func newChanging(tb testing.TB, rt *rapid.T) *changing {
 	// Pods without own constraints spread by default: as they can, as kube-scheduler has it, or as they must.
 	spread := rapid.SampledFrom([]func(*schedulerconfig.PodTopologySpreadArgs){nil, nil, spreadByDefault}).Draw(rt, "default spread")
 	signed := spread == nil && rapid.Bool().Draw(rt, "signed")
+	// So few nodes that a sample of those that tie is less than all.
+	minimum := rapid.SampledFrom([]int32{1, 2, 100}).Draw(rt, "least number of scored nodes")
 	c := func(arranged bool) cluster {
-		c := cluster{headrooms: []*v1alpha1.Headroom{open}, others: []runtime.Object{service("web")}, spread: spread, signed: signed}
+		c := cluster{change: func(args *config.HeadroomArgs) { args.MinNodesToScore = minimum }, headrooms: []*v1alpha1.Headroom{open}, others: []runtime.Object{service("web")}, spread: spread, signed: signed}
 		if arranged {
 			c.arrange = goFirst
 		}
@@ -139,6 +142,10 @@ func (w *changing) schedule(rt *rapid.T, like kind) *swap {
 	pod := like.pod.DeepCopy()
 	pod.Name = fmt.Sprint("consumer-", w.made)
 	pod.UID = types.UID(pod.Name)
+	metav1.SetMetaDataLabel(&pod.ObjectMeta, "own", pod.Name)
+	if rapid.IntRange(0, 2).Draw(rt, "team") == 0 {
+		metav1.SetMetaDataLabel(&pod.ObjectMeta, "team", rapid.SampledFrom([]string{"red", "blue"}).Draw(rt, "color"))
+	}
 	decisions := make([]*swap, 0, 3)
 	var last *framework.CycleState
 	for _, f := range w.fixtures() {
@@ -240,6 +247,11 @@ func (w *changing) addApp(rt *rapid.T) {
 	if rapid.IntRange(0, 4).Draw(rt, "aloof") == 0 {
 		pod.Spec.Affinity = keepsOff("", "").Spec.Affinity.DeepCopy()
 		term := &pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0]
+		term.LabelSelector = rapid.SampledFrom([]*metav1.LabelSelector{
+			{}, {MatchLabels: map[string]string{"team": "red"}}, {MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: "team", Operator: metav1.LabelSelectorOpDoesNotExist}, {Key: "app", Operator: metav1.LabelSelectorOpIn, Values: []string{"web"}},
+			}},
+		}).Draw(rt, "of whom")
 		term.NamespaceSelector, term.TopologyKey = nil, rapid.SampledFrom([]string{corev1.LabelHostname, corev1.LabelTopologyZone}).Draw(rt, "key")
 	}
 	w.add(rt, pod)

@@ -46,6 +46,8 @@ type Inventory struct {
 	revision         uint64
 	nodeListVersion  uint64
 	crossNodeVersion uint64
+	// affinityKeys counts on how many nodes there are pods whose terms read a label key of other pods.
+	affinityKeys map[string]int
 }
 
 // Node is one node of the snapshot. It is valid until the next refresh.
@@ -56,6 +58,8 @@ type Node struct {
 	Name string
 	// Rank is the node's place among all nodes in the order of their names.
 	Rank int
+	// Hash is Hash of the name.
+	Hash uint64
 	// Requested by all pods on the node, placeholders and assumed pods included.
 	Requested evictionorder.Resources
 	// Allocatable of the node.
@@ -69,6 +73,8 @@ type Node struct {
 	object     *corev1.Node
 	// affine identifies the pods with affinity or anti-affinity.
 	affine uint64
+	// affinityKeys are the label keys that their terms read of other pods, each once.
+	affinityKeys []string
 	// domains has, for each topology key by its ID, the ID of the node's domain.
 	domains []int32
 	// labeled says that pods carry the label of a placeholder whose DaemonSet may become known later.
@@ -115,6 +121,7 @@ func New(known *catalog.Catalog, daemonSets placeholder.HeadroomOfDaemonSet, res
 		extended:     map[corev1.ResourceName]int{},
 		keyIDs:       map[string]int{},
 		dirty:        map[string]struct{}{},
+		affinityKeys: map[string]int{},
 	}
 }
 

@@ -57,6 +57,7 @@ func (inv *Inventory) align(nodes []fwk.NodeInfo) {
 	}
 	for i := range old {
 		inv.count(&old[i], -1)
+		inv.countAffinityKeys(old[i].affinityKeys, -1)
 		if old[i].Info != nil {
 			inv.reservations.ObserveNode(old[i].Name, func(types.UID) bool { return false })
 		}
@@ -98,7 +99,10 @@ func (inv *Inventory) read(node *Node, info fwk.NodeInfo) {
 	inv.revision++
 	node.Revision = inv.revision
 	inv.noteCrossNodeChange(node, info)
-	node.Info, node.Name, node.generation, node.dirty = info, info.Node().Name, info.GetGeneration(), false
+	node.Info, node.generation, node.dirty = info, info.GetGeneration(), false
+	if name := info.Node().Name; node.Name != name {
+		node.Name, node.Hash = name, Hash(name)
+	}
 	node.Requested = inv.resources(node.Requested, info.GetRequested())
 	node.Requested[evictionorder.Pods] = int64(len(info.GetPods()))
 	node.Allocatable = inv.resources(node.Allocatable, info.GetAllocatable())
@@ -118,6 +122,11 @@ func (inv *Inventory) noteCrossNodeChange(node *Node, info fwk.NodeInfo) {
 		changed = changed || node.object != nil && (!sameImages(node.object.Status.Images, object.Status.Images) ||
 			affine != 0 && !maps.Equal(node.object.Labels, object.Labels))
 		node.object = object
+	}
+	if affine != node.affine {
+		inv.countAffinityKeys(node.affinityKeys, -1)
+		node.affinityKeys = affinityKeysOf(info)
+		inv.countAffinityKeys(node.affinityKeys, 1)
 	}
 	node.affine = affine
 	if changed {

@@ -127,9 +127,9 @@ func (ch *choice) best(ctx context.Context) (found ranking, ok bool) {
 			sorted = false
 			continue
 		}
-		fitting := ch.passExtenders(ctx, ch.fitting(ctx, ties))
-		if len(fitting) < len(ties) {
-			found.reject(ties, fitting)
+		fitting, asked := ch.fittingSample(ctx, ties)
+		if len(fitting) < len(asked) {
+			found.reject(asked, fitting)
 		}
 		if len(fitting) > 0 {
 			found.best, found.runnerUp = ch.firstTwoByAllRules(ctx, fitting)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/component-helpers/resource"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/helper"
 
@@ -28,40 +29,56 @@ type equivalenceClass struct {
 	crossNodeScore bool
 }
 
-// equivalenceClassOf returns the class of a consumer. A signature, if all plugins give one, is the best answer. But
-// with kube-scheduler's default configuration no pod has one, as PodTopologySpread then spreads by default; so the
-// selector looks for itself where it knows all plugins.
+// equivalenceClassOf returns the class of a consumer. Where all plugins are kube-scheduler's own, the selector knows what they read of a
+// pod. Of other profiles it takes the pod's signature, if all plugins give one.
 func (s *Selector) equivalenceClassOf(ctx context.Context, run *dryrun.Run, c *Consumer) equivalenceClass {
 	alone := equivalenceClass{crossNode: true, crossNodeScore: true}
 	if run.InGroup() || !localVolumes(c.Pod) || s.wantsDevices(c.Pod) {
 		return alone
 	}
-	// The labels of the namespace are what the anti-affinity of other pods may ask about, and no signature has them.
-	entitled := fmt.Sprintf("%s %v %d %v %v %t %q ", c.Pod.Namespace, c.identity.NamespaceLabels, c.priority, c.entitlements, c.request,
-		c.near != nil, c.Pod.Annotations[v1alpha1.AnnotationNear])
-	if signature := s.Handle.SignPod(ctx, c.Pod); signature != nil {
-		// Nor does one have the affinity if no other plugin reads it; anchors are found by it.
+	signature := s.Handle.SignPod(ctx, c.Pod)
+	if !s.Profile.InTreeOnly() {
+		if signature == nil {
+			return alone
+		}
+		// No signature has the affinity if no other plugin reads it; anchors are found by it.
 		affinity, err := json.Marshal(c.Pod.Spec.Affinity)
 		if err != nil {
 			return alone
 		}
-		return equivalenceClass{key: entitled + string(affinity) + string(signature)}
+		return equivalenceClass{key: s.entitlementKey(c) + string(affinity) + string(signature)}
 	}
-	if !s.Profile.InTreeOnly() || len(c.Pod.Spec.ResourceClaims) > 0 || c.Pod.Spec.SchedulingGroup != nil {
+	if len(c.Pod.Spec.ResourceClaims) > 0 || c.Pod.Spec.SchedulingGroup != nil {
 		return alone
 	}
-	shape, err := json.Marshal(shapeOf(c.Pod))
+	class := equivalenceClass{}
+	if signature == nil {
+		class = s.crossNodeReads(run, c.Pod)
+	}
+	shape, err := json.Marshal(s.shapeOf(c.Pod, class))
 	if err != nil {
 		return alone
 	}
-	affinity := dryrun.HasPodAffinity(c.Pod)
-	byDefault := len(c.Pod.Spec.TopologySpreadConstraints) == 0 && s.spreadByDefault(c.Pod)
-	spreads := byDefault || len(c.Pod.Spec.TopologySpreadConstraints) > 0
+	class.key = s.entitlementKey(c) + string(shape)
+	return class
+}
+
+// entitlementKey is what tells classes apart beside what plugins read of a pod's spec and labels: the placeholders that the pod may take,
+// and what it wants to be near to. The labels of the namespace are what the anti-affinity of other pods may ask about.
+func (s *Selector) entitlementKey(c *Consumer) string {
+	return fmt.Sprintf("%s %v %d %v %v %t %q ", c.Pod.Namespace, c.identity.NamespaceLabels, c.priority, c.entitlements, c.request,
+		c.near != nil, c.Pod.Annotations[v1alpha1.AnnotationNear])
+}
+
+// crossNodeReads returns a class without a key: which of kube-scheduler's own plugins read more than the node for a pod. One that has a
+// signature is none of these.
+func (s *Selector) crossNodeReads(run *dryrun.Run, pod *corev1.Pod) equivalenceClass {
+	constraints, affinity := pod.Spec.TopologySpreadConstraints, dryrun.HasPodAffinity(pod)
+	byDefault := len(constraints) == 0 && s.spreadByDefault(pod)
 	return equivalenceClass{
-		key:         entitled + string(shape),
-		crossNode:   affinity || spreads && run.MustSpread(),
+		crossNode:   affinity || (byDefault || len(constraints) > 0) && run.MustSpread(),
 		podAffinity: affinity,
-		crossNodeScore: byDefault || slices.ContainsFunc(c.Pod.Spec.TopologySpreadConstraints, func(t corev1.TopologySpreadConstraint) bool {
+		crossNodeScore: byDefault || slices.ContainsFunc(constraints, func(t corev1.TopologySpreadConstraint) bool {
 			return t.WhenUnsatisfiable != corev1.DoNotSchedule
 		}),
 	}
@@ -99,20 +116,25 @@ func localVolumes(pod *corev1.Pod) bool {
 	return true
 }
 
-// shape is what kube-scheduler's own plugins read of a pod.
+// shape is what kube-scheduler's own plugins read of a pod, as far as they are not asked for each pod anew.
 type shape struct {
 	Namespace string
-	Labels    map[string]string
+	Labels    labels.Set
 	Spec      corev1.PodSpec
 }
 
-// shapeOf leaves out what differs between the pods of one template, such as names of token volumes.
-func shapeOf(pod *corev1.Pod) shape {
-	s := shape{Namespace: pod.Namespace, Labels: pod.Labels, Spec: pod.Spec}
-	s.Spec.Volumes, s.Spec.EphemeralContainers, s.Spec.Hostname = nil, nil, ""
-	s.Spec.Containers = bare(pod.Spec.Containers)
-	s.Spec.InitContainers = bare(pod.Spec.InitContainers)
-	return s
+// shapeOf leaves out what differs between the pods of one workload and that nobody reads, such as names of token volumes, and all labels but
+// those that somebody reads: `consumers` have had their say, PodTopologySpread is asked for each pod anew, so is InterPodAffinity for a pod
+// with terms of its own, and for any other it reads what the terms of existing pods select.
+func (s *Selector) shapeOf(pod *corev1.Pod, class equivalenceClass) shape {
+	read := shape{Namespace: pod.Namespace, Spec: pod.Spec}
+	if !class.podAffinity {
+		read.Labels = s.Inventory.ReadByAffinity(pod)
+	}
+	read.Spec.Volumes, read.Spec.EphemeralContainers, read.Spec.Hostname = nil, nil, ""
+	read.Spec.Containers = bare(pod.Spec.Containers)
+	read.Spec.InitContainers = bare(pod.Spec.InitContainers)
+	return read
 }
 
 func bare(containers []corev1.Container) []corev1.Container {

@@ -1,0 +1,110 @@
+package selection
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+func TestAsManyNodesAreScoredAsKubeSchedulerWould(t *testing.T) {
+	for name, tc := range map[string]struct {
+		percentage *int32
+		nodes      int
+		want       int
+	}{
+		"all of a few":                           {nodes: 99, want: 99},
+		"at least a hundred":                     {nodes: 150, want: 100}, // 49 % are 73
+		"a share that falls with the size":       {nodes: 1000, want: 420},
+		"one in ten of five thousand":            {nodes: 5000, want: 500},
+		"never less than one in twenty":          {nodes: 15000, want: 750},
+		"what the profile says":                  {percentage: ptr.To(int32(30)), nodes: 1000, want: 300},
+		"what the profile says, but not too few": {percentage: ptr.To(int32(1)), nodes: 1000, want: 100},
+		"all if the profile says so":             {percentage: ptr.To(int32(100)), nodes: 5000, want: 5000},
+		"zero is as good as nothing said":        {percentage: ptr.To(int32(0)), nodes: 5000, want: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tc.want, nodesToScore(tc.percentage, 100, tc.nodes))
+		})
+	}
+}
+
+func nodesNamed(n int) []inventory.Node {
+	nodes := make([]inventory.Node, n)
+	for i := range nodes {
+		name := fmt.Sprintf("node-%05d", i)
+		nodes[i] = inventory.Node{Name: name, Rank: i, Hash: inventory.Hash(name)}
+	}
+	return nodes
+}
+
+// However few are asked for at a time, the order is that of sorting all by key and name.
+func TestASampleIsTheBeginningOfOneOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := nodesNamed(rapid.IntRange(1, 300).Draw(t, "nodes"))
+		for i := range all {
+			if rapid.IntRange(0, 9).Draw(t, "collides") == 0 {
+				all[i].Hash = all[0].Hash
+			}
+		}
+		var nodes []int
+		for i := range all {
+			if rapid.Bool().Draw(t, "tied") {
+				nodes = append(nodes, i)
+			}
+		}
+		if len(nodes) == 0 {
+			return
+		}
+		pod := &corev1.Pod{}
+		pod.UID = types.UID(rapid.String().Draw(t, "uid"))
+		want := slices.Clone(nodes)
+		key := func(i int) uint64 { return sampleKey(inventory.Hash(string(pod.UID)), all[i].Hash) }
+		slices.SortFunc(want, func(a, b int) int {
+			if key(a) != key(b) {
+				if key(a) < key(b) {
+					return -1
+				}
+				return 1
+			}
+			return all[a].Rank - all[b].Rank
+		})
+		s := newSample(pod, all, nodes, rapid.IntRange(1, len(nodes)).Draw(t, "wanted"))
+		var got []int
+		for {
+			next := s.next(rapid.IntRange(1, 7).Draw(t, "at a time"))
+			if len(next) == 0 {
+				break
+			}
+			got = append(got, next...)
+		}
+		require.Equal(t, want, got)
+	})
+}
+
+// Each of 1,000 nodes is in the sample of 100 of about one pod in ten: with 2,000 pods 200 times, and six standard deviations of the
+// binomial distribution are 80.
+func TestSamplesAreUniformOverNodes(t *testing.T) {
+	all := nodesNamed(1000)
+	nodes := make([]int, len(all))
+	for i := range nodes {
+		nodes[i] = i
+	}
+	times := make([]int, len(all))
+	for i := range 2000 {
+		pod := &corev1.Pod{}
+		pod.UID = types.UID(fmt.Sprintf("7f9c24e8-3b12-4fef-91e0-%012d", i))
+		for _, node := range newSample(pod, all, nodes, 100).next(100) {
+			times[node]++
+		}
+	}
+	require.Greater(t, slices.Min(times), 120)
+	require.Less(t, slices.Max(times), 280)
+}
