@@ -24,6 +24,8 @@ type Expectation struct {
 	// Node and Victims are the swap to make when no node is free. Node is empty if no swap is possible.
 	Node    string
 	Victims []string
+	// Sampled says that only some of the nodes that tie before the score are looked at.
+	Sampled bool
 	// Why lists the evidence about each node on which a swap is possible, best first.
 	Why []string
 }
@@ -98,7 +100,7 @@ func (c *Cluster) expectSwap(candidates []evidence, judge Judge) Expectation {
 		candidates[i].score = scores[candidates[i].node.Name]
 	}
 	slices.SortFunc(candidates, compareEvidence)
-	expected := Expectation{Node: candidates[0].node.Name}
+	expected := Expectation{Node: candidates[0].node.Name, Sampled: len(sample) < len(ties)}
 	for _, v := range candidates[0].victims {
 		expected.Victims = append(expected.Victims, v.Name)
 	}

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 
 	"pgregory.net/rapid"
 )
@@ -25,7 +26,12 @@ func generate(t *rapid.T) *Cluster {
 		MinScored: rapid.SampledFrom([]int{1, 2, 100}).Draw(t, "least number of scored nodes")}
 	c.Headrooms = generateHeadrooms(t)
 	packed := rapid.IntRange(0, 5).Draw(t, "packed") > 0
+	uniform := maybe(t, 4, "uniform")
 	for i := range rapid.IntRange(1, 8).Draw(t, "nodes") {
+		if uniform && i > 0 {
+			c.copyNode(i)
+			continue
+		}
 		c.Nodes = append(c.Nodes, generateNode(t, i))
 		c.fill(t, c.Nodes[i])
 		if packed {
@@ -34,6 +40,21 @@ func generate(t *rapid.T) *Cluster {
 	}
 	c.generateQueue(t)
 	return c
+}
+
+// copyNode adds a node like the first, with pods like those on it, so that nodes tie.
+func (c *Cluster) copyNode(i int) {
+	node := c.Nodes[0]
+	node.Name = fmt.Sprintf("n%d", i)
+	c.Nodes = append(c.Nodes, node)
+	for _, p := range slices.Clone(c.Pods) {
+		if p.Node != c.Nodes[0].Name {
+			continue
+		}
+		p.Node, p.Name = node.Name, fmt.Sprintf("%s-%d", p.Name, i)
+		p.UID = "uid-" + p.Name
+		c.Pods = append(c.Pods, p)
+	}
 }
 
 // generateQueue draws one to four consumers. Pods that come together are often alike. None has a higher priority than those before it, or

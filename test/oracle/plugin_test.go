@@ -72,7 +72,7 @@ func pluginBehind(gate *Gate) frameworkruntime.Registry {
 }
 
 // tally counts what the random clusters had in them.
-type tally struct{ free, swaps, later, shared, neither atomic.Int64 }
+type tally struct{ free, swaps, later, shared, sampled, neither atomic.Int64 }
 
 func (n *tally) count(i int, step *Step, promised map[string]bool) {
 	switch expected := step.Expected; {
@@ -82,6 +82,9 @@ func (n *tally) count(i int, step *Step, promised map[string]bool) {
 		n.swaps.Add(1)
 		if i > 0 {
 			n.later.Add(1)
+		}
+		if expected.Sampled {
+			n.sampled.Add(1)
 		}
 		if slices.ContainsFunc(expected.Victims, func(name string) bool { return promised[name] }) {
 			n.shared.Add(1)
@@ -101,10 +104,11 @@ func TestPluginDoesWhatTheOracleSays(t *testing.T) {
 	profile, server := shipped(t), startHeadroomServer(t)
 	var counts tally
 	t.Cleanup(func() {
-		t.Logf("pods with free room: %d, with a swap: %d (of these %d after others, %d in room that was promised to another), with neither: %d",
-			counts.free.Load(), counts.swaps.Load(), counts.later.Load(), counts.shared.Load(), counts.neither.Load())
+		t.Logf("pods with free room: %d, with a swap: %d (of these %d after others, %d in room that was promised to another, %d by a sample), "+
+			"with neither: %d", counts.free.Load(), counts.swaps.Load(), counts.later.Load(), counts.shared.Load(), counts.sampled.Load(), counts.neither.Load())
 		// Not require: a test that gives up while it cleans up loses what its shards had to say.
 		assert.Greater(t, counts.swaps.Load(), counts.free.Load()/5, "the random clusters must have something to swap")
+		assert.Positive(t, counts.sampled.Load(), "some pods must meet more ties than are looked at")
 		assert.Positive(t, counts.shared.Load(), "some pods must meet what was promised to others")
 	})
 	inShards(t, func(t *rapid.T) {
