@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -14,12 +16,16 @@ import (
 type Event struct {
 	// Revision is the resourceVersion that the change made. Pods and nodes count in one sequence.
 	Revision uint64
+	// At is when the observer heard of it; zero where nobody took the time.
+	At time.Time
 	// Type is Added, Modified or Deleted.
 	Type watch.EventType
 	// Pod is the pod after the change, and its last state if it was deleted. Nil if the change is of a node.
 	Pod *corev1.Pod
 	// Node is the node after the change, nil if the change is of a pod.
 	Node *corev1.Node
+	// Report is an event that a component has written, nil if the change is of a pod or a node. Only WatchReports collects them.
+	Report *eventsv1.Event
 }
 
 // History is what happened to the pods and nodes of a cluster, in any order.
@@ -43,12 +49,17 @@ func revision(resourceVersion string) (uint64, error) {
 
 // Violation is one thing that should not have happened.
 type Violation struct {
-	// Property is what it violates: "P1", "P5" or "kubelet".
+	// Property is what it violates: "P1", "P5", "kubelet"; and, where the rules ask for it, "race", "P12", "P13", "P15".
 	Property string
 	// Revision is when it happened.
 	Revision uint64
+	// At is when the observer heard of it; zero where nobody took the time.
+	At time.Time
 	// Message says what happened to which pod on which node.
 	Message string
+	// Pod is the pod that it happened to, or that it was done for, and Node its node.
+	Pod  *corev1.Pod
+	Node string
 }
 
 // String is the violation on one line.

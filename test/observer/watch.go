@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -34,6 +35,7 @@ type Observer struct {
 
 	mu         sync.Mutex
 	history    History
+	taken      int                  // so many events of the history were taken
 	seen       map[types.UID]string // resourceVersion of each pod and node that exists, as far as the watches have come
 	daemonSets map[types.UID]types.NamespacedName
 	failure    error
@@ -42,6 +44,15 @@ type Observer struct {
 // Watch starts to collect the history of the cluster that the configuration leads to, from now on. It returns when nothing that
 // happens later can be missed. Stop ends it.
 func Watch(ctx context.Context, config *rest.Config) (*Observer, error) {
+	return start(ctx, config, false)
+}
+
+// WatchReports is Watch, and collects the events that components write as well.
+func WatchReports(ctx context.Context, config *rest.Config) (*Observer, error) {
+	return start(ctx, config, true)
+}
+
+func start(ctx context.Context, config *rest.Config, reports bool) (*Observer, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "headroom-observer"
 	client, err := kubernetes.NewForConfig(config)
@@ -50,7 +61,7 @@ func Watch(ctx context.Context, config *rest.Config) (*Observer, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	o := &Observer{client: client, cancel: cancel, seen: map[types.UID]string{}, daemonSets: map[types.UID]types.NamespacedName{}}
-	for _, source := range o.sources() {
+	for _, source := range o.sources(reports) {
 		if err := o.follow(ctx, source); err != nil {
 			cancel()
 			return nil, err
@@ -66,10 +77,10 @@ type source struct {
 	watch func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error)
 }
 
-func (o *Observer) sources() []source {
+func (o *Observer) sources(reports bool) []source {
 	pods, nodes := o.client.CoreV1().Pods(metav1.NamespaceAll), o.client.CoreV1().Nodes()
 	daemonSets := o.client.AppsV1().DaemonSets(metav1.NamespaceAll)
-	return []source{
+	sources := []source{
 		{"DaemonSets", func(ctx context.Context) ([]runtime.Object, string, error) {
 			list, err := daemonSets.List(ctx, metav1.ListOptions{})
 			return objects(list.Items, func(d *appsv1.DaemonSet) runtime.Object { return d }), list.ResourceVersion, err
@@ -83,6 +94,14 @@ func (o *Observer) sources() []source {
 			return objects(list.Items, func(p *corev1.Pod) runtime.Object { return p }), list.ResourceVersion, err
 		}, pods.Watch},
 	}
+	if reports {
+		reported := o.client.EventsV1().Events(metav1.NamespaceAll)
+		sources = append(sources, source{"events", func(ctx context.Context) ([]runtime.Object, string, error) {
+			list, err := reported.List(ctx, metav1.ListOptions{})
+			return objects(list.Items, func(e *eventsv1.Event) runtime.Object { return e }), list.ResourceVersion, err
+		}, reported.Watch})
+	}
+	return sources
 }
 
 func objects[T any](items []T, object func(*T) runtime.Object) []runtime.Object {
@@ -120,13 +139,15 @@ func (o *Observer) follow(ctx context.Context, s source) error {
 }
 
 func (o *Observer) record(kind watch.EventType, object runtime.Object) {
-	event := Event{Type: kind}
+	event := Event{Type: kind, At: time.Now()}
 	var meta *metav1.ObjectMeta
 	switch object := object.(type) {
 	case *corev1.Pod:
 		event.Pod, meta = object, &object.ObjectMeta
 	case *corev1.Node:
 		event.Node, meta = object, &object.ObjectMeta
+	case *eventsv1.Event:
+		event.Report, meta = object, &object.ObjectMeta
 	case *appsv1.DaemonSet:
 		o.recordDaemonSet(object)
 		return
@@ -141,12 +162,15 @@ func (o *Observer) record(kind watch.EventType, object runtime.Object) {
 		o.fail(err)
 		return
 	}
+	meta.ManagedFields = nil // Half of what an object weighs.
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.history = append(o.history, event)
-	if kind == watch.Deleted {
+	switch {
+	case event.Report != nil: // Nobody waits for the last of them.
+	case kind == watch.Deleted:
 		delete(o.seen, meta.UID)
-	} else {
+	default:
 		o.seen[meta.UID] = meta.ResourceVersion
 	}
 }
@@ -200,6 +224,21 @@ func (o *Observer) caughtUp(ctx context.Context) (bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.failure != nil || maps.Equal(now, o.seen), nil
+}
+
+// Take returns what the observer had heard of before that time and did not return yet, in the order of revisions. It is for whoever
+// judges while the history goes on: pods and nodes come by watches of their own, and only what was heard of some time ago is sure to be in
+// order.
+func (o *Observer) Take(before time.Time) History {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	end := o.taken
+	for end < len(o.history) && o.history[end].At.Before(before) {
+		end++
+	}
+	taken := o.history[o.taken:end].sorted()
+	o.taken = end
+	return taken
 }
 
 // HeadroomOfDaemonSet tells which Headroom controls a DaemonSet, of all DaemonSets seen so far. It is for Rules.DaemonSets.

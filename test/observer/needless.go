@@ -1,0 +1,110 @@
+package observer
+
+import (
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// unsure is how far what a scheduler knew when it decided may lie from what the history shows at that moment.
+const unsure = 2 * time.Second
+
+// preemption is a running pod that was preempted and of which it is not yet known whether that was needed.
+type preemption struct {
+	victim   *corev1.Pod
+	at       time.Time
+	revision uint64
+}
+
+// departure is a pod that is gone.
+type departure struct {
+	pod *corev1.Pod
+	at  time.Time
+}
+
+// told takes note of who preempted whom: kube-scheduler tells in an event.
+func (r *Replay) told(e Event) {
+	if e.Type != watch.Added || e.Report.Reason != "Preempted" {
+		return
+	}
+	if _, rest, ok := strings.Cut(e.Report.Note, "Preempted by "); ok {
+		for _, word := range strings.Fields(rest) {
+			if strings.Count(word, "-") == 4 {
+				r.preemptors[e.Report.Regarding.UID] = types.UID(word)
+			}
+		}
+	}
+}
+
+// judgePreemptions judges the preemptions that are old enough to know all that belongs to them.
+func (r *Replay) judgePreemptions(now time.Time) {
+	if r.rules.Places == nil {
+		return
+	}
+	for len(r.preemptions) > 0 && now.Sub(r.preemptions[0].at) > unsure {
+		r.judgePreemption(r.preemptions[0])
+		r.preemptions = r.preemptions[1:]
+	}
+	for len(r.gone) > 0 && now.Sub(r.gone[0].at) > 4*unsure {
+		r.gone = r.gone[1:]
+	}
+}
+
+// judgePreemption reports a running pod that died although the eviction of placeholders would have done (P12). It counts only room that was
+// there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came or went.
+func (r *Replay) judgePreemption(p preemption) {
+	preemptor := r.lookUp(r.preemptors[p.victim.UID])
+	if preemptor == nil {
+		return
+	}
+	var there []*corev1.Pod
+	for _, pod := range r.pods {
+		switch {
+		case pod.UID == preemptor.UID || r.rejected[pod.UID]:
+		case holdsRoom(pod):
+			there = append(there, pod)
+		case pod.Status.NominatedNodeName != "" && pod.Spec.NodeName == "" && priority(pod) >= priority(preemptor):
+			nominated := pod.DeepCopy()
+			nominated.Spec.NodeName = pod.Status.NominatedNodeName
+			there = append(there, nominated)
+		}
+	}
+	for _, d := range r.gone {
+		if !d.at.Before(p.at.Add(-unsure)) && d.pod.UID != preemptor.UID {
+			there = append(there, d.pod)
+		}
+	}
+	var nodes []*corev1.Node
+	for name, node := range r.nodes {
+		if r.nodeSince[name].Before(p.at.Add(-unsure)) {
+			nodes = append(nodes, node)
+		}
+	}
+	asked := preemptor.DeepCopy()
+	asked.Spec.NodeName, asked.Status.NominatedNodeName = "", ""
+	places, err := r.rules.Places(r.ctx, asked, nodes, there, func(other *corev1.Pod) bool {
+		return r.pods[other.UID] == other && r.isPlaceholder(other) && priority(other) < priority(preemptor) &&
+			other.DeletionTimestamp == nil && r.boundAt[other.UID].Before(p.at.Add(-unsure))
+	})
+	if err != nil || len(places) == 0 {
+		return
+	}
+	r.report("P12", p.victim, p.revision, "pod %s of %s preempted pod %s on node %s, although to evict placeholders would have done on %s",
+		name(preemptor), preemptor.Spec.SchedulerName, name(p.victim), p.victim.Spec.NodeName, strings.Join(places, ", "))
+}
+
+// lookUp returns a pod that exists or has just gone, nil if there is none.
+func (r *Replay) lookUp(uid types.UID) *corev1.Pod {
+	if pod := r.pods[uid]; pod != nil {
+		return pod
+	}
+	for _, d := range r.gone {
+		if d.pod.UID == uid {
+			return d.pod
+		}
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package observer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/fit"
+	"github.com/headroom-dev/headroom/test/observer"
+)
+
+// timed tells a history in which time passes.
+type timed struct {
+	history observer.History
+	now     time.Duration
+}
+
+func (s *timed) tell(e observer.Event) *timed {
+	e.Revision, e.At = uint64(len(s.history)+1), builders.Epoch().Add(s.now)
+	s.history = append(s.history, e)
+	return s
+}
+
+func (s *timed) after(d time.Duration) *timed {
+	s.now += d
+	return s
+}
+
+func (s *timed) node(node *corev1.Node) *timed {
+	return s.tell(observer.Event{Type: watch.Added, Node: node})
+}
+
+func (s *timed) pod(kind watch.EventType, pod *corev1.Pod) *timed {
+	pod = pod.DeepCopy()
+	pod.UID = uidOf(pod.Name)
+	return s.tell(observer.Event{Type: kind, Pod: pod})
+}
+
+func uidOf(name string) types.UID { return types.UID("00000000-0000-0000-0000-" + name) }
+
+func (s *timed) preempted(victim, preemptor string) *timed {
+	return s.tell(observer.Event{Type: watch.Added, Report: &eventsv1.Event{
+		Reason: "Preempted", Regarding: corev1.ObjectReference{UID: uidOf(victim)}, Note: "Preempted by pod " + string(uidOf(preemptor)) + " on node small",
+	}})
+}
+
+// end tells something without importance, so that what is old enough is judged.
+func (s *timed) end() *timed {
+	return s.after(10 * time.Second).node(builders.Node("last", "", builders.Resources{"cpu": "1m"}).Obj())
+}
+
+func marked(pod *corev1.Pod) *corev1.Pod {
+	pod = withCondition(pod, corev1.PodReasonPreemptionByScheduler)
+	pod.Status.Conditions[len(pod.Status.Conditions)-1].Message = "default-scheduler: preempting to accommodate a higher priority pod"
+	return pod
+}
+
+func nominated(pod *corev1.Pod, node string) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Status.NominatedNodeName = node
+	pod.Spec.SchedulerName = "default-scheduler"
+	return pod
+}
+
+func withPriority(pod *corev1.Pod, priority int32) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Spec.Priority = &priority
+	return pod
+}
+
+func took(pod *corev1.Pod, uids string) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Annotations = map[string]string{"headroom.dev/took": uids}
+	return pod
+}
+
+func properties(violations []observer.Violation) []string {
+	var all []string
+	for _, v := range violations {
+		all = append(all, v.Property)
+	}
+	return all
+}
+
+func TestNoHoleIsFilledTwice(t *testing.T) {
+	second := builders.Placeholder(builders.Headroom("spare", builders.Resources{"cpu": "1"}).Namespace("shop").UID("spare").Obj(), 1)
+	late := func(node string) *corev1.Pod { return second.Node(node).Obj() }
+	full := func() *timed {
+		return new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, placeholder("small"))
+	}
+	for name, tc := range map[string]struct {
+		story *timed
+		want  []string
+	}{
+		"a unit in the hole of a preemption": {
+			story: full().pod(watch.Modified, marked(placeholder("small"))).pod(watch.Deleted, marked(placeholder("small"))).
+				pod(watch.Modified, late("small")),
+			want: []string{"P15"},
+		},
+		"a unit in the hole that a running pod left": {
+			story: full().pod(watch.Modified, marked(web("a", "small", "1"))).pod(watch.Deleted, marked(web("a", "small", "1"))).
+				pod(watch.Modified, late("small")),
+			want: []string{"P15"},
+		},
+		"a unit in room that was promised to a nominated pod": {
+			story: full().pod(watch.Modified, nominated(web("b", "", "1"), "small")).pod(watch.Modified, marked(placeholder("small"))).
+				pod(watch.Deleted, marked(placeholder("small"))).pod(watch.Modified, late("small")),
+			want: []string{"P15"},
+		},
+		"a hole that nobody came for in half a minute is room like any other": {
+			story: full().pod(watch.Modified, marked(placeholder("small"))).pod(watch.Deleted, marked(placeholder("small"))).
+				after(31*time.Second).pod(watch.Modified, late("small")),
+		},
+		"a nomination on which nothing changed for minutes counts no longer": {
+			story: full().pod(watch.Modified, nominated(web("b", "", "1"), "small")).pod(watch.Modified, marked(placeholder("small"))).
+				pod(watch.Deleted, marked(placeholder("small"))).after(6*time.Minute).pod(watch.Modified, late("small")),
+		},
+		"room of a preemptor that was bound and is gone": {
+			story: full().pod(watch.Added, nominated(web("b", "", "1"), "")).pod(watch.Modified, marked(placeholder("small"))).
+				pod(watch.Deleted, marked(placeholder("small"))).pod(watch.Modified, nominated(web("b", "small", "1"), "")).
+				pod(watch.Deleted, nominated(web("b", "small", "1"), "")).pod(watch.Modified, late("small")),
+		},
+		"room beside the hole": {
+			story: new(timed).node(small()).pod(watch.Added, placeholder("small")).pod(watch.Modified, marked(placeholder("small"))).
+				pod(watch.Deleted, marked(placeholder("small"))).pod(watch.Modified, late("small")),
+		},
+		"room beside the hole while the victim still goes, and its preemptor is nominated": {
+			story: new(timed).node(small()).pod(watch.Added, placeholder("small")).pod(watch.Modified, nominated(web("b", "", "1"), "small")).
+				pod(watch.Modified, marked(placeholder("small"))).pod(watch.Modified, late("small")),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tc.want, properties(observer.Check(t.Context(), tc.story.end().history, observer.Rules{
+				Holes: true, MayBePreempted: func(*corev1.Pod) bool { return true }, MayVanish: func(*corev1.Pod) bool { return true },
+			})))
+		})
+	}
+}
+
+func TestNothingDiesForEmptyRoom(t *testing.T) {
+	large := builders.Node("large", "a", builders.Resources{"cpu": "2"}).Obj()
+	urgent := func(node string) *corev1.Pod { return withPriority(web("u", node, "1"), 1000) }
+	crowd := func() *timed {
+		return new(timed).node(small()).node(large).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).
+			pod(watch.Added, web("c", "large", "1")).after(time.Minute).pod(watch.Added, placeholder("large"))
+	}
+	dies := func(s *timed) *timed {
+		return s.pod(watch.Added, urgent("")).pod(watch.Modified, marked(web("a", "small", "1"))).preempted("a", "u").
+			pod(watch.Deleted, marked(web("a", "small", "1"))).pod(watch.Modified, urgent("small"))
+	}
+	for name, tc := range map[string]struct {
+		story *timed
+		want  []string
+	}{
+		"a running pod died although a placeholder held the room elsewhere": {dies(crowd().after(time.Minute)), []string{"P12"}},
+		"the placeholder had only just come":                                {dies(crowd().after(time.Second)), nil},
+		"the placeholder is gone as well, for another pod": {
+			dies(crowd().after(time.Minute)).pod(watch.Deleted, placeholder("large")).pod(watch.Modified, web("d", "large", "1")), nil},
+		"the placeholder is of no lower priority": {
+			dies(new(timed).node(small()).node(large).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).
+				pod(watch.Added, web("c", "large", "1")).pod(watch.Added, withPriority(placeholder("large"), 1000)).after(time.Minute)), nil},
+		"no placeholder anywhere": {
+			dies(new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).after(time.Minute)), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			oracle, err := fit.New(t.Context())
+			require.NoError(t, err)
+			rules := observer.Rules{MayBePreempted: func(*corev1.Pod) bool { return true }}
+			rules.Places = func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error) {
+				return oracle.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
+			}
+			require.Equal(t, tc.want, properties(observer.Check(t.Context(), tc.story.end().history, rules)))
+		})
+	}
+}
+
+func TestTheAccountAddsUp(t *testing.T) {
+	unit := string(uidOf(placeholder("").Name))
+	swap := func() *timed {
+		return new(timed).node(small()).pod(watch.Added, placeholder("small")).pod(watch.Added, web("b", "", "2")).pod(watch.Deleted, placeholder("small"))
+	}
+	yes := func(time.Time) bool { return true }
+	for name, tc := range map[string]struct {
+		story     *timed
+		evicted   bool
+		abandoned func(time.Time) bool
+		early     []string // found before the end
+		want      []string
+	}{
+		"credited to the pod that took it":         {story: swap().pod(watch.Modified, took(web("b", "small", "2"), unit)), evicted: true},
+		"credited to nobody":                       {story: swap().pod(watch.Modified, web("b", "small", "2")), evicted: true, want: []string{"P13"}},
+		"abandoned by a scheduler that was killed": {story: swap(), evicted: true, abandoned: yes},
+		"credited twice": {story: swap().pod(watch.Modified, took(web("b", "small", "1"), unit)).pod(watch.Modified, took(web("c", "small", "1"), unit)),
+			evicted: true, want: []string{"P13"}},
+		"credited although nobody evicted it": {story: swap().pod(watch.Modified, took(web("b", "small", "2"), unit)), want: []string{"P13"}},
+		"deleted by somebody else":            {story: swap().pod(watch.Modified, web("b", "small", "2"))},
+		"taken by a pod of no higher priority": {story: swap().pod(watch.Modified, withPriority(took(web("b", "small", "2"), unit), -5)), evicted: true,
+			early: []string{"P1"}},
+		"preempted, which has an account of its own": {
+			story: new(timed).node(small()).pod(watch.Added, placeholder("small")).pod(watch.Modified, marked(placeholder("small"))).
+				pod(watch.Deleted, marked(placeholder("small"))), evicted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			replay := observer.NewReplay(observer.Rules{
+				Evicted: func(*corev1.Pod) bool { return tc.evicted }, MayVanish: func(*corev1.Pod) bool { return true },
+			})
+			var early []string
+			for _, event := range tc.story.history {
+				early = append(early, properties(replay.Observe(t.Context(), event))...)
+			}
+			require.Equal(t, tc.early, early)
+			require.Equal(t, tc.want, properties(replay.Account(tc.abandoned)))
+		})
+	}
+}
+
+func TestARaceOfTwoSchedulersIsToldApart(t *testing.T) {
+	other := func(node string) *corev1.Pod {
+		pod := web("b", node, "2")
+		pod.Spec.SchedulerName = "other"
+		return pod
+	}
+	for pause, want := range map[time.Duration]string{time.Second: "race", time.Minute: "P5"} {
+		story := new(timed).node(small()).pod(watch.Added, web("a", "", "1")).pod(watch.Modified, web("a", "small", "1")).after(pause).
+			pod(watch.Modified, other("small"))
+		require.Equal(t, []string{want, "kubelet"}, properties(observer.Check(t.Context(), story.history, observer.Rules{Race: 5 * time.Second})))
+	}
+}
