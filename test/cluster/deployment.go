@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/headroom-dev/headroom/test/cluster/process"
@@ -28,6 +29,28 @@ var playedKinds = []string{"Deployment", "PodDisruptionBudget"}
 func (c *Cluster) RunDeployment(
 	ctx context.Context, objects []*unstructured.Unstructured, binary string, args ...string,
 ) (*process.Process, error) {
+	program, err := c.Deploy(ctx, objects, binary, c.RESTConfig())
+	if err != nil {
+		return nil, err
+	}
+	return program.Start(args...)
+}
+
+// Program is a program of the product with all that its manifests give it.
+type Program struct {
+	cluster      *Cluster
+	name, binary string
+	args         []string
+}
+
+// Start runs the program, once more if it has ended. args are added to those of the manifests.
+func (p *Program) Start(args ...string) (*process.Process, error) {
+	return p.cluster.RunProcess(p.name, p.binary, slices.Concat(p.args, args)...)
+}
+
+// Deploy does for a program what RunDeployment does before it runs it. server is how the program finds the API server, its
+// Host and CAData alone: RESTConfig, or a proxy.
+func (c *Cluster) Deploy(ctx context.Context, objects []*unstructured.Unstructured, binary string, server *rest.Config) (*Program, error) {
 	deployment, err := findDeployment(objects)
 	if err != nil {
 		return nil, err
@@ -42,7 +65,12 @@ func (c *Cluster) RunDeployment(
 	if err := c.waitRights(ctx, account{deployment.Namespace, pod.ServiceAccountName}, applied); err != nil {
 		return nil, err
 	}
-	kubeconfig, err := c.KubeconfigFor(ctx, deployment.Namespace, pod.ServiceAccountName)
+	config, err := c.ConfigFor(ctx, deployment.Namespace, pod.ServiceAccountName)
+	if err != nil {
+		return nil, err
+	}
+	config.Host, config.CAData = server.Host, server.CAData
+	kubeconfig, err := c.writeKubeconfig(deployment.Namespace+"."+pod.ServiceAccountName, config)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +82,7 @@ func (c *Cluster) RunDeployment(
 	for i, arg := range all {
 		all[i] = mounts.Replace(arg)
 	}
-	return c.RunProcess(deployment.Name, binary, append(all, args...)...)
+	return &Program{cluster: c, name: deployment.Name, binary: binary, args: all}, nil
 }
 
 func findDeployment(objects []*unstructured.Unstructured) (*appsv1.Deployment, error) {

@@ -8,6 +8,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/test/cluster/process"
@@ -56,9 +57,34 @@ func (c *Cluster) RunHeadroomScheduler(ctx context.Context, way string, args ...
 	return c.runProduct(ctx, "headroom-scheduler", filepath.Join("scheduler", way), lease, args)
 }
 
+// DeployController applies the CRD and the controller's manifests and returns headroom-controller, not running yet. server is how
+// it finds the API server, as in Deploy.
+func (c *Cluster) DeployController(ctx context.Context, server *rest.Config) (*Program, error) {
+	return c.deployProduct(ctx, "headroom-controller", "controller", server)
+}
+
+// DeployHeadroomScheduler applies the CRD and the manifests of headroom-scheduler, deployed in one of the ways above, and returns it, not
+// running yet. server is how it finds the API server, as in Deploy.
+func (c *Cluster) DeployHeadroomScheduler(ctx context.Context, way string, server *rest.Config) (*Program, error) {
+	return c.deployProduct(ctx, "headroom-scheduler", filepath.Join("scheduler", way), server)
+}
+
 func (c *Cluster) runProduct(
 	ctx context.Context, name, manifests string, lease client.ObjectKey, args []string,
 ) (*process.Process, error) {
+	program, err := c.deployProduct(ctx, name, manifests, c.RESTConfig())
+	if err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	p, err := program.Start(args...)
+	if err != nil {
+		return nil, fmt.Errorf("running %s: %w", name, err)
+	}
+	return p, c.waitLeads(ctx, p, lease, started)
+}
+
+func (c *Cluster) deployProduct(ctx context.Context, name, manifests string, server *rest.Config) (*Program, error) {
 	binary, err := FindProduct(name)
 	if err != nil {
 		return nil, err
@@ -74,12 +100,11 @@ func (c *Cluster) runProduct(
 	if err != nil {
 		return nil, err
 	}
-	started := time.Now()
-	p, err := c.RunDeployment(ctx, objects, binary, args...)
+	program, err := c.Deploy(ctx, objects, binary, server)
 	if err != nil {
-		return nil, fmt.Errorf("running %s: %w", name, err)
+		return nil, fmt.Errorf("deploying %s: %w", name, err)
 	}
-	return p, c.waitLeads(ctx, p, lease, started)
+	return program, nil
 }
 
 // waitLeads waits until a lease was renewed after the program was started, which nobody but the program does. The lease of one that

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/headroom-dev/headroom/test/cluster/process"
 )
 
@@ -19,14 +21,24 @@ func (c *Cluster) RunProcess(name, path string, args ...string) (*process.Proces
 // RunScheduler runs a kube-scheduler (or one with plugins) as system:kube-scheduler, the name that Kubernetes' own
 // RBAC rules are bound to, without leader election and without a port. args are added.
 func (c *Cluster) RunScheduler(name, path string, args ...string) (*process.Process, error) {
-	kubeconfig, err := c.writeKubeconfig(name, c.schedulerConfig())
+	program, err := c.DeployScheduler(name, path, c.RESTConfig())
 	if err != nil {
 		return nil, err
 	}
-	return c.RunProcess(name, path, append([]string{
-		"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--secure-port=0",
-		"--kube-api-qps=500", "--kube-api-burst=1000",
-	}, args...)...)
+	return program.Start(args...)
+}
+
+// DeployScheduler does for a scheduler what RunScheduler does before it runs it. server is how it finds the API server, as in Deploy.
+func (c *Cluster) DeployScheduler(name, path string, server *rest.Config) (*Program, error) {
+	config := c.schedulerConfig()
+	config.Host, config.CAData = server.Host, server.CAData
+	kubeconfig, err := c.writeKubeconfig(name, config)
+	if err != nil {
+		return nil, err
+	}
+	return &Program{cluster: c, name: name, binary: path, args: []string{
+		"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--secure-port=0", "--kube-api-qps=500", "--kube-api-burst=1000",
+	}}, nil
 }
 
 // KubeconfigFor writes a kubeconfig file of a service account into the cluster's temporary folder and returns its path.
