@@ -18,6 +18,10 @@ DEMO_FLAGS ?= ##V Extra flags of make demo: bin/demo --help lists them.
 KUBERNETES_VERSIONS ?= $(EARLIER) ##V Kubernetes versions of make test-versions, for example '1.36 1.35'.
 STEADY ?= 1m ##V How long the nodes must stay as they are in test-e2e while nobody changes anything.
 SANDBOX_FLAGS ?= --nodes 12 --zones 3 ##V Flags of make sandbox.
+SECONDS ?= 120 ##V Length of the traffic of make chaos in seconds.
+SEED ?= ##V What make chaos draws everything from; by default a random number, which it tells.
+WAY ?= B ##V How make chaos deploys the scheduler: B beside a stock kube-scheduler, C as the only one.
+CHAOS_FLAGS ?= ##V Extra flags of make chaos: bin/chaos --help lists them.
 BENCH_NODES ?= 500|1000 ##V Sizes of cluster of make bench: a pattern over 10, 100, 500, 1000 and 5000.
 BENCH_SCENARIOS ?= . ##V Scenarios of make bench: a pattern over the beginnings of the names in test/perf/scheduling/scenarios.
 BENCH_VARIANTS ?= .* ##V Variants of make bench: a pattern over FreeRoom, FreeRoomAgain, FreeRoomDeleting, StockPreemption and Headroom.
@@ -79,6 +83,11 @@ test-versions: build $(CONTROL_PLANE) $(foreach minor,$(KUBERNETES_VERSIONS),$(c
 .PHONY: test-e2e
 test-e2e: build $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) ## Run the end-to-end tests, with real Karpenter adding and removing nodes.
 	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 60m $(TESTFLAGS) ./test/e2e -steady=$(strip $(STEADY))
+
+.PHONY: chaos
+chaos: build $(CONTROL_PLANE) ## Run random traffic and faults against the binaries, and judge what comes of it.
+	@hack/build.sh chaos $(GO) build -o bin/chaos ./hack/chaos
+	@exec env HEADROOM_TOOLS=$(TOOLS_DIR) bin/chaos --seconds='$(strip $(SECONDS))' --seed='$(strip $(SEED))' --way='$(strip $(WAY))' $(CHAOS_FLAGS)
 
 ##@ Measure
 

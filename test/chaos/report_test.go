@@ -1,0 +1,51 @@
+package chaos
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAFailureTellsItsSeedItsTailAndWhereTheLogsAre(t *testing.T) {
+	r := Report{Options: Options{Seed: 7, Way: Alone, Length: time.Minute, LogDir: "/logs", MustHold: []string{P5}}}
+	r.Findings = []Finding{
+		{Property: P15, Message: "this is counted"},
+		{Property: P5, Message: "node n is overcommitted", Tail: []string{"12:00:00.000 pod a on n"}},
+	}
+	text := r.Failure()
+	require.Contains(t, text, "make chaos SEED=7 SECONDS=60 WAY=C")
+	require.Contains(t, text, "node n is overcommitted\n    12:00:00.000 pod a on n")
+	require.Contains(t, text, "/logs")
+	require.NotContains(t, text, "this is counted")
+	require.Contains(t, r.Summary(), "P5 1, P15 1 (counted)")
+}
+
+func TestWhatNeedNotHoldIsNoFailure(t *testing.T) {
+	r := Report{Options: Options{MustHold: []string{P1}}, Findings: []Finding{{Property: P15}}}
+	require.Empty(t, r.Failure())
+	require.Empty(t, r.Failures())
+}
+
+func TestATailHasTheLinesThatMatterInOrder(t *testing.T) {
+	dir := t.TempDir()
+	line, err := newTimeline(dir)
+	require.NoError(t, err)
+	at := func(second int) time.Time { return time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC) }
+	line.add(at(2), "pod web-1 on node-1")
+	line.add(at(1), "pod web-1 is there")
+	line.add(at(3), "pod web-11 on node-12")
+	line.add(at(4), "DO kill headroom-scheduler")
+	line.add(at(5), "headroom-scheduler: DELETE /api/v1/namespaces/a/pods/web-1 200")
+	line.add(at(9), "pod web-1 is gone")
+	require.Equal(t, []string{
+		"00:00:01.000 pod web-1 is there", "00:00:02.000 pod web-1 on node-1", "00:00:04.000 DO kill headroom-scheduler",
+		"00:00:05.000 headroom-scheduler: DELETE /api/v1/namespaces/a/pods/web-1 200",
+	}, line.tail(at(8), []string{"web-1", "node-1"}))
+	require.NoError(t, line.close())
+	written, err := os.ReadFile(filepath.Join(dir, "timeline.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(written), "00:00:03.000 pod web-11 on node-12\n")
+}
