@@ -1,9 +1,11 @@
 // Command compare reads the raw output of `make bench-compare`, in which each measurement is of one of two sides, base and head, and says of
 // each scenario and size what differs beyond noise.
 //
-// The test is benchstat's, Mann and Whitney's, which assumes nothing of how measurements are distributed. Since a scenario has several
-// variants with several figures each, of which one in twenty would differ by chance alone, the p-values are corrected by Holm's method: of all
-// comparisons of a scenario and size in which nothing differs, one in twenty says that something does.
+// There are two tests, of which the one that is surer counts, at half of its weight. benchstat's, Mann and Whitney's, assumes nothing of how
+// measurements are distributed, and knows nothing of rounds. Student's, of the ratios within a round, is not confused by load that comes and goes.
+//
+// Since a scenario has several figures, of which one in twenty would differ by chance alone, the p-values are corrected by Holm's method: of
+// all scenarios in which nothing differs, one in twenty says that something does.
 package main
 
 import (

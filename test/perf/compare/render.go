@@ -46,7 +46,7 @@ func sentence(v verdict) string {
 	case len(told) > 0:
 		return strings.Join(told, "; ")
 	case v.rounds < v.enough:
-		return fmt.Sprintf("cannot tell: %s of %d figures are too few, it takes %d rounds at the least",
+		return fmt.Sprintf("nothing beyond noise, but %s of %d figures are too few to be sure, which takes %d",
 			counted(v.rounds, "round"), len(v.findings), v.enough)
 	default:
 		return fmt.Sprintf("noise only (%d figures, %s)", len(v.findings), counted(v.rounds, "round"))
