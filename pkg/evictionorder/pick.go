@@ -79,7 +79,7 @@ func Evicted(dst Resources, victims []Placeholder) Resources {
 // Left appends to dst[:0] the evidence for rule 2: what the Headrooms that lose units would still have around a node. units
 // returns, for a Headroom by its index, how many bound and not terminating units it has in the node's domain of each of its
 // spread keys in turn, before the loss. Entry i of the result is the smallest, over the Headrooms that have a key i, of those
-// units minus the ones taken here. Victims that are terminating already are lost anyhow: they count neither as units nor as
+// units minus the ones taken here. Victims that are terminating already are lost already: they count neither as units nor as
 // taken, and a Headroom that loses no others is left out.
 func Left(dst []int, victims []Placeholder, units func(headroom int) []int) []int {
 	dst = dst[:0]

@@ -25,7 +25,7 @@ type Placeholder struct {
 	Created int64
 	// Priority of the placeholder pod.
 	Priority int32
-	// Leaving says that the placeholder is being deleted already, or promised to another consumer.
+	// Leaving says that the placeholder is being deleted already, or reserved for another consumer.
 	Leaving bool
 	// NamesConsumer says that the placeholder's Headroom has consumers set, and that they admit the pod in question.
 	NamesConsumer bool

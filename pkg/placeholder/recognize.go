@@ -15,7 +15,7 @@ import (
 type HeadroomOfDaemonSet func(namespace, name string, uid types.UID) (headroom types.NamespacedName, ok bool)
 
 // HeadroomOf returns the Headroom that the pod is a placeholder of, and whether it is one at all. A label alone does not
-// make a placeholder, since a stray label on a real pod must not cost that pod its life: the pod's controller has to be
+// make a placeholder, since a real pod with a stray label must not be evicted: the pod's controller has to be
 // the Headroom that the label names, or a DaemonSet whose controller is that Headroom.
 func HeadroomOf(pod *corev1.Pod, daemonSets HeadroomOfDaemonSet) (headroom types.NamespacedName, ok bool) {
 	name, labeled := pod.Labels[v1alpha1.LabelHeadroom]

@@ -111,7 +111,7 @@ func (inv *Inventory) read(node *Node, info fwk.NodeInfo) {
 	inv.readPlaceholders(node)
 	inv.count(node, 1)
 	inv.reservations.ObserveNode(node.Name, func(uid types.UID) bool {
-		return slices.ContainsFunc(node.Placeholders, func(held Placeholder) bool { return held.Pod.UID == uid })
+		return slices.ContainsFunc(node.Placeholders, func(p Placeholder) bool { return p.Pod.UID == uid })
 	})
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 	Handle framework.Framework
 	// Profile is what dry runs know of it.
 	Profile *dryrun.Profile
-	// Inventory of the snapshot. Whoever calls the Selector refreshes it before.
+	// Inventory of the snapshot. The caller refreshes it before each call.
 	Inventory *inventory.Inventory
 	// Catalog of the Headrooms.
 	Catalog *catalog.Catalog

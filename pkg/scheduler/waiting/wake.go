@@ -31,7 +31,7 @@ type Waker struct {
 	RecheckControllers func()
 }
 
-// Listen follows namespaces and DaemonSets. Whoever follows the Headrooms calls HeadroomChanged.
+// Listen follows namespaces and DaemonSets. What follows the Headrooms calls HeadroomChanged.
 func (w *Waker) Listen(ctx context.Context, factory informers.SharedInformerFactory) error {
 	if err := w.listenToNamespaces(ctx, factory); err != nil {
 		return err
