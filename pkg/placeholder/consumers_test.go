@@ -43,6 +43,11 @@ func TestValidateConsumers(t *testing.T) {
 			refused: "can match nothing",
 		},
 		{
+			name: "no value left by several exclusions", refused: "can match nothing",
+			selector: "{matchExpressions: [{key: app, operator: In, values: [a, b]}, {key: app, operator: NotIn, values: [a]}, " +
+				"{key: app, operator: NotIn, values: [b]}]}",
+		},
+		{
 			name: "exists and does not", selector: "{matchExpressions: [{key: app, operator: Exists}, {key: app, operator: DoesNotExist}]}",
 			refused: "can match nothing",
 		},
