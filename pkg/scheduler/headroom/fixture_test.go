@@ -84,7 +84,8 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
 		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
 		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2),
-		frameworkruntime.WithSharedDRAManager(deviceClasses{resource: c.devices}))
+		frameworkruntime.WithSharedDRAManager(deviceClasses{resource: c.devices}),
+		frameworkruntime.WithWaitingPods(frameworkruntime.NewWaitingPodsMap()), frameworkruntime.WithPodsInPreBind(frameworkruntime.NewPodsInPreBindMap()))
 	require.NoError(tb, err)
 	for _, plugin := range f.framework.EnqueueExtensions() {
 		if own, ok := plugin.(*Plugin); ok {

@@ -1,0 +1,72 @@
+package catalog
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+var web = types.NamespacedName{Namespace: "shop", Name: "web"}
+
+// forApp is the Headroom web, for the pods of one app.
+func forApp(app string) *v1alpha1.Headroom {
+	return builders.Headroom("web", builders.Resources{"cpu": "1"}).Namespace("shop").Consumers(v1alpha1.Consumers{
+		PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}},
+	}).Obj()
+}
+
+func consumer(app string) *entitlement.Consumer {
+	return &entitlement.Consumer{Namespace: "shop", Labels: map[string]string{"app": app}}
+}
+
+func TestTheVersionChangesWithWhatIsKnown(t *testing.T) {
+	c := New()
+	for name, change := range map[string]func(){
+		"a Headroom":                 func() { require.NoError(t, c.Set(forApp("web"))) },
+		"another state of it":        func() { require.NoError(t, c.Set(forApp("db"))) },
+		"its end":                    func() { c.Delete(web) },
+		"the end of the definition":  func() { c.setCRDAbsent(true) },
+		"the return of that":         func() { c.setCRDAbsent(false) },
+		"that nothing more is known": c.setReady,
+	} {
+		version := c.Version()
+		change()
+		require.NotEqual(t, version, c.Version(), name)
+	}
+}
+
+func TestWithTheDefinitionItsHeadroomsAreGone(t *testing.T) {
+	c := New()
+	require.NoError(t, c.Set(forApp("web")))
+	require.NotNil(t, c.Get(web))
+	require.False(t, c.CRDAbsent())
+
+	c.setCRDAbsent(true)
+	require.Nil(t, c.Get(web))
+	require.True(t, c.CRDAbsent())
+	require.False(t, c.Gains(consumer("db"), consumer("web")))
+	c.setCRDAbsent(false)
+	require.Nil(t, c.Get(web), "those of a definition that is made anew are others")
+}
+
+func TestAHeadroomWithASelectorThatDoesNotParseEntitlesNobody(t *testing.T) {
+	c := New()
+	bad := forApp("web")
+	bad.Spec.Consumers.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}
+	require.ErrorContains(t, c.Set(bad), "shop/web")
+	require.False(t, c.Get(web).Rule.Entitles(consumer("web")))
+}
+
+func TestGains(t *testing.T) {
+	c := New()
+	require.NoError(t, c.Set(forApp("web")))
+	require.True(t, c.Gains(consumer("db"), consumer("web")))
+	require.False(t, c.Gains(consumer("web"), consumer("web")))
+	require.False(t, c.Gains(consumer("web"), consumer("db")))
+}

@@ -1,0 +1,143 @@
+package headroom
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	clienttesting "k8s.io/client-go/testing"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// swapping is a fixture in which the pod was decided to go to the node a, in the place of the one placeholder there is, which was
+// reserved for it.
+func swapping(t *testing.T, pod *corev1.Pod) (*fixture, *framework.CycleState) {
+	t.Helper()
+	held := unit(hr("open", "1"), 0, "a").Obj()
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{held}, pending: []*corev1.Pod{pod},
+	})
+	for _, pod := range []*corev1.Pod{held, pod} {
+		require.NoError(t, f.client.Tracker().Add(pod))
+	}
+	c, state := f.decided(t, pod)
+	require.NotNil(t, c.swap)
+	require.True(t, f.Reserve(t.Context(), state, pod, "a").IsSuccess())
+	return f, state
+}
+
+// bindings are the bindings that the API server was asked for.
+func (f *fixture) bindings() (bindings []*corev1.Binding) {
+	for _, action := range f.client.Actions() {
+		if create, ok := action.(clienttesting.CreateActionImpl); ok && action.GetSubresource() == "binding" {
+			bindings = append(bindings, create.Object.(*corev1.Binding))
+		}
+	}
+	return bindings
+}
+
+func TestABindingIsOfThatPodAndCarriesWhatItTook(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
+	require.Equal(t, []*corev1.Binding{{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "default", Name: "consumer", UID: "consumer", Annotations: map[string]string{v1alpha1.AnnotationTook: "open-headroom-0"},
+		},
+		Target: corev1.ObjectReference{Kind: "Node", Name: "a"},
+	}}, f.bindings())
+}
+
+func TestAPodIsNotBoundUntilItsRoomIsFree(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	f.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "open-headroom-0", errors.New("no"))
+	})
+	status := f.Bind(t.Context(), state, pod, "a")
+	require.Equal(t, fwk.Error, status.Code(), "a skip would leave the pod to the next Bind plugin")
+	require.Empty(t, f.bindings())
+}
+
+func TestWhatABoundPodTookIsFreeForNobodyAndCreditedOnce(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
+	f.PostBind(t.Context(), state, pod, "a")
+
+	require.Contains(t, <-f.events.Events, "open-headroom-0")
+	gone := func(*corev1.Pod) bool { return true }
+	require.Empty(t, f.shared.credits.Of(pod.UID, "a", gone), "another attempt of this pod would count it again")
+	require.True(t, f.shared.reservations.Reserved("open-headroom-0"), "the scheduler's cache still has it")
+	f.shared.reservations.ObserveNode("a", func(types.UID) bool { return false })
+	require.False(t, f.shared.reservations.Reserved("open-headroom-0"))
+}
+
+// othersBind is the framework of a profile with one more Bind plugin.
+type othersBind struct{ framework.Framework }
+
+func (o othersBind) ListPlugins() *schedulerconfig.Plugins {
+	plugins := o.Framework.ListPlugins().DeepCopy()
+	plugins.Bind.Enabled = append(plugins.Bind.Enabled, schedulerconfig.Plugin{Name: "NotInTree"})
+	return plugins
+}
+
+func TestWhereAnotherPluginMayBindThePodIsAnnotatedAfterwards(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	f.handle = othersBind{f.handle}
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSkip())
+	require.Empty(t, f.bindings())
+	f.PostBind(t.Context(), state, pod, "a")
+
+	var patches []string
+	for _, action := range f.client.Actions() {
+		if patch, ok := action.(clienttesting.PatchActionImpl); ok {
+			patches = append(patches, patch.GetSubresource()+" "+string(patch.Patch))
+		}
+	}
+	require.Equal(t, []string{`status {"metadata":{"annotations":{"` + v1alpha1.AnnotationTook + `":"open-headroom-0"},"uid":"consumer"}}`}, patches,
+		"it must not be written on another pod of the name")
+}
+
+func TestAPodIsGoneWhenAnotherHasItsName(t *testing.T) {
+	held := unit(hr("open", "1"), 0, "a").Obj()
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{held}})
+	require.False(t, f.isGone(held))
+	successor := held.DeepCopy()
+	successor.UID = "successor"
+	store := f.handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore()
+	require.NoError(t, store.Update(successor))
+	require.True(t, f.isGone(held))
+	require.NoError(t, store.Delete(successor))
+	require.True(t, f.isGone(held))
+}
+
+func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	// The API server refuses the binding, so that the credit waits for another attempt.
+	f.client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		return action.GetSubresource() == "binding", nil, apierrors.NewInternalError(errors.New("etcd"))
+	})
+	require.Equal(t, fwk.Error, f.Bind(t.Context(), state, pod, "a").Code())
+	gone := func(*corev1.Pod) bool { return true }
+	require.Len(t, f.shared.credits.Of(pod.UID, "a", gone), 1)
+
+	factory := f.handle.SharedInformerFactory()
+	factory.Start(t.Context().Done())
+	factory.WaitForCacheSync(t.Context().Done())
+	require.NoError(t, f.client.CoreV1().Pods("default").Delete(t.Context(), pod.Name, metav1.DeleteOptions{}))
+	require.Eventually(t, func() bool { return len(f.shared.credits.Of(pod.UID, "a", gone)) == 0 }, patience, glance)
+}

@@ -1,0 +1,183 @@
+package selection
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
+)
+
+func TestNothingIsEvictedForAPodThatFitsSomewhereAsItIs(t *testing.T) {
+	many := func(change func(i int, node *st.NodeWrapper)) []*corev1.Node {
+		nodes := []*corev1.Node{node("held", "z", "1")}
+		for i := range 3 * dryrun.Sequential {
+			free := st.NodeWrapper{Node: *node(fmt.Sprintf("free-%d", i), "z", "1")}
+			change(i, &free)
+			nodes = append(nodes, free.Obj())
+		}
+		return nodes
+	}
+	for name, tc := range map[string]struct {
+		nodes []*corev1.Node
+		want  bool
+	}{
+		"on a node with room":                  {nodes: []*corev1.Node{node("held", "z", "1"), node("free", "z", "1")}},
+		"on the last of many":                  {nodes: many(func(i int, n *st.NodeWrapper) { n.Unschedulable(i < 3*dryrun.Sequential-1) })},
+		"nowhere, as all of many are cordoned": {nodes: many(func(_ int, n *st.NodeWrapper) { n.Unschedulable(true) }), want: true},
+		"nowhere, as the others are too small": {nodes: []*corev1.Node{node("held", "z", "1"), node("small", "z", "500m")}, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, tc.nodes, unit(0, "held"))
+			if !tc.want {
+				f.requireSwap(t, wants("1").Obj(), "")
+				return
+			}
+			f.requireSwap(t, wants("1").Obj(), "held", "open-headroom-0")
+		})
+	}
+}
+
+func TestRoomThatWasFreeForThePodBeforeMayBeNominatedAwayNow(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("held", "z", "1"), node("free", "z", "1")}, unit(0, "held"))
+	f.requireSwap(t, wants("1").Obj(), "")
+	f.nominate(t, wants("1").Name("other").UID("other").Obj(), "free")
+	f.requireSwap(t, wants("1").Obj(), "held", "open-headroom-0")
+}
+
+func TestNominatedPodsCountOnTheBestNode(t *testing.T) {
+	for name, tc := range map[string]struct {
+		nominated *corev1.Pod
+		want      []string
+	}{
+		"one as important as the consumer gets its room, too": {
+			nominated: wants("1").Name("other").UID("other").Obj(), want: []string{"open-headroom-0", "open-headroom-1"},
+		},
+		"a more important one does": {
+			nominated: wants("1").Name("other").UID("other").Priority(9).Obj(), want: []string{"open-headroom-0", "open-headroom-1"},
+		},
+		"a less important one has to wait": {
+			nominated: wants("1").Name("other").UID("other").Priority(-1).Obj(), want: []string{"open-headroom-0"},
+		},
+		"the consumer itself needs its room once": {nominated: wants("1").Obj(), want: []string{"open-headroom-0"}},
+		"two cores more are not to be had":        {nominated: wants("2").Name("other").UID("other").Obj()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "2")}, unit(0, "a"), unit(1, "a"))
+			f.nominate(t, tc.nominated, "a")
+			if tc.want == nil {
+				f.requireSwap(t, wants("1").Obj(), "")
+				return
+			}
+			f.requireSwap(t, wants("1").Obj(), "a", tc.want...)
+		})
+	}
+}
+
+func TestANodeThatOthersAreNominatedToIsAsNearAsBefore(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "x-1", "2"), node("b", "y-1", "2"), node("c", "y-1", "1")},
+		unit(0, "a"), unit(1, "a"), unit(2, "b"), unit(3, "b"), on("c", "db", "1").Label("app", "db").Obj())
+	for _, name := range []string{"a", "b"} {
+		f.nominate(t, wants("1").Name("for-"+name).UID("for-"+name).Obj(), name)
+	}
+	f.requireSwap(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(), "b", "open-headroom-2", "open-headroom-3")
+}
+
+func TestAPodIsNearToPodsOfItsOwnNamespace(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
+		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Namespace("elsewhere").Label("app", "db").Obj())
+	f.requireSwap(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(), "a", "open-headroom-0")
+}
+
+func TestWhatAPodIsNearToMovesWithItsNode(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
+		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
+	near := wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj()
+	f.requireSwap(t, near, "b", "open-headroom-1")
+	f.move(t, "c", "x-1")
+	info, err := f.snapshot.NodeInfos().Get("c")
+	require.NoError(t, err)
+	info.Node().Labels[corev1.LabelTopologyRegion] = "x"
+	f.requireSwap(t, near, "a", "open-headroom-0")
+}
+
+func TestResultsAreNotReusedForLongerThanTheirAge(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1")}, unit(0, "a"), unit(1, "b"))
+	f.requireSwap(t, wants("1").Obj(), "a", "open-headroom-0")
+	f.prober.rejects["a"] = true
+	f.clock.Step(maxAge)
+	f.requireSwap(t, wants("1").Obj(), "a", "open-headroom-0")
+	f.clock.Step(time.Nanosecond)
+	f.requireSwap(t, wants("1").Obj(), "b", "open-headroom-1")
+}
+
+func TestWhatWasNotFoundOutInTimeIsNotRemembered(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Nil(t, f.selected(late, t, wants("1").Obj()))
+	f.requireSwap(t, wants("1").Obj(), "a", "open-headroom-0")
+}
+
+func TestAPodThatKeepsOthersOutOfItsZoneIsNoticedOnEveryNodeOfIt(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z-1", "2"), node("b", "z-1", "1"), node("c", "z-2", "1")},
+		unit(0, "a"), on("a", "x", "1").Obj(), unit(1, "b"), unit(2, "c"))
+	web := wants("1").Label("app", "web").Obj()
+	f.requireSwap(t, web, "a", "open-headroom-0")
+	aloof := on("a", "aloof", "0").PodAntiAffinity(corev1.LabelTopologyZone, metav1.SetAsLabelSelector(web.Labels), st.PodAntiAffinityWithRequiredReq)
+	f.assume(t, aloof.Obj())
+	f.requireSwap(t, web, "c", "open-headroom-2")
+}
+
+func TestPossibleVictimsAreThoseThatAreNotReservedForAnother(t *testing.T) {
+	leaving, reserved := unit(1, "a"), unit(2, "a")
+	leaving.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	f := newFixture(t, []*corev1.Node{node("a", "z", "4")}, unit(0, "a"), leaving, reserved, on("a", "x", "1").Obj())
+	f.reserved[reserved.UID] = true
+
+	possible := f.PossibleVictims(f.consumer(t, wants("1").Obj()))
+
+	require.Len(t, possible, 2)
+	require.Contains(t, possible, unit(0, "a").UID)
+	require.Contains(t, possible, leaving.UID, "its room becomes free")
+	require.Zero(t, possible[leaving.UID].Surplus, "one core is what the pod lacks")
+	possible = f.PossibleVictims(f.consumer(t, wants("500m").Obj()))
+	require.Positive(t, possible[leaving.UID].Surplus)
+}
+
+func TestEvidenceTellsHowFarANodeIs(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
+		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
+	c := f.consumer(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj())
+	distance := func(name string) int {
+		node := f.Inventory.Node(name)
+		return f.Evidence(c, node, c.takeable(nil, node), f.Anchors(c)).Distance
+	}
+	require.Less(t, distance("b"), distance("a"))
+}
+
+func TestWhoIsNoConsumer(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+	f.consumer(t, wants("1").Obj())
+	for name, pod := range map[string]*corev1.Pod{
+		"a pod that must not preempt":              wants("1").PreemptionPolicy(corev1.PreemptNever).Obj(),
+		"a pod that is bound and wants to grow":    on("a", "x", "2").Obj(),
+		"a placeholder, whatever its priority now": important(unit(1, "")),
+	} {
+		t.Run(name, func(t *testing.T) { require.Nil(t, f.Consumer(pod)) })
+	}
+}
+
+// important gives a pod a high priority.
+func important(pod *corev1.Pod) *corev1.Pod {
+	priority := int32(1000)
+	pod.Spec.Priority = &priority
+	return pod
+}
