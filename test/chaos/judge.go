@@ -182,8 +182,10 @@ func (r *run) rules() observer.Rules {
 	return observer.Rules{
 		DaemonSets: r.observer.HeadroomOfDaemonSet,
 		// The plan, the garbage collector, the node lifecycle: everybody but our own programs and the other scheduler.
+		// Placeholders may leave for many reasons; whether who took one was entitled to it is judged by what that pod says it took.
 		MayVanish: func(pod *corev1.Pod) bool {
-			return r.deletedBy(pod) != plan.Scheduler && r.deletedBy(pod) != plan.Controller
+			by := r.deletedBy(pod)
+			return r.isPlaceholder(pod) || (by != plan.Scheduler && by != plan.Controller)
 		},
 		// DefaultPreemption does so, and for a reason.
 		MayBePreempted: func(*corev1.Pod) bool { return true },

@@ -172,24 +172,54 @@ func (r *run) calm(ctx context.Context) error {
 	return nil
 }
 
-// idle watches that components which have nothing to do write nothing.
+// comesToRest is how long components may go on writing when the cluster is at rest: some things are only told when it is known that nothing
+// more will be heard of them.
+const comesToRest = time.Minute
+
+// idle watches that components which have nothing to do write nothing: at last there is a time of that length without a write.
 func (r *run) idle(ctx context.Context) error {
 	if r.options.Idle == 0 {
 		return nil
 	}
 	r.say("watching an idle cluster for %s", r.options.Idle)
-	begun := time.Now()
-	select {
-	case <-time.After(r.options.Idle): // that nothing happens takes time to see
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	deadline := time.Now().Add(comesToRest)
+	for begun := time.Now(); ; {
+		select {
+		case <-time.After(time.Until(begun.Add(r.options.Idle))): // that nothing happens takes time to see
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		late := time.Time{} // when the last write came
+		for _, c := range r.components {
+			for _, write := range c.proxy.Writes(begun) {
+				late = latest(late, write.At)
+			}
+		}
+		if late.IsZero() {
+			return nil
+		}
+		if late.After(deadline) {
+			r.reportWrites(begun)
+			return nil
+		}
+		begun = late.Add(time.Millisecond)
 	}
+}
+
+// reportWrites reports what the components have written since then.
+func (r *run) reportWrites(since time.Time) {
 	for name, c := range r.components {
-		for _, write := range c.proxy.Writes(begun) {
+		for _, write := range c.proxy.Writes(since) {
 			r.find(Idle, write.At, fmt.Sprintf("%s has nothing to do and writes: %s", name, write), string(name))
 		}
 	}
-	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // measure reads what each component needs, which it does once it serves.
