@@ -22,7 +22,7 @@ const (
 // placeholder's place, and the headroom is topped up again in the background.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:shortName=hr,categories=all
+// +kubebuilder:resource:shortName=hdr
 // +kubebuilder:subresource:status
 // +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
 // +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.status.desiredReplicas`,description="Units that should be held."
@@ -134,14 +134,14 @@ type HeadroomSpec struct {
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
 
 	// podSecurityContext of the placeholders, as in a pod. What it leaves open is
-	// filled in such that Pod Security level restricted admits the placeholders: a
+	// filled in such that Pod Security level restricted lets the placeholders pass: a
 	// numeric user that is not root, and seccomp RuntimeDefault.
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
 	// securityContext of the placeholders' only container, as in a pod. What it
-	// leaves open is filled in such that Pod Security level restricted admits the
-	// placeholders: no privilege escalation and no capabilities; and a read-only
+	// leaves open is filled in such that Pod Security level restricted lets the
+	// placeholders pass: no privilege escalation and no capabilities; and a read-only
 	// root file system.
 	// +optional
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
@@ -154,15 +154,15 @@ type HeadroomSpec struct {
 	RuntimeClassName string `json:"runtimeClassName,omitempty"`
 
 	// schedulerName is the scheduler of the placeholders. Default: the operator's
-	// choice. It should be the scheduler of the consumers, lest two schedulers
-	// compete for the same room.
+	// choice. It should be the scheduler of the consumers, so that no two
+	// schedulers compete for the same room.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SchedulerName string `json:"schedulerName,omitempty"`
 
 	// image of the placeholders' only container. Default: the operator's choice,
-	// the pause image. An image of your own has to run for ever, as any user and
+	// the pause image. An image of your own has to run forever, as any user and
 	// with a read-only root file system; one that has large layers in common with
 	// the consumers' image has them on the node already when a consumer comes.
 	// +optional

@@ -140,8 +140,8 @@ Keep room for six pods of one CPU, and see it held:
   kubectl create -f - <<EOF
   {apiVersion: headroom.dev/v1alpha1, kind: Headroom, metadata: {name: web}, spec: {replicas: 6, requests: {cpu: "1"}}}
   EOF
-  kubectl get hr -o wide
-  kubectl describe hr web
+  kubectl get hdr -o wide
+  kubectl describe hdr web
 `
 
 const usageScheduler = `

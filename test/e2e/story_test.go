@@ -179,7 +179,7 @@ func (w *world) steadyState(t *testing.T) {
 }
 
 func (w *world) scaleToZero(t *testing.T) {
-	w.scale(t, "hr/"+headroomName, 0)
+	w.scale(t, "hdr/"+headroomName, 0)
 	w.eventually(t, func(collect *assert.CollectT) {
 		require.Empty(collect, w.placeholders(collect))
 		used := sets.New[string]()

@@ -36,11 +36,11 @@ func tryKubectl(t *testing.T, c *cluster.Cluster, args ...string) (string, error
 func TestExplain(t *testing.T) {
 	c, _ := apiServer(t)
 	require.Eventually(t, func() bool { // The API server publishes the schema of a new CRD after it serves it.
-		out, err := tryKubectl(t, c, "explain", "hr")
+		out, err := tryKubectl(t, c, "explain", "hdr")
 		return err == nil && strings.Contains(out, "Headroom is spare capacity kept ready")
 	}, time.Minute, 200*time.Millisecond)
 
-	consumers := kubectl(t, c, "explain", "hr.spec.consumers")
+	consumers := kubectl(t, c, "explain", "hdr.spec.consumers")
 	for _, text := range []string{"podSelector\t", "namespaceSelector\t", "minPriority\t", "any priority above the"} {
 		require.Contains(t, consumers, text)
 	}

@@ -51,9 +51,9 @@ func TestOfficeHoursMayScaleOnly(t *testing.T) {
 	}
 	as := []string{"--namespace", namespace, "--as", "system:serviceaccount:" + namespace + ":headroom-office-hours"}
 	kubectl(t, c, append(as, "scale", "headrooms.headroom.dev/ci", "--replicas=0")...)
-	require.Equal(t, "0", kubectl(t, c, "--namespace", namespace, "get", "hr", "ci", "-o", "jsonpath={.spec.replicas}"))
+	require.Equal(t, "0", kubectl(t, c, "--namespace", namespace, "get", "hdr", "ci", "-o", "jsonpath={.spec.replicas}"))
 
-	out, err := tryKubectl(t, c, append(as, "delete", "hr", "ci")...)
+	out, err := tryKubectl(t, c, append(as, "delete", "hdr", "ci")...)
 	require.ErrorContains(t, err, "exit status")
 	require.Contains(t, out, "cannot delete resource")
 }

@@ -132,12 +132,22 @@ func tableOf(ctx context.Context, t *testing.T, c *cluster.Cluster, obj client.O
 	return table
 }
 
-func TestShortNameAndCategory(t *testing.T) {
+func TestShortName(t *testing.T) {
 	c, cl := apiServer(t)
 	namespace := clustertest.Namespace(t, c, nil)
 	created(t, cl, headroom(t, namespace, "", "requests: {cpu: 1}"))
-	for _, resource := range []string{"hr", "headroom", "headrooms.headroom.dev", "all"} {
+	for _, resource := range []string{"hdr", "headroom", "headrooms.headroom.dev"} {
 		out := kubectl(t, c, "get", resource, "-n", namespace, "-o", "name")
 		require.Contains(t, out, "headroom.headroom.dev/example", resource)
 	}
+	out, err := tryKubectl(t, c, "get", "hr", "-n", namespace)
+	require.Error(t, err, "hr is Flux's HelmRelease: %s", out)
+}
+
+func TestDeletingAllDeletesNoCapacity(t *testing.T) {
+	c, cl := apiServer(t)
+	obj := created(t, cl, headroom(t, clustertest.Namespace(t, c, nil), "", "requests: {cpu: 1}"))
+	kubectl(t, c, "delete", "all", "--all", "-n", obj.Namespace)
+	require.NoError(t, cl.Get(t.Context(), client.ObjectKeyFromObject(obj), obj))
+	require.Nil(t, obj.DeletionTimestamp)
 }

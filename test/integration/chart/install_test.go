@@ -240,7 +240,7 @@ spec:
 	require.Contains(e, notes, "openfaas.com")
 	e.headroom("shop", "ours")
 
-	for _, ours := range []string{"headrooms.headroom.dev", "headroom.headroom.dev", "hr", "headroom", "headrooms"} {
+	for _, ours := range []string{"headrooms.headroom.dev", "headroom.headroom.dev", "hdr", "headroom", "headrooms"} {
 		require.Equal(e, "headroom.headroom.dev/ours", strings.TrimSpace(e.kubectl("get", ours, "-n", "shop", "-o", "name")), ours)
 	}
 	require.Equal(e, "headroom.openfaas.com/theirs", strings.TrimSpace(e.kubectl("get", "headrooms.openfaas.com", "-n", "shop", "-o", "name")))
