@@ -208,8 +208,10 @@ type HeadroomSpec struct {
 }
 
 // Consumers says which pods may take the room of a Headroom. All that is set
-// must hold; nothing set admits every pod of higher priority. A placeholder is
-// never a consumer.
+// must hold; with nothing set every pod of higher priority may. With a selector
+// it names the pods that may, and they take this headroom before headroom that
+// is open to all; a minPriority alone names nobody. A placeholder is never a
+// consumer.
 type Consumers struct {
 	// podSelector selects consumers by their labels. Default, and if empty: any
 	// labels. Example: {matchLabels: {app: web}}.

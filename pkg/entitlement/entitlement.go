@@ -52,7 +52,7 @@ func Compile(headroom types.NamespacedName, consumers *v1alpha1.Consumers) (*Rul
 	if consumers == nil {
 		return rule, nil
 	}
-	rule.named = true
+	rule.named = consumers.PodSelector != nil || consumers.NamespaceSelector != nil
 	rule.minPriority = consumers.MinPriority
 	rule.ownNamespace = consumers.NamespaceSelector == nil && consumers.PodSelector != nil
 	var err error
@@ -75,7 +75,8 @@ func compile(selector *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(selector)
 }
 
-// Named reports whether the Headroom has `consumers` at all: a pod that is entitled is then one that it names.
+// Named reports whether the Headroom's `consumers` have a selector: a pod that is entitled is then one that they name. Without one
+// the headroom is open to all, from minPriority on.
 func (r *Rule) Named() bool {
 	return r.named
 }

@@ -28,7 +28,7 @@ func TestRefusal(t *testing.T) {
 		wantNamed bool
 	}{
 		"a Headroom without consumers is open to all": {consumer: elsewhere},
-		"empty consumers admit all, and name them":    {consumers: &v1alpha1.Consumers{}, consumer: elsewhere, wantNamed: true},
+		"empty consumers are open to all too":         {consumers: &v1alpha1.Consumers{}, consumer: elsewhere},
 		"a podSelector alone entitles matching pods of its own namespace": {
 			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web")}, consumer: web, wantNamed: true,
 		},
@@ -56,11 +56,14 @@ func TestRefusal(t *testing.T) {
 			want: "consumers.namespaceSelector of shop/hr does not match namespace other",
 		},
 		"minPriority entitles the priority itself": {
-			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](5)}, consumer: elsewhere, wantNamed: true,
+			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](5)}, consumer: elsewhere,
 		},
-		"minPriority refuses a lower priority": {
-			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](6)}, consumer: web, wantNamed: true,
+		"minPriority alone refuses a lower priority, and names nobody": {
+			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](6)}, consumer: web,
 			want: "priority 5 is below consumers.minPriority 6 of shop/hr",
+		},
+		"an empty namespaceSelector alone names all": {
+			consumers: &v1alpha1.Consumers{NamespaceSelector: &metav1.LabelSelector{}}, consumer: elsewhere, wantNamed: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

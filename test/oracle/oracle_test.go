@@ -118,7 +118,7 @@ func pickByPackage(c *Cluster, node Node) ([]string, bool) {
 		if c.takeable(p) {
 			candidates = append(candidates, evictionorder.Placeholder{
 				UID: p.UID, Index: i, Requests: resources(p.Size, 1), Created: int64(p.Created), Priority: p.Priority, Leaving: p.Terminating,
-				NamesConsumer: c.Headrooms[p.Headroom].Consumers != nil,
+				NamesConsumer: c.Headrooms[p.Headroom].Consumers.name(),
 			})
 		}
 	}

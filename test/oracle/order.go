@@ -124,7 +124,7 @@ func (c *Cluster) victims(node Node) (victims []Pod, fits bool) {
 
 // compareVictims is the order among the placeholders of one node.
 func (c *Cluster) compareVictims(a, b Pod, short shortfall, node Node) int {
-	named := func(p Pod) bool { return c.Headrooms[p.Headroom].Consumers != nil }
+	named := func(p Pod) bool { return c.Headrooms[p.Headroom].Consumers.name() }
 	return cmp.Or(
 		first(a.Terminating, b.Terminating),
 		first(named(a), named(b)),
