@@ -24,7 +24,7 @@ const (
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=hdr
 // +kubebuilder:subresource:status
-// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.scaleReplicas,selectorpath=.status.selector
 // +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.status.desiredReplicas`,description="Units that should be held."
 // +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.readyReplicas`,description="Units that are held on a node and can be taken now."
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pendingReplicas`,description="Units that wait for room."
@@ -34,7 +34,7 @@ const (
 // +kubebuilder:printcolumn:name="Filled",type=string,JSONPath=`.status.conditions[?(@.type=="Filled")].status`,description="Whether every unit is held on a node."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since creation."
 // +kubebuilder:printcolumn:name="Priority",type=string,priority=1,JSONPath=`.spec.priorityClassName`,description="PriorityClass of the placeholders."
-// +kubebuilder:printcolumn:name="Zones",type=string,priority=1,JSONPath=`.status.zones`,description="Units held in each zone."
+// +kubebuilder:printcolumn:name="Spread",type=string,priority=1,JSONPath=`.status.spread.summary`,description="Units held in each topology domain, as a rule in each zone."
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must have at most 63 characters: the placeholders carry it in a label"
 type Headroom struct {
 	metav1.TypeMeta `json:",inline"`
@@ -53,12 +53,13 @@ type Headroom struct {
 // HeadroomSpec is the capacity to keep ready.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.topologySpreadConstraints) || size(self.topologySpreadConstraints) == 0",message="topologySpreadConstraints must be absent with placement PerNode: there is one unit on each matching node, and nothing to spread"
+// +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.replicas) || self.replicas == 1 || (oldSelf.hasValue() && has(oldSelf.value().replicas) && oldSelf.value().replicas == self.replicas)",optionalOldSelf=true,message="replicas must be 1, the default, with placement PerNode: there is one unit on each matching node, whatever it says; change nodeSelector, affinity or tolerations instead"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
 	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
 	// that wait for room go first, then those whose loss leaves the rest most
-	// evenly spread. Ignored if placement is PerNode: there is one unit on each
-	// matching node.
+	// evenly spread. With placement PerNode only 1 is valid: there is one unit on
+	// each matching node, and scaling is refused.
 	// +optional
 	// +default=1
 	// +kubebuilder:validation:Minimum=0
@@ -262,6 +263,12 @@ type HeadroomStatus struct {
 	// +optional
 	PendingReplicas int32 `json:"pendingReplicas"`
 
+	// scaleReplicas is what the scale subresource says: the number of placeholders
+	// that exist, at most spec.replicas, so that what a Headroom holds beside them
+	// misleads no autoscaler.
+	// +optional
+	ScaleReplicas int32 `json:"scaleReplicas"`
+
 	// selector selects the placeholders; the scale subresource and the
 	// HorizontalPodAutoscaler read it.
 	// +optional
@@ -273,19 +280,10 @@ type HeadroomStatus struct {
 	// +optional
 	Capacity corev1.ResourceList `json:"capacity,omitempty"`
 
-	// domains is the number of bound placeholders in each zone, ordered by zone,
-	// up to 1024 zones.
+	// spread is the number of bound placeholders in each topology domain, as a
+	// rule in each zone.
 	// +optional
-	// +listType=map
-	// +listMapKey=zone
-	// +kubebuilder:validation:MaxItems=1024
-	Domains []DomainStatus `json:"domains,omitempty"`
-
-	// zones is domains in one line for people, for example "eu-1a:4 eu-1b:3";
-	// kubectl get -o wide shows it.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	Zones string `json:"zones,omitempty"`
+	Spread SpreadStatus `json:"spread,omitzero"`
 
 	// lastConsumedTime is when a consumer last took a placeholder.
 	// +optional
@@ -301,14 +299,40 @@ type HeadroomStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// DomainStatus is what a Headroom holds in one zone.
+// SpreadStatus is where a Headroom holds its units.
+type SpreadStatus struct {
+	// topologyKey is the node label whose values are the domains: the first
+	// topologyKey of spec.topologySpreadConstraints that is not the host, else
+	// topology.kubernetes.io/zone.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	TopologyKey string `json:"topologyKey,omitempty"`
+
+	// domains is the number of bound placeholders in each domain that has some,
+	// ordered by name; only the first 1024.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=1024
+	Domains []DomainStatus `json:"domains,omitempty"`
+
+	// summary is domains in one line for people, for example "eu-1a:4 eu-1b:3", cut
+	// off after 1024 bytes; kubectl get -o wide shows it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Summary string `json:"summary,omitempty"`
+}
+
+// DomainStatus is what a Headroom holds in one topology domain.
 type DomainStatus struct {
-	// zone is the value of the node label topology.kubernetes.io/zone, empty for
-	// nodes without it.
+	// name is the value of the node label topologyKey, empty for nodes without it.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
-	Zone string `json:"zone"` //nolint:kubeapilinter // a key of the list: it is always there, and may be empty
-	// readyReplicas is the number of placeholders bound to nodes of the zone.
+	Name string `json:"name"` //nolint:kubeapilinter // a key of the list: it is always there, and may be empty
+
+	// readyReplicas is the number of placeholders bound to nodes of the domain.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	ReadyReplicas int32 `json:"readyReplicas,omitempty"`

@@ -20,3 +20,14 @@ func (s *HeadroomSpec) SpreadKeys() []string {
 	}
 	return keys
 }
+
+// DomainKey is the topology key whose domains status.spread counts: the first spread key that is not the host, since one count
+// for each host would tell nobody anything, else the zone.
+func (s *HeadroomSpec) DomainKey() string {
+	for _, key := range s.SpreadKeys() {
+		if key != corev1.LabelHostname {
+			return key
+		}
+	}
+	return corev1.LabelTopologyZone
+}

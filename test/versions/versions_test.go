@@ -27,6 +27,7 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/cluster/process"
 	"github.com/headroom-dev/headroom/test/observer"
+	"github.com/headroom-dev/headroom/test/upgrade"
 )
 
 const (
@@ -72,6 +73,18 @@ func TestOnEarlierVersions(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestHeadroomsStoredByAnEarlierVersionKeepWorking updates the CRD on each version.
+func TestHeadroomsStoredByAnEarlierVersionKeepWorking(t *testing.T) {
+	tools, err := cluster.FindTools()
+	require.NoError(t, err)
+	for minor := range strings.FieldsSeq(os.Getenv(versionsEnv)) {
+		t.Run(minor, func(t *testing.T) {
+			c := clustertest.Start(t, cluster.Options{APIServerOnly: true, ControlPlane: filepath.Join(tools.Dir, minor)})
+			upgrade.Check(t, c, clustertest.Namespace(t, c, nil))
+		})
 	}
 }
 
@@ -166,8 +179,8 @@ func waitFilled(t *testing.T, cl client.Client, headroom *v1alpha1.Headroom) {
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
 		require.NoError(collect, cl.Get(t.Context(), client.ObjectKeyFromObject(headroom), headroom))
 		require.EqualValues(collect, nodes, headroom.Status.ReadyReplicas)
-		for _, domain := range headroom.Status.Domains {
-			require.EqualValues(collect, nodes/zones, domain.ReadyReplicas, "units in zone %s", domain.Zone)
+		for _, domain := range headroom.Status.Spread.Domains {
+			require.EqualValues(collect, nodes/zones, domain.ReadyReplicas, "units in zone %s", domain.Name)
 		}
 	}, soon, 100*time.Millisecond)
 }

@@ -1,6 +1,8 @@
 package headroom
 
 import (
+	"k8s.io/utils/ptr"
+
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -44,8 +46,8 @@ func wanted(headroom *v1alpha1.Headroom) int {
 	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
 		return 0
 	}
-	if headroom.Spec.Replicas == nil {
-		return 1
-	}
-	return int(*headroom.Spec.Replicas)
+	return int(replicas(headroom))
 }
+
+// replicas is what the spec says, or the default of the API.
+func replicas(headroom *v1alpha1.Headroom) int32 { return ptr.Deref(headroom.Spec.Replicas, 1) }

@@ -27,8 +27,8 @@ type observation struct {
 	class *schedulingv1.PriorityClass
 	// units are the placeholders made directly, foreign ones included; perNode those that the DaemonSet made. By name.
 	units, perNode []unit
-	// zones are the zones of the nodes of the units.
-	zones map[string]string
+	// domains are the topology domains of the nodes of the units, by node; see v1alpha1.HeadroomSpec.DomainKey.
+	domains map[string]string
 	// daemonSet is the DaemonSet under the Headroom's name, nil if there is none.
 	daemonSet *appsv1.DaemonSet
 	// pendingReplacements and coolingDown are what topup.Desired has to know beside the spec.
@@ -40,7 +40,7 @@ type observation struct {
 func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (*observation, error) {
 	key := client.ObjectKeyFromObject(headroom)
 	seen := &observation{
-		at: r.Clock.Now(), zones: map[string]string{},
+		at: r.Clock.Now(), domains: map[string]string{},
 		pendingReplacements: r.rollouts.pendingReplacements(key), coolingDown: r.names.coolingDown(key),
 	}
 	class := &schedulingv1.PriorityClass{}
@@ -69,7 +69,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 		var nodeLabels map[string]string
 		if node != nil {
 			nodeLabels = node.Labels
-			seen.zones[node.Name] = node.Labels[corev1.LabelTopologyZone]
+			seen.domains[node.Name] = node.Labels[headroom.Spec.DomainKey()]
 		}
 		if seen.daemonSet != nil && metav1.IsControlledBy(pod, seen.daemonSet) {
 			seen.perNode = append(seen.perNode, unitOf(headroom, pod, stateOf(pod, true, deleting, gone), nodeLabels))

@@ -18,7 +18,14 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/message"
 	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+// maxDomains and maxSummary are the bounds of the API for status.spread.
+const (
+	maxDomains = 1024
+	maxSummary = 1024
 )
 
 // tally is what the status tells, before it is put into words.
@@ -54,7 +61,7 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 			t.rolling = t.desired - int(ds.Status.UpdatedNumberScheduled)
 		}
 	}
-	zones, deleted := map[string]int32{}, sets.New(done.deleted...)
+	domains, deleted := map[string]int32{}, sets.New(done.deleted...)
 	var held []corev1.ResourceList
 	for _, u := range units {
 		if deleted.Has(u.UID) {
@@ -68,16 +75,16 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 			}
 		case topup.Bound:
 			t.bound++
-			zones[seen.zones[u.pod.Spec.NodeName]]++
+			domains[seen.domains[u.pod.Spec.NodeName]]++
 			held = append(held, requestsOf(u.pod))
 		case topup.Terminating, topup.Lost, topup.Foreign:
 		}
 	}
 	t.capacity = sum(held)
-	for zone, n := range zones {
-		t.domains = append(t.domains, v1alpha1.DomainStatus{Zone: zone, ReadyReplicas: n})
+	for domain, n := range domains {
+		t.domains = append(t.domains, v1alpha1.DomainStatus{Name: domain, ReadyReplicas: n})
 	}
-	slices.SortFunc(t.domains, func(a, b v1alpha1.DomainStatus) int { return cmp.Compare(a.Zone, b.Zone) })
+	slices.SortFunc(t.domains, func(a, b v1alpha1.DomainStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return t
 }
 
@@ -91,8 +98,12 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 	status.PendingReplicas = int32(t.pending)    //nolint:gosec // as above
 	status.Selector = labels.SelectorFromSet(labels.Set{v1alpha1.LabelHeadroom: headroom.Name}).String()
 	status.Capacity = t.capacity
-	status.Domains = t.domains
-	status.Zones = inOneLine(t.domains)
+	status.ScaleReplicas = min(status.Replicas, replicas(headroom))
+	status.Spread = v1alpha1.SpreadStatus{
+		TopologyKey: headroom.Spec.DomainKey(),
+		Domains:     t.domains[:min(len(t.domains), maxDomains)],
+		Summary:     message.Cut(inOneLine(t.domains), maxSummary, message.Ellipsis),
+	}
 	for _, c := range consumed {
 		if status.LastConsumedTime == nil || status.LastConsumedTime.Time.Before(c.Time.Truncate(time.Second)) {
 			status.LastConsumedTime = &metav1.Time{Time: c.Time.Truncate(time.Second)}
@@ -104,11 +115,11 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 	return status
 }
 
-// inOneLine is what kubectl get -o wide shows of the domains. Nodes without a zone are under "-".
+// inOneLine is what kubectl get -o wide shows of the domains. Nodes that are in none are under "-".
 func inOneLine(domains []v1alpha1.DomainStatus) string {
 	parts := make([]string, 0, len(domains))
 	for _, d := range domains {
-		parts = append(parts, fmt.Sprintf("%s:%d", cmp.Or(d.Zone, "-"), d.ReadyReplicas))
+		parts = append(parts, fmt.Sprintf("%s:%d", cmp.Or(d.Name, "-"), d.ReadyReplicas))
 	}
 	return strings.Join(parts, " ")
 }
@@ -121,7 +132,7 @@ func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
 	}
 	base := headroom.DeepCopy()
 	s := &base.Status
-	s.DesiredReplicas, s.Replicas, s.ReadyReplicas, s.PendingReplicas = -1, -1, -1, -1
+	s.DesiredReplicas, s.Replicas, s.ReadyReplicas, s.PendingReplicas, s.ScaleReplicas = -1, -1, -1, -1, -1
 	return base
 }
 

@@ -1,6 +1,7 @@
 package headroom
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -77,8 +78,8 @@ func TestLongMessageOfAConditionEndsBetweenCharacters(t *testing.T) {
 
 func TestStatusOf(t *testing.T) {
 	seen := &observation{
-		units: []unit{unitIn(topup.Bound, "n1"), unitIn(topup.Bound, "n2"), unitIn(topup.Bound, "n3"), unitIn(topup.Bound, "n4")},
-		zones: map[string]string{"n1": "b", "n2": "a", "n3": "b", "n4": "b"},
+		units:   []unit{unitIn(topup.Bound, "n1"), unitIn(topup.Bound, "n2"), unitIn(topup.Bound, "n3"), unitIn(topup.Bound, "n4")},
+		domains: map[string]string{"n1": "b", "n2": "a", "n3": "b", "n4": "b"},
 	}
 	done := outcome{deleted: []types.UID{"n4"}, created: []*corev1.Pod{{}}}
 	h := headroomOf(4)
@@ -92,9 +93,13 @@ func TestStatusOf(t *testing.T) {
 	}
 	want := v1alpha1.HeadroomStatus{
 		ObservedGeneration: 3, DesiredReplicas: 4, Replicas: 4, ReadyReplicas: 3, PendingReplicas: 1,
-		Selector: "headroom.dev/headroom=web",
-		Capacity: corev1.ResourceList{"cpu": resource.MustParse("1500m"), "example.com/gpu": resource.MustParse("3")},
-		Domains:  []v1alpha1.DomainStatus{{Zone: "a", ReadyReplicas: 1}, {Zone: "b", ReadyReplicas: 2}}, Zones: "a:1 b:2",
+		Selector:      "headroom.dev/headroom=web",
+		Capacity:      corev1.ResourceList{"cpu": resource.MustParse("1500m"), "example.com/gpu": resource.MustParse("3")},
+		ScaleReplicas: 4,
+		Spread: v1alpha1.SpreadStatus{
+			TopologyKey: "topology.kubernetes.io/zone", Summary: "a:1 b:2",
+			Domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 1}, {Name: "b", ReadyReplicas: 2}},
+		},
 		LastConsumedTime: &metav1.Time{Time: epoch.Add(time.Second)},
 		Conditions: []metav1.Condition{
 			condition(v1alpha1.ConditionReady, v1alpha1.ReasonValid, "The spec is valid and acted on.", metav1.ConditionTrue),
@@ -106,6 +111,33 @@ func TestStatusOf(t *testing.T) {
 	h.Status = got
 	again := statusOf(h, count(h, seen, plan{}, done), nil, epoch.Add(time.Hour))
 	require.True(t, equality.Semantic.DeepEqual(got, again), "nothing changed, so there is nothing to write")
+}
+
+func TestScaleIsToldOfNoMoreUnitsThanTheSpecAsksFor(t *testing.T) {
+	h := headroomOf(2)
+	perNode := observation{perNode: []unit{unitIn(topup.Bound, "n1"), unitIn(topup.Bound, "n2"), unitIn(topup.Pending, "")}}
+	got := statusOf(h, count(h, &perNode, plan{}, outcome{}), nil, epoch)
+	require.EqualValues(t, 3, got.Replicas)
+	require.EqualValues(t, 2, got.ScaleReplicas)
+	fewer := observation{units: []unit{unitIn(topup.Pending, "")}}
+	got = statusOf(h, count(h, &fewer, plan{}, outcome{}), nil, epoch)
+	require.EqualValues(t, 1, got.ScaleReplicas)
+}
+
+func TestSpreadOverManyDomainsFitsTheAPI(t *testing.T) {
+	h := headroomOf(1)
+	h.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: "rack"}}
+	seen := observation{domains: map[string]string{}}
+	for i := range maxDomains + 1 {
+		node := fmt.Sprintf("n%04d", i)
+		seen.units = append(seen.units, unitIn(topup.Bound, node))
+		seen.domains[node] = "r" + node
+	}
+	spread := statusOf(h, count(h, &seen, plan{}, outcome{}), nil, epoch).Spread
+	require.Equal(t, "rack", spread.TopologyKey)
+	require.Len(t, spread.Domains, maxDomains)
+	require.Len(t, spread.Summary, maxSummary)
+	require.True(t, strings.HasPrefix(spread.Summary, "rn0000:1 rn0001:1 "))
 }
 
 func TestEventsOf(t *testing.T) {
@@ -127,7 +159,7 @@ func TestEventsOf(t *testing.T) {
 		Placeholder: types.NamespacedName{Namespace: "shop", Name: "web-headroom-1"}, Node: "n1",
 		Consumer: corev1.ObjectReference{Namespace: "shop", Name: "api-1", UID: "1"},
 	}
-	two := tally{desired: 2, bound: 1, domains: []v1alpha1.DomainStatus{{Zone: "a", ReadyReplicas: 1}, {Zone: "b"}}}
+	two := tally{desired: 2, bound: 1, domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 1}, {Name: "b"}}}
 	topping, filled := with(v1alpha1.ReasonValid, v1alpha1.ReasonToppingUp), with(v1alpha1.ReasonValid, v1alpha1.ReasonFilled)
 	tests := map[string]struct {
 		before, after v1alpha1.HeadroomStatus

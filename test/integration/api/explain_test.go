@@ -49,11 +49,13 @@ func TestExplain(t *testing.T) {
 // Fields of the core API have the core API's descriptions.
 func TestEveryFieldOfOursIsDescribedByName(t *testing.T) {
 	spec, status := crdSchema(t).Properties["spec"], crdSchema(t).Properties["status"]
+	spread := status.Properties["spread"]
 	for path, fields := range map[string]map[string]apiextensionsv1.JSONSchemaProps{
-		"spec":             spec.Properties,
-		"spec.consumers":   spec.Properties["consumers"].Properties,
-		"status":           status.Properties,
-		"status.domains[]": status.Properties["domains"].Items.Schema.Properties,
+		"spec":                    spec.Properties,
+		"spec.consumers":          spec.Properties["consumers"].Properties,
+		"status":                  status.Properties,
+		"status.spread":           spread.Properties,
+		"status.spread.domains[]": spread.Properties["domains"].Items.Schema.Properties,
 	} {
 		require.NotEmpty(t, fields)
 		for name, field := range fields {

@@ -55,7 +55,7 @@ func TestScaleSubresource(t *testing.T) {
 	scale := &autoscalingv1.Scale{}
 	require.NoError(t, cl.SubResource("scale").Get(t.Context(), obj, scale))
 	require.Equal(t, int32(4), scale.Spec.Replicas)
-	require.Equal(t, int32(5), scale.Status.Replicas)
+	require.Equal(t, int32(4), scale.Status.Replicas, "scaleReplicas")
 	require.Equal(t, "headroom.dev/headroom=example", scale.Status.Selector)
 
 	for replicas, refused := range map[int32]string{
@@ -75,9 +75,12 @@ func TestScaleSubresource(t *testing.T) {
 func filledStatus() v1alpha1.HeadroomStatus {
 	return v1alpha1.HeadroomStatus{
 		DesiredReplicas: 5, Replicas: 5, ReadyReplicas: 4, PendingReplicas: 1,
-		Selector: "headroom.dev/headroom=example",
-		Domains:  []v1alpha1.DomainStatus{{Zone: "a", ReadyReplicas: 3}, {Zone: "b", ReadyReplicas: 1}},
-		Zones:    "a:3 b:1",
+		Selector:      "headroom.dev/headroom=example",
+		ScaleReplicas: 4,
+		Spread: v1alpha1.SpreadStatus{
+			TopologyKey: "topology.kubernetes.io/zone", Summary: "a:3 b:1",
+			Domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 3}, {Name: "b", ReadyReplicas: 1}},
+		},
 		Conditions: []metav1.Condition{
 			condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonValid),
 			condition(v1alpha1.ConditionFilled, metav1.ConditionFalse, v1alpha1.ReasonWaitingForRoom),
@@ -108,12 +111,12 @@ func TestColumns(t *testing.T) {
 		require.NotEmpty(t, column.Description)
 	}
 	require.Equal(t, []string{"Name", "Desired", "Ready", "Pending", "CPU", "Memory", "Placement", "Filled", "Age"}, names)
-	require.Equal(t, []string{"Priority", "Zones"}, wide)
+	require.Equal(t, []string{"Priority", "Spread"}, wide)
 	require.NotEmpty(t, cells["Age"])
 	delete(cells, "Age")
 	require.Equal(t, map[string]any{
 		"Name": "example", "Desired": int64(5), "Ready": int64(4), "Pending": int64(1), "CPU": "2", "Memory": "4Gi",
-		"Placement": "Cluster", "Filled": "False", "Priority": "headroom", "Zones": "a:3 b:1",
+		"Placement": "Cluster", "Filled": "False", "Priority": "headroom", "Spread": "a:3 b:1",
 	}, cells)
 }
 

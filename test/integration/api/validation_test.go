@@ -100,6 +100,12 @@ var verdicts = []verdict{
 		spec:    requests + "placement: Everywhere",
 		refused: `spec.placement: Unsupported value: "Everywhere": supported values: "Cluster", "PerNode"`,
 	},
+	{name: "PerNode with the replicas that are the default", spec: requests + "placement: PerNode\nreplicas: 1"},
+	{
+		name: "PerNode with more replicas", spec: requests + "placement: PerNode\nreplicas: 2",
+		refused: "replicas must be 1, the default, with placement PerNode",
+	},
+	{name: "PerNode with none", spec: requests + "placement: PerNode\nreplicas: 0", refused: "replicas must be 1, the default, with placement PerNode"},
 	{name: "PerNode with an empty list of spread constraints", spec: requests + "placement: PerNode\ntopologySpreadConstraints: []"},
 	{
 		name:    "PerNode with spread constraints",

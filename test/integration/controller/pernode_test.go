@@ -37,7 +37,7 @@ func TestPerNodeKeepsAUnitOnEachNode(t *testing.T) {
 	e.headroom("reserve", e.perNode)
 	h := e.waitFilled("reserve", 2)
 	require.Equal(t, int32(2), h.Status.DesiredReplicas)
-	require.Equal(t, "a:1 b:1", h.Status.Zones)
+	require.Equal(t, "a:1 b:1", h.Status.Spread.Summary)
 	for _, pod := range e.pods() {
 		headroom, ok := placeholder.HeadroomOf(&pod, func(string, string, types.UID) (types.NamespacedName, bool) {
 			return client.ObjectKeyFromObject(h), true

@@ -23,7 +23,7 @@ func TestUnitsAreMadeBoundAndReported(t *testing.T) {
 	require.Equal(t, []string{"web-headroom-0", "web-headroom-1", "web-headroom-2"}, e.names())
 	require.Equal(t, int32(3), h.Status.Replicas)
 	require.Equal(t, "3", h.Status.Capacity.Cpu().String())
-	require.Equal(t, []v1alpha1.DomainStatus{{Zone: "a", ReadyReplicas: 2}, {Zone: "b", ReadyReplicas: 1}}, h.Status.Domains)
+	require.Equal(t, []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 2}, {Name: "b", ReadyReplicas: 1}}, h.Status.Spread.Domains)
 	require.Equal(t, "headroom.dev/headroom=web", h.Status.Selector)
 	require.Nil(t, h.Status.LastConsumedTime)
 	for _, pod := range e.pods() {

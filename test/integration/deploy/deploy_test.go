@@ -115,9 +115,9 @@ func waitFilled(t *testing.T, cl client.Client, headroom *v1alpha1.Headroom) {
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(headroom), headroom))
 		require.EqualValues(t, nodes, headroom.Status.ReadyReplicas)
-		require.Len(t, headroom.Status.Domains, zones)
-		for _, domain := range headroom.Status.Domains {
-			require.EqualValues(t, nodes/zones, domain.ReadyReplicas, "units in zone %s", domain.Zone)
+		require.Len(t, headroom.Status.Spread.Domains, zones)
+		for _, domain := range headroom.Status.Spread.Domains {
+			require.EqualValues(t, nodes/zones, domain.ReadyReplicas, "units in zone %s", domain.Name)
 		}
 	}, soon, glance)
 }
