@@ -51,8 +51,8 @@ func newExplain(streams genericiooptions.IOStreams) *cobra.Command {
 	flags := command.Flags()
 	flags.StringArrayVarP(&o.files, "filename", "f", nil,
 		"`FILE` with Kubernetes objects, - for standard input; may be repeated. Without it the cluster is asked")
-	flags.StringVar(&o.consumer, "consumer", "", "`NAMESPACE/NAME` of the pod that wants room; a NAME alone is looked for in the namespace of "+
-		"--namespace, or of the context")
+	flags.StringVar(&o.consumer, "consumer", "",
+		"`NAMESPACE/NAME` of the pod that wants room; a NAME alone is looked for in the namespace of --namespace, or of the context")
 	flags.StringVar(&o.schedulerConfig, "scheduler-config", "", "configuration `FILE` of headroom-scheduler, whose arguments for the plugin "+
 		"apply: those of the consumer's profile. Default: the plugin's defaults")
 	o.access.AddFlags(flags)

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,7 @@ func TestTheExplanationAgreesWithTheOracle(t *testing.T) {
 	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		c := Generate(t)
+		c.MinScored = len(c.Nodes) // Only a running scheduler takes a sample of nodes that tie.
 		consumer := c.object(c.Consumer, "")
 		cluster, err := explain.New(c.explainObjects(), args)
 		require.NoError(t, err)
@@ -49,13 +51,10 @@ func TestTheExplanationAgreesWithTheOracle(t *testing.T) {
 			require.Equal(t, expected.Node, explained[0], "%s\n%s", c, expected)
 			victims := []string{}
 			for _, victim := range options[0].Victims {
-				victims = append(victims, victim.Name)
+				_, name, _ := strings.Cut(victim.Name, "/")
+				victims = append(victims, name)
 			}
-			slices.Sort(victims)
-			for i := range expected.Victims {
-				require.Contains(t, victims[i], "/"+expected.Victims[i], "%s", c)
-			}
-			require.Len(t, victims, len(expected.Victims), "%s", c)
+			require.ElementsMatch(t, expected.Victims, victims, "%s", c)
 		}
 	})
 }

@@ -50,7 +50,8 @@ func Arguments(ctx context.Context, file, schedulerName string) (*config.Headroo
 	if schedulerName == "" {
 		return nil, fmt.Errorf("no profile of %s has the plugin %s", file, plugin)
 	}
-	return nil, fmt.Errorf("%s has no profile %s, which is the pod's schedulerName; it has %s", file, schedulerName, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%s has no profile %s, which is the pod's schedulerName; it has %s",
+		file, schedulerName, strings.Join(names, ", "))
 }
 
 // argumentsIn returns the plugin's arguments in a profile, nil if it does not have the plugin.
