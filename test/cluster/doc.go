@@ -1,5 +1,5 @@
 // Package cluster runs a real Kubernetes control plane on one machine, for the integration tests, the sandbox, the
-// demo and the benchmarks: etcd, kube-apiserver, kube-controller-manager, and KWOK, which plays the kubelets. No
+// demo and the benchmarks: etcd, kube-apiserver, kube-controller-manager, and KWOK, which simulates the kubelets. No
 // containers, no root.
 //
 //	c, err := cluster.Start(ctx, cluster.Options{})   // in a test: clustertest.Shared(t)

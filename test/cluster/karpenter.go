@@ -48,7 +48,7 @@ type Karpenter struct {
 }
 
 // RunKarpenter runs the real Karpenter with its KWOK provider as one more program of the cluster, and returns when it has taken up
-// its NodePools. Start it on a cluster with KWOK (not APIServerOnly): the provider makes Node objects, and KWOK plays the
+// its NodePools. Start it on a cluster with KWOK (not APIServerOnly): the provider makes Node objects, and KWOK simulates the
 // kubelets of those too, leases and all.
 //
 //	c, err := cluster.Start(ctx, cluster.Options{})

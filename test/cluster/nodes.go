@@ -20,7 +20,7 @@ import (
 // createAtOnce is how many nodes are created in parallel.
 const createAtOnce = 16
 
-// Nodes describes nodes that are alike. KWOK plays their kubelets.
+// Nodes describes nodes that are alike. KWOK simulates their kubelets.
 type Nodes struct {
 	// Count of nodes, at least 1.
 	Count int
