@@ -9,9 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/test/builders"
 )
@@ -72,6 +74,45 @@ func TestNodesThatTheCycleIsNotAboutDoNotPass(t *testing.T) {
 				}
 			}
 			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+// A pod that must spread over zones and keep off others of its kind is asked about on each node: nodes of a zone are not alike for it.
+func TestNodesOfADomainAreAlikeOnlyForWhatReadsNothingElse(t *testing.T) {
+	web := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	spread := func() *st.PodWrapper {
+		return wants("1").Label("app", "web").SpreadConstraint(2, corev1.LabelTopologyZone, corev1.DoNotSchedule, web, nil, nil, nil, nil)
+	}
+	other := on("a", "other", "1")
+	other.Labels = web.MatchLabels
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want bool // on the node that has another of its kind
+	}{
+		"spread alone":            {pod: spread().Obj(), want: true},
+		"spread and off the node": {pod: spread().PodAntiAffinity(corev1.LabelHostname, web, st.PodAntiAffinityWithRequiredReq).Obj()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{
+					builders.Node("a", "z-1", res("4")).Obj(), builders.Node("b", "z-1", res("4")).Obj(), builders.Node("c", "z-2", res("4")).Obj(),
+				},
+				pods: []*corev1.Pod{other},
+			})
+			state := framework.NewCycleState()
+			_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, tc.pod)
+			require.True(t, status.IsSuccess())
+			run := f.profile.NewRun(state, tc.pod)
+			require.True(t, run.Start(t.Context()))
+			passes := func(node string) bool {
+				info, err := f.snapshot.NodeInfos().Get(node)
+				require.NoError(t, err)
+				return run.PassesCrossNode(t.Context(), info)
+			}
+			require.True(t, passes("b"))
+			require.Equal(t, tc.want, passes("a"))
+			require.True(t, passes("c"))
 		})
 	}
 }

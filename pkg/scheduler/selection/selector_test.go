@@ -81,13 +81,13 @@ func TestNominatedPodsCountOnTheBestNode(t *testing.T) {
 	}
 }
 
-func TestANodeThatOthersAreNominatedToIsAsNearAsBefore(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "x-1", "2"), node("b", "y-1", "2"), node("c", "y-1", "1")},
-		unit(0, "a"), unit(1, "a"), unit(2, "b"), unit(3, "b"), on("c", "db", "1").Label("app", "db").Obj())
-	for _, name := range []string{"a", "b"} {
-		f.nominate(t, wants("1").Name("for-"+name).UID("for-"+name).Obj(), name)
-	}
-	f.requireSwap(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(), "b", "open-headroom-2", "open-headroom-3")
+func TestANodeThatOthersAreNominatedToIsNoNearerThanBefore(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "y-1", "2"), node("b", "y-1", "1"), node("c", "y-1", "1"), node("d", "x-1", "1")},
+		unit(0, "a"), unit(1, "a"), unit(2, "b"), unit(3, "d"), on("c", "db", "1").Label("app", "db").Obj())
+	near := wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj()
+	f.requireSwap(t, near, "a", "open-headroom-0")
+	f.nominate(t, wants("1").Name("other").UID("other").Obj(), "a")
+	f.requireSwap(t, near, "b", "open-headroom-2") // as near, and one goes rather than two
 }
 
 func TestAPodIsNearToPodsOfItsOwnNamespace(t *testing.T) {
@@ -127,12 +127,15 @@ func TestWhatWasNotFoundOutInTimeIsNotRemembered(t *testing.T) {
 }
 
 func TestAPodThatKeepsOthersOutOfItsZoneIsNoticedOnEveryNodeOfIt(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "z-1", "2"), node("b", "z-1", "1"), node("c", "z-2", "1")},
-		unit(0, "a"), on("a", "x", "1").Obj(), unit(1, "b"), unit(2, "c"))
 	web := wants("1").Label("app", "web").Obj()
+	aloof := func(node, name string) *corev1.Pod {
+		return on(node, name, "0").PodAntiAffinity(corev1.LabelTopologyZone, metav1.SetAsLabelSelector(web.Labels), st.PodAntiAffinityWithRequiredReq).Obj()
+	}
+	// One of its kind is somewhere all along, so that pods alike are so before and after.
+	f := newFixture(t, []*corev1.Node{node("a", "z-1", "2"), node("b", "z-1", "1"), node("c", "z-2", "1"), node("d", "z-3", "1")},
+		unit(0, "a"), on("a", "x", "1").Obj(), unit(1, "b"), unit(2, "c"), aloof("d", "first"))
 	f.requireSwap(t, web, "a", "open-headroom-0")
-	aloof := on("a", "aloof", "0").PodAntiAffinity(corev1.LabelTopologyZone, metav1.SetAsLabelSelector(web.Labels), st.PodAntiAffinityWithRequiredReq)
-	f.assume(t, aloof.Obj())
+	f.assume(t, aloof("a", "second"))
 	f.requireSwap(t, web, "c", "open-headroom-2")
 }
 
