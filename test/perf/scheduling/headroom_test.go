@@ -32,20 +32,57 @@ const (
 	maxReplicas = 10000
 )
 
-// installHeadroom prepares a cluster whose workload has placeholders: it installs the resource definition, creates the Headroom
-// of the placeholders and fills its UID into their template. The garbage collector deletes placeholders whose owner it cannot
+// wanted is a Headroom that a workload has placeholders of.
+type wanted struct {
+	name      string
+	replicas  int
+	unit      resource.Quantity
+	consumers *v1alpha1.Consumers
+	// template is the file from which that of its placeholders, placeholders, is written.
+	template, placeholders string
+}
+
+// wantedHeadrooms returns the Headrooms of a workload. One with the parameter placeholders has a single one, which is open to all; m-mixed, which has
+// small, medium and large, has one for each tier of consumers; others have none.
+func wantedHeadrooms(w *perf.Workload) ([]wanted, error) {
+	if placeholders, err := w.GetParam("placeholders"); err == nil {
+		perNode, err := w.GetParam("perNode")
+		if err != nil {
+			return nil, fmt.Errorf("reading the workload's parameters: %w", err)
+		}
+		return []wanted{{
+			name: headroomName, replicas: placeholders, unit: *resource.NewMilliQuantity(int64(1000/perNode), resource.DecimalSI),
+			template: "templates/placeholder.yaml.tmpl", placeholders: "templates/placeholder.yaml",
+		}}, nil
+	}
+	var all []wanted
+	for tier, unit := range map[string]string{"small": "250m", "medium": "500m", "large": "1"} {
+		replicas, err := w.GetParam(tier)
+		if err != nil {
+			return nil, nil //nolint:nilerr // a workload without these parameters is one without headroom
+		}
+		all = append(all, wanted{
+			name: tier, replicas: replicas, unit: resource.MustParse(unit),
+			consumers: &v1alpha1.Consumers{
+				PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"tier": tier}},
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: consumers}},
+			},
+			template: "templates/placeholder-tier.yaml.tmpl", placeholders: "templates/placeholder-" + tier + ".yaml",
+		})
+	}
+	return all, nil
+}
+
+// installHeadrooms prepares a cluster whose workload has placeholders: it installs the resource definition, creates the Headrooms
+// of the placeholders and fills their UIDs into the templates. The garbage collector deletes placeholders whose owner it cannot
 // find. scheduler_perf's own createAny cannot create an object whose definition is this new.
 //
 // The scheduler runs already: the plugin looks for the definition every two seconds at the most, and each scenario settles for
 // five or more before it creates consumers. One that came sooner would find placeholders of a Headroom that is not known yet.
-func installHeadroom(ctx context.Context, client dynamic.Interface, crd []byte, w *perf.Workload) error {
-	placeholders, err := w.GetParam("placeholders")
-	if err != nil {
-		return nil //nolint:nilerr // a workload without this parameter is one without headroom
-	}
-	perNode, err := w.GetParam("perNode")
-	if err != nil {
-		return fmt.Errorf("reading the workload's parameters: %w", err)
+func installHeadrooms(ctx context.Context, client dynamic.Interface, crd []byte, w *perf.Workload) error {
+	all, err := wantedHeadrooms(w)
+	if err != nil || len(all) == 0 {
+		return err
 	}
 	if err := createDefinition(ctx, client, crd); err != nil {
 		return err
@@ -57,11 +94,16 @@ func installHeadroom(ctx context.Context, client dynamic.Interface, crd []byte, 
 	if _, err := namespaces.Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("creating the namespace of the placeholders: %w", err)
 	}
-	owner, err := createHeadroom(ctx, client, placeholders, perNode)
-	if err != nil {
-		return err
+	for _, one := range all {
+		owner, err := createHeadroom(ctx, client, one)
+		if err != nil {
+			return err
+		}
+		if err := fillInOwner(one, string(owner.GetUID())); err != nil {
+			return err
+		}
 	}
-	return fillInOwner(string(owner.GetUID()))
+	return nil
 }
 
 func createDefinition(ctx context.Context, client dynamic.Interface, crd []byte) error {
@@ -78,17 +120,18 @@ func createDefinition(ctx context.Context, client dynamic.Interface, crd []byte)
 	return nil
 }
 
-// createHeadroom creates the Headroom that the placeholders stand for. The API server takes a moment to serve a new definition.
-func createHeadroom(ctx context.Context, client dynamic.Interface, replicas, perNode int) (*unstructured.Unstructured, error) {
+// createHeadroom creates a Headroom that placeholders stand for. The API server takes a moment to serve a new definition.
+func createHeadroom(ctx context.Context, client dynamic.Interface, h wanted) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.Headroom{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindHeadroom},
-		ObjectMeta: metav1.ObjectMeta{Name: headroomName},
+		ObjectMeta: metav1.ObjectMeta{Name: h.name},
 		Spec: v1alpha1.HeadroomSpec{
-			Replicas: ptr.To(int32(min(replicas, maxReplicas))),
-			Requests: corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(int64(1000/perNode), resource.DecimalSI)},
+			Replicas:  ptr.To(int32(min(h.replicas, maxReplicas))),
+			Requests:  corev1.ResourceList{corev1.ResourceCPU: h.unit},
+			Consumers: h.consumers,
 			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
 				MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.ScheduleAnyway,
-				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: headroomName}},
+				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: h.name}},
 			}},
 		},
 	})
@@ -109,14 +152,14 @@ func createHeadroom(ctx context.Context, client dynamic.Interface, replicas, per
 	return created, nil
 }
 
-// fillInOwner writes the template of the placeholders with the UID of the Headroom that owns them.
-func fillInOwner(uid string) error {
-	template, err := os.ReadFile("templates/placeholder.yaml.tmpl")
+// fillInOwner writes the template of a Headroom's placeholders, with the UID of the Headroom, which owns them.
+func fillInOwner(h wanted, uid string) error {
+	template, err := os.ReadFile(h.template)
 	if err != nil {
 		return fmt.Errorf("reading the template of the placeholders: %w", err)
 	}
-	filled := strings.ReplaceAll(string(template), "HEADROOM_UID", uid)
-	if err := os.WriteFile("templates/placeholder.yaml", []byte(filled), 0o600); err != nil {
+	filled := strings.NewReplacer("HEADROOM_UID", uid, "HEADROOM_NAME", h.name).Replace(string(template))
+	if err := os.WriteFile(h.placeholders, []byte(filled), 0o600); err != nil {
 		return fmt.Errorf("writing the template of the placeholders: %w", err)
 	}
 	return nil

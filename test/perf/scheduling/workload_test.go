@@ -42,7 +42,7 @@ func run(b *testing.B, scenario, topic string, crd []byte, report func(*testing.
 			if !isBenchmark {
 				return fmt.Errorf("a workload was started by %T instead of a benchmark", tCtx.TB())
 			}
-			if err := installHeadroom(tCtx, tCtx.Dynamic(), crd, workload); err != nil {
+			if err := installHeadrooms(tCtx, tCtx.Dynamic(), crd, workload); err != nil {
 				return err
 			}
 			if report == nil {
