@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	resourceapi "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/component-helpers/resource"
 )
 
@@ -14,6 +15,8 @@ const (
 	holeLasts = 30 * time.Second
 	// nominationLasts is how long a nomination counts on which nothing changes.
 	nominationLasts = 5 * time.Minute
+	// nominationSeen is how long a scheduler may not have seen a nomination that is in the history.
+	nominationSeen = time.Second
 	// nominatedBefore is how long before its victims are marked a preemptor may be nominated.
 	nominatedBefore = 5 * time.Second
 )
@@ -55,38 +58,62 @@ func (r *Replay) checkHoles(e Event, node *corev1.Node, others []*corev1.Pod) {
 	if !r.rules.Holes || !r.isPlaceholder(unit) {
 		return
 	}
-	var staying, promised []*corev1.Pod
-	for _, other := range others {
-		if !preempted(other) {
-			staying = append(staying, other)
-		}
+	staying := slices.DeleteFunc(slices.Clone(others), preempted)
+	// A bind may have been decided just before a nomination that comes before it in the history, but only into room that was free then.
+	young := e.At.Add(-nominationSeen)
+	if short, _ := exceeded(unit, node, slices.Concat(others, r.victimsGone(node.Name, young))); short != "" {
+		young = e.At
 	}
+	promised := r.promised(node.Name, e.At, young)
+	if name, total := exceeded(unit, node, slices.Concat(staying, promised)); name != "" && len(promised) > 0 {
+		allocatable := node.Status.Allocatable[name]
+		r.report("P15", unit, e.Revision, "placeholder %s was bound to node %s into room that a preemption made for another pod: "+
+			"with it, %s of %s %s are taken or promised; promised to or left by %s", unit.Name, node.Name, total.String(), allocatable.String(),
+			name, names(promised))
+	}
+}
+
+// promised are the pods that room of the node is kept for: those that were nominated to it by then, and, where that is not known, the
+// victims of the preemption in their place.
+func (r *Replay) promised(node string, now, nominatedBy time.Time) []*corev1.Pod {
+	var promised []*corev1.Pod
 	for _, pod := range r.pods {
-		if pod.Status.NominatedNodeName == node.Name && pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && !r.isPlaceholder(pod) &&
-			e.At.Sub(r.nominatedAt[pod.UID]) < nominationLasts {
+		at := r.nominatedAt[pod.UID]
+		if pod.Status.NominatedNodeName == node && pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && !r.isPlaceholder(pod) &&
+			!at.After(nominatedBy) && now.Sub(at) < nominationLasts {
 			promised = append(promised, pod)
 		}
 	}
-	for _, h := range r.holes[node.Name] {
-		if e.At.Sub(h.at) <= holeLasts && h.victim.UID != unit.UID {
+	for _, h := range r.holes[node] {
+		if now.Sub(h.at) <= holeLasts {
 			promised = append(promised, h.victim)
 		}
 	}
-	if len(promised) == 0 {
-		return
-	}
 	slices.SortFunc(promised, byName)
-	wanted := resource.PodRequests(unit, resource.PodResourcesOptions{})
-	sum := requestsOf(slices.Concat(staying, promised, []*corev1.Pod{unit}))
-	for name := range wanted {
-		total, allocatable := sum[name], node.Status.Allocatable[name]
-		if total.Cmp(allocatable) > 0 {
-			r.report("P15", unit, e.Revision, "placeholder %s was bound to node %s into room that a preemption made for another pod: "+
-				"with it, %s of %s %s are taken or promised; promised to or left by %s", unit.Name, node.Name, total.String(), allocatable.String(),
-				name, names(promised))
-			return
+	return promised
+}
+
+// victimsGone are the pods of the node that were preempted and have gone since then.
+func (r *Replay) victimsGone(node string, since time.Time) []*corev1.Pod {
+	var victims []*corev1.Pod
+	for _, d := range r.gone {
+		if d.pod.Spec.NodeName == node && preempted(d.pod) && d.at.After(since) {
+			victims = append(victims, d.pod)
 		}
 	}
+	return victims
+}
+
+// exceeded returns a resource that the unit requests and of which the node has less than the unit and the others request together, and how
+// much that is; no name if it has enough.
+func exceeded(unit *corev1.Pod, node *corev1.Node, others []*corev1.Pod) (corev1.ResourceName, resourceapi.Quantity) {
+	sum := requestsOf(append(slices.Clone(others), unit))
+	for name := range resource.PodRequests(unit, resource.PodResourcesOptions{}) {
+		if total := sum[name]; total.Cmp(node.Status.Allocatable[name]) > 0 {
+			return name, total
+		}
+	}
+	return "", resourceapi.Quantity{}
 }
 
 func requestsOf(pods []*corev1.Pod) corev1.ResourceList {

@@ -41,11 +41,10 @@ func (r *Replay) told(e Event) {
 
 // judgePreemptions judges the preemptions that are old enough to know all that belongs to them.
 func (r *Replay) judgePreemptions(now time.Time) {
-	if r.rules.Places == nil {
-		return
-	}
 	for len(r.preemptions) > 0 && now.Sub(r.preemptions[0].at) > unsure {
-		r.judgePreemption(r.preemptions[0])
+		if r.rules.Places != nil {
+			r.judgePreemption(r.preemptions[0])
+		}
 		r.preemptions = r.preemptions[1:]
 	}
 	for len(r.gone) > 0 && now.Sub(r.gone[0].at) > 4*unsure {

@@ -122,6 +122,15 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 			story: full().pod(watch.Modified, nominated(web("b", "", "1"), "small")).pod(watch.Modified, marked(placeholder("small"))).
 				pod(watch.Deleted, marked(placeholder("small"))).after(6*time.Minute).pod(watch.Modified, late("small")),
 		},
+		"free room, decided just before another pod was nominated to it": {
+			story: new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Modified, nominated(web("b", "", "1"), "small")).
+				after(time.Millisecond).pod(watch.Modified, late("small")),
+		},
+		"free room, to which another pod has long been nominated": {
+			story: new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Modified, nominated(web("b", "", "1"), "small")).
+				after(2*time.Second).pod(watch.Modified, late("small")),
+			want: []string{"P15"},
+		},
 		"room of a preemptor that was bound and is gone": {
 			story: full().pod(watch.Added, nominated(web("b", "", "1"), "")).pod(watch.Modified, marked(placeholder("small"))).
 				pod(watch.Deleted, marked(placeholder("small"))).pod(watch.Modified, nominated(web("b", "small", "1"), "")).
