@@ -67,6 +67,9 @@ func requireWild(t *testing.T, seed uint64) {
 func logDir(t *testing.T) string {
 	t.Helper()
 	parent := os.Getenv(clustertest.LogsEnv)
+	if parent != "" {
+		require.NoError(t, os.MkdirAll(parent, 0o700))
+	}
 	dir, err := os.MkdirTemp(parent, "headroom-chaos-") //nolint:usetesting // what a failure leaves behind is read later
 	require.NoError(t, err)
 	t.Cleanup(func() {
