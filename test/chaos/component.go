@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -38,15 +39,20 @@ type component struct {
 	faulted time.Time // until when it had faults
 }
 
-// freePort returns a port of 127.0.0.1 that nobody listens on. Somebody may take it before it is used; that the program then does not start
-// is seen at once.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
+// Ports that components listen on: below those that the operating system hands out by itself, or a client would take the port of a component
+// while it is down.
+const firstPort, lastPort = 10000, 32000
+
+// freePort returns a port of 127.0.0.1 that nobody listens on, and that nobody gets who asks for any port.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = firstPort + rand.IntN(lastPort-firstPort)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, listener.Close()
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("looking for a free port: %w", err)
 }
 
 // deployed returns the component, not running yet.
