@@ -17,6 +17,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -136,8 +137,10 @@ func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {
 	require.Len(t, f.shared.credits.Of(pod.UID, "a", gone), 1)
 
 	factory := f.handle.SharedInformerFactory()
+	t.Cleanup(factory.Shutdown)
 	factory.Start(t.Context().Done())
 	factory.WaitForCacheSync(t.Context().Done())
 	require.NoError(t, f.client.CoreV1().Pods("default").Delete(t.Context(), pod.Name, metav1.DeleteOptions{}))
-	require.Eventually(t, func() bool { return len(f.shared.credits.Of(pod.UID, "a", gone)) == 0 }, patience, glance)
+	// Long before it would have expired.
+	require.Eventually(t, func() bool { return len(f.shared.credits.Of(pod.UID, "a", gone)) == 0 }, eviction.CreditLifetime/2, glance)
 }
