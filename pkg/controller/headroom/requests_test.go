@@ -254,19 +254,31 @@ func TestAReplacementKnowsThatARolloutMadeIt(t *testing.T) {
 
 func TestNoReconcileWritesWithoutEnd(t *testing.T) {
 	const units = maxWrites + 20
-	h := webOf(units)
-	s := newScene(t, h)
-	require.Equal(t, again, s.reconcile())
-	require.Len(t, s.writes(), maxWrites)
-	s.reconcile()
-	require.Len(t, s.writes(), units-maxWrites)
-
-	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Image = "example.com/other" })
-	require.Equal(t, again, s.reconcile(), "pending units are replaced all at once, but for the bound on one reconcile")
-	require.Len(t, s.writes(), 2*maxWrites+1)
-	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](0) })
-	require.Equal(t, again, s.reconcile())
-	require.Len(t, s.writes(), maxWrites)
+	older := make([]client.Object, units)
+	for i := range older {
+		older[i] = placeholderOf(webOf(units), i, func(pod *corev1.Pod) {
+			pod.Spec.NodeName = ""
+			pod.Annotations[v1alpha1.AnnotationTemplateHash] = "older"
+		})
+	}
+	for name, tc := range map[string]struct {
+		wanted      int32
+		there       []client.Object
+		first, then int
+	}{
+		"units that are made":     {wanted: units, first: maxWrites, then: units - maxWrites},
+		"units that are replaced": {wanted: units, there: older, first: 1 + 2*maxWrites, then: 1 + 2*(units-maxWrites)}, // the API server is asked once
+		"units that go":           {there: older, first: maxWrites, then: units - maxWrites},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, append([]client.Object{webOf(tc.wanted)}, tc.there...)...)
+			s.idle = true
+			require.Equal(t, again, s.reconcile())
+			require.Len(t, s.writes(), tc.first)
+			s.reconcile()
+			require.Len(t, s.writes(), tc.then)
+		})
+	}
 }
 
 func TestOfTwoProblemsTheLaterIsTold(t *testing.T) {
