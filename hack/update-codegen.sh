@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates the deep copy functions and the CRD from api/, and the copies in the Helm chart.
+# Regenerates the deep copy functions and the CRDs from api/, and the copies in the Helm chart.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 "${TOOLS_DIR:-bin/tools}"/controller-gen object paths=./api/...
@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # The chart carries what it shares with the kustomizations word for word.
 chart=manifests/charts/headroom/files
 cp manifests/crd/headroom.dev_headrooms.yaml $chart/crd.yaml
+cp manifests/crd/headroom.dev_headroomaccounts.yaml $chart/crd-accounts.yaml
 for component in controller scheduler; do
   cp manifests/$component/components/monitoring/alerts.yaml $chart/alerts-$component.yaml
 done

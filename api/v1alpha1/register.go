@@ -19,7 +19,7 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Headroom{}, &HeadroomList{})
+	scheme.AddKnownTypes(GroupVersion, &Headroom{}, &HeadroomList{}, &HeadroomAccount{}, &HeadroomAccountList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }
