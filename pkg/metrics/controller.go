@@ -27,6 +27,16 @@ const (
 type Controller struct {
 	// Consumed counts placeholders that pods took.
 	Consumed *prometheus.CounterVec
+	// Lost counts placeholders that went otherwise, by reason.
+	Lost *prometheus.CounterVec
+	// Lacked counts units that entitled pods lacked.
+	Lacked *prometheus.CounterVec
+	// AccountStored is 1 if accounts are kept across restarts.
+	AccountStored prometheus.Gauge
+	// AccountWriteErrors counts writes of accounts that failed.
+	AccountWriteErrors prometheus.Counter
+	// AccountGaps counts restarts after which it is not known what happened before.
+	AccountGaps prometheus.Counter
 	// RefillDuration is how long units are missing.
 	RefillDuration prometheus.Histogram
 	// ReconcileErrors counts reconciles that failed and are tried again.
@@ -42,6 +52,26 @@ func NewController(registry prometheus.Registerer) *Controller {
 			Name: "headroom_consumed_total",
 			Help: "Placeholders that pods took, by Headroom.",
 		}, []string{"namespace", "headroom"}),
+		Lost: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "headroom_lost_total",
+			Help: "Bound placeholders that went without being taken, by Headroom and reason.",
+		}, []string{"namespace", "headroom", "reason"}),
+		Lacked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "headroom_lacked_units_total",
+			Help: "Units that entitled pods lacked when they were told that there is no room, each pod counted once, by Headroom.",
+		}, []string{"namespace", "headroom"}),
+		AccountStored: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "headroom_account_stored",
+			Help: "1 if the accounts of who took what are kept across restarts, 0 if the definition of HeadroomAccounts is not installed.",
+		}),
+		AccountWriteErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "headroom_account_write_errors_total",
+			Help: "Writes of HeadroomAccounts that failed and are tried again.",
+		}),
+		AccountGaps: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "headroom_account_gaps_total",
+			Help: "Times that the controller started and could not learn what happened to placeholders before.",
+		}),
 		RefillDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "headroom_refill_duration_seconds",
 			Help:    "Time from the loss of a bound placeholder until one is bound in its place.",
@@ -56,13 +86,17 @@ func NewController(registry prometheus.Registerer) *Controller {
 			Help: "Attempts to create placeholders that the API server refused, by reason of the condition Ready.",
 		}, []string{"reason"}),
 	}
-	registry.MustRegister(c.Consumed, c.RefillDuration, c.ReconcileErrors, c.Refused, build(componentController))
+	registry.MustRegister(c.Consumed, c.Lost, c.Lacked, c.AccountStored, c.AccountWriteErrors, c.AccountGaps,
+		c.RefillDuration, c.ReconcileErrors, c.Refused, build(componentController))
 	return c
 }
 
 // Forget removes what was counted for a Headroom that is gone.
 func (c *Controller) Forget(headroom types.NamespacedName) {
-	c.Consumed.DeleteLabelValues(headroom.Namespace, headroom.Name)
+	labels := prometheus.Labels{"namespace": headroom.Namespace, "headroom": headroom.Name}
+	c.Consumed.DeletePartialMatch(labels)
+	c.Lost.DeletePartialMatch(labels)
+	c.Lacked.DeletePartialMatch(labels)
 }
 
 // HeadroomState is what the state metrics tell of one Headroom.

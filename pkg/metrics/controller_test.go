@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/pkg/account"
 )
 
 func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
@@ -17,6 +19,11 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	c := NewController(registry)
 	c.Consumed.WithLabelValues("shop", "web").Inc()
+	c.Lacked.WithLabelValues("shop", "web").Inc()
+	for _, why := range account.Losses() {
+		c.Lost.WithLabelValues("shop", "web", string(why)).Inc()
+		require.Contains(t, string(page), "`"+string(why)+"`")
+	}
 	c.Refused.WithLabelValues("QuotaExceeded").Inc()
 	for _, stage := range []string{StageGather, StageApply, StageStatus} {
 		c.ReconcileErrors.WithLabelValues(stage).Inc()
@@ -25,7 +32,7 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 	registry.MustRegister(StateCollector{List: func() []HeadroomState { return make([]HeadroomState, 1) }})
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 7)
+	require.Len(t, families, 12)
 	for _, family := range families {
 		require.Contains(t, string(page), "`"+family.GetName()+"`")
 	}

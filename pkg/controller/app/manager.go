@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -23,9 +25,11 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/pkg/controller/config"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/headroom"
+	"github.com/headroom-dev/headroom/pkg/controller/lacking"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -54,12 +58,22 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	if err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
+	counted := metrics.NewController(registry)
+	clients, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
+	keeper := accounts.New(accounts.Options{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: clients, Namespaces: c.Namespaces,
+		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(),
+	})
 	reconciler := headroom.New(headroom.Options{
+		Accounts: keeper,
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Recorder: mgr.GetEventRecorder(headroom.Reporter),
 		Clock:    clock.RealClock{},
-		Metrics:  metrics.NewController(registry),
+		Metrics:  counted,
 		Defaults: placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
 		Limits: priority.Limits{
 			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
@@ -69,7 +83,8 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	if err := reconciler.Register(ctx, mgr, c.ConcurrentReconciles); err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
-	if err := addWatcher(mgr, c, reconciler.Ledger()); err != nil {
+	keeper.Ledger, keeper.Departed = reconciler.Ledger(), reconciler.Departed
+	if err := addConsumption(mgr, c, clients, keeper); err != nil {
 		return nil, err
 	}
 	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr)})
@@ -106,16 +121,33 @@ func metricsOptions(c *config.Config) metricsserver.Options {
 	}
 }
 
-func addWatcher(mgr manager.Manager, c *config.Config, ledger *consumption.Ledger) error {
-	clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+// identity names this process, and no other.
+func identity() string {
+	host, err := os.Hostname()
 	if err != nil {
-		return fmt.Errorf("setting up the watch of events: %w", err)
+		host = "unknown"
 	}
-	watcher := &consumption.Watcher{
-		Client: clientset.EventsV1(), Namespaces: c.Namespaces, Ledger: ledger, Clock: clock.RealClock{},
+	return host + "_" + string(uuid.NewUUID())
+}
+
+// addConsumption adds what finds out who took what, and what keeps it.
+func addConsumption(mgr manager.Manager, c *config.Config, clients kubernetes.Interface, keeper *accounts.Keeper) error {
+	waiting := &lacking.Watcher{
+		Client: clients, Namespaces: c.Namespaces, Cache: mgr.GetCache(), Accounts: keeper, Clock: clock.RealClock{},
 	}
-	if err := mgr.Add(watcher); err != nil {
-		return fmt.Errorf("setting up the watch of events: %w", err)
+	runnables := []manager.Runnable{
+		keeper, waiting,
+		&consumption.Watcher{
+			Client: clients.EventsV1(), Namespaces: c.Namespaces, Ledger: keeper.Ledger, Clock: clock.RealClock{}, Waiting: waiting.Waiting,
+		},
+		&consumption.Finder{
+			Live: mgr.GetAPIReader(), Cache: mgr.GetClient(), Namespaces: c.Namespaces, Ledger: keeper.Ledger, Clock: clock.RealClock{},
+		},
+	}
+	for _, runnable := range runnables {
+		if err := mgr.Add(runnable); err != nil {
+			return fmt.Errorf("setting up the accounts: %w", err)
+		}
 	}
 	return nil
 }

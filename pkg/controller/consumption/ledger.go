@@ -1,6 +1,7 @@
 package consumption
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -8,13 +9,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+
+	"github.com/headroom-dev/headroom/pkg/account"
 )
 
 const (
-	// Window is how long a deletion and the event that explains it may lie apart, as the controller sees them.
-	Window = 10 * time.Second
-	// NameTimeout is how long the report of a consumption waits for the consumer's name.
-	NameTimeout = 2 * time.Second
+	// namePatience is how long a preemption waits for the name of the pod that it was for.
+	namePatience = 10 * time.Second
+	// memory is how long evidence waits for the placeholder that it explains, and how long a decision is remembered.
+	memory = 10 * time.Minute
 )
 
 // Consumption is one placeholder that a pod took.
@@ -22,153 +25,243 @@ type Consumption struct {
 	// Placeholder is the pod that was evicted, and Node where it was.
 	Placeholder types.NamespacedName
 	Node        string
-	// Consumer is the pod that took it. Its name is empty if nobody said.
-	Consumer corev1.ObjectReference
+	// Consumer is the pod that took it. Its name is empty if only its UID is known, and its UID if nothing is.
+	Consumer account.Consumer
 	// Time is when the controller saw the placeholder go.
 	Time time.Time
 }
 
-// Statement is what an event says: this consumer took this placeholder.
-type Statement struct {
-	// Placeholder names the pod. UID is empty if the event does not have it.
+// Departure is a placeholder that went, and of which it is not known why.
+type Departure struct {
 	Placeholder types.NamespacedName
 	UID         types.UID
-	// Consumer is the pod that took it.
-	Consumer corev1.ObjectReference
+	Node        string
+	Time        time.Time
+	// Preempted says that a kube-scheduler preempted it, and only the pod is missing for which.
+	Preempted bool
+	// Otherwise is what becomes of it if no pod took it and its node is still there.
+	Otherwise account.Loss
 }
 
-// departure is a placeholder that went, waiting for what is not known of it.
+// Book is where decisions are written down, each once. It is called with the Ledger's lock held.
+type Book interface {
+	// Took notes that a pod took a unit.
+	Took(headroom types.NamespacedName, take account.Take)
+	// Lost notes that a unit went otherwise.
+	Lost(headroom types.NamespacedName, why account.Loss, at time.Time)
+}
+
+// departure is a Departure that waits for a decision.
 type departure struct {
-	Consumption
+	Departure
 	headroom types.NamespacedName
-	uid      types.UID
-	consumed bool
+	consumer account.Consumer // of a preemption, as far as it is known
+	next     time.Time        // when to look at its node
 }
 
-// arrival is a statement that came before the departure it explains.
-type arrival struct {
-	Statement
-	time time.Time
+// evidence says that a consumer took a placeholder that was not seen to go yet.
+type evidence struct {
+	consumer account.Consumer
+	node     string
+	how      account.How
+	time     time.Time
 }
 
-// Ledger joins placeholders that went with the events that explain them, in whichever order the two come. It remembers both
-// for Window. It is safe for concurrent use.
+// Ledger joins placeholders that went with the evidence that explains them, in whichever order the two come, and decides each once. It is
+// safe for concurrent use.
 type Ledger struct {
 	clock clock.PassiveClock
+	book  Book
 	// changed is called without the lock when a Headroom has something to report.
 	changed func(headroom types.NamespacedName)
+	// wake is called with the lock held when there is a node to look at sooner than Due said.
+	wake func()
 
-	mu         sync.Mutex
-	departures []departure // in order of time
-	arrivals   []arrival   // in order of time
+	mu       sync.Mutex
+	open     map[types.UID]*departure
+	evidence map[types.UID]evidence
+	decided  map[types.UID]time.Time
+	ready    map[types.NamespacedName][]Consumption
+	unnamed  map[types.UID]*unnamed // by consumer
+	hinted   map[string]bool        // nodes that an event says to look at
+	swept    time.Time
 }
 
-// NewLedger returns an empty ledger. It calls changed, from the goroutine that brought the news, when Report has something
-// new for a Headroom.
-func NewLedger(clock clock.PassiveClock, changed func(headroom types.NamespacedName)) *Ledger {
-	return &Ledger{clock: clock, changed: changed}
+// unnamed are placeholders that a consumer took, and that its annotation only counts.
+type unnamed struct {
+	consumer account.Consumer
+	node     string
+	left     int
+	time     time.Time
 }
 
-// Departed notes that a placeholder was deleted, by somebody else than the controller.
-func (l *Ledger) Departed(headroom types.NamespacedName, pod *corev1.Pod) {
+// NewLedger returns an empty ledger that writes decisions into the book. It calls changed, from the goroutine that brought the news, when
+// Report has something new for a Headroom.
+func NewLedger(clock clock.PassiveClock, book Book, changed func(headroom types.NamespacedName)) *Ledger {
+	return &Ledger{
+		clock: clock, book: book, changed: changed, wake: func() {},
+		open: map[types.UID]*departure{}, evidence: map[types.UID]evidence{}, decided: map[types.UID]time.Time{},
+		ready: map[types.NamespacedName][]Consumption{}, unnamed: map[types.UID]*unnamed{}, hinted: map[string]bool{},
+	}
+}
+
+// Departed notes that a bound placeholder was deleted, by somebody else than the controller, and what becomes of it if no pod took it. It
+// returns when it went, and reports whether that is news.
+func (l *Ledger) Departed(
+	headroom types.NamespacedName, pod *corev1.Pod, otherwise account.Loss,
+) (at time.Time, news bool) {
 	cause := CauseOf(pod)
-	if cause == Other {
-		return
+	d := Departure{
+		Placeholder: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, UID: pod.UID, Node: pod.Spec.NodeName,
+		Time: l.clock.Now(), Preempted: cause.Preempted, Otherwise: otherwise,
 	}
+	return d.Time, l.depart(headroom, d, cause.Lost)
+}
+
+// Resume takes up departures that another process left undecided.
+func (l *Ledger) Resume(headroom types.NamespacedName, departures []Departure) {
+	for _, d := range departures {
+		l.depart(headroom, d, "")
+	}
+}
+
+func (l *Ledger) depart(headroom types.NamespacedName, d Departure, lost account.Loss) (news bool) {
 	l.mu.Lock()
-	l.forget()
-	d := departure{
-		Consumption: Consumption{
-			Placeholder: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name},
-			Node:        pod.Spec.NodeName,
-			Time:        l.clock.Now(),
-		},
-		headroom: headroom, uid: pod.UID, consumed: cause == Consumed,
+	l.sweep()
+	if l.open[d.UID] != nil || !l.decided[d.UID].IsZero() {
+		l.mu.Unlock()
+		return false
 	}
-	if i := slices.IndexFunc(l.arrivals, func(a arrival) bool { return d.explainedBy(a.Statement) }); i >= 0 {
-		d.explain(l.arrivals[i].Statement)
-		l.arrivals = slices.Delete(l.arrivals, i, i+1)
+	open := &departure{Departure: d, headroom: headroom}
+	known, explained := l.evidence[d.UID]
+	report := false
+	switch {
+	case explained && known.node == d.Node && known.how == account.BySwap,
+		explained && d.Preempted && known.how == account.ByPreemption && known.consumer.Name != "":
+		report = l.take(open, known.consumer, known.how)
+	case lost != "":
+		l.lose(open, lost)
+	default:
+		if d.Preempted && explained {
+			open.consumer = known.consumer
+		}
+		l.open[d.UID] = open
+		l.wake()
 	}
-	l.departures = append(l.departures, d)
-	report := d.consumed
+	delete(l.evidence, d.UID)
 	l.mu.Unlock()
 	if report {
 		l.changed(headroom)
 	}
+	return true
 }
 
-// Stated notes what an event says. A statement that explains nothing seen so far is kept for Window.
-func (l *Ledger) Stated(statement Statement) {
+// Lost notes a placeholder that the controller deleted itself.
+func (l *Ledger) Lost(headroom types.NamespacedName, uid types.UID, why account.Loss) {
 	l.mu.Lock()
-	l.forget()
-	i := slices.IndexFunc(l.departures, func(d departure) bool { return d.explainedBy(statement) })
-	if i < 0 {
-		l.arrivals = append(l.arrivals, arrival{Statement: statement, time: l.clock.Now()})
+	defer l.mu.Unlock()
+	l.sweep()
+	if l.open[uid] == nil && l.decided[uid].IsZero() {
+		l.decided[uid] = l.clock.Now()
+		l.book.Lost(headroom, why, l.clock.Now())
+	}
+}
+
+// take decides that a pod took a unit. The lock is held.
+func (l *Ledger) take(d *departure, consumer account.Consumer, how account.How) (report bool) {
+	l.decide(d)
+	l.book.Took(d.headroom, account.Take{
+		Time: d.Time, Placeholder: d.Placeholder.Name, UID: d.UID, Node: d.Node, Consumer: consumer, How: how,
+	})
+	l.ready[d.headroom] = append(l.ready[d.headroom], Consumption{
+		Placeholder: d.Placeholder, Node: d.Node, Consumer: consumer, Time: d.Time,
+	})
+	return true
+}
+
+// lose decides that a unit went otherwise. The lock is held.
+func (l *Ledger) lose(d *departure, why account.Loss) {
+	l.decide(d)
+	l.book.Lost(d.headroom, why, d.Time)
+}
+
+func (l *Ledger) decide(d *departure) {
+	delete(l.open, d.UID)
+	l.decided[d.UID] = l.clock.Now()
+}
+
+// Preempted notes what an event says: a kube-scheduler preempted this placeholder for that pod. It counts only if the placeholder itself
+// says that it was preempted.
+func (l *Ledger) Preempted(placeholder types.UID, consumer account.Consumer) {
+	l.mu.Lock()
+	l.sweep()
+	d := l.open[placeholder]
+	if d == nil || !d.Preempted {
+		if d == nil && l.decided[placeholder].IsZero() {
+			l.evidence[placeholder] = evidence{consumer: consumer, how: account.ByPreemption, time: l.clock.Now()}
+		}
 		l.mu.Unlock()
 		return
 	}
-	l.departures[i].explain(statement)
-	headroom := l.departures[i].headroom
+	report := false
+	if d.consumer = consumer; consumer.Name != "" {
+		report = l.take(d, consumer, account.ByPreemption)
+	} else {
+		l.hint(d.Node)
+	}
 	l.mu.Unlock()
-	l.changed(headroom)
+	if report {
+		l.changed(d.headroom)
+	}
 }
 
-// Report returns, and removes, the consumptions of a Headroom that are ready to be reported: the consumer is known, or was
-// waited for long enough. If others wait still, retry is when to ask again; else it is zero.
-func (l *Ledger) Report(headroom types.NamespacedName) (ready []Consumption, retry time.Duration) {
+// Report returns, and removes, the consumptions of a Headroom that are not reported yet, in order of time.
+func (l *Ledger) Report(headroom types.NamespacedName) []Consumption {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forget()
-	now := l.clock.Now()
-	l.departures = slices.DeleteFunc(l.departures, func(d departure) bool {
-		if d.headroom != headroom || !d.consumed {
-			return false
-		}
-		if wait := NameTimeout - now.Sub(d.Time); d.Consumer.Name == "" && wait > 0 {
-			if retry == 0 || wait < retry {
-				retry = wait
-			}
-			return false
-		}
-		ready = append(ready, d.Consumption)
-		return true
-	})
-	return ready, retry
+	ready := l.ready[headroom]
+	delete(l.ready, headroom)
+	slices.SortStableFunc(ready, func(a, b Consumption) int { return a.Time.Compare(b.Time) })
+	return ready
 }
 
 // Restore puts back what Report removed and could not be reported.
 func (l *Ledger) Restore(headroom types.NamespacedName, consumptions []Consumption) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range consumptions {
-		l.departures = append(l.departures, departure{Consumption: c, headroom: headroom, consumed: true})
-	}
+	l.ready[headroom] = append(l.ready[headroom], consumptions...)
 }
 
 // Forget drops everything about a Headroom that is gone.
 func (l *Ledger) Forget(headroom types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.departures = slices.DeleteFunc(l.departures, func(d departure) bool { return d.headroom == headroom })
+	delete(l.ready, headroom)
+	maps.DeleteFunc(l.open, func(_ types.UID, d *departure) bool { return d.headroom == headroom })
 }
 
-// forget drops what is older than Window, except for consumptions that were not reported yet. The lock is held.
-func (l *Ledger) forget() {
-	old := l.clock.Now().Add(-Window)
-	l.departures = slices.DeleteFunc(l.departures, func(d departure) bool { return !d.consumed && d.Time.Before(old) })
-	l.arrivals = slices.DeleteFunc(l.arrivals, func(a arrival) bool { return a.time.Before(old) })
-}
-
-func (d *departure) explainedBy(c Statement) bool {
-	if d.Consumer.Name != "" {
-		return false
+// Snapshot calls use with the departures of a Headroom that are not decided, while no decision can be made.
+func (l *Ledger) Snapshot(headroom types.NamespacedName, use func(open []Departure)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var open []Departure
+	for _, d := range l.open {
+		if d.headroom == headroom {
+			open = append(open, d.Departure)
+		}
 	}
-	if c.UID != "" {
-		return c.UID == d.uid
-	}
-	return c.Placeholder == d.Placeholder
+	slices.SortFunc(open, func(a, b Departure) int { return a.Time.Compare(b.Time) })
+	use(open)
 }
 
-func (d *departure) explain(c Statement) {
-	d.consumed, d.Consumer = true, c.Consumer
+// sweep drops what is older than it may be. The lock is held.
+func (l *Ledger) sweep() {
+	now := l.clock.Now()
+	if now.Sub(l.swept) < memory/10 {
+		return
+	}
+	l.swept = now
+	maps.DeleteFunc(l.evidence, func(_ types.UID, e evidence) bool { return now.Sub(e.time) > memory })
+	maps.DeleteFunc(l.decided, func(_ types.UID, at time.Time) bool { return now.Sub(at) > memory })
+	maps.DeleteFunc(l.unnamed, func(_ types.UID, u *unnamed) bool { return now.Sub(u.time) > memory })
 }

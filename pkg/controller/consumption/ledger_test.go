@@ -1,6 +1,7 @@
 package consumption
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,14 +11,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
+	"pgregory.net/rapid"
 
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
 var (
 	epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 	web   = types.NamespacedName{Namespace: "shop", Name: "web"}
-	api   = corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "api-1", UID: "api-1"}
 )
 
 func placeholderPod(name string, change func(*corev1.Pod)) *corev1.Pod {
@@ -39,163 +41,337 @@ func disrupted(reason string) func(*corev1.Pod) {
 }
 
 func TestCauseOf(t *testing.T) {
+	failed := func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }
 	for name, tc := range map[string]struct {
 		pod  *corev1.Pod
 		want Cause
 	}{
-		"nothing is known":         {placeholderPod("a", nil), Undecided},
-		"preempted by a scheduler": {placeholderPod("a", disrupted(corev1.PodReasonPreemptionByScheduler)), Consumed},
-		"drained":                  {placeholderPod("a", disrupted("EvictionByEvictionAPI")), Other},
-		"on no node":               {placeholderPod("a", func(p *corev1.Pod) { p.Spec.NodeName = "" }), Other},
-		"failed before":            {placeholderPod("a", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }), Other},
+		"nothing is known":         {placeholderPod("a", nil), Cause{}},
+		"preempted by a scheduler": {placeholderPod("a", disrupted(corev1.PodReasonPreemptionByScheduler)), Cause{Preempted: true}},
+		"drained":                  {placeholderPod("a", disrupted("EvictionByEvictionAPI")), Cause{Lost: account.LossDrained}},
+		"tainted away":             {placeholderPod("a", disrupted("DeletionByTaintManager")), Cause{Lost: account.LossNode}},
+		"its node is gone":         {placeholderPod("a", disrupted("DeletionByPodGC")), Cause{Lost: account.LossNode}},
+		"a reason that is new":     {placeholderPod("a", disrupted("Whatever")), Cause{Lost: account.LossOther}},
+		"failed before":            {placeholderPod("a", failed), Cause{Lost: account.LossFailed}},
+		"failed, then preempted": {placeholderPod("a", func(p *corev1.Pod) {
+			disrupted(corev1.PodReasonPreemptionByScheduler)(p)
+			failed(p)
+		}), Cause{Lost: account.LossFailed}},
 		"a condition that does not hold": {placeholderPod("a", func(p *corev1.Pod) {
 			disrupted(corev1.PodReasonPreemptionByScheduler)(p)
 			p.Status.Conditions[0].Status = corev1.ConditionFalse
-		}), Undecided},
+		}), Cause{}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, CauseOf(tc.pod)) })
 	}
 }
 
-// story is a ledger with a clock, and the Headrooms it called for.
+// book is a Book of names and reasons.
+type book struct {
+	taken map[types.UID]account.Take
+	lost  []account.Loss
+}
+
+func (b *book) Took(_ types.NamespacedName, take account.Take) {
+	if _, twice := b.taken[take.UID]; twice {
+		panic("taken twice: " + take.UID)
+	}
+	b.taken[take.UID] = take
+}
+
+func (b *book) Lost(_ types.NamespacedName, why account.Loss, _ time.Time) {
+	b.lost = append(b.lost, why)
+}
+
+// story is a ledger with a clock, its book, and the Headrooms it called for.
 type story struct {
 	*Ledger
+	*book
 	clock  *testingclock.FakeClock
 	called []types.NamespacedName
 }
 
 func newStory() *story {
-	s := &story{clock: testingclock.NewFakeClock(epoch)}
-	s.Ledger = NewLedger(s.clock, func(headroom types.NamespacedName) { s.called = append(s.called, headroom) })
+	s := &story{clock: testingclock.NewFakeClock(epoch), book: &book{taken: map[types.UID]account.Take{}}}
+	s.Ledger = NewLedger(s.clock, s.book, func(headroom types.NamespacedName) { s.called = append(s.called, headroom) })
 	return s
 }
 
-func statement(pod string) Statement {
-	return Statement{Placeholder: types.NamespacedName{Namespace: "shop", Name: pod}, UID: types.UID("uid-" + pod), Consumer: api}
+func (s *story) departs(name string, change func(*corev1.Pod)) {
+	s.Departed(web, placeholderPod(name, change), account.LossAbandoned)
 }
 
-func TestEventAfterTheDeletion(t *testing.T) {
-	s := newStory()
-	s.Departed(web, placeholderPod("a", nil))
-	ready, retry := s.Report(web)
-	require.Empty(t, ready)
-	require.Zero(t, retry, "nobody waits for what may be no consumption")
-	s.clock.Step(Window - time.Second)
-	s.Stated(statement("a"))
-	require.Equal(t, []types.NamespacedName{web}, s.called)
-	ready, retry = s.Report(web)
-	require.Equal(t, []Consumption{{
-		Placeholder: types.NamespacedName{Namespace: "shop", Name: "a"}, Node: "node-1", Consumer: api, Time: epoch,
-	}}, ready)
-	require.Zero(t, retry)
-	ready, _ = s.Report(web)
-	require.Empty(t, ready, "it is reported once")
+// sees has the finder look at a node.
+func (s *story) sees(node string, pods ...Bound) { s.Looked(node, s.clock.Now(), pods, false) }
+
+func consumer(name string, took ...types.UID) Bound {
+	return Bound{
+		Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}, UID: types.UID("uid-" + name)},
+		Took:     swapevent.Took{Placeholders: took},
+	}
 }
 
-func TestEventBeforeTheDeletion(t *testing.T) {
-	s := newStory()
-	s.Stated(statement("a"))
-	require.Empty(t, s.called)
-	s.Departed(web, placeholderPod("a", nil))
-	require.Equal(t, []types.NamespacedName{web}, s.called)
-	ready, _ := s.Report(web)
-	require.Len(t, ready, 1)
-	s.Departed(web, placeholderPod("a", nil))
-	ready, _ = s.Report(web)
-	require.Empty(t, ready, "an event explains one deletion")
+func TestAnAnnotationExplainsADeletionWhicheverIsSeenFirst(t *testing.T) {
+	for name, order := range map[string][]func(s *story){
+		"the deletion": {func(s *story) { s.departs("a", nil) }, func(s *story) { s.sees("node-1", consumer("api-1", "uid-a")) }},
+		"the pod":      {func(s *story) { s.sees("node-1", consumer("api-1", "uid-a")) }, func(s *story) { s.departs("a", nil) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory()
+			for _, step := range order {
+				step(s)
+				s.clock.Step(20 * time.Second)
+			}
+			require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
+			require.Equal(t, []types.NamespacedName{web}, s.called)
+			require.Len(t, s.Report(web), 1)
+			require.Empty(t, s.Report(web), "it is reported once")
+			s.sees("node-1", consumer("api-1", "uid-a"))
+			s.departs("a", nil)
+			require.Len(t, s.taken, 1, "and written down once")
+		})
+	}
 }
 
-func TestEventThatComesTooLate(t *testing.T) {
+func TestAPodOnAnotherNodeTookNothing(t *testing.T) {
 	s := newStory()
-	s.Departed(web, placeholderPod("a", nil))
-	s.clock.Step(Window + time.Second)
-	s.Stated(statement("a"))
-	ready, _ := s.Report(web)
-	require.Empty(t, ready)
+	s.departs("a", nil)
+	s.sees("node-2", consumer("liar", "uid-a"))
+	s.clock.Step(account.Patience)
+	s.sees("node-1")
+	require.Empty(t, s.taken)
+	require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
 }
 
-func TestEventWithoutUIDGoesByName(t *testing.T) {
+func TestADeletionThatNothingExplainsIsAbandonedAfterAMinute(t *testing.T) {
 	s := newStory()
-	s.Departed(web, placeholderPod("a", nil))
-	byName := statement("a")
-	byName.UID = ""
-	s.Stated(byName)
-	ready, _ := s.Report(web)
-	require.Len(t, ready, 1)
+	s.departs("a", nil)
+	s.clock.Step(account.Patience - time.Second)
+	s.sees("node-1", consumer("other", "uid-b"))
+	require.Empty(t, s.lost)
+	s.clock.Step(time.Hour)
+	require.Empty(t, s.lost, "not without a look at the node")
+	s.sees("node-1")
+	require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
+	s.sees("node-1", consumer("late", "uid-a"))
+	require.Empty(t, s.taken, "a decision stands")
 }
 
-func TestEventAboutAnotherPodOfTheName(t *testing.T) {
+func TestADeletionWithTheNodeIsNoAbandonment(t *testing.T) {
 	s := newStory()
-	s.Departed(web, placeholderPod("a", nil))
-	other := statement("a")
-	other.UID = "another"
-	s.Stated(other)
-	ready, _ := s.Report(web)
-	require.Empty(t, ready)
+	s.departs("a", nil)
+	s.clock.Step(account.Patience)
+	s.Looked("node-1", s.clock.Now(), nil, true)
+	require.Equal(t, []account.Loss{account.LossNode}, s.lost)
 }
 
-func TestPreemptionWaitsForTheNameAndNotForEver(t *testing.T) {
+func TestWhatThePodItselfTellsIsBelievedAtOnce(t *testing.T) {
 	s := newStory()
-	s.Departed(web, placeholderPod("a", disrupted(corev1.PodReasonPreemptionByScheduler)))
-	require.Len(t, s.called, 1)
-	ready, retry := s.Report(web)
-	require.Empty(t, ready)
-	require.Equal(t, NameTimeout, retry)
-	s.clock.Step(NameTimeout)
-	ready, retry = s.Report(web)
-	require.Len(t, ready, 1)
-	require.Empty(t, ready[0].Consumer.Name)
-	require.Zero(t, retry)
+	s.departs("a", disrupted("EvictionByEvictionAPI"))
+	require.Equal(t, []account.Loss{account.LossDrained}, s.lost)
+	s.Ledger.Lost(web, "uid-b", account.LossScaledDown)
+	s.Ledger.Lost(web, "uid-b", account.LossScaledDown)
+	require.Equal(t, []account.Loss{account.LossDrained, account.LossScaledDown}, s.lost)
+}
+
+func TestAPreemptionCountsByItsConditionAndIsNamedByItsEvent(t *testing.T) {
+	preempted := disrupted(corev1.PodReasonPreemptionByScheduler)
+	preemptor := account.Consumer{UID: "uid-api-1"}
+	t.Run("the event names the UID, and the pod is bound later", func(t *testing.T) {
+		s := newStory()
+		s.departs("a", preempted)
+		s.Preempted("uid-a", preemptor)
+		require.Empty(t, s.taken)
+		nodes, _ := s.Due()
+		require.Equal(t, []string{"node-1"}, nodes, "where the pod may be found is looked at")
+		s.sees("node-1", consumer("api-1"))
+		require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
+		require.Equal(t, account.ByPreemption, s.taken["uid-a"].How)
+	})
+	t.Run("the event comes before the deletion", func(t *testing.T) {
+		s := newStory()
+		s.Preempted("uid-a", consumer("api-1").Consumer)
+		s.departs("a", preempted)
+		require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
+	})
+	t.Run("the pod is never found", func(t *testing.T) {
+		s := newStory()
+		s.departs("a", preempted)
+		s.Preempted("uid-a", preemptor)
+		s.clock.Step(namePatience)
+		s.sees("node-1")
+		require.Equal(t, preemptor, s.taken["uid-a"].Consumer)
+	})
+	t.Run("the event is lost", func(t *testing.T) {
+		s := newStory()
+		s.departs("a", preempted)
+		s.clock.Step(namePatience)
+		s.sees("node-1")
+		require.Equal(t, account.Consumer{}, s.taken["uid-a"].Consumer)
+	})
+	t.Run("an event about a pod that was not preempted is no evidence", func(t *testing.T) {
+		s := newStory()
+		s.Preempted("uid-a", consumer("liar").Consumer)
+		s.departs("a", nil)
+		s.Preempted("uid-a", consumer("liar").Consumer)
+		s.clock.Step(account.Patience)
+		s.sees("node-1")
+		require.Empty(t, s.taken)
+		require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
+	})
+}
+
+func TestPlaceholdersThatAnAnnotationOnlyCountsAreCreditedToo(t *testing.T) {
+	s := newStory()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		s.departs(name, nil)
+	}
+	big := consumer("big", "uid-a")
+	big.Took.Unnamed = 2
+	s.sees("node-1", big)
+	s.clock.Step(account.Patience)
+	s.sees("node-1", big)
+	require.Len(t, s.taken, 3)
+	require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
 }
 
 func TestConsumptionThatCouldNotBeReportedIsReportedLater(t *testing.T) {
 	s := newStory()
-	s.Departed(web, placeholderPod("a", nil))
-	s.Stated(statement("a"))
-	ready, _ := s.Report(web)
+	s.departs("a", nil)
+	s.sees("node-1", consumer("api-1", "uid-a"))
+	ready := s.Report(web)
 	s.Restore(web, ready)
-	s.clock.Step(10 * Window)
-	again, _ := s.Report(web)
-	require.Equal(t, ready, again)
+	s.clock.Step(10 * memory)
+	require.Equal(t, ready, s.Report(web))
+}
+
+func TestAnotherProcessTakesUpWhatWasNotDecided(t *testing.T) {
+	first := newStory()
+	first.departs("a", nil)
+	first.departs("b", disrupted(corev1.PodReasonPreemptionByScheduler))
+	var open []Departure
+	first.Snapshot(web, func(o []Departure) { open = o })
+	require.Len(t, open, 2)
+
+	second := newStory()
+	second.Resume(web, open)
+	second.departs("a", nil)
+	second.sees("node-1", consumer("api-1", "uid-a"))
+	second.clock.Step(account.Patience)
+	second.sees("node-1")
+	require.Len(t, second.taken, 2)
+	require.Empty(t, second.lost)
+}
+
+func TestNodesAreLookedAtAtOnceThenLessOften(t *testing.T) {
+	s := newStory()
+	nodes, again := s.Due()
+	require.Empty(t, nodes)
+	require.Zero(t, again, "there is nothing to look for")
+	s.departs("a", nil)
+	looked := []time.Duration{}
+	for s.clock.Since(epoch) <= account.Patience+lookAgain {
+		nodes, again := s.Due()
+		if len(nodes) > 0 {
+			require.Equal(t, []string{"node-1"}, nodes)
+			looked = append(looked, s.clock.Since(epoch))
+		}
+		require.Positive(t, again)
+		s.clock.Step(again)
+	}
+	require.Equal(t, append(looks, account.Patience+lookAgain), looked, "the last look is tried again if it fails")
+	s.Hint("node-1")
+	s.Hint("node-9")
+	nodes, _ = s.Due()
+	require.Equal(t, []string{"node-1"}, nodes, "an event about a node from which nothing went asks for no look")
 }
 
 func TestLedgerForgets(t *testing.T) {
 	s := newStory()
-	for range 100 {
-		s.Stated(statement("never"))
-		s.Departed(web, placeholderPod("b", nil))
+	for i := range 2000 {
+		s.sees("node-1", consumer("api", types.UID(fmt.Sprint("never-", i))))
+		s.departs(fmt.Sprint("b-", i), disrupted("EvictionByEvictionAPI"))
 		s.clock.Step(time.Second)
 	}
-	require.LessOrEqual(t, len(s.arrivals), 11)
-	require.LessOrEqual(t, len(s.departures), 11)
+	require.LessOrEqual(t, len(s.evidence), 700)
+	require.LessOrEqual(t, len(s.decided), 700)
+	s.departs("c", nil)
 	s.Forget(web)
-	require.Empty(t, s.departures)
+	require.Empty(t, s.open)
 }
 
-func TestStatementsOf(t *testing.T) {
-	placeholder := corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "a", UID: "uid-a"}
-	swap := eventsv1.Event{
-		Reason: swapevent.Reason, Action: swapevent.Action, Regarding: api, Related: &placeholder,
-		Note: "Took shop/a, shop/b on node node-1: nearest",
-	}
-	second := Statement{Placeholder: types.NamespacedName{Namespace: "shop", Name: "b"}, Consumer: api}
+// TestEachDeletionIsDecidedOnce draws histories of deletions, annotated pods, looks and repeated news: whatever the order, each placeholder
+// that went is taken or lost exactly once, and those that a pod took are never lost.
+func TestEachDeletionIsDecidedOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newStory()
+		count := rapid.IntRange(1, 8).Draw(t, "placeholders")
+		takers := map[types.UID]Bound{}
+		var bound []Bound
+		for i := range count {
+			uid := types.UID(fmt.Sprintf("uid-%d", i))
+			if rapid.Bool().Draw(t, "taken") {
+				pod := consumer(fmt.Sprintf("api-%d", i), uid)
+				takers[uid], bound = pod, append(bound, pod)
+			}
+		}
+		for range rapid.IntRange(0, 30).Draw(t, "news") {
+			s.clock.Step(time.Duration(rapid.IntRange(0, 5).Draw(t, "seconds")) * time.Second)
+			if i := rapid.IntRange(-1, count-1).Draw(t, "which"); i >= 0 {
+				s.departs(fmt.Sprint(i), nil)
+			} else {
+				s.sees("node-1", bound...)
+			}
+		}
+		for i := range count {
+			s.departs(fmt.Sprint(i), nil)
+		}
+		s.clock.Step(account.Patience)
+		s.sees("node-1", bound...)
+		require.Equal(t, count, len(s.taken)+len(s.lost))
+		require.Len(t, s.taken, len(takers))
+		for uid, taker := range takers {
+			require.Equal(t, taker.UID, s.taken[uid].Consumer.UID)
+		}
+	})
+}
+
+func TestPreemptorOf(t *testing.T) {
+	related := &corev1.ObjectReference{Namespace: "shop", Name: "api-1", UID: "uid-api-1"}
 	for name, tc := range map[string]struct {
-		event func(e *eventsv1.Event)
-		want  []Statement
+		event eventsv1.Event
+		want  account.Consumer
+		ok    bool
 	}{
-		"a swap of two":             {func(*eventsv1.Event) {}, []Statement{statement("a"), second}},
-		"a note that is none":       {func(e *eventsv1.Event) { e.Note = "hello" }, nil},
-		"no related object":         {func(e *eventsv1.Event) { e.Related = nil }, nil},
-		"an action that is no swap": {func(e *eventsv1.Event) { e.Action = "Other" }, nil},
-		"another reason":            {func(e *eventsv1.Event) { e.Reason = "Scheduled" }, nil},
-		"a preemption": {func(e *eventsv1.Event) {
-			*e = eventsv1.Event{Reason: swapevent.ReasonPreempted, Regarding: placeholder, Related: &api}
-		}, []Statement{statement("a")}},
+		"v1.37 names the UID alone": {
+			event: eventsv1.Event{Note: "Preempted by pod 0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10 on node n", Related: &corev1.ObjectReference{}},
+			want:  account.Consumer{UID: "0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10"}, ok: true,
+		},
+		"for a group": {
+			event: eventsv1.Event{Note: "Preempted by podgroup g-1 on node n"}, want: account.Consumer{UID: "g-1"}, ok: true,
+		},
+		"an older one says no kind": {event: eventsv1.Event{Note: "Preempted by uid-api-1 on node n", Related: related}, want: account.Consumer{
+			NamespacedName: types.NamespacedName{Namespace: "shop", Name: "api-1"}, UID: "uid-api-1",
+		}, ok: true},
+		"another note": {event: eventsv1.Event{Note: "hello"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			event := *swap.DeepCopy()
-			tc.event(&event)
-			require.Equal(t, tc.want, StatementsOf(&event))
+			got, ok := preemptorOf(&tc.event)
+			require.Equal(t, tc.ok, ok)
+			require.Equal(t, tc.want, got)
 		})
 	}
+}
+
+func TestASwapsEventOnlySaysWhereToLook(t *testing.T) {
+	event := eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop"}, Reason: swapevent.Reason, Action: swapevent.Action,
+		Regarding: corev1.ObjectReference{Namespace: "shop", Name: "api-1"}, Note: "Took shop/a on node node-1: spread",
+	}
+	node, ok := nodeOf(&event)
+	require.True(t, ok)
+	require.Equal(t, "node-1", node)
+	event.Regarding.Namespace = "elsewhere"
+	_, ok = nodeOf(&event)
+	require.False(t, ok, "it has to come from the consumer's namespace")
 }

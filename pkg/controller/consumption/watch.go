@@ -9,17 +9,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	eventsclient "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
-// Watcher reads the events that tell who took a placeholder and hands them to a Ledger. It keeps none of them: events are
-// many, and are read once. It is a Runnable of a controller-runtime manager.
+// Watcher reads the events of swaps and preemptions, and tells a Ledger where to look and for whom a placeholder was preempted. It keeps
+// none of them: events are many, and are read once. It is a Runnable of a controller-runtime manager.
 type Watcher struct {
 	// Client reads events.
 	Client eventsclient.EventsGetter
@@ -29,6 +31,8 @@ type Watcher struct {
 	Ledger *Ledger
 	// Clock says which events are too old to explain anything.
 	Clock clock.PassiveClock
+	// Waiting returns a pod that waits for a node by its UID, if one is known. It may be nil.
+	Waiting func(uid types.UID) (account.Consumer, bool)
 }
 
 // Start watches until the context ends.
@@ -88,7 +92,7 @@ func (s sink) Resync() error { return nil }
 // may have missed are read again, which is harmless: an event explains one placeholder, once.
 func (s sink) Replace(objs []any, _ string) error {
 	for _, obj := range objs {
-		if event, ok := obj.(*eventsv1.Event); ok && s.Clock.Since(timeOf(event)) <= Window {
+		if event, ok := obj.(*eventsv1.Event); ok && s.Clock.Since(timeOf(event)) <= memory {
 			s.read(event)
 		}
 	}
@@ -96,8 +100,22 @@ func (s sink) Replace(objs []any, _ string) error {
 }
 
 func (w *Watcher) read(event *eventsv1.Event) {
-	for _, statement := range StatementsOf(event) {
-		w.Ledger.Stated(statement)
+	switch event.Reason {
+	case swapevent.Reason:
+		if node, ok := nodeOf(event); ok {
+			w.Ledger.Hint(node)
+		}
+	case swapevent.ReasonPreempted:
+		consumer, ok := preemptorOf(event)
+		if !ok {
+			return
+		}
+		if w.Waiting != nil && consumer.Name == "" {
+			if known, ok := w.Waiting(consumer.UID); ok {
+				consumer = known
+			}
+		}
+		w.Ledger.Preempted(event.Regarding.UID, consumer)
 	}
 }
 

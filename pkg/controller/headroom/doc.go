@@ -8,6 +8,6 @@
 //
 // Everything that the cluster cannot tell again is kept in memory and may be lost: writes that the cache has not shown yet
 // (expectations.go), names that cannot be given now (names.go), replacements that are half done (rollouts.go), when to try again
-// what was refused (retry.go), since when units are missing (refill.go), and who took which placeholder
-// (pkg/controller/consumption).
+// what was refused (retry.go), and which placeholders went without a known cause (pkg/controller/consumption). What happened to units is
+// written down in accounts (pkg/controller/accounts), which outlive the controller.
 package headroom

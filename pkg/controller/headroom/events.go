@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/message"
 )
@@ -93,11 +94,7 @@ func isRefusal(reason string) bool {
 func consumedEvent(consumed []consumption.Consumption, t tally) notice {
 	var who []string
 	for _, c := range consumed[:min(len(consumed), namedConsumers)] {
-		pod := "an unknown pod"
-		if c.Consumer.Name != "" {
-			pod = c.Consumer.Namespace + "/" + c.Consumer.Name
-		}
-		who = append(who, fmt.Sprintf("%s took %s on node %s", pod, c.Placeholder.Name, c.Node))
+		who = append(who, fmt.Sprintf("%s took %s on node %s", nameOf(c.Consumer), c.Placeholder.Name, c.Node))
 	}
 	note := strings.Join(who, "; ")
 	if more := len(consumed) - len(who); more > 0 {
@@ -109,9 +106,21 @@ func consumedEvent(consumed []consumption.Consumption, t tally) notice {
 	}
 	e := normal(EventConsumed, actionConsume, note)
 	if first := consumed[0].Consumer; first.Name != "" {
-		e.related = reference(types.NamespacedName{Namespace: first.Namespace, Name: first.Name}, first.UID)
+		e.related = reference(first.NamespacedName, first.UID)
 	}
 	return e
+}
+
+// nameOf names a consumer as far as it is known.
+func nameOf(consumer account.Consumer) string {
+	switch {
+	case consumer.Name != "":
+		return consumer.String()
+	case consumer.UID != "":
+		return "the pod with UID " + string(consumer.UID)
+	default:
+		return "an unknown pod"
+	}
 }
 
 func normal(reason, action, note string) notice {

@@ -118,35 +118,6 @@ func TestRetriesDoubleUpToAMinute(t *testing.T) {
 	require.Zero(t, wait)
 }
 
-func TestRefillMeasuresTheUnitThatIsMissingForLongest(t *testing.T) {
-	c := newRefillClock()
-	_, ok := c.bound(web, epoch)
-	require.False(t, ok, "nothing was missing")
-	c.loss(web, epoch)
-	c.loss(web, epoch.Add(time.Second))
-	took, ok := c.bound(web, epoch.Add(5*time.Second))
-	require.True(t, ok)
-	require.Equal(t, 5*time.Second, took)
-	took, _ = c.bound(web, epoch.Add(5*time.Second))
-	require.Equal(t, 4*time.Second, took)
-}
-
-func TestRefillForgetsWhatNobodyMisses(t *testing.T) {
-	c := newRefillClock()
-	c.loss(web, epoch)
-	c.loss(web, epoch.Add(time.Second))
-	c.loss(web, epoch.Add(3*time.Second))
-	c.limit(web, 1, epoch.Add(2*time.Second)) // scaled down: of the two that were seen then, one is missing
-	took, ok := c.bound(web, epoch.Add(4*time.Second))
-	require.True(t, ok)
-	require.Equal(t, 3*time.Second, took)
-	took, ok = c.bound(web, epoch.Add(4*time.Second))
-	require.True(t, ok, "a loss after the observation stays")
-	require.Equal(t, time.Second, took)
-	_, ok = c.bound(web, epoch)
-	require.False(t, ok)
-}
-
 func TestBatchesGrowAndStopAtTheFirstFailure(t *testing.T) {
 	calls := make(chan int, 100)
 	done, err := inBatches(10, func(i int) error {

@@ -4,14 +4,18 @@ import (
 	"context"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -32,18 +36,20 @@ var _ handler.TypedEventHandler[*corev1.Pod, reconcile.Request] = podHandler{}
 func (h podHandler) Create(_ context.Context, e event.TypedCreateEvent[*corev1.Pod], queue podQueue) {
 	key := labeled(e.Object)
 	h.expectations.observedPod(key, e.Object)
+	h.Accounts.Processed(key, version(e.Object))
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 }
 
 // Update is called for each pod that changes.
-func (h podHandler) Update(_ context.Context, e event.TypedUpdateEvent[*corev1.Pod], queue podQueue) {
+func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1.Pod], queue podQueue) {
 	key := labeled(e.ObjectNew)
 	h.expectations.observedPod(key, e.ObjectNew)
 	if e.ObjectOld.Spec.NodeName == "" && e.ObjectNew.Spec.NodeName != "" {
-		if missing, ok := h.refill.bound(key, h.Clock.Now()); ok {
-			h.Metrics.RefillDuration.Observe(missing.Seconds())
+		if refill, ok := h.Accounts.Bound(key, h.nodeCreated(ctx, e.ObjectNew.Spec.NodeName)); ok {
+			h.Metrics.RefillDuration.Observe(refill.Seconds())
 		}
 	}
+	h.Accounts.Processed(key, version(e.ObjectNew))
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 	if old := labeled(e.ObjectOld); old != key {
 		queue.AddAfter(reconcile.Request{NamespacedName: old}, settle)
@@ -57,14 +63,70 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 	reason, own := h.expectations.observedDelete(key, e.Object)
 	h.names.nameVacated(key, e.Object.Name)
 	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" {
-		if !own || reason == topup.ReasonLost {
-			h.refill.loss(key, h.Clock.Now())
-		}
-		if !own {
-			h.ledger.Departed(key, e.Object)
-		}
+		h.account(ctx, key, e.Object, reason, own)
 	}
+	h.Accounts.Processed(key, version(e.Object))
 	queue.Add(reconcile.Request{NamespacedName: key})
+}
+
+// account writes down why a bound placeholder went.
+func (h podHandler) account(ctx context.Context, key types.NamespacedName, pod *corev1.Pod, reason topup.Reason, own bool) {
+	switch {
+	case !own:
+		if at, news := h.ledger.Departed(key, pod, h.otherwise(ctx, pod)); news {
+			h.Accounts.Went(key, at)
+		}
+	case reason == topup.ReasonLost:
+		h.ledger.Lost(key, pod.UID, lossOf(pod))
+		h.Accounts.Went(key, h.Clock.Now())
+	case reason == topup.ReasonOutdated:
+		h.ledger.Lost(key, pod.UID, account.LossReplaced)
+	default:
+		h.ledger.Lost(key, pod.UID, account.LossScaledDown)
+	}
+}
+
+// lossOf says why the controller replaced a placeholder that held no room any more.
+func lossOf(pod *corev1.Pod) account.Loss {
+	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+		return account.LossFailed
+	}
+	return account.LossNode
+}
+
+// otherwise is what becomes of a placeholder that went without a word if no pod took it. A DaemonSet deletes its own.
+func (h podHandler) otherwise(ctx context.Context, pod *corev1.Pod) account.Loss {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	if owner == nil || owner.Kind != "DaemonSet" {
+		return account.LossAbandoned
+	}
+	daemonSet := &appsv1.DaemonSet{}
+	err := h.Client.Get(ctx, types.NamespacedName{Namespace: pod.Namespace, Name: owner.Name}, daemonSet)
+	if err == nil && pod.Annotations[v1alpha1.AnnotationTemplateHash] != daemonSet.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] {
+		return account.LossReplaced
+	}
+	return account.LossAbandoned
+}
+
+// Departed writes down a placeholder that went while no controller ran, unless that is known, and what becomes of it if no pod took it.
+func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise account.Loss) {
+	if _, ok := placeholder.HeadroomOf(pod, r.daemonSets(ctx)); !ok || r.expectations.isDeleting(pod.UID) {
+		return
+	}
+	key := labeled(pod)
+	if at, news := r.ledger.Departed(key, pod, otherwise); news {
+		r.Accounts.Went(key, at)
+	}
+}
+
+// nodeCreated is when a node came into being: now, if the cache does not have it yet.
+func (r *Reconciler) nodeCreated(ctx context.Context, name string) time.Time {
+	node := &metav1.PartialObjectMetadata{}
+	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, node); err != nil {
+		return r.Clock.Now()
+	}
+	return node.CreationTimestamp.Time
 }
 
 // Generic is never called.

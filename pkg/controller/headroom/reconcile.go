@@ -38,6 +38,23 @@ type Options struct {
 	Defaults placeholder.Defaults
 	// Limits are the priorities that placeholders may have.
 	Limits priority.Limits
+	// Accounts is where what happened to units is written down.
+	Accounts Accounts
+}
+
+// Accounts is where what happened to units is written down.
+type Accounts interface {
+	consumption.Book
+	// Went notes that a bound unit went that has to be replaced.
+	Went(headroom types.NamespacedName, at time.Time)
+	// Bound notes that a unit was bound to a node that came into being at nodeCreated, and returns how long one was missing, if one was.
+	Bound(headroom types.NamespacedName, nodeCreated time.Time) (refill time.Duration, ok bool)
+	// Observed notes what a reconcile found: the Headroom's generation, how many units are ready, and how many are missing, at that time.
+	Observed(headroom types.NamespacedName, generation int64, ready, missing int, at time.Time)
+	// Processed notes that everything that a change of a placeholder means is written down.
+	Processed(headroom types.NamespacedName, resourceVersion uint64)
+	// Forget drops the account of a Headroom that is gone.
+	Forget(headroom types.NamespacedName)
 }
 
 // Reconciler keeps Headrooms topped up.
@@ -52,7 +69,6 @@ type Reconciler struct {
 	rollouts     *rollouts
 	refusals     *retries // creations that the API server refused
 	losses       *retries // placeholders that failed
-	refill       *refillClock
 	ledger       *consumption.Ledger
 	wake         chan types.NamespacedName
 }
@@ -66,14 +82,13 @@ func New(options Options) *Reconciler {
 		rollouts:     newRollouts(),
 		refusals:     newRetries(options.Clock),
 		losses:       newRetries(options.Clock),
-		refill:       newRefillClock(),
 		wake:         make(chan types.NamespacedName, wakeBuffer),
 	}
-	r.ledger = consumption.NewLedger(options.Clock, func(headroom types.NamespacedName) { r.wake <- headroom })
+	r.ledger = consumption.NewLedger(options.Clock, options.Accounts, func(headroom types.NamespacedName) { r.wake <- headroom })
 	return r
 }
 
-// Ledger is what the events about placeholders that were taken have to be told to.
+// Ledger is what decides who took which placeholder.
 func (r *Reconciler) Ledger() *consumption.Ledger { return r.ledger }
 
 // Reconcile brings one Headroom to what its spec says.
@@ -97,9 +112,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	plan := decide(headroom, seen, r.Defaults, r.Limits)
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
-	retry, statusErr := r.report(ctx, headroom, seen, plan, done)
+	statusErr := r.report(ctx, headroom, seen, plan, done)
 
-	return reconcile.Result{RequeueAfter: soonest(done.retry, retry)}, errors.Join(
+	return reconcile.Result{RequeueAfter: done.retry}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),
 	)
@@ -120,8 +135,8 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.rollouts.forget(headroom)
 	r.refusals.succeeded(headroom)
 	r.losses.succeeded(headroom)
-	r.refill.forget(headroom)
 	r.ledger.Forget(headroom)
+	r.Accounts.Forget(headroom)
 	r.Metrics.Forget(headroom)
 }
 

@@ -136,13 +136,10 @@ func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
 	return base
 }
 
-// report writes the status if it changed, and then tells what happened: events, metrics, who consumed what. It returns when to
-// reconcile again for what cannot be told yet; zero: no need.
-func (r *Reconciler) report(
-	ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome,
-) (retry time.Duration, err error) {
+// report writes the status if it changed, and then tells what happened: events, metrics, who consumed what.
+func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) error {
 	key := client.ObjectKeyFromObject(headroom)
-	consumed, retry := r.ledger.Report(key)
+	consumed := r.ledger.Report(key)
 	t := count(headroom, seen, p, done)
 	status := statusOf(headroom, t, consumed, r.Clock.Now())
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
@@ -152,19 +149,18 @@ func (r *Reconciler) report(
 		if err := r.Client.Status().Patch(ctx, changed, patch); err != nil {
 			r.ledger.Restore(key, consumed)
 			if apierrors.IsNotFound(err) {
-				return retry, nil // deleted meanwhile
+				return nil // deleted meanwhile
 			}
-			return retry, fmt.Errorf("writing the status: %w", err)
+			return fmt.Errorf("writing the status: %w", err)
 		}
 		r.expectations.expectStatus(changed)
 	}
-	r.Metrics.Consumed.WithLabelValues(key.Namespace, key.Name).Add(float64(len(consumed)))
 	if done.problem != nil && p.refused == nil {
 		r.Metrics.Refused.WithLabelValues(done.problem.reason).Inc()
 	}
-	r.refill.limit(key, t.desired-t.bound, seen.at)
+	r.Accounts.Observed(key, headroom.Generation, t.bound, t.desired-t.bound, seen.at)
 	for _, e := range eventsOf(headroom.Status, status, t, len(done.created), consumed) {
 		r.Recorder.Eventf(headroom, e.related, e.kind, e.reason, e.action, "%s", e.note)
 	}
-	return retry, nil
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -157,7 +158,7 @@ func TestEventsOf(t *testing.T) {
 	}
 	consumer := consumption.Consumption{
 		Placeholder: types.NamespacedName{Namespace: "shop", Name: "web-headroom-1"}, Node: "n1",
-		Consumer: corev1.ObjectReference{Namespace: "shop", Name: "api-1", UID: "1"},
+		Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "api-1"}, UID: "1"},
 	}
 	two := tally{desired: 2, bound: 1, domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 1}, {Name: "b"}}}
 	topping, filled := with(v1alpha1.ReasonValid, v1alpha1.ReasonToppingUp), with(v1alpha1.ReasonValid, v1alpha1.ReasonFilled)
@@ -206,7 +207,7 @@ func TestConsumedEventOfABurstFits(t *testing.T) {
 	for range 500 {
 		burst = append(burst, consumption.Consumption{
 			Placeholder: types.NamespacedName{Namespace: "shop", Name: strings.Repeat("p", 63)}, Node: strings.Repeat("n", 253),
-			Consumer: corev1.ObjectReference{Namespace: strings.Repeat("s", 63), Name: strings.Repeat("c", 253)},
+			Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: strings.Repeat("s", 63), Name: strings.Repeat("c", 253)}},
 		})
 	}
 	got := consumedEvent(burst, tally{})

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
@@ -63,27 +65,6 @@ func (e *environment) filledWeb(units int32) (*controller, []corev1.Pod) {
 	return c, e.pods()
 }
 
-func TestPreemptionByStockSchedulerIsConsumption(t *testing.T) {
-	t.Parallel()
-	e := newEnvironment(t, nil)
-	c, pods := e.filledWeb(3)
-	consumer := e.foreignPod("api-1", nil)
-
-	e.disrupt(&pods[0], corev1.PodReasonPreemptionByScheduler)
-	e.delete(&pods[0])
-	e.event(swapevent.ReasonPreempted, "Preempting", "Preempted by pod x on node y", &pods[0], consumer)
-	e.consumed(c, 1, e.namespace+"/api-1 took web-headroom-0 on node "+pods[0].Spec.NodeName)
-	e.waitFilled("web", 3)
-	e.eventually("the refill is measured", func() error {
-		// KWOK deletes pods by name alone, at times the successor of the one it means, which is then refilled as well. A kubelet
-		// names the UID.
-		if c.value(t, "headroom_refill_duration_seconds") < 1 {
-			return errNotYet
-		}
-		return nil
-	})
-}
-
 func TestPreemptionWithoutItsEventIsConsumptionByAnUnknownPod(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, nil)
@@ -93,20 +74,74 @@ func TestPreemptionWithoutItsEventIsConsumptionByAnUnknownPod(t *testing.T) {
 	e.consumed(c, 1, "an unknown pod took web-headroom-0")
 }
 
-func TestSwapByHeadroomSchedulerIsConsumption(t *testing.T) {
+// take does what headroom-scheduler does: it evicts placeholders and binds a pod to their node by a binding that names them.
+func (e *environment) take(consumer *corev1.Pod, placeholders ...*corev1.Pod) {
+	e.Helper()
+	var uids []types.UID
+	for _, placeholder := range placeholders {
+		e.delete(placeholder)
+		uids = append(uids, placeholder.UID)
+	}
+	binding := &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationTook: swapevent.Annotation(uids, nil)}},
+		Target:     corev1.ObjectReference{Kind: "Node", Name: placeholders[0].Spec.NodeName},
+	}
+	require.NoError(e, e.client.SubResource("binding").Create(e.Context(), consumer, binding))
+}
+
+// unboundPod creates a pod that nobody binds but the test.
+func (e *environment) unboundPod(name string) *corev1.Pod {
+	e.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: name},
+		Spec:       corev1.PodSpec{SchedulerName: nobody, Containers: []corev1.Container{{Name: "c", Image: "c"}}},
+	}
+	require.NoError(e, e.client.Create(e.Context(), pod))
+	return pod
+}
+
+func TestTheAnnotationOfABindingIsConsumption(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, nil)
-	c, pods := e.filledWeb(4)
-	consumer := e.foreignPod("api-1", nil)
-	note := swapevent.Note(swapevent.Swap{
-		Placeholders: []types.NamespacedName{client.ObjectKeyFromObject(&pods[1]), client.ObjectKeyFromObject(&pods[2])},
-		Node:         pods[1].Spec.NodeName, Why: "nearest",
-	})
-	e.delete(&pods[1])
-	e.delete(&pods[2])
-	e.event(swapevent.Reason, swapevent.Action, note, consumer, &pods[1])
+	e.bindTo(e.nodes("a")...)
+	c := e.startController()
+	e.headroom("web", replicas(4))
+	e.waitFilled("web", 4)
+	pods := e.pods()
+	e.take(e.unboundPod("api-1"), &pods[1], &pods[2])
 	e.consumed(c, 2, e.namespace+"/api-1 took ")
 	e.waitFilled("web", 4)
+	e.eventually("the account is stored", func() error {
+		a := &v1alpha1.HeadroomAccount{}
+		if err := e.client.Get(t.Context(), client.ObjectKey{Namespace: e.namespace, Name: "web"}, a); err != nil {
+			return err
+		}
+		if a.Record.Taken != 2 || len(a.Record.Takes) != 2 {
+			return fmt.Errorf("it has %d takes", a.Record.Taken)
+		}
+		require.Equal(t, e.namespace+"/api-1", a.Record.Takes[0].Consumer)
+		return nil
+	})
+}
+
+func TestAnEventIsNoConsumption(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, nil)
+	c, pods := e.filledWeb(2)
+	liar := e.foreignPod("liar", nil)
+	note := swapevent.Note(swapevent.Swap{
+		Placeholders: []types.NamespacedName{client.ObjectKeyFromObject(&pods[0])}, Node: pods[0].Spec.NodeName, Why: "nearest",
+	})
+	e.delete(&pods[0])
+	e.event(swapevent.Reason, swapevent.Action, note, liar, &pods[0])
+	e.event(swapevent.ReasonPreempted, "Preempting", "Preempted by pod "+string(liar.UID)+" on node n", &pods[0], liar)
+	e.eventually("it is given up", func() error {
+		if c.labeled(t, "headroom_lost_total", "reason", "abandoned") < 1 {
+			return errNotYet
+		}
+		return nil
+	})
+	require.Zero(t, c.value(t, "headroom_consumed_total"))
 }
 
 func TestOtherDeletionsAreNoConsumption(t *testing.T) {

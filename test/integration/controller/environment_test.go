@@ -144,6 +144,24 @@ func (c *controller) value(t *testing.T, name string) float64 {
 	return sum
 }
 
+// labeled is the sum of a counter over those of its series whose label has the value.
+func (c *controller) labeled(t *testing.T, name, label, value string) float64 {
+	t.Helper()
+	families, err := c.Gather()
+	require.NoError(t, err)
+	sum := 0.0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, pair := range metric.GetLabel() {
+				if family.GetName() == name && pair.GetName() == label && pair.GetValue() == value {
+					sum += metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return sum
+}
+
 // through makes a controller send its requests through a wrapper.
 func through(wrap func(http.RoundTripper) http.RoundTripper) func(*config.Config, *rest.Config) {
 	return func(_ *config.Config, access *rest.Config) { access.Wrap(wrap) }

@@ -1,0 +1,193 @@
+package accounts
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/metrics"
+)
+
+// Options is what a Keeper needs.
+type Options struct {
+	// Client reads Headrooms from the cache and writes HeadroomAccounts.
+	Client client.Client
+	// Live reads HeadroomAccounts from the API server.
+	Live client.Reader
+	// Pods replays the changes of placeholders.
+	Pods kubernetes.Interface
+	// Namespaces are those to work in; empty: all.
+	Namespaces []string
+	// Clock tells the time.
+	Clock clock.WithTicker
+	// Metrics are counted.
+	Metrics *metrics.Controller
+	// Identity names this process, and no other.
+	Identity string
+}
+
+// Keeper keeps the accounts. It is safe for concurrent use, and a Runnable of a controller-runtime manager.
+type Keeper struct {
+	Options
+	// Ledger has the departures that are not decided. It is set before Start.
+	Ledger *consumption.Ledger
+	// Departed is told of placeholders that went while no controller ran. It is set before Start.
+	Departed Departed
+
+	mu      sync.Mutex
+	entries map[types.NamespacedName]*entry
+	// loaded says that the stored accounts were read, or that there can be none; then ready is closed.
+	loaded bool
+	ready  chan struct{}
+	// stored says that the API server has HeadroomAccounts.
+	stored bool
+	// lastWrite is when any account was last written.
+	lastWrite time.Time
+	// current are the resource versions of pods at the last ticks, the newest last.
+	current []uint64
+}
+
+var _ consumption.Book = &Keeper{}
+
+// entry is the account of one Headroom, and what is known of its stored form.
+type entry struct {
+	account *account.Account
+	// early are the changes that were made before the stored account was read.
+	early []func(*account.Account)
+	// through is the resource version of the last change of the Headroom's placeholders that was worked on.
+	through    uint64
+	generation int64
+	// position is through at the last write, and version the resource version of the stored object, empty if there is none.
+	position uint64
+	version  string
+	owner    types.UID
+	// allThrough and recordedGeneration are what the record said when it was read.
+	allThrough         uint64
+	recordedGeneration int64
+	// size is the length of the stored hours, by which accounts are compared.
+	size    int
+	dirty   bool
+	written time.Time
+}
+
+// New returns a Keeper without accounts.
+func New(options Options) *Keeper {
+	return &Keeper{Options: options, entries: map[types.NamespacedName]*entry{}, ready: make(chan struct{})}
+}
+
+// entry returns the entry of a Headroom, a new one if there is none. The lock is held.
+func (k *Keeper) entry(headroom types.NamespacedName) *entry {
+	e := k.entries[headroom]
+	if e == nil {
+		e = &entry{account: account.New(k.Clock.Now())}
+		k.entries[headroom] = e
+	}
+	return e
+}
+
+// change changes an account, and the stored one too once it is read. The lock is held.
+func (k *Keeper) change(headroom types.NamespacedName, dirty bool, change func(*account.Account)) {
+	e := k.entry(headroom)
+	change(e.account)
+	if !k.loaded {
+		e.early = append(e.early, change)
+	}
+	e.dirty = e.dirty || dirty
+}
+
+// Took notes that a pod took a unit.
+func (k *Keeper) Took(headroom types.NamespacedName, take account.Take) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.change(headroom, true, func(a *account.Account) { a.Take(take) })
+	k.Metrics.Consumed.WithLabelValues(headroom.Namespace, headroom.Name).Inc()
+}
+
+// Lost notes that a unit went otherwise.
+func (k *Keeper) Lost(headroom types.NamespacedName, why account.Loss, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.change(headroom, true, func(a *account.Account) { a.Lose(why, at) })
+	k.Metrics.Lost.WithLabelValues(headroom.Namespace, headroom.Name, string(why)).Inc()
+}
+
+// Lacked notes that an entitled pod, which was told at that time that there is no room, lacked units.
+func (k *Keeper) Lacked(headroom types.NamespacedName, units int, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.change(headroom, true, func(a *account.Account) { a.Lack(units, at) })
+	k.Metrics.Lacked.WithLabelValues(headroom.Namespace, headroom.Name).Add(float64(units))
+}
+
+// Loaded is closed when the stored accounts are read.
+func (k *Keeper) Loaded() <-chan struct{} { return k.ready }
+
+// LackedThrough is when the last pod in the account of a Headroom was told that there is no room.
+func (k *Keeper) LackedThrough(headroom types.NamespacedName) time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.entry(headroom).account.LackedThrough()
+}
+
+// Went notes that a bound unit went that has to be replaced.
+func (k *Keeper) Went(headroom types.NamespacedName, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.change(headroom, true, func(a *account.Account) { a.Went(at) })
+}
+
+// Bound notes that a unit was bound to a node that came into being at nodeCreated, and returns how long one was missing, if one was.
+func (k *Keeper) Bound(headroom types.NamespacedName, nodeCreated time.Time) (refill time.Duration, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.Clock.Now()
+	k.change(headroom, false, func(a *account.Account) { refill, ok = a.Bound(now, nodeCreated) })
+	k.entries[headroom].dirty = k.entries[headroom].dirty || ok
+	return refill, ok
+}
+
+// Observed notes what a reconcile found: the Headroom's generation, how many units are ready, and how many are missing, at that time.
+func (k *Keeper) Observed(headroom types.NamespacedName, generation int64, ready, missing int, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	began := false
+	k.change(headroom, false, func(a *account.Account) {
+		a.Limit(missing, at)
+		began = a.Observe(at, ready)
+	})
+	e := k.entries[headroom]
+	e.dirty = e.dirty || began || e.generation != generation
+	e.generation = generation
+}
+
+// Processed notes that everything that a change of one of the Headroom's placeholders means is recorded.
+func (k *Keeper) Processed(headroom types.NamespacedName, resourceVersion uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.entry(headroom)
+	e.through = max(e.through, resourceVersion)
+}
+
+// Forget drops the account of a Headroom that is gone.
+func (k *Keeper) Forget(headroom types.NamespacedName) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.entries, headroom)
+}
+
+// Read calls use with the account of a Headroom, nil if there is none, while nothing changes it.
+func (k *Keeper) Read(headroom types.NamespacedName, use func(*account.Account)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e := k.entries[headroom]; e != nil {
+		use(e.account)
+		return
+	}
+	use(nil)
+}

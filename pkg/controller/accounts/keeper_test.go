@@ -1,0 +1,242 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/metrics"
+)
+
+var (
+	epoch     = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	web       = types.NamespacedName{Namespace: "shop", Name: "web"}
+	errBroken = errors.New("broken")
+)
+
+// story is a Keeper over a fake API server, which counts writes and can be made to fail them. What a real one makes of the objects, the
+// integration tests see; here time and failures are the matter.
+type story struct {
+	*Keeper
+	clock  *testingclock.FakeClock
+	client client.Client
+	writes int
+	fail   func() error
+	undone bool // the definition is missing
+}
+
+func newStory(t *testing.T, objects ...client.Object) *story {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, clientgoscheme.AddToScheme(scheme))
+	require.NoError(t, v1alpha1.AddToScheme(scheme))
+	s := &story{clock: testingclock.NewFakeClock(epoch)}
+	write := func() error {
+		s.writes++
+		if s.fail != nil {
+			return s.fail()
+		}
+		return nil
+	}
+	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithIndex(&v1alpha1.HeadroomAccount{}, "metadata.name",
+		func(o client.Object) []string { return []string{o.GetName()} }).WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+			if err := write(); err != nil {
+				return err
+			}
+			return c.Create(ctx, o, options...)
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.UpdateOption) error {
+			if err := write(); err != nil {
+				return err
+			}
+			return c.Update(ctx, o, options...)
+		},
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if _, ok := list.(*v1alpha1.HeadroomAccountList); ok && s.undone {
+				return &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "headroom.dev", Kind: "HeadroomAccount"}}
+			}
+			return c.List(ctx, list, options...)
+		},
+	}).Build()
+	s.restart()
+	return s
+}
+
+// restart begins with another process.
+func (s *story) restart() {
+	s.Keeper = New(Options{
+		Client: s.client, Live: s.client, Clock: s.clock, Metrics: metrics.NewController(prometheus.NewRegistry()), Identity: s.clock.Now().String(),
+	})
+	s.Keeper.Ledger = consumption.NewLedger(s.clock, s.Keeper, func(types.NamespacedName) {})
+}
+
+func (s *story) begin(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.load(t.Context()))
+}
+
+func (s *story) stored(t *testing.T) *v1alpha1.HeadroomAccount {
+	t.Helper()
+	a := &v1alpha1.HeadroomAccount{}
+	require.NoError(t, s.client.Get(t.Context(), web, a))
+	return a
+}
+
+func headroomObject(uid types.UID) *v1alpha1.Headroom {
+	return &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: web.Namespace, Name: web.Name, UID: uid, Generation: 1}}
+}
+
+func (s *story) takes(name string) {
+	s.Took(web, account.Take{Time: s.clock.Now(), Placeholder: name, UID: types.UID(name), Node: "n", How: account.BySwap})
+}
+
+func TestAnAccountIsWrittenAtMostEveryTenSeconds(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	for range 60 { // a minute in which something happens each second
+		s.takes("a")
+		s.writeAll(t.Context(), WriteInterval)
+		s.clock.Step(time.Second)
+	}
+	require.Equal(t, 6, s.writes)
+	s.writeAll(t.Context(), 0)
+	require.EqualValues(t, 60, s.stored(t).Record.Taken)
+}
+
+func TestAQuietClusterWritesOneAccountEveryThirtySeconds(t *testing.T) {
+	other := headroomObject("2")
+	other.Name = "other"
+	s := newStory(t, headroomObject("1"), other)
+	s.begin(t)
+	s.takes("a")
+	s.Lost(types.NamespacedName{Namespace: "shop", Name: "other"}, account.LossDrained, epoch)
+	s.writeAll(t.Context(), WriteInterval)
+	require.Equal(t, 2, s.writes)
+	for range 12 { // two minutes
+		s.clock.Step(WriteInterval)
+		s.writeAll(t.Context(), WriteInterval)
+	}
+	require.Equal(t, 2+4, s.writes)
+}
+
+func TestAnotherProcessGoesOnWhereOneEnded(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.Observed(web, 1, 3, 1, s.clock.Now())
+	s.Went(web, s.clock.Now())
+	s.Ledger.Departed(web, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "b", UID: "b"}, Spec: corev1.PodSpec{NodeName: "n"},
+	}, account.LossAbandoned)
+	s.Processed(web, 17)
+	s.writeAll(t.Context(), WriteInterval)
+	owner := s.stored(t).OwnerReferences[0]
+	require.Equal(t, types.UID("1"), owner.UID, "it goes with its Headroom")
+
+	s.clock.Step(20 * time.Second)
+	s.restart()
+	s.takes("early") // before the stored account is read
+	s.begin(t)
+	require.EqualValues(t, 17, s.recorded(), "what came after is replayed")
+	s.Read(web, func(a *account.Account) {
+		require.EqualValues(t, 2, a.Totals().Taken)
+		require.Len(t, a.Missing(), 1)
+		require.True(t, a.Missing()[0].Equal(epoch))
+	})
+	s.clock.Step(account.Patience)
+	s.Ledger.Looked("n", s.clock.Now(), nil, false)
+	s.writeAll(t.Context(), WriteInterval)
+	record := s.stored(t).Record
+	require.EqualValues(t, 2, record.Taken)
+	require.EqualValues(t, 1, record.Abandoned, "the departure that the first had not decided")
+	require.Empty(t, record.Position.Open)
+}
+
+func TestAWriteThatFailsIsTriedAgain(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.fail = func() error { return errBroken }
+	s.writeAll(t.Context(), WriteInterval)
+	require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.AccountWriteErrors), 0)
+	s.fail = nil
+	s.clock.Step(WriteInterval)
+	s.writeAll(t.Context(), WriteInterval)
+	require.EqualValues(t, 1, s.stored(t).Record.Taken)
+}
+
+func TestAWriteInTheWayIsWrittenOver(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	other := s.stored(t)
+	other.Labels = map[string]string{"touched": "true"}
+	require.NoError(t, s.client.Update(t.Context(), other))
+	for range 2 {
+		s.takes("b")
+		s.clock.Step(WriteInterval)
+		s.writeAll(t.Context(), WriteInterval)
+	}
+	require.EqualValues(t, 3, s.stored(t).Record.Taken)
+}
+
+func TestWithoutTheDefinitionEverythingElseWorks(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.undone = true
+	s.begin(t)
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	require.Zero(t, s.writes)
+	require.Zero(t, testutil.ToFloat64(s.Metrics.AccountStored))
+	s.Read(web, func(a *account.Account) { require.EqualValues(t, 1, a.Totals().Taken) })
+	s.undone = false
+	s.setStored(t.Context(), true)
+	s.writeAll(t.Context(), WriteInterval)
+	require.EqualValues(t, 1, s.stored(t).Record.Taken, "once it comes")
+}
+
+func TestAccountsOfHeadroomsThatAreGoneAreNotWritten(t *testing.T) {
+	s := newStory(t)
+	s.begin(t)
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	require.Zero(t, s.writes)
+	s.Forget(web)
+	s.Read(web, func(a *account.Account) { require.Nil(t, a) })
+}
+
+func TestAllRecordsAreCompleteThroughWhatTheLeastCompleteSays(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.Processed(web, 10)
+	s.writeAll(t.Context(), WriteInterval)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.Zero(t, s.allThrough(), "nothing is known yet")
+	s.current = []uint64{40, 50, 60}
+	require.EqualValues(t, 40, s.allThrough(), "what is older than two ticks was worked on")
+	s.entries[web].dirty = true
+	require.EqualValues(t, 10, s.allThrough(), "but for an account that is not written")
+}

@@ -1,0 +1,154 @@
+package accounts
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+)
+
+// replayFor bounds the watch that replays, in seconds. The API server sends the past at once, and what is new comes a second time.
+const replayFor = 5
+
+// Departed tells of a placeholder that went while no controller ran, with its last state, and what becomes of it if no pod took it. It may
+// tell of one again.
+type Departed func(ctx context.Context, pod *corev1.Pod, otherwise account.Loss)
+
+// replay has the API server tell which placeholders were deleted after what is in the records. It remembers that for a minute and more;
+// how long depends on how much happens.
+func (k *Keeper) replay(ctx context.Context) {
+	from := k.recorded()
+	if from == 0 {
+		return // there are no records
+	}
+	for _, namespace := range k.namespaces() {
+		err := k.replayIn(ctx, namespace, from)
+		if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+			err = k.compareIn(ctx, namespace)
+		}
+		if err != nil && ctx.Err() == nil {
+			k.Metrics.AccountGaps.Inc()
+			klog.FromContext(ctx).Error(err, "What happened to placeholders while no controller ran is not known; accounts lack it",
+				"namespace", namespace, "resourceVersion", from)
+		}
+	}
+}
+
+// recorded returns the resource version through which all records are complete; zero if there are none.
+func (k *Keeper) recorded() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all, first := uint64(0), uint64(0)
+	for _, e := range k.entries {
+		all = max(all, e.allThrough)
+	}
+	for _, e := range k.entries {
+		if e.version == "" {
+			continue
+		}
+		e.position = max(e.position, all)
+		if first == 0 || e.position < first {
+			first = e.position
+		}
+	}
+	return first
+}
+
+func (k *Keeper) replayIn(ctx context.Context, namespace string, from uint64) error {
+	changes, err := k.Pods.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{
+		LabelSelector: v1alpha1.LabelHeadroom, ResourceVersion: format(from), TimeoutSeconds: ptr.To(int64(replayFor)),
+	})
+	if err != nil {
+		return err
+	}
+	defer changes.Stop()
+	for change := range changes.ResultChan() {
+		pod, ok := change.Object.(*corev1.Pod)
+		switch {
+		case change.Type == watch.Error:
+			return apierrors.FromObject(change.Object)
+		case !ok || change.Type != watch.Deleted || pod.Spec.NodeName == "":
+			continue
+		}
+		if otherwise, missed := k.missed(ctx, pod); missed {
+			k.Departed(ctx, pod, otherwise)
+		}
+	}
+	return nil
+}
+
+// compareIn finds the placeholders that were there when a record was written and are no longer, where the API server does not remember
+// their ends. It remembers how things were for longer, five minutes by default.
+func (k *Keeper) compareIn(ctx context.Context, namespace string) error {
+	pods := k.Pods.CoreV1().Pods(namespace)
+	now, err := pods.List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelHeadroom})
+	if err != nil {
+		return err
+	}
+	present := map[types.UID]bool{}
+	for i := range now.Items {
+		present[now.Items[i].UID] = true
+	}
+	for name, position := range k.positions(namespace) {
+		then, err := k.Pods.CoreV1().Pods(name.Namespace).List(ctx, metav1.ListOptions{
+			LabelSelector: v1alpha1.LabelHeadroom + "=" + name.Name, ResourceVersion: format(position),
+			ResourceVersionMatch: metav1.ResourceVersionMatchExact,
+		})
+		if err != nil {
+			return err
+		}
+		for i := range then.Items {
+			pod := &then.Items[i]
+			pod.ResourceVersion = "" // not that of its end
+			if present[pod.UID] || pod.Spec.NodeName == "" {
+				continue
+			}
+			if otherwise, missed := k.missed(ctx, pod); missed {
+				k.Departed(ctx, pod, otherwise)
+			}
+		}
+	}
+	return nil
+}
+
+// positions returns through which resource versions the records of a namespace, or of all, are complete.
+func (k *Keeper) positions(namespace string) map[types.NamespacedName]uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	positions := map[types.NamespacedName]uint64{}
+	for name, e := range k.entries {
+		if e.version != "" && e.position > 0 && (namespace == metav1.NamespaceAll || namespace == name.Namespace) {
+			positions[name] = e.position
+		}
+	}
+	return positions
+}
+
+// missed reports whether the end of a placeholder is not in the record, and what becomes of it if no pod took it: if the Headroom's spec
+// changed since, the last controller may have deleted it.
+func (k *Keeper) missed(ctx context.Context, pod *corev1.Pod) (otherwise account.Loss, missed bool) {
+	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}
+	headroom := &v1alpha1.Headroom{}
+	if err := k.Client.Get(ctx, client.ObjectKey(name), headroom); err != nil {
+		return "", false // it is gone, and its account with it
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.entries[name]
+	if e == nil || e.version == "" || pod.ResourceVersion != "" && parse(pod.ResourceVersion) <= e.position {
+		return "", false
+	}
+	if e.recordedGeneration != headroom.Generation {
+		return account.LossOther, true
+	}
+	return account.LossAbandoned, true
+}

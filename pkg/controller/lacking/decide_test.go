@@ -1,0 +1,96 @@
+package lacking
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
+)
+
+var epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+func list(pairs ...string) corev1.ResourceList {
+	l := corev1.ResourceList{}
+	for i := 0; i < len(pairs); i += 2 {
+		l[corev1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
+	}
+	return l
+}
+
+func headroom(t *testing.T, name string, consumers *v1alpha1.Consumers, unit corev1.ResourceList) Headroom {
+	t.Helper()
+	key := types.NamespacedName{Namespace: "shop", Name: name}
+	rule, err := entitlement.Compile(key, consumers)
+	require.NoError(t, err)
+	return Headroom{NamespacedName: key, Rule: rule, Priority: -10, Unit: unit, NodeSelector: map[string]string{"pool": "a"}}
+}
+
+func TestOf(t *testing.T) {
+	onlyAPI := &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "api"}}}
+	open := headroom(t, "open", nil, list("cpu", "1", "memory", "1Gi"))
+	ours := headroom(t, "ours", onlyAPI, list("cpu", "500m", "memory", "1Gi"))
+	large := headroom(t, "large", nil, list("cpu", "4", "memory", "1Gi"))
+	for name, tc := range map[string]struct {
+		change    func(*Pod)
+		headrooms []Headroom
+		want      string
+		units     int
+	}{
+		"a unit would have served":              {headrooms: []Headroom{open}, want: "open", units: 2},
+		"one that names the pod goes first":     {headrooms: []Headroom{open, ours}, want: "ours", units: 3},
+		"then the one of which it needs fewest": {headrooms: []Headroom{open, large}, want: "large", units: 1},
+		"it was not told":                       {change: func(p *Pod) { p.Told = time.Time{} }, headrooms: []Headroom{open}},
+		"it may not preempt":                    {change: func(p *Pod) { p.Preempts = false }, headrooms: []Headroom{open}},
+		"its priority is not above":             {change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{open}},
+		"it is not entitled":                    {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
+		"it must go elsewhere":                  {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
+		"it may go there":                       {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
+		"no unit has what it asks for": {
+			change: func(p *Pod) { p.Requests = list("cpu", "1", "example.com/gpu", "1") }, headrooms: []Headroom{open},
+		},
+		"no lack of resources": {
+			change: func(p *Pod) { p.Message = "0/5 nodes are available: 5 node(s) had untolerated taint(s)." }, headrooms: []Headroom{open},
+		},
+		"headroom is there, and does not suit it": {
+			change: func(p *Pod) {
+				p.Message += " 1 of 5 nodes hold headroom, none for this pod: 1 would have the room, but do not suit it for other reasons"
+			}, headrooms: []Headroom{open},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := &Pod{
+				Identity: entitlement.Consumer{Namespace: "shop", Labels: map[string]string{"app": "api"}}, Preempts: true,
+				Requests: list("cpu", "1500m", "memory", "1Gi"), Told: epoch, Message: "0/5 nodes are available: 5 Insufficient cpu.",
+			}
+			if tc.change != nil {
+				tc.change(pod)
+			}
+			lacks, units := Of(pod, tc.headrooms)
+			require.Equal(t, tc.want, lacks.Name)
+			require.Equal(t, tc.units, units)
+		})
+	}
+}
+
+func TestUnitsFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		requests, unit corev1.ResourceList
+		want           int
+	}{
+		"nothing is asked for": {list(), list("cpu", "1"), 1},
+		"exactly one":          {list("cpu", "1"), list("cpu", "1"), 1},
+		"a little more":        {list("cpu", "1001m"), list("cpu", "1"), 2},
+		"huge memory":          {list("memory", "16Pi"), list("memory", "8Pi"), 2},
+		"absurd":               {list("cpu", "1000000"), list("cpu", "1m"), maxUnits},
+		"a zero":               {list("cpu", "0"), list("memory", "1Gi"), 1},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, unitsFor(tc.requests, tc.unit)) })
+	}
+}

@@ -1,0 +1,268 @@
+package lacking
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
+)
+
+// freshness is how old the watcher's view of the Headrooms may be.
+const freshness = time.Second
+
+// Accounts is where the watcher writes down what pods lack.
+type Accounts interface {
+	// Loaded is closed when the stored accounts are read.
+	Loaded() <-chan struct{}
+	// LackedThrough is when the last pod in the account of a Headroom was told that there is no room.
+	LackedThrough(headroom types.NamespacedName) time.Time
+	// Lacked notes that an entitled pod, which was told at that time that there is no room, lacked units.
+	Lacked(headroom types.NamespacedName, units int, at time.Time)
+}
+
+// Watcher follows the pods that wait for a node. It is a Runnable of a controller-runtime manager.
+type Watcher struct {
+	// Client watches pods.
+	Client kubernetes.Interface
+	// Namespaces are those to watch; empty: all.
+	Namespaces []string
+	// Cache has Headrooms, PriorityClasses and the metadata of namespaces.
+	Cache cache.Cache
+	// Accounts are told.
+	Accounts Accounts
+	// Clock tells the time.
+	Clock clock.PassiveClock
+
+	mu      sync.Mutex
+	waiting map[types.UID]*waiting
+	known   []Headroom
+	asOf    time.Time
+}
+
+// waiting is a pod that waits.
+type waiting struct {
+	consumer account.Consumer
+	counted  bool
+}
+
+// Waiting returns a pod that waits for a node by its UID, if there is one.
+func (w *Watcher) Waiting(uid types.UID) (account.Consumer, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p := w.waiting[uid]; p != nil {
+		return p.consumer, true
+	}
+	return account.Consumer{}, false
+}
+
+// Start watches until the context ends.
+func (w *Watcher) Start(ctx context.Context) error {
+	w.mu.Lock()
+	w.waiting = map[types.UID]*waiting{}
+	w.mu.Unlock()
+	if len(w.Namespaces) == 0 {
+		if _, err := w.Cache.GetInformer(ctx, namespaceObject()); err != nil {
+			return nil //nolint:nilerr // the context ended
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-w.Accounts.Loaded():
+	}
+	namespaces := w.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	var running sync.WaitGroup
+	for _, namespace := range namespaces {
+		running.Go(func() { w.follow(ctx, namespace) })
+	}
+	running.Wait()
+	return nil
+}
+
+func namespaceObject() *metav1.PartialObjectMetadata {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return namespace
+}
+
+func (w *Watcher) follow(ctx context.Context, namespace string) {
+	pods := w.Client.CoreV1().Pods(namespace)
+	selector := fields.AndSelectors(
+		fields.OneTermEqualSelector("spec.nodeName", ""), fields.OneTermEqualSelector("status.phase", string(corev1.PodPending)),
+	).String()
+	source := &toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.FieldSelector = selector
+			return pods.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.FieldSelector = selector
+			return pods.Watch(ctx, options)
+		},
+	}
+	_, informer := toolscache.NewInformerWithOptions(toolscache.InformerOptions{
+		ListerWatcher: source, ObjectType: &corev1.Pod{}, Transform: trim, Handler: handler{w, ctx},
+	})
+	informer.RunWithContext(ctx)
+}
+
+// trim keeps of a pod what the decision needs.
+func trim(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	trimmed := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Labels: pod.Labels,
+		OwnerReferences: pod.OwnerReferences,
+	}}
+	trimmed.Spec = corev1.PodSpec{
+		NodeSelector: pod.Spec.NodeSelector, Overhead: pod.Spec.Overhead, Resources: pod.Spec.Resources,
+		Priority: pod.Spec.Priority, PreemptionPolicy: pod.Spec.PreemptionPolicy,
+		Containers: requestsOf(pod.Spec.Containers), InitContainers: requestsOf(pod.Spec.InitContainers),
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled {
+			trimmed.Status.Conditions = append(trimmed.Status.Conditions, condition)
+		}
+	}
+	return trimmed, nil
+}
+
+func requestsOf(containers []corev1.Container) []corev1.Container {
+	var trimmed []corev1.Container
+	for i := range containers {
+		trimmed = append(trimmed, corev1.Container{
+			Name: containers[i].Name, Resources: containers[i].Resources, RestartPolicy: containers[i].RestartPolicy,
+		})
+	}
+	return trimmed
+}
+
+// handler is told of each pod that waits, and of each that does no longer.
+type handler struct {
+	*Watcher
+	ctx context.Context //nolint:containedctx // handlers are given none
+}
+
+func (h handler) OnAdd(object any, initial bool) { h.saw(object, initial) }
+
+func (h handler) OnUpdate(_, object any) { h.saw(object, false) }
+
+func (h handler) OnDelete(object any) {
+	if tombstone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = tombstone.Obj
+	}
+	if pod, ok := object.(*corev1.Pod); ok {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.waiting, pod.UID)
+	}
+}
+
+// saw counts a pod that lacks units, the first time that it does. initial says that it waited before this controller looked.
+func (h handler) saw(object any, initial bool) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok || pod.Labels[v1alpha1.LabelHeadroom] != "" {
+		return
+	}
+	h.mu.Lock()
+	p := h.waiting[pod.UID]
+	if p == nil {
+		p = &waiting{consumer: consumerOf(pod)}
+		h.waiting[pod.UID] = p
+	}
+	done := p.counted
+	h.mu.Unlock()
+	if done {
+		return
+	}
+	headrooms, err := h.headrooms(h.ctx)
+	if err != nil {
+		klog.FromContext(h.ctx).Error(err, "Finding out what a waiting pod lacks failed", "pod", klog.KObj(pod))
+		return
+	}
+	asked := podOf(pod, p.consumer, h.namespaceLabels(h.ctx, pod.Namespace))
+	lacks, units := Of(asked, headrooms)
+	if units == 0 {
+		return
+	}
+	h.mu.Lock()
+	p.counted = true
+	h.mu.Unlock()
+	if !initial || asked.Told.After(h.Accounts.LackedThrough(lacks)) {
+		h.Accounts.Lacked(lacks, units, asked.Told)
+	}
+}
+
+func consumerOf(pod *corev1.Pod) account.Consumer {
+	consumer := account.Consumer{NamespacedName: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, UID: pod.UID}
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		consumer.Owner = owner.Kind + "/" + owner.Name
+	}
+	return consumer
+}
+
+// namespaceLabels returns the labels of a namespace: of one that may not be read, the label that each has.
+func (w *Watcher) namespaceLabels(ctx context.Context, name string) map[string]string {
+	namespace := namespaceObject()
+	if len(w.Namespaces) > 0 || w.Cache.Get(ctx, client.ObjectKey{Name: name}, namespace) != nil {
+		return map[string]string{corev1.LabelMetadataName: name}
+	}
+	return namespace.Labels
+}
+
+// headrooms returns the Headrooms as they were a moment ago.
+func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := w.Clock.Now(); now.Sub(w.asOf) < freshness {
+		return w.known, nil
+	}
+	list, classes := &v1alpha1.HeadroomList{}, &schedulingv1.PriorityClassList{}
+	if err := w.Cache.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("listing Headrooms: %w", err)
+	}
+	if err := w.Cache.List(ctx, classes); err != nil {
+		return nil, fmt.Errorf("listing PriorityClasses: %w", err)
+	}
+	values := map[string]int32{}
+	for i := range classes.Items {
+		values[classes.Items[i].Name] = classes.Items[i].Value
+	}
+	w.known, w.asOf = nil, w.Clock.Now()
+	for i := range list.Items {
+		h := &list.Items[i]
+		priority, ok := values[h.Spec.PriorityClassName]
+		if !ok {
+			continue // it can have no units
+		}
+		// A rule that does not compile entitles nobody, which is right here.
+		rule, _ := entitlement.Compile(client.ObjectKeyFromObject(h), h.Spec.Consumers)
+		w.known = append(w.known, Headroom{
+			NamespacedName: client.ObjectKeyFromObject(h), Rule: rule, Priority: priority, Unit: h.Spec.Requests, NodeSelector: h.Spec.NodeSelector,
+		})
+	}
+	return w.known, nil
+}
