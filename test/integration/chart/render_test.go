@@ -25,7 +25,7 @@ func TestTheChartInstallsWhatTheKustomizationsInstall(t *testing.T) {
 			resources: []string{"default"},
 		},
 		"the controller alone": {
-			resources: []string{"crd", "controller"},
+			resources: []string{"crd", "controller", "admission-policy"},
 			values:    []string{"scheduler.enabled=false"},
 		},
 		"restricted to namespaces": {
