@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -78,11 +79,13 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 		t: t, api: builder.Build(), clock: testingclock.NewFakeClock(epoch), recorder: events.NewFakeRecorder(1000), registry: prometheus.NewRegistry(),
 		deletions: map[string]client.DeleteOptions{}, answers: map[string]error{}, unseen: map[types.UID]bool{},
 	}
+	counted := metrics.NewController(s.registry)
 	s.Reconciler = New(Options{
+		Accounts: accounts.New(accounts.Options{Clock: s.clock, Metrics: counted}),
 		Client: interceptor.NewClient(s.api, interceptor.Funcs{
 			Get: s.get, List: s.list, Create: s.create, Update: s.update, Delete: s.delete, SubResourcePatch: s.patch,
 		}),
-		Live: s.api, Recorder: s.recorder, Clock: s.clock, Metrics: metrics.NewController(s.registry),
+		Live: s.api, Recorder: s.recorder, Clock: s.clock, Metrics: counted,
 		Limits: priority.Limits{Max: -1, Min: -10},
 	})
 	return s
