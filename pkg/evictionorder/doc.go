@@ -9,7 +9,8 @@
 // Placeholders that the pod may take are put in this order (Compare):
 //
 //	victim rule 1 leaving      one that is being deleted already, or reserved for another pod, goes before one that would have to be
-//	victim rule 2 named        one of a Headroom whose consumers name this pod goes before one that is open to all
+//	victim rule 2 named        one of a Headroom whose consumers name this pod goes before one that is open to all, and that before one
+//	                           that does not entitle the pod, which the pod may take only by its priority (Unentitled)
 //	victim rule 3 priority     lower priority goes first
 //	victim rule 4 surplus      the one that, taken alone, holds least beyond what is missing goes first (Surplus)
 //	victim rule 5 age          the youngest goes first

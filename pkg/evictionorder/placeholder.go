@@ -29,6 +29,9 @@ type Placeholder struct {
 	Leaving bool
 	// NamesConsumer says that the placeholder's Headroom has consumers set, and that they admit the pod in question.
 	NamesConsumer bool
+	// Unentitled says that the placeholder's Headroom does not entitle the pod in question, which may take the placeholder all the same, by
+	// its priority.
+	Unentitled bool
 }
 
 // VictimRule is a rule of the order among the placeholders of one node.
@@ -75,7 +78,7 @@ func decide(a, b *Placeholder) (VictimRule, int) {
 	if order := trueFirst(a.Leaving, b.Leaving); order != 0 {
 		return VictimLeaving, order
 	}
-	if order := trueFirst(a.NamesConsumer, b.NamesConsumer); order != 0 {
+	if order := cmp.Or(trueFirst(a.NamesConsumer, b.NamesConsumer), trueFirst(b.Unentitled, a.Unentitled)); order != 0 {
 		return VictimNamed, order
 	}
 	if order := cmp.Compare(a.Priority, b.Priority); order != 0 {
@@ -116,7 +119,7 @@ func (r VictimRule) text(a, b *Placeholder) string {
 	case VictimLeaving:
 		return fmt.Sprintf("%s is being deleted already, %s is not", a.Name, b.Name)
 	case VictimNamed:
-		return fmt.Sprintf("the Headroom of %s names the consumer, that of %s is open to all", a.Name, b.Name)
+		return fmt.Sprintf("the Headroom of %s %s, that of %s %s", a.Name, a.entitlement(), b.Name, b.entitlement())
 	case VictimPriority:
 		return fmt.Sprintf("%s has priority %d, %s %d", a.Name, a.Priority, b.Name, b.Priority)
 	case VictimSurplus:
@@ -125,6 +128,18 @@ func (r VictimRule) text(a, b *Placeholder) string {
 		return fmt.Sprintf("%s was created at %s, %s at %s", a.Name, timestamp(a.Created), b.Name, timestamp(b.Created))
 	default:
 		return fmt.Sprintf("%s has UID %s, %s %s", a.Name, a.UID, b.Name, b.UID)
+	}
+}
+
+// entitlement words what the placeholder's Headroom is to the pod.
+func (p *Placeholder) entitlement() string {
+	switch {
+	case p.NamesConsumer:
+		return "names the consumer"
+	case p.Unentitled:
+		return "does not entitle it"
+	default:
+		return "is open to all"
 	}
 }
 

@@ -34,6 +34,12 @@ func TestVictimRules(t *testing.T) {
 			want:   "victim rule 2 named: the Headroom of x names the consumer, that of y is open to all",
 		},
 		{
+			name:   "2: one that is open to all goes before one of a Headroom that does not entitle the consumer",
+			first:  Placeholder{Name: "x", UID: "9", Priority: -1, Surplus: 9, Created: 1},
+			second: Placeholder{Name: "y", UID: "1", Unentitled: true, Priority: -10, Surplus: 1, Created: 9},
+			want:   "victim rule 2 named: the Headroom of x is open to all, that of y does not entitle it",
+		},
+		{
 			name:   "3: lower priority goes first",
 			first:  Placeholder{Name: "x", UID: "9", Priority: -10, Surplus: 9, Created: 1},
 			second: Placeholder{Name: "y", UID: "1", Priority: -1, Surplus: 1, Created: 9},

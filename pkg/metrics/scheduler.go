@@ -58,6 +58,17 @@ func missReasons() []MissReason {
 	return []MissReason{MissConsumers, MissPriority, MissTooSmall, MissFiltered}
 }
 
+// Exception is why a pod took placeholders of a Headroom that does not entitle it.
+type Exception string
+
+// The exceptions.
+const (
+	// ExceptionRunningPods: kube-scheduler's own preemption would have taken running pods otherwise.
+	ExceptionRunningPods Exception = "running_pods"
+	// ExceptionSystemCritical: the pod has a priority of 2,000,000,000 or more.
+	ExceptionSystemCritical Exception = "system_critical"
+)
+
 var (
 	swaps = metrics.NewCounterVec(&metrics.CounterOpts{
 		Subsystem: schedulerSubsystem,
@@ -103,6 +114,14 @@ var (
 		StabilityLevel: metrics.ALPHA,
 	}, []string{labelReason})
 
+	unentitled = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: schedulerSubsystem,
+		Name:      "unentitled_evictions_total",
+		Help: "Placeholders that the plugin evicted for pods which their Headroom does not entitle, by reason: running_pods, " +
+			"system_critical. Those that kube-scheduler's own preemption evicts beside running pods are not among them.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{labelReason})
+
 	registerScheduler sync.Once
 )
 
@@ -110,13 +129,16 @@ var (
 // called, and makes every counter show from zero.
 func RegisterScheduler() {
 	registerScheduler.Do(func() {
-		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, evictions, swapWaste, misses)
+		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, evictions, swapWaste, misses, unentitled)
 		legacyregistry.RawMustRegister(build(componentScheduler))
 		for _, result := range swapResults() {
 			swaps.WithLabelValues(string(result))
 		}
 		for _, reason := range missReasons() {
 			misses.WithLabelValues(string(reason))
+		}
+		for _, reason := range []Exception{ExceptionRunningPods, ExceptionSystemCritical} {
+			unentitled.WithLabelValues(string(reason))
 		}
 	})
 }
@@ -133,6 +155,11 @@ func ObserveSwap(seconds float64, victims int, waste int64) {
 // CountEvictions counts placeholders that a swap deleted.
 func CountEvictions(placeholders int) {
 	evictions.Add(float64(placeholders))
+}
+
+// CountUnentitledEviction counts a placeholder that was evicted for a pod which its Headroom does not entitle.
+func CountUnentitledEviction(why Exception) {
+	unentitled.WithLabelValues(string(why)).Inc()
 }
 
 // CountFailedSwap counts a swap that did not end bound.

@@ -12,6 +12,8 @@ import (
 type Judge interface {
 	// Accepts tells whether all Filter plugins but the one for resources accept the node as it is.
 	Accepts(node string) bool
+	// AcceptsWithout tells the same of the node without some of its pods, by name.
+	AcceptsWithout(node string, gone []string) bool
 	// Scores returns the weighted sum of the other Score plugins for each node, when these are the feasible ones.
 	Scores(nodes []string) map[string]int64
 }
@@ -28,6 +30,13 @@ type Expectation struct {
 	Sampled bool
 	// Why lists the evidence about each node on which a swap is possible, best first.
 	Why []string
+	// RunningGo says, where no node is free and no swap possible, that kube-scheduler's own preemption would take running pods, or that the
+	// pod is system-critical: it may have running pods and everybody's placeholders together.
+	RunningGo bool
+	// InsteadNode and Instead are the node and the placeholders on it to preempt in place of running pods. InsteadNode is empty if placeholders
+	// alone do not do.
+	InsteadNode string
+	Instead     []string
 }
 
 // Swaps tells whether the consumer is to take placeholders.
@@ -40,6 +49,10 @@ func (e Expectation) String() string {
 		return "bound to one of " + strings.Join(e.Free, ", ") + ", nothing evicted"
 	case e.Node != "":
 		return fmt.Sprintf("bound to %s, evicted %s\n  %s", e.Node, strings.Join(e.Victims, ", "), strings.Join(e.Why, "\n  "))
+	case e.InsteadNode != "":
+		return fmt.Sprintf("not bound by the first attempt; preempted on %s: %s", e.InsteadNode, strings.Join(e.Instead, ", "))
+	case e.RunningGo:
+		return "not bound by the first attempt; running pods may be preempted"
 	default:
 		return "not bound by the first attempt"
 	}
@@ -57,10 +70,31 @@ type evidence struct {
 
 // Expect looks at every node.
 func (c *Cluster) Expect(judge Judge) Expectation {
-	var free []string
-	var candidates []evidence
+	free, candidates := c.survey(judge, ownOnly)
+	if len(free) > 0 {
+		return Expectation{Free: best(free, judge.Scores(free))}
+	}
+	if len(candidates) > 0 {
+		return c.expectSwap(candidates, judge)
+	}
+	_, candidates = c.survey(judge, everybodys)
+	isCritical := c.Consumer.Priority >= critical
+	if isCritical && len(candidates) > 0 {
+		return c.expectSwap(candidates, judge)
+	}
+	later := Expectation{RunningGo: isCritical || c.runningGo(judge)}
+	if later.RunningGo && len(candidates) > 0 {
+		// No Score plugin has a say in a preemption.
+		first := slices.MinFunc(candidates, compareEvidence)
+		later.InsteadNode, later.Instead = first.node.Name, namesOf(first.victims)
+	}
+	return later
+}
+
+// survey says which nodes are free, and gathers the evidence about those that would be if placeholders within reach went.
+func (c *Cluster) survey(judge Judge, within reach) (free []string, candidates []evidence) {
 	for _, node := range c.Nodes {
-		victims, fits := c.victims(node)
+		victims, fits := c.victims(node, within)
 		if !fits || !judge.Accepts(node.Name) {
 			continue
 		}
@@ -73,16 +107,46 @@ func (c *Cluster) Expect(judge Judge) Expectation {
 			waste: c.shortfall(node).waste(victims, node),
 		})
 	}
-	if len(free) > 0 {
-		return Expectation{Free: best(free, judge.Scores(free))}
+	return free, candidates
+}
+
+// runningGo tells whether on some node the consumer would have a place if everything of lower priority went but the placeholders of Headrooms
+// that do not admit it, and something ran among that.
+func (c *Cluster) runningGo(judge Judge) bool {
+	if c.Consumer.Never {
+		return false
 	}
-	return c.expectSwap(candidates, judge)
+	for _, node := range c.Nodes {
+		rest, running := *c, false
+		rest.Pods = nil
+		var gone []string
+		for _, p := range c.Pods {
+			runs := p.Headroom < 0 || p.Stray
+			if p.Node != node.Name || p.Priority >= c.Consumer.Priority || !runs && !c.admits(c.Headrooms[p.Headroom]) {
+				rest.Pods = append(rest.Pods, p)
+				continue
+			}
+			gone = append(gone, p.Name)
+			running = running || runs && !p.Terminating
+		}
+		if running && rest.shortfall(node).coveredBy(nil) && judge.AcceptsWithout(node.Name, gone) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesOf returns those of the pods, sorted.
+func namesOf(pods []Pod) []string {
+	all := []string{}
+	for _, p := range pods {
+		all = append(all, p.Name)
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (c *Cluster) expectSwap(candidates []evidence, judge Judge) Expectation {
-	if len(candidates) == 0 {
-		return Expectation{}
-	}
 	// The score is a matter among those that all rules before it find equal.
 	slices.SortFunc(candidates, compareBeforeScore)
 	var ties []string
@@ -100,11 +164,9 @@ func (c *Cluster) expectSwap(candidates []evidence, judge Judge) Expectation {
 		candidates[i].score = scores[candidates[i].node.Name]
 	}
 	slices.SortFunc(candidates, compareEvidence)
-	expected := Expectation{Node: candidates[0].node.Name, Sampled: len(sample) < len(ties)}
-	for _, v := range candidates[0].victims {
-		expected.Victims = append(expected.Victims, v.Name)
+	expected := Expectation{
+		Node: candidates[0].node.Name, Victims: namesOf(candidates[0].victims), Sampled: len(sample) < len(ties),
 	}
-	slices.Sort(expected.Victims)
 	for _, e := range candidates {
 		expected.Why = append(expected.Why, e.String())
 	}

@@ -211,7 +211,7 @@ func (c *Cluster) generateConsumer(t *rapid.T) Pod {
 	p := Pod{
 		Name: "consumer", UID: "uid-consumer", Headroom: -1, Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"),
 		App: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app"), Size: generateSize(t, 3),
-		Priority: rapid.SampledFrom([]int32{0, 10, 0, -1, -7}).Draw(t, "priority"),
+		Priority: rapid.SampledFrom([]int32{0, 10, 0, -1, -7, 1000, critical}).Draw(t, "priority"),
 	}
 	p.Never = maybe(t, 15, "never preempts")
 	p.Tolerates = maybe(t, 4, "tolerates")

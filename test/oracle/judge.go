@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
@@ -43,6 +44,28 @@ func (j *scheduling) Accepts(node string) bool {
 		return false
 	}
 	return j.fw.RunFilterPlugins(j.ctx, state, j.pod, j.nodes[node]).IsSuccess()
+}
+
+// AcceptsWithout runs them as a dry run of preemption does.
+func (j *scheduling) AcceptsWithout(node string, gone []string) bool {
+	state := framework.NewCycleState()
+	only, status, _ := j.fw.RunPreFilterPlugins(j.ctx, state, j.pod)
+	if !status.IsSuccess() || (!only.AllNodes() && !only.NodeNames.Has(node)) {
+		return false
+	}
+	info := j.nodes[node].Snapshot()
+	for _, pod := range j.nodes[node].GetPods() {
+		if !slices.Contains(gone, pod.GetPod().Name) {
+			continue
+		}
+		if err := info.RemovePod(klog.FromContext(j.ctx), pod.GetPod()); err != nil {
+			return false
+		}
+		if !j.fw.RunPreFilterExtensionRemovePod(j.ctx, state, j.pod, pod, info).IsSuccess() {
+			return false
+		}
+	}
+	return j.fw.RunFilterPlugins(j.ctx, state, j.pod, info).IsSuccess()
 }
 
 // Scores runs the PreScore and Score plugins.

@@ -70,13 +70,14 @@ func TestTheOracleAgreesWithThePublishedOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Generate(t)
 		c.Consumer.Never = false
+		within := rapid.SampledFrom([]reach{ownOnly, everybodys}).Draw(t, "within reach")
 		var mine []evidence
 		var theirs []evictionorder.Node
 		for _, node := range c.Nodes {
-			victims, fits := c.victims(node)
-			picked, ok := pickByPackage(c, node)
+			victims, fits := c.victims(node, within)
+			picked, ok := pickByPackage(c, node, within)
 			require.Equal(t, fits, ok, "does it fit on %s?\n%s", node.Name, c)
-			require.Equal(t, victimNames(victims), picked, "victims on %s\n%s", node.Name, c)
+			require.Equal(t, namesOf(victims), picked, "victims on %s\n%s", node.Name, c)
 			if !fits || len(victims) == 0 {
 				continue
 			}
@@ -95,16 +96,7 @@ func TestTheOracleAgreesWithThePublishedOrder(t *testing.T) {
 	})
 }
 
-func victimNames(victims []Pod) []string {
-	names := []string{}
-	for _, v := range victims {
-		names = append(names, v.Name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func pickByPackage(c *Cluster, node Node) ([]string, bool) {
+func pickByPackage(c *Cluster, node Node, within reach) ([]string, bool) {
 	resources := func(a Amounts, pods int64) evictionorder.Resources {
 		return evictionorder.Resources{pods, a.CPU, a.Memory << 20, 0, a.GPU}
 	}
@@ -115,10 +107,11 @@ func pickByPackage(c *Cluster, node Node) ([]string, bool) {
 			continue
 		}
 		used, count = used.plus(p.Size), count+1
-		if c.takeable(p) {
+		if c.takeable(p, within) {
+			admitted := c.admits(c.Headrooms[p.Headroom])
 			candidates = append(candidates, evictionorder.Placeholder{
 				UID: p.UID, Index: i, Requests: resources(p.Size, 1), Created: int64(p.Created), Priority: p.Priority, Leaving: p.Terminating,
-				NamesConsumer: c.Headrooms[p.Headroom].Consumers.name(),
+				NamesConsumer: admitted && c.Headrooms[p.Headroom].Consumers.name(), Unentitled: !admitted,
 			})
 		}
 	}

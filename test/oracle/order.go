@@ -63,12 +63,38 @@ func sum(pods []Pod) Amounts {
 	return total
 }
 
-// takeable tells whether the consumer may take the pod: a placeholder of lower priority whose Headroom admits it.
-func (c *Cluster) takeable(p Pod) bool {
+// critical is the lowest priority of pods that no Headroom keeps waiting.
+const critical = 2_000_000_000
+
+// reach is which placeholders of lower priority the consumer may take.
+type reach int
+
+// Those of Headrooms that admit it, or all.
+const (
+	ownOnly reach = iota
+	everybodys
+)
+
+// takeable tells whether the consumer may take the pod: a placeholder of lower priority, and one whose Headroom admits it if only these are
+// within reach.
+func (c *Cluster) takeable(p Pod, within reach) bool {
 	if p.Headroom < 0 || p.Stray || c.Consumer.Never || c.Consumer.Priority <= p.Priority || c.Consumer.Headroom >= 0 {
 		return false
 	}
-	return c.admits(c.Headrooms[p.Headroom])
+	return within == everybodys || c.admits(c.Headrooms[p.Headroom])
+}
+
+// kinship ranks the Headroom of a placeholder by what it is to the consumer: one that names it, one that is open to all, one that excludes it.
+func (c *Cluster) kinship(p Pod) int {
+	h := c.Headrooms[p.Headroom]
+	switch {
+	case !c.admits(h):
+		return 2
+	case h.Consumers.name():
+		return 0
+	default:
+		return 1
+	}
 }
 
 // admits tells whether the Headroom's consumers admit the consumer.
@@ -93,15 +119,15 @@ func (c *Cluster) admits(h Headroom) bool {
 	}
 }
 
-// victims says which placeholders of the node go, and whether the consumer fits then. None go if it fits as it is.
-func (c *Cluster) victims(node Node) (victims []Pod, fits bool) {
+// victims says which placeholders of the node go, of those within reach, and whether the consumer fits then. None go if it fits as it is.
+func (c *Cluster) victims(node Node, within reach) (victims []Pod, fits bool) {
 	short := c.shortfall(node)
 	if short.coveredBy(nil) {
 		return nil, true
 	}
 	var candidates []Pod
 	for _, p := range c.Pods {
-		if p.Node == node.Name && c.takeable(p) {
+		if p.Node == node.Name && c.takeable(p, within) {
 			candidates = append(candidates, p)
 		}
 	}
@@ -124,10 +150,9 @@ func (c *Cluster) victims(node Node) (victims []Pod, fits bool) {
 
 // compareVictims is the order among the placeholders of one node.
 func (c *Cluster) compareVictims(a, b Pod, short shortfall, node Node) int {
-	named := func(p Pod) bool { return c.Headrooms[p.Headroom].Consumers.name() }
 	return cmp.Or(
 		first(a.Terminating, b.Terminating),
-		first(named(a), named(b)),
+		cmp.Compare(c.kinship(a), c.kinship(b)),
 		cmp.Compare(a.Priority, b.Priority),
 		cmp.Compare(short.waste([]Pod{a}, node), short.waste([]Pod{b}, node)),
 		cmp.Compare(b.Created, a.Created),

@@ -72,7 +72,7 @@ func pluginBehind(gate *Gate) frameworkruntime.Registry {
 }
 
 // tally counts what the random clusters had in them.
-type tally struct{ free, swaps, later, shared, sampled, neither atomic.Int64 }
+type tally struct{ free, swaps, later, shared, sampled, instead, running, neither atomic.Int64 }
 
 func (n *tally) count(i int, step *Step, promised map[string]bool) {
 	switch expected := step.Expected; {
@@ -92,24 +92,31 @@ func (n *tally) count(i int, step *Step, promised map[string]bool) {
 		for _, name := range expected.Victims {
 			promised[name] = true
 		}
+	case expected.InsteadNode != "":
+		n.instead.Add(1)
+	case expected.RunningGo:
+		n.running.Add(1)
 	default:
 		n.neither.Add(1)
 	}
 }
 
 // TestPluginDoesWhatTheOracleSays covers P1 (only placeholders), P2 (no needless eviction), P3 (irreducible), P4 (the published order), P6
-// (one cycle), P7 (spread kept), P8 (entitlement) and P10 (transparent) at once, each by a check of its own, so that the message
-// names the property that is broken.
+// (one cycle), P7 (spread kept), P8 (entitlement), P10 (transparent) and P12 (nothing dies for empty room) at once, each by a check of its
+// own, so that the message names the property that is broken.
 func TestPluginDoesWhatTheOracleSays(t *testing.T) {
 	profile, server := shipped(t), startHeadroomServer(t)
 	var counts tally
 	t.Cleanup(func() {
 		t.Logf("pods with free room: %d, with a swap: %d (of these %d after others, %d in room that was promised to another, %d by a sample), "+
-			"with neither: %d", counts.free.Load(), counts.swaps.Load(), counts.later.Load(), counts.shared.Load(), counts.sampled.Load(), counts.neither.Load())
+			"with others' placeholders in place of running pods: %d, with running pods that may go: %d, with none of these: %d",
+			counts.free.Load(), counts.swaps.Load(), counts.later.Load(), counts.shared.Load(), counts.sampled.Load(), counts.instead.Load(),
+			counts.running.Load(), counts.neither.Load())
 		// Not require: a test that gives up while it cleans up loses what its shards had to say.
 		assert.Greater(t, counts.swaps.Load(), counts.free.Load()/5, "the random clusters must have something to swap")
 		assert.Positive(t, counts.sampled.Load(), "some pods must meet more ties than are looked at")
 		assert.Positive(t, counts.shared.Load(), "some pods must meet what was promised to others")
+		assert.Positive(t, counts.instead.Load(), "some pods must take placeholders of others in place of running pods")
 	})
 	inShards(t, func(t *rapid.T) {
 		c := Generate(t)
@@ -154,16 +161,34 @@ func checkEvictions(t *rapid.T, c *Cluster, run Run) {
 		require.True(t, c.pod(name).Terminating || slices.Contains(run.Evicted, name), "P4: the rules name %s, which stayed%s", name, run)
 	}
 	last := run.Steps[len(run.Steps)-1]
+	var others []string
 	for _, name := range run.Evicted {
-		if slices.Contains(named, name) {
-			continue
+		if !slices.Contains(named, name) {
+			others = append(others, name)
+			require.True(t, len(last.Expected.Free) == 0 && !last.Expected.Swaps(), "P2, P3, P4: the rules do not name %s%s", name, run)
+			require.True(t, last.Cluster.preemptible(c.pod(name), last.Outcome), "P1: %s must not be preempted%s", name, run)
 		}
-		require.True(t, len(last.Expected.Free) == 0 && !last.Expected.Swaps(), "P2, P3, P4: the rules do not name %s%s", name, run)
-		victim := c.pod(name)
-		require.True(t, last.Cluster.preemptible(victim, last.Outcome), "P1: %s must not be preempted%s", name, run)
-		if victim.Headroom >= 0 && !victim.Stray && last.Outcome.Attempts == 1 {
-			require.True(t, last.Cluster.admits(c.Headrooms[victim.Headroom]), "P8: the consumer may not take %s%s", name, run)
-		}
+	}
+	// Before another consumer's placeholders have gone, what is left of them is no matter of the rules.
+	if c.Pace == WhenBound && last.Outcome.Message != "" {
+		checkPreempted(t, last, others, run)
+	}
+}
+
+// checkPreempted compares what was preempted for a consumer that could have no swap with what the rules allow.
+func checkPreempted(t *rapid.T, step *Step, preempted []string, run Run) {
+	c, expected := step.Cluster, step.Expected
+	isTerminating := func(name string) bool { return c.pod(name).Terminating }
+	runs := func(name string) bool { return c.pod(name).Headroom < 0 || c.pod(name).Stray }
+	switch {
+	case expected.InsteadNode != "":
+		require.False(t, slices.ContainsFunc(preempted, runs), "P12: a running pod died where placeholders would have done: %v%s", preempted, run)
+		require.ElementsMatch(t, slices.DeleteFunc(slices.Clone(expected.Instead), isTerminating), preempted,
+			"P4: the rules name other placeholders%s", run)
+	case expected.RunningGo:
+		require.True(t, len(preempted) == 0 || slices.ContainsFunc(preempted, runs), "P8: only placeholders of others went: %v%s", preempted, run)
+	default:
+		require.Empty(t, preempted, "P8: nothing was to go%s", run)
 	}
 }
 

@@ -54,6 +54,14 @@ func (c *Cluster) Nodes(pod *corev1.Pod) (options []selection.Option, misfits []
 	pending := pod.DeepCopy()
 	pending.Spec.NodeName = ""
 	consumer := c.selector.AsConsumer(pending)
+	options, misfits = c.nodesFor(consumer)
+	if len(options) == 0 && selection.SystemCritical(pod) && selection.MayPreempt(pending) {
+		return c.nodesFor(c.selector.Unrestricted(consumer))
+	}
+	return options, misfits
+}
+
+func (c *Cluster) nodesFor(consumer *selection.Consumer) (options []selection.Option, misfits []Misfit) {
 	anchors := c.selector.Anchors(consumer)
 	nodes := c.inventory.Nodes()
 	for i := range nodes {

@@ -48,6 +48,7 @@ func (p *Plugin) Bind(ctx context.Context, state fwk.CycleState, pod *corev1.Pod
 func (p *Plugin) evict(ctx context.Context, s *swap, pod *corev1.Pod) error {
 	deleted, err := p.evictor.Evict(ctx, pod, s.Victims)
 	metrics.CountEvictions(len(deleted))
+	p.countUnentitled(pod, deleted)
 	switch {
 	case err == nil:
 		s.outcome = evicted

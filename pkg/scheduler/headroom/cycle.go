@@ -22,9 +22,8 @@ type cycle struct {
 	candidates *int
 	// swap is what was decided, nil if the pod is scheduled as kube-scheduler would.
 	swap *swap
-	// preempting says that PostFilter ran: from then on Filter answers dry runs of preemption, by these entitlements of the pod.
-	preempting   bool
-	entitlements selection.Entitlements
+	// preemptor is the pod once PostFilter ran: from then on Filter answers dry runs of preemption.
+	preemptor *selection.Preemptor
 }
 
 // swap is a decision and how far it got.

@@ -22,8 +22,8 @@ func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.P
 	if victims := c.victimsOn(info.Node().Name); len(victims) > 0 {
 		return p.fit.Filter(ctx, state, pod, dryrun.NodeWithout(info, victims))
 	}
-	if c.preempting {
-		return p.filterForeign(ctx, state, c.entitlements, pod, info)
+	if c.preemptor != nil {
+		return p.filterPreempting(ctx, state, c.preemptor, info)
 	}
 	return p.fit.Filter(ctx, state, pod, info)
 }

@@ -8,12 +8,13 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
 // PostFilter serves pods that headroom could serve, but not in the cycle that asks: placeholders may stand in the way by
 // something else than their resources, such as a host port or an anti-affinity. It is kube-scheduler's own preemption,
-// confined to placeholders that the pod may take, in the project's order, over all nodes. If that does not help it says why
-// headroom does not, and DefaultPreemption gets its turn.
+// confined to placeholders that the pod may take, in the project's order, over all nodes. Where running pods would go otherwise, these are
+// all placeholders of lower priority. If that does not help it says why headroom does not, and DefaultPreemption gets its turn.
 func (p *Plugin) PostFilter(
 	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, statuses fwk.NodeToStatusReader,
 ) (*fwk.PostFilterResult, *fwk.Status) {
@@ -26,23 +27,45 @@ func (p *Plugin) PostFilter(
 	if !p.lookAgain(c, state, pod) {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
+	preemptor := &selection.Preemptor{Pod: pod, Entitlements: p.selector.Entitlements(pod)}
 	// From here on Filter answers dry runs of DefaultPreemption.
-	defer func() { c.preempting, c.entitlements = true, p.selector.Entitlements(pod) }()
+	defer func() { c.preemptor = preemptor }()
 	reason, message := p.selector.Miss(pod, func() int { return p.candidates(c) })
 	if message == "" {
 		p.missed(ctx, c, pod, reason)
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
-	var result *fwk.PostFilterResult
-	if reason == metrics.MissFiltered || reason == metrics.MissTooSmall {
-		var status *fwk.Status
-		result, status = p.preempt(ctx, state, c.consumer, statuses)
-		if !status.IsRejected() {
-			return result, status
-		}
+	result, status := p.preemptPlaceholders(ctx, state, c.consumer, preemptor, statuses)
+	if !status.IsRejected() {
+		return result, status
 	}
 	p.missed(ctx, c, pod, reason)
 	return result, fwk.NewStatus(fwk.Unschedulable, message)
+}
+
+// preemptPlaceholders preempts placeholders to which the pod is entitled. If these are not enough, and the pod is system-critical or running
+// pods would be preempted for it, it preempts any of lower priority, and notes for DefaultPreemption that the pod may have them.
+func (p *Plugin) preemptPlaceholders(
+	ctx context.Context, state fwk.CycleState, c *selection.Consumer, preemptor *selection.Preemptor, statuses fwk.NodeToStatusReader,
+) (result *fwk.PostFilterResult, status *fwk.Status) {
+	status = fwk.NewStatus(fwk.Unschedulable)
+	if c == nil {
+		return result, status
+	}
+	if c.Entitled {
+		if result, status = p.preempt(ctx, state, c, p.selector.PossibleVictims(c), statuses); !status.IsRejected() {
+			return result, status
+		}
+	}
+	if !p.selector.Withheld(c) || !selection.SystemCritical(c.Pod) && !p.runningPodsWouldGo(ctx, state, c, statuses) {
+		return result, status
+	}
+	preemptor.ByPriority = true
+	unrestricted := p.selector.Unrestricted(c)
+	if again, served := p.preempt(ctx, state, unrestricted, p.selector.PossibleVictims(unrestricted), statuses); !served.IsRejected() {
+		return again, served
+	}
+	return result, status
 }
 
 // lookAgain learns what PreFilter did not need to know, because the pod could take nothing or fitted nearby, and

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -14,7 +15,9 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/nearness"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
@@ -25,16 +28,46 @@ type attempt struct {
 	anchors  *nearness.Anchors
 }
 
-// preempt runs the preemption of placeholders for one pod.
+// preempt runs the preemption of placeholders for one pod, which may take these.
 func (p *Plugin) preempt(
-	ctx context.Context, state fwk.CycleState, c *selection.Consumer, statuses fwk.NodeToStatusReader,
+	ctx context.Context, state fwk.CycleState, c *selection.Consumer, victims selection.Victims, statuses fwk.NodeToStatusReader,
 ) (*fwk.PostFilterResult, *fwk.Status) {
-	p.attempt = attempt{consumer: c, victims: p.selector.PossibleVictims(c), anchors: p.selector.Anchors(c)}
-	defer func() { p.attempt = attempt{} }()
-	if len(p.attempt.victims) == 0 {
+	if len(victims.Evidence) == 0 {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
-	return p.preemption.PostFilter(ctx, state, c.Pod, statuses)
+	p.attempt = attempt{consumer: c, victims: victims.Evidence, anchors: p.selector.Anchors(c)}
+	defer func() { p.attempt = attempt{} }()
+	return p.preemption.PostFilter(ctx, state, c.Pod, &holding{NodeToStatusReader: statuses, nodes: victims.Nodes})
+}
+
+// runningPodsWouldGo reports whether DefaultPreemption, which has its turn after the plugin, would take running pods for a consumer.
+func (p *Plugin) runningPodsWouldGo(
+	ctx context.Context, state fwk.CycleState, c *selection.Consumer, statuses fwk.NodeToStatusReader,
+) bool {
+	if !slices.ContainsFunc(p.handle.ListPlugins().PostFilter.Enabled, func(plugin schedulerconfig.Plugin) bool {
+		return plugin.Name == defaultpreemption.Name
+	}) {
+		return false
+	}
+	nominated := statuses.Get(c.Pod.Status.NominatedNodeName)
+	if eligible, _ := p.preemption.Evaluator.PodEligibleToPreemptOthers(ctx, c.Pod, nominated); !eligible {
+		return false
+	}
+	nodes, err := statuses.NodesForStatusCode(p.handle.SnapshotSharedLister().NodeInfos(), fwk.Unschedulable)
+	return err == nil && p.selector.RunningPodsWouldGo(ctx, p.profile.NewRun(state, c.Pod), c, nodes)
+}
+
+// holding is what the cycle says of just these nodes.
+type holding struct {
+	fwk.NodeToStatusReader
+	nodes sets.Set[string]
+}
+
+// NodesForStatusCode returns those of the nodes that were rejected for one kind of reason.
+func (h *holding) NodesForStatusCode(lister fwk.NodeInfoLister, code fwk.Code) ([]fwk.NodeInfo, error) {
+	nodes, err := h.NodeToStatusReader.NodesForStatusCode(lister, code)
+	// The list may be the snapshot's own.
+	return slices.DeleteFunc(slices.Clone(nodes), func(node fwk.NodeInfo) bool { return !h.nodes.Has(node.Node().Name) }), err
 }
 
 // newPreemption returns kube-scheduler's preemption with the plugin's eligibility and order.
@@ -61,7 +94,34 @@ func (p *Plugin) newPreemption(ctx context.Context, handle fwk.Handle) (*default
 		return evictionorder.Compare(p.attempt.victims[a.Pods()[0].GetPod().UID], p.attempt.victims[b.Pods()[0].GetPod().UID]) > 0
 	}
 	inner.Evaluator.Interface = &ordered{Interface: inner, plugin: p, stock: stock}
+	evict := inner.Executor.PreemptPod
+	inner.Executor.PreemptPod = func(
+		ctx context.Context, c preemption.Candidate, preemptor preemption.ExecutorPreemptor, victim *corev1.Pod, plugin string,
+	) (inMemory bool, err error) {
+		if inMemory, err = evict(ctx, c, preemptor, victim, plugin); err == nil && !inMemory {
+			for _, consumer := range preemptor.Pods() {
+				p.countUnentitled(consumer, []*corev1.Pod{victim})
+			}
+		}
+		return inMemory, err
+	}
 	return inner, nil
+}
+
+// countUnentitled counts, of the placeholders that were evicted for a pod, those whose Headroom does not entitle it. It may be called
+// concurrently.
+func (p *Plugin) countUnentitled(consumer *corev1.Pod, evicted []*corev1.Pod) {
+	why := metrics.ExceptionRunningPods
+	if selection.SystemCritical(consumer) {
+		why = metrics.ExceptionSystemCritical
+	}
+	identity := p.shared.identityOf(consumer)
+	for _, victim := range evicted {
+		name, ok := placeholder.HeadroomOf(victim, p.shared.daemonSets)
+		if entry := p.shared.catalog.Get(name); ok && (entry == nil || !entry.Rule.Entitles(&identity)) {
+			metrics.CountUnentitledEviction(why)
+		}
+	}
 }
 
 // ordered is kube-scheduler's preemption with the project's order among nodes.
@@ -105,43 +165,30 @@ func (p *Plugin) evidenceOf(name string, pods []*corev1.Pod) evictionorder.Node 
 	return p.selector.Evidence(p.attempt.consumer, node, victims, p.attempt.anchors)
 }
 
-// filterForeign answers a dry run of preemption. DefaultPreemption must gain nothing from placeholders that do not
-// admit the pod, or it would take what `consumers` denies. So those that the dry run took away are put back, and all
-// Filter plugins are asked once more: a placeholder may stand in the way by its resources, by a host port, or by an
-// anti-affinity.
-func (p *Plugin) filterForeign(
-	ctx context.Context, state fwk.CycleState, entitlements selection.Entitlements, pod *corev1.Pod, info fwk.NodeInfo,
+// filterPreempting answers a dry run of preemption. DefaultPreemption must gain nothing from placeholders that are not for the pod, or it
+// would take what `consumers` denies; it may take them beside a running pod if that has to go anyway. So those that the dry run took away
+// are put back, and all Filter plugins are asked once more: a placeholder may stand in the way by its resources, by a host port, or by an
+// anti-affinity. Where there can be no Headrooms, placeholders are left over from some, and are pods of low priority like any other.
+func (p *Plugin) filterPreempting(
+	ctx context.Context, state fwk.CycleState, preemptor *selection.Preemptor, info fwk.NodeInfo,
 ) *fwk.Status {
-	missing := p.missingForeign(entitlements, info)
-	if len(missing) == 0 {
+	pod, node := preemptor.Pod, p.shared.inventory.Node(info.Node().Name)
+	if node == nil || len(node.Placeholders) == 0 || p.shared.catalog.CRDAbsent() {
+		return p.fit.Filter(ctx, state, pod, info)
+	}
+	if preemptor.Outlives(node, info) {
+		return fwk.NewStatus(fwk.Unschedulable, "a placeholder goes before a running pod")
+	}
+	denied := preemptor.Denied(node, info)
+	if len(denied) == 0 {
 		return p.fit.Filter(ctx, state, pod, info)
 	}
 	state, info = state.Clone(), info.Snapshot()
-	for _, placeholder := range missing {
-		info.AddPodInfo(placeholder)
-		if status := p.handle.RunPreFilterExtensionAddPod(ctx, state, pod, placeholder, info); !status.IsSuccess() {
+	for _, held := range denied {
+		info.AddPodInfo(held)
+		if status := p.handle.RunPreFilterExtensionAddPod(ctx, state, pod, held, info); !status.IsSuccess() {
 			return status
 		}
 	}
 	return p.handle.RunFilterPlugins(ctx, state, pod, info)
-}
-
-// missingForeign returns the placeholders that a dry run took away from a node and that do not admit the pod. Where there can be no
-// Headrooms, placeholders are left over from some, and are pods of low priority like any other.
-func (p *Plugin) missingForeign(entitlements selection.Entitlements, info fwk.NodeInfo) []fwk.PodInfo {
-	node := p.shared.inventory.Node(info.Node().Name)
-	if node == nil || len(node.Placeholders) == 0 || p.shared.catalog.CRDAbsent() {
-		return nil
-	}
-	var missing []fwk.PodInfo
-	for i := range node.Placeholders {
-		held := &node.Placeholders[i]
-		if entitlements.To(held) != selection.NotEntitled {
-			continue
-		}
-		if !slices.ContainsFunc(info.GetPods(), func(other fwk.PodInfo) bool { return other.GetPod().UID == held.Pod.UID }) {
-			missing = append(missing, held.Info)
-		}
-	}
-	return missing
 }

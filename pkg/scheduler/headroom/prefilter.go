@@ -41,13 +41,14 @@ func (p *Plugin) PreFilter(
 		return nil, nil
 	}
 	p.shared.refresh(nodes, group)
-	if p.shared.inventory.Placeholders() == 0 || !p.await(ctx) {
+	critical := selection.SystemCritical(pod)
+	if p.shared.inventory.Placeholders() == 0 || !p.await(ctx) && !critical {
 		return nil, nil
 	}
 	// Once more, for what became known of the Headrooms in the meantime; most often that is nothing.
 	p.shared.inventory.RefreshHeadrooms()
 	c.consumer = p.selector.Consumer(pod)
-	if c.consumer == nil || !c.consumer.Entitled || !p.swapsHere(ctx) || p.boundByExtender(ctx, run) {
+	if c.consumer == nil || !c.consumer.Entitled && !critical || !p.swapsHere(ctx) || p.boundByExtender(ctx, run) {
 		return nil, nil
 	}
 	selected, candidates := p.selector.Select(ctx, run, c.consumer)

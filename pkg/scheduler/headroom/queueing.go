@@ -47,7 +47,7 @@ func (p *Plugin) isSchedulableAfterPodAdd(_ klog.Logger, pod *corev1.Pod, before
 		return fwk.QueueSkip, nil
 	}
 	identity := p.shared.identityOf(pod)
-	if entry := p.shared.catalog.Get(name); entry != nil && !entry.Rule.Entitles(&identity) {
+	if entry := p.shared.catalog.Get(name); entry != nil && !entry.Rule.Entitles(&identity) && !selection.SystemCritical(pod) {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil

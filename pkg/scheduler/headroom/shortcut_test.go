@@ -129,7 +129,7 @@ func TestPreemptionSparesThePlaceholderThatGoesLast(t *testing.T) {
 		change: func(args *config.HeadroomArgs) { args.Swap = false },
 	})
 	f.shared.refresh(f.nodes, false)
-	f.attempt.victims = f.selector.PossibleVictims(f.selector.Consumer(wants("1").Obj()))
+	f.attempt.victims = f.selector.PossibleVictims(f.selector.Consumer(wants("1").Obj())).Evidence
 	victim := func(i int) preemption.Victim { return preemption.NewPodVictim(f.nodes[0].GetPods()[i], nil, nil) }
 	a, b := f.attempt.victims[first.UID], f.attempt.victims[last.UID]
 	require.Negative(t, evictionorder.Compare(a, b))

@@ -66,6 +66,8 @@ type Node struct {
 	Allocatable evictionorder.Resources
 	// Placeholders are the placeholders on the node.
 	Placeholders []Placeholder
+	// LowestPriority is the lowest among the node's pods that are no placeholders and are not being deleted, math.MaxInt32 if there are none.
+	LowestPriority int32
 	// Revision changes whenever the node is read anew, and is never used twice.
 	Revision uint64
 

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -108,7 +109,7 @@ func (inv *Inventory) read(node *Node, info fwk.NodeInfo) {
 	node.Allocatable = inv.resources(node.Allocatable, info.GetAllocatable())
 	node.Allocatable[evictionorder.Pods] = int64(info.GetAllocatable().GetAllowedPodNumber())
 	inv.setDomains(node)
-	inv.readPlaceholders(node)
+	inv.readPods(node)
 	inv.count(node, 1)
 	inv.reservations.ObserveNode(node.Name, func(uid types.UID) bool {
 		return slices.ContainsFunc(node.Placeholders, func(p Placeholder) bool { return p.Pod.UID == uid })
@@ -151,36 +152,49 @@ func sameImages(a, b []corev1.ContainerImage) bool {
 	})
 }
 
-// readPlaceholders finds the placeholders of a node.
-func (inv *Inventory) readPlaceholders(node *Node) {
+// readPods finds the placeholders of a node, and the lowest priority among its other pods.
+func (inv *Inventory) readPods(node *Node) {
 	clear(node.Placeholders)
-	node.Placeholders, node.labeled = node.Placeholders[:0], false
+	node.Placeholders, node.labeled, node.LowestPriority = node.Placeholders[:0], false, math.MaxInt32
 	for _, podInfo := range node.Info.GetPods() {
 		pod := podInfo.GetPod()
-		if _, labeled := pod.Labels[v1alpha1.LabelHeadroom]; !labeled {
-			continue
+		name, ok := inv.headroomOf(pod, node)
+		switch {
+		case ok && !inv.reservations.Stays(pod.UID):
+			node.Placeholders = append(node.Placeholders, inv.placeholder(podInfo, inv.headroomID(name), len(node.Placeholders)))
+		case !ok && pod.DeletionTimestamp == nil:
+			node.LowestPriority = min(node.LowestPriority, corev1helpers.PodPriority(pod))
 		}
-		node.labeled = true
-		name, ok := placeholder.HeadroomOf(pod, inv.daemonSets)
-		if !ok || inv.reservations.Stays(pod.UID) {
-			continue
-		}
-		requests := inv.resources(nil, podInfo.CalculateResource().Resource)
-		requests[evictionorder.Pods] = 1
-		node.Placeholders = append(node.Placeholders, Placeholder{
-			Pod:  pod,
-			Info: podInfo,
-			Evidence: evictionorder.Placeholder{
-				UID:      string(pod.UID),
-				Name:     pod.Namespace + "/" + pod.Name,
-				Headroom: inv.headroomID(name),
-				Index:    len(node.Placeholders),
-				Requests: requests,
-				Created:  pod.CreationTimestamp.UnixNano(),
-				Priority: corev1helpers.PodPriority(pod),
-				Leaving:  pod.DeletionTimestamp != nil || inv.reservations.Reserved(pod.UID),
-			},
-		})
+	}
+}
+
+// headroomOf returns the Headroom whose placeholder a pod is, and notes of the node that a pod may be one.
+func (inv *Inventory) headroomOf(pod *corev1.Pod, node *Node) (name types.NamespacedName, ok bool) {
+	if _, labeled := pod.Labels[v1alpha1.LabelHeadroom]; !labeled {
+		return name, false
+	}
+	node.labeled = true
+	return placeholder.HeadroomOf(pod, inv.daemonSets)
+}
+
+// placeholder gathers the evidence about one placeholder.
+func (inv *Inventory) placeholder(podInfo fwk.PodInfo, headroom, index int) Placeholder {
+	pod := podInfo.GetPod()
+	requests := inv.resources(nil, podInfo.CalculateResource().Resource)
+	requests[evictionorder.Pods] = 1
+	return Placeholder{
+		Pod:  pod,
+		Info: podInfo,
+		Evidence: evictionorder.Placeholder{
+			UID:      string(pod.UID),
+			Name:     pod.Namespace + "/" + pod.Name,
+			Headroom: headroom,
+			Index:    index,
+			Requests: requests,
+			Created:  pod.CreationTimestamp.UnixNano(),
+			Priority: corev1helpers.PodPriority(pod),
+			Leaving:  pod.DeletionTimestamp != nil || inv.reservations.Reserved(pod.UID),
+		},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/kubernetes/pkg/apis/scheduling"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/entitlement"
@@ -48,7 +49,15 @@ const (
 	OpenToAll
 	// NamedConsumer: its `consumers` name the pod.
 	NamedConsumer
+	// ByPriority: its `consumers` do not include the pod, or nothing is known of it, but the pod may take placeholders of lower priority
+	// whatever they say.
+	ByPriority
 )
+
+// SystemCritical reports whether a pod has a priority that is kept for the system: it never waits for room that placeholders hold.
+func SystemCritical(pod *corev1.Pod) bool {
+	return corev1helpers.PodPriority(pod) >= scheduling.SystemCriticalPriority
+}
 
 // Consumer returns the pod as a consumer, nil if it can take nothing whatever the cluster looks like. The inventory must be
 // fresh.
@@ -62,6 +71,22 @@ func (s *Selector) Consumer(pod *corev1.Pod) *Consumer {
 		s.addRequest(c)
 	}
 	return c
+}
+
+// Unrestricted returns the consumer as one that may take every placeholder of lower priority, whatever `consumers` say.
+func (s *Selector) Unrestricted(c *Consumer) *Consumer {
+	unrestricted := *c
+	unrestricted.entitlements = slices.Clone(c.entitlements)
+	for i, entitlement := range unrestricted.entitlements {
+		if entitlement == NotEntitled {
+			unrestricted.entitlements[i] = ByPriority
+		}
+	}
+	if !c.Entitled {
+		unrestricted.Entitled, unrestricted.devices = true, nil
+		s.addRequest(&unrestricted)
+	}
+	return &unrestricted
 }
 
 // addRequest fills in what the consumer asks of a node, and what it wants to be near to.
@@ -147,7 +172,8 @@ func (c *Consumer) takeable(dst []evictionorder.Placeholder, node *inventory.Nod
 		p := &node.Placeholders[i]
 		if c.mayTake(p) {
 			dst = append(dst, p.Evidence)
-			dst[len(dst)-1].NamesConsumer = c.entitlements.To(p) == NamedConsumer
+			last, entitlement := &dst[len(dst)-1], c.entitlements.To(p)
+			last.NamesConsumer, last.Unentitled = entitlement == NamedConsumer, entitlement == ByPriority
 		}
 	}
 	return dst

@@ -20,7 +20,7 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int) (metrics.MissRea
 	if s.Inventory.Placeholders() == 0 || s.isPlaceholder(pod) || pod.Spec.NodeName != "" {
 		return "", ""
 	}
-	identity := s.identityOf(pod)
+	identity, critical := s.identityOf(pod), SystemCritical(pod)
 	holding, lower := 0, false
 	refusals := map[int]string{}
 	nodes := s.Inventory.Nodes()
@@ -37,14 +37,14 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int) (metrics.MissRea
 					refusals[evidence.Headroom] = h.Entry.Rule.WhyNot(&identity)
 				}
 			}
-			lower = lower || refusals[evidence.Headroom] == "" && evidence.Priority < identity.Priority
+			lower = lower || (critical || refusals[evidence.Headroom] == "") && evidence.Priority < identity.Priority
 		}
 	}
 	intro := fmt.Sprintf("%d of %d nodes hold headroom, none for this pod: ", holding, len(nodes))
 	switch {
 	case !MayPreempt(pod):
 		return metrics.MissPriority, intro + "its preemptionPolicy is Never"
-	case allRefuse(refusals):
+	case !critical && allRefuse(refusals):
 		return metrics.MissConsumers, intro + join(refusals)
 	case !lower:
 		return metrics.MissPriority, intro + fmt.Sprintf("its priority %d is not above that of the placeholders", identity.Priority)

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
@@ -103,31 +102,56 @@ type Swap struct {
 }
 
 // Select returns the swap for a consumer, nil if it needs none or if there is none for it, and on how many nodes
-// placeholders would make the room, whatever the other Filter plugins say.
+// placeholders would make the room, whatever the other Filter plugins say. A system-critical pod gets placeholders to which it is
+// not entitled if others do not do.
 func (s *Selector) Select(ctx context.Context, run *dryrun.Run, c *Consumer) (swap *Swap, candidates int) {
+	if c.Entitled {
+		var fits bool
+		swap, candidates, fits = s.choose(ctx, run, c)
+		if swap != nil || fits {
+			return swap, candidates
+		}
+	}
+	if !SystemCritical(c.Pod) {
+		return nil, candidates
+	}
+	if swap, candidates, _ = s.choose(ctx, run, s.Unrestricted(c)); swap != nil {
+		swap.Why += "; a system-critical pod gets the room whatever consumers say"
+	}
+	return swap, candidates
+}
+
+// choose looks for a swap among all nodes. It reports whether the consumer fits somewhere as it is, as far as it had to find that out.
+func (s *Selector) choose(ctx context.Context, run *dryrun.Run, c *Consumer) (swap *Swap, candidates int, fits bool) {
 	nodes := s.Inventory.Nodes()
 	cache := s.cacheFor(s.equivalenceClassOf(ctx, run, c), nodes)
 	found := s.assess(c, cache)
 	ch := &choice{selector: s, run: run, consumer: c, cache: cache, nodes: nodes}
 	ch.candidates = ch.addNominatedNodes(found.afterEviction, found.asIs)
 	candidates = found.candidates + len(ch.nominated)
-	if len(ch.candidates) == 0 || ch.fitsAsItIs(ctx, found.asIs) {
-		return nil, candidates
+	if len(ch.candidates) == 0 {
+		return nil, candidates, false
+	}
+	if ch.fitsAsItIs(ctx, found.asIs) {
+		return nil, candidates, true
 	}
 	ch.addDistances()
 	ranking, ok := ch.best(ctx)
 	if !ok {
-		return nil, candidates
+		return nil, candidates, false
 	}
 	node, best := &nodes[ranking.best], ch.candidate(ranking.best)
 	return &Swap{
 		Node: node.Name, Victims: podsOf(best.victims, node), Why: ch.explain(ranking), Waste: best.evidence.Waste,
-	}, candidates
+	}, candidates, false
 }
 
 // CountCandidates returns on how many nodes placeholders would make the room for a consumer, whatever the other Filter
 // plugins say. Select tells that, too.
 func (s *Selector) CountCandidates(c *Consumer) int {
+	if SystemCritical(c.Pod) {
+		c = s.Unrestricted(c)
+	}
 	return s.assess(c, s.cacheFor(equivalenceClass{}, s.Inventory.Nodes())).candidates
 }
 
@@ -171,29 +195,4 @@ func mayFit(requests *framework.Resource, node fwk.NodeInfo) bool {
 	return requests.MilliCPU <= max(0, allocatable.GetMilliCPU()-requested.GetMilliCPU()) &&
 		requests.Memory <= max(0, allocatable.GetMemory()-requested.GetMemory()) &&
 		len(node.GetPods()) < allocatable.GetAllowedPodNumber()
-}
-
-// PossibleVictims returns the evidence about all placeholders that the consumer may take and that are not reserved for
-// another, by UID.
-func (s *Selector) PossibleVictims(c *Consumer) map[types.UID]evictionorder.Placeholder {
-	possible := map[types.UID]evictionorder.Placeholder{}
-	var takeable []evictionorder.Placeholder
-	nodes := s.Inventory.Nodes()
-	for i := range nodes {
-		node := &nodes[i]
-		if len(node.Placeholders) == 0 {
-			continue
-		}
-		shortfall := c.shortfall(nil, node.Requested, node)
-		takeable = c.takeable(takeable, node)
-		evictionorder.SetSurplus(takeable, shortfall, node.Allocatable)
-		for _, evidence := range takeable {
-			victim := node.Placeholders[evidence.Index].Pod
-			if evidence.Leaving && victim.DeletionTimestamp == nil {
-				continue
-			}
-			possible[victim.UID] = evidence
-		}
-	}
-	return possible
 }

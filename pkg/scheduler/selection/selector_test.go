@@ -145,13 +145,13 @@ func TestPossibleVictimsAreThoseThatAreNotReservedForAnother(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "z", "4")}, unit(0, "a"), leaving, reserved, on("a", "x", "1").Obj())
 	f.reserved[reserved.UID] = true
 
-	possible := f.PossibleVictims(f.consumer(t, wants("1").Obj()))
+	possible := f.PossibleVictims(f.consumer(t, wants("1").Obj())).Evidence
 
 	require.Len(t, possible, 2)
 	require.Contains(t, possible, unit(0, "a").UID)
 	require.Contains(t, possible, leaving.UID, "its room becomes free")
 	require.Zero(t, possible[leaving.UID].Surplus, "one core is what the pod lacks")
-	possible = f.PossibleVictims(f.consumer(t, wants("500m").Obj()))
+	possible = f.PossibleVictims(f.consumer(t, wants("500m").Obj())).Evidence
 	require.Positive(t, possible[leaving.UID].Surplus)
 }
 

@@ -1,0 +1,158 @@
+package selection
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+)
+
+// Victims are placeholders that a consumer may take.
+type Victims struct {
+	// Evidence about each, by UID.
+	Evidence map[types.UID]evictionorder.Placeholder
+	// Nodes are the names of the nodes that they are on.
+	Nodes sets.Set[string]
+}
+
+// PossibleVictims returns all placeholders that the consumer may take and that are not reserved for another. Those of nodes that have too
+// little room for the consumer even without them are left out.
+func (s *Selector) PossibleVictims(c *Consumer) Victims {
+	possible := Victims{Evidence: map[types.UID]evictionorder.Placeholder{}, Nodes: sets.New[string]()}
+	var takeable []evictionorder.Placeholder
+	nodes := s.Inventory.Nodes()
+	for i := range nodes {
+		node := &nodes[i]
+		if len(node.Placeholders) == 0 {
+			continue
+		}
+		takeable = c.takeable(takeable, node)
+		if _, enough := evictionorder.Pick(takeable, c.shortfall(nil, node.Requested, node), node.Allocatable); !enough {
+			continue
+		}
+		for _, evidence := range takeable {
+			victim := node.Placeholders[evidence.Index].Pod
+			if evidence.Leaving && victim.DeletionTimestamp == nil {
+				continue
+			}
+			possible.Evidence[victim.UID] = evidence
+			possible.Nodes.Insert(node.Name)
+		}
+	}
+	return possible
+}
+
+// Withheld reports whether any placeholders of lower priority are of Headrooms that do not entitle the consumer.
+func (s *Selector) Withheld(c *Consumer) bool {
+	nodes := s.Inventory.Nodes()
+	for i := range nodes {
+		for j := range nodes[i].Placeholders {
+			if p := &nodes[i].Placeholders[j]; p.Evidence.Priority < c.priority && c.entitlements.To(p) == NotEntitled {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// RunningPodsWouldGo reports whether kube-scheduler's own preemption would find running pods to take for a consumer that is not served
+// otherwise: whether there is one of some nodes that it passes without the pods of lower priority, of which at least one is no placeholder,
+// and with the placeholders to which it is not entitled. That costs nothing where no other pods have a lower priority. A node whose only
+// such pods are being deleted does not count: nothing would go there that does not go anyway.
+func (s *Selector) RunningPodsWouldGo(ctx context.Context, run *dryrun.Run, c *Consumer, nodes []fwk.NodeInfo) bool {
+	var occupied []*inventory.Node
+	var indices []int
+	for _, info := range nodes {
+		if node := s.Inventory.Node(info.Node().Name); node != nil && node.LowestPriority < c.priority {
+			indices, occupied = append(indices, len(occupied)), append(occupied, node)
+		}
+	}
+	return run.Any(ctx, indices, func(ctx context.Context, i int) bool {
+		return run.PassesAfterRemoval(ctx, occupied[i].Info, func(pod *corev1.Pod) bool {
+			if corev1helpers.PodPriority(pod) >= c.priority {
+				return false
+			}
+			p := placeholderIn(occupied[i], pod)
+			return p == nil || c.entitlements.To(p) != NotEntitled
+		})
+	})
+}
+
+// Preemptor is a pod for which kube-scheduler's own preemption looks for victims, after no placeholders alone would do.
+type Preemptor struct {
+	// Pod is the pod itself.
+	Pod *corev1.Pod
+	// Entitlements of the pod.
+	Entitlements Entitlements
+	// ByPriority says that the pod may take placeholders to which it is not entitled beside running pods that have to go for it, so that as
+	// few of these as possible do.
+	ByPriority bool
+}
+
+// Denied returns the placeholders that a dry run took away from a node, as it is now in the dry run, and that the preemptor may not have.
+func (p *Preemptor) Denied(node *inventory.Node, now fwk.NodeInfo) []fwk.PodInfo {
+	var denied []fwk.PodInfo
+	for i := range node.Placeholders {
+		held := &node.Placeholders[i]
+		if p.Entitlements.To(held) == NotEntitled && !isOn(now, held.Pod) {
+			denied = append(denied, held.Info)
+		}
+	}
+	if len(denied) > 0 && p.ByPriority && p.running(node.Info, node) > p.running(now, node) {
+		return nil
+	}
+	return denied
+}
+
+// Outlives reports whether a placeholder that the preemptor may take is on a node, as it is now in a dry run, from which a running pod of
+// no higher priority is gone. kube-scheduler tries to keep pods of higher priority before it tries those of lower.
+func (p *Preemptor) Outlives(node *inventory.Node, now fwk.NodeInfo) bool {
+	priority, highest, some := corev1helpers.PodPriority(p.Pod), int32(math.MinInt32), false
+	for i := range node.Placeholders {
+		held := &node.Placeholders[i]
+		if held.Evidence.Priority < priority && (p.ByPriority || p.Entitlements.To(held) != NotEntitled) && isOn(now, held.Pod) {
+			highest, some = max(highest, held.Evidence.Priority), true
+		}
+	}
+	return some && node.LowestPriority <= highest && slices.ContainsFunc(node.Info.GetPods(), func(info fwk.PodInfo) bool {
+		pod := info.GetPod()
+		return corev1helpers.PodPriority(pod) <= highest && pod.DeletionTimestamp == nil && placeholderIn(node, pod) == nil && !isOn(now, pod)
+	})
+}
+
+// running counts the pods of lower priority that are no placeholders.
+func (p *Preemptor) running(info fwk.NodeInfo, node *inventory.Node) int {
+	count, priority := 0, corev1helpers.PodPriority(p.Pod)
+	for _, podInfo := range info.GetPods() {
+		if pod := podInfo.GetPod(); corev1helpers.PodPriority(pod) < priority && placeholderIn(node, pod) == nil {
+			count++
+		}
+	}
+	return count
+}
+
+// placeholderIn returns the placeholder of a node that a pod is, nil if it is none.
+func placeholderIn(node *inventory.Node, pod *corev1.Pod) *inventory.Placeholder {
+	if pod.Labels[v1alpha1.LabelHeadroom] == "" {
+		return nil
+	}
+	i := slices.IndexFunc(node.Placeholders, func(p inventory.Placeholder) bool { return p.Pod.UID == pod.UID })
+	if i < 0 {
+		return nil
+	}
+	return &node.Placeholders[i]
+}
+
+func isOn(node fwk.NodeInfo, pod *corev1.Pod) bool {
+	return slices.ContainsFunc(node.GetPods(), func(other fwk.PodInfo) bool { return other.GetPod().UID == pod.UID })
+}
