@@ -128,6 +128,19 @@ func (w *world) waitBound(pods []*corev1.Pod, want int) {
 	}, soon, 10*time.Millisecond)
 }
 
+// carried is how many placeholders the annotations of consumers name.
+func (w *world) carried(pods []*corev1.Pod) (placeholders int64) {
+	w.Helper()
+	for _, pod := range pods {
+		if value := pod.Annotations[v1alpha1.AnnotationTook]; value != "" {
+			took, err := swapevent.ParseAnnotation(value)
+			require.NoError(w, err)
+			placeholders += int64(len(took.Placeholders))
+		}
+	}
+	return placeholders
+}
+
 // end deletes consumers, so that the room is free for units again, and waits for these.
 func (w *world) end(pods []*corev1.Pod) {
 	w.Helper()
@@ -221,6 +234,8 @@ func TestP13TheAccountAddsUpAcrossKills(t *testing.T) {
 	w.scheduler.Kill()
 	w.startScheduler()
 	w.waitBound(pods, units)
+	credited := 2*units + w.carried(pods)
+	w.waitTaken(credited) // a consumer that is gone at once takes its annotation with it
 	w.end(pods)
 
 	t.Log("both are killed in the middle of a burst")
@@ -231,6 +246,7 @@ func TestP13TheAccountAddsUpAcrossKills(t *testing.T) {
 	w.startScheduler()
 	w.waitBound(pods, units)
 	w.startController()
+	w.waitTaken(credited + w.carried(pods))
 	w.end(pods)
 
 	w.settle()
