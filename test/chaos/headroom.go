@@ -32,6 +32,16 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 		wrong(Status, "says %d replicas, %d ready, %d pending; there are %d, %d bound", h.Status.Replicas, h.Status.ReadyReplicas,
 			h.Status.PendingReplicas, existing, held)
 	}
+	spread := int32(0)
+	for _, domain := range h.Status.Spread.Domains {
+		spread += domain.ReadyReplicas
+	}
+	if spread != held {
+		wrong(Status, "counts %d units in its domains (%s), %d are bound", spread, h.Status.Spread.Summary, held)
+	}
+	if want := min(existing, ptr.Deref(h.Spec.Replicas, 1)); h.Spec.Placement != v1alpha1.PlacementPerNode && h.Status.ScaleReplicas != want {
+		wrong(Status, "tells autoscalers of %d replicas, not of %d", h.Status.ScaleReplicas, want)
+	}
 	ready, filled := conditionOf(h, v1alpha1.ConditionReady), conditionOf(h, v1alpha1.ConditionFilled)
 	desired := ptr.Deref(h.Spec.Replicas, 1)
 	if h.Spec.Placement == v1alpha1.PlacementPerNode {

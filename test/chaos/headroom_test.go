@@ -17,10 +17,11 @@ import (
 func world() (*scene, *v1alpha1.Headroom) {
 	h := builders.Headroom("spare", builders.Resources{"cpu": "1"}).Namespace("shop").UID("spare").Replicas(2).Obj()
 	h.Generation, h.Spec.PriorityClassName = 3, "units"
-	h.Status = v1alpha1.HeadroomStatus{ObservedGeneration: 3, Replicas: 2, ReadyReplicas: 1, PendingReplicas: 1, Conditions: []metav1.Condition{
-		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonValid},
-		{Type: v1alpha1.ConditionFilled, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWaitingForRoom},
-	}}
+	h.Status = v1alpha1.HeadroomStatus{ObservedGeneration: 3, Replicas: 2, ScaleReplicas: 2, ReadyReplicas: 1, PendingReplicas: 1,
+		Spread: v1alpha1.SpreadStatus{Domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 1}}}, Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonValid},
+			{Type: v1alpha1.ConditionFilled, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWaitingForRoom},
+		}}
 	s := &scene{
 		headrooms: []*v1alpha1.Headroom{h},
 		classes:   map[string]*schedulingv1.PriorityClass{"units": class("units", -7, false)},
@@ -35,7 +36,7 @@ func world() (*scene, *v1alpha1.Headroom) {
 // filled makes the world one in which all units are bound and the status says so.
 func filled(s *scene, h *v1alpha1.Headroom) {
 	s.pods[1].Spec.NodeName = "n"
-	h.Status.ReadyReplicas, h.Status.PendingReplicas = 2, 0
+	h.Status.ReadyReplicas, h.Status.PendingReplicas, h.Status.Spread.Domains[0].ReadyReplicas = 2, 0, 2
 	h.Status.Conditions[1].Status, h.Status.Conditions[1].Reason = metav1.ConditionTrue, v1alpha1.ReasonFilled
 }
 
@@ -52,12 +53,14 @@ func TestWhatAHeadroomSaysIsComparedWithTheCluster(t *testing.T) {
 		"all is there, and it says so":    {filled, nil},
 		"the status is of an older spec":  {func(_ *scene, h *v1alpha1.Headroom) { h.Generation = 4 }, []string{Status}},
 		"the status counts a unit twice":  {func(_ *scene, h *v1alpha1.Headroom) { h.Status.ReadyReplicas = 2 }, []string{Status}},
+		"a domain counts a unit twice":    {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Spread.Domains[0].ReadyReplicas = 2 }, []string{Status}},
+		"autoscalers are told of more":    {func(_ *scene, h *v1alpha1.Headroom) { h.Status.ScaleReplicas = 3 }, []string{Status}},
 		"it gives no reason":              {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Reason = v1alpha1.ReasonToppingUp }, []string{Size}},
 		"it says that it is filled":       {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Status = metav1.ConditionTrue }, []string{Size}},
 		"it has no conditions":            {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions = nil }, []string{Size}},
-		"a unit has ended and counts":     {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].Status.Phase = corev1.PodFailed }, []string{Status}},
-		"a unit is that of another":       {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].OwnerReferences[0].UID = "old" }, []string{Status}},
-		"a unit is being deleted, counts": {func(s *scene, _ *v1alpha1.Headroom) { now := metav1.Now(); s.pods[0].DeletionTimestamp = &now }, []string{Status}},
+		"a unit has ended and counts":     {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].Status.Phase = corev1.PodFailed }, []string{Status, Status, Status}},
+		"a unit is that of another":       {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].OwnerReferences[0].UID = "old" }, []string{Status, Status, Status}},
+		"a unit is being deleted, counts": {func(s *scene, _ *v1alpha1.Headroom) { now := metav1.Now(); s.pods[0].DeletionTimestamp = &now }, []string{Status, Status, Status}},
 		"a unit is of an older spec": {func(s *scene, h *v1alpha1.Headroom) {
 			filled(s, h)
 			h.Spec.Requests = requests(2000, 0)
