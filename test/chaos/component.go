@@ -24,10 +24,15 @@ import (
 // faultsLinger is how long after a fault a component may still suffer from it.
 const faultsLinger = 10 * time.Second
 
+// program is what a component runs.
+type program interface {
+	Start(args ...string) (*process.Process, error)
+}
+
 // component is a program of the product behind a proxy of its own, which can be killed and started again.
 type component struct {
 	name    plan.Component
-	program *cluster.Program
+	program program
 	proxy   *proxy.Proxy
 	args    []string
 	metrics string // URL
@@ -94,16 +99,28 @@ func (r *run) deployed(ctx context.Context, name plan.Component) (*component, er
 	return c, nil
 }
 
-// start runs the component, unless the run is over.
+// start runs the component, unless the run is over or it runs already: one that is killed twice has two who start it.
 func (c *component) start() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed || c.runs() {
 		return nil
 	}
 	var err error
 	c.process, err = c.program.Start(c.args...)
 	return err
+}
+
+func (c *component) runs() bool {
+	if c.process == nil {
+		return false
+	}
+	select {
+	case <-c.process.Done():
+		return false
+	default:
+		return true
+	}
 }
 
 // kill ends the component as a crash would.

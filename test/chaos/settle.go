@@ -93,9 +93,9 @@ func (r *run) settle(ctx context.Context) error {
 			now[d.key()] = first
 			switch {
 			case reported[d.key()]:
-			case time.Since(first) > d.patience:
+			case time.Since(first) > r.patience(d):
 				reported[d.key()] = true
-				r.find(d.property, time.Now(), fmt.Sprintf("for %s: %s", d.patience, d.message), d.about...)
+				r.find(d.property, time.Now(), fmt.Sprintf("for %s: %s", r.patience(d), d.message), d.about...)
 			default:
 				left++
 			}
@@ -114,6 +114,17 @@ func (r *run) settle(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// patienceForCounted is how long a run waits for what it only counts.
+const patienceForCounted = 15 * time.Second
+
+// patience is how long a doubt may last.
+func (r *run) patience(d doubt) time.Duration {
+	if slices.Contains(r.options.MustHold, d.property) {
+		return d.patience
+	}
+	return min(d.patience, patienceForCounted)
 }
 
 func (r *run) doubts(ctx context.Context) ([]doubt, error) {
