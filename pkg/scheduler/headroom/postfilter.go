@@ -43,8 +43,8 @@ func (p *Plugin) PostFilter(
 	return result, fwk.NewStatus(fwk.Unschedulable, message)
 }
 
-// preemptPlaceholders preempts placeholders to which the pod is entitled. If these are not enough, and the pod is system-critical or running
-// pods would be preempted for it, it preempts any of lower priority, and notes for DefaultPreemption that the pod may have them.
+// preemptPlaceholders preempts placeholders to which the pod is entitled. If these are not enough, and the pod is system-critical or
+// running pods would be preempted for it, it preempts any of lower priority, and notes for DefaultPreemption that the pod may have them.
 func (p *Plugin) preemptPlaceholders(
 	ctx context.Context, state fwk.CycleState, c *selection.Consumer, preemptor *selection.Preemptor, statuses fwk.NodeToStatusReader,
 ) (result *fwk.PostFilterResult, status *fwk.Status) {
