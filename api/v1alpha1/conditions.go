@@ -5,7 +5,7 @@ const (
 	// ConditionReady is True if the spec is valid and acted on. It says nothing about room: a cluster that cannot grow is no
 	// error, so that health checks of GitOps tools stay green.
 	ConditionReady = "Ready"
-	// ConditionFilled is True if every unit is bound to a node, and says why not otherwise.
+	// ConditionFilled is True if every unit is bound to a node and can be taken there, and says why not otherwise.
 	ConditionFilled = "Filled"
 )
 
@@ -40,15 +40,19 @@ const (
 
 // Reasons of the condition Filled. ReasonFilled comes with True, all others with False.
 const (
-	// ReasonFilled says that every unit is bound. Zero units are always bound.
+	// ReasonFilled says that every unit can be taken. Zero units always can.
 	ReasonFilled = "Filled"
 	// ReasonNotReady says that the condition Ready is False; its reason and message tell the cause.
 	ReasonNotReady = "NotReady"
 	// ReasonToppingUp says that units are being created, or were created and not yet looked at by the scheduler.
 	ReasonToppingUp = "ToppingUp"
-	// ReasonRollingOut says that placeholders of an old spec are being replaced step by step.
+	// ReasonRollingOut says that placeholders that are not what the spec and the PriorityClass say now are being replaced step by
+	// step.
 	ReasonRollingOut = "RollingOut"
 	// ReasonWaitingForRoom says that the scheduler found no room for some units. An autoscaler would add it; without one the
 	// units wait until pods go. The message carries the scheduler's.
 	ReasonWaitingForRoom = "WaitingForRoom"
+	// ReasonUnavailable says that every unit is bound, but some on nodes to which no consumer could be bound now. The message names
+	// one such node, and what is the matter with it.
+	ReasonUnavailable = "Unavailable"
 )

@@ -254,14 +254,28 @@ type HeadroomStatus struct {
 	// +optional
 	Replicas int32 `json:"replicas"`
 
-	// readyReplicas is the number of placeholders that are bound to a node: the
-	// units that can be taken now.
+	// readyReplicas is the number of units that can be taken now: placeholders that
+	// are bound to a node to which a consumer could be bound as well.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
 
 	// pendingReplicas is the number of placeholders that wait for room.
 	// +optional
 	PendingReplicas int32 `json:"pendingReplicas"`
+
+	// unavailableReplicas is the number of placeholders that are bound to a node to
+	// which no consumer could be bound now: it is being deleted, not ready or
+	// unschedulable, or has a taint that spec.tolerations do not tolerate. They are
+	// not in readyReplicas. After a minute other units are made in their place, at
+	// most a quarter of replicas and at least one, with placement Cluster.
+	// +optional
+	UnavailableReplicas int32 `json:"unavailableReplicas"`
+
+	// outdatedReplicas is how many of the bound placeholders are not what the spec
+	// and the PriorityClass say now, because they changed, or because admission
+	// changed the placeholders. They can be taken, and are being replaced.
+	// +optional
+	OutdatedReplicas int32 `json:"outdatedReplicas"`
 
 	// scaleReplicas is what the scale subresource says: the number of placeholders
 	// that exist, at most spec.replicas, so that what a Headroom holds beside them
@@ -275,13 +289,12 @@ type HeadroomStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	Selector string `json:"selector,omitempty"`
 
-	// capacity is the sum of the requests of all bound placeholders: the resources
-	// that are held now.
+	// capacity is the sum of what the ready placeholders hold on their nodes.
 	// +optional
 	Capacity corev1.ResourceList `json:"capacity,omitempty"`
 
-	// spread is the number of bound placeholders in each topology domain, as a
-	// rule in each zone.
+	// spread is the number of ready placeholders in each topology domain, as a rule
+	// in each zone.
 	// +optional
 	Spread SpreadStatus `json:"spread,omitzero"`
 
@@ -290,7 +303,7 @@ type HeadroomStatus struct {
 	LastConsumedTime *metav1.Time `json:"lastConsumedTime,omitempty"`
 
 	// conditions are Ready (the spec is valid and acted on) and Filled (every unit
-	// is bound). A cluster without room is no error: Ready stays True, and Filled
+	// can be taken). A cluster without room is no error: Ready stays True, and Filled
 	// says why it is not.
 	// +optional
 	// +listType=map
@@ -309,7 +322,7 @@ type SpreadStatus struct {
 	// +kubebuilder:validation:MaxLength=317
 	TopologyKey string `json:"topologyKey,omitempty"`
 
-	// domains is the number of bound placeholders in each domain that has some,
+	// domains is the number of ready placeholders in each domain that has some,
 	// ordered by name; only the first 1024.
 	// +optional
 	// +listType=map
@@ -332,7 +345,7 @@ type DomainStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"` //nolint:kubeapilinter // a key of the list: it is always there, and may be empty
 
-	// readyReplicas is the number of placeholders bound to nodes of the domain.
+	// readyReplicas is the number of ready placeholders on nodes of the domain.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	ReadyReplicas int32 `json:"readyReplicas,omitempty"`

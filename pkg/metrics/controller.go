@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -17,8 +18,10 @@ const (
 
 // Values of the label "state" of headroom_placeholders.
 const (
-	// StateBound is a placeholder that holds room on a node.
+	// StateBound is a placeholder that holds room on a node and can be taken there.
 	StateBound = "bound"
+	// StateUnavailable is a placeholder that holds room on a node to which no consumer could be bound now.
+	StateUnavailable = "unavailable"
 	// StatePending is a placeholder that waits for room.
 	StatePending = "pending"
 )
@@ -43,6 +46,8 @@ type Controller struct {
 	ReconcileErrors *prometheus.CounterVec
 	// Refused counts batches of placeholders that the API server refused, by the reason of the condition Ready.
 	Refused *prometheus.CounterVec
+	// Deleted counts placeholders that the controller deleted, by why.
+	Deleted *prometheus.CounterVec
 }
 
 // NewController returns the metrics, registered.
@@ -85,9 +90,13 @@ func NewController(registry prometheus.Registerer) *Controller {
 			Name: "headroom_placeholders_refused_total",
 			Help: "Attempts to create placeholders that the API server refused, by reason of the condition Ready.",
 		}, []string{"reason"}),
+		Deleted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "headroom_placeholders_deleted_total",
+			Help: "Placeholders that the controller deleted, by reason (Surplus, Lost, Outdated, Nonconforming).",
+		}, []string{"reason"}),
 	}
 	registry.MustRegister(c.Consumed, c.Lost, c.Lacked, c.AccountStored, c.AccountWriteErrors, c.AccountGaps,
-		c.RefillDuration, c.ReconcileErrors, c.Refused, build(componentController))
+		c.RefillDuration, c.ReconcileErrors, c.Refused, c.Deleted, build(componentController))
 	return c
 }
 
@@ -102,8 +111,12 @@ func (c *Controller) Forget(headroom types.NamespacedName) {
 // HeadroomState is what the state metrics tell of one Headroom.
 type HeadroomState struct {
 	types.NamespacedName
-	// Desired is the number of placeholders that should exist; Bound and Pending are how many do.
-	Desired, Bound, Pending int32
+	// Desired is the number of placeholders that should exist; Bound, Unavailable and Pending are how many do.
+	Desired, Bound, Unavailable, Pending int32
+	// Outdated is how many of the bound and unavailable ones are not what spec and PriorityClass say.
+	Outdated int32
+	// Conditions are those of its status.
+	Conditions []metav1.Condition
 }
 
 // StateCollector reads the state metrics at the time of a scrape, so that a Headroom that is gone is gone from them too.
@@ -115,14 +128,22 @@ type StateCollector struct {
 var (
 	desiredDesc = prometheus.NewDesc("headroom_desired", "Placeholders that should exist, by Headroom.",
 		[]string{"namespace", "headroom"}, nil)
-	placeholdersDesc = prometheus.NewDesc("headroom_placeholders", "Placeholders that exist, by Headroom and state (bound, pending).",
+	placeholdersDesc = prometheus.NewDesc("headroom_placeholders", "Placeholders that exist, by Headroom and state (bound, unavailable, pending).",
 		[]string{"namespace", "headroom", "state"}, nil)
+	outdatedDesc = prometheus.NewDesc("headroom_outdated",
+		"Bound placeholders that are not what spec and PriorityClass say, by Headroom.",
+		[]string{"namespace", "headroom"}, nil)
+	conditionDesc = prometheus.NewDesc("headroom_condition",
+		"Conditions of each Headroom, with status (True, False, Unknown) and reason; always 1.",
+		[]string{"namespace", "headroom", "type", "status", "reason"}, nil)
 )
 
 // Describe sends the descriptions of the state metrics.
 func (s StateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- desiredDesc
 	descs <- placeholdersDesc
+	descs <- outdatedDesc
+	descs <- conditionDesc
 }
 
 // Collect sends the state metrics.
@@ -133,6 +154,11 @@ func (s StateCollector) Collect(out chan<- prometheus.Metric) {
 	for _, h := range s.List() {
 		gauge(desiredDesc, h.Desired, h.Namespace, h.Name)
 		gauge(placeholdersDesc, h.Bound, h.Namespace, h.Name, StateBound)
+		gauge(placeholdersDesc, h.Unavailable, h.Namespace, h.Name, StateUnavailable)
 		gauge(placeholdersDesc, h.Pending, h.Namespace, h.Name, StatePending)
+		gauge(outdatedDesc, h.Outdated, h.Namespace, h.Name)
+		for _, c := range h.Conditions {
+			gauge(conditionDesc, 1, h.Namespace, h.Name, c.Type, string(c.Status), c.Reason)
+		}
 	}
 }

@@ -45,6 +45,7 @@ func Build(headroom *v1alpha1.Headroom, defaults Defaults, ordinal int) *corev1.
 	template := podTemplate(headroom, defaults)
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 	pod.Annotations[v1alpha1.AnnotationTemplateHash] = hashOf(template)
+	refuseSidecars(&pod.ObjectMeta)
 	pod.Namespace = headroom.Namespace
 	pod.Name = Name(headroom.Name, ordinal)
 	pod.OwnerReferences = ownedBy(headroom)
@@ -54,6 +55,14 @@ func Build(headroom *v1alpha1.Headroom, defaults Defaults, ordinal int) *corev1.
 // BuildDaemonSet makes the DaemonSet of a Headroom with placement PerNode. It is ready to be created, or to replace the spec
 // of the one that is there if its annotation v1alpha1.AnnotationTemplateHash is another one.
 func BuildDaemonSet(headroom *v1alpha1.Headroom, defaults Defaults) *appsv1.DaemonSet {
+	daemonSet := BuildEarlierDaemonSet(headroom, defaults)
+	refuseSidecars(&daemonSet.Spec.Template.ObjectMeta)
+	return daemonSet
+}
+
+// BuildEarlierDaemonSet makes the DaemonSet as versions did that refused no sidecars. It is as good as that of BuildDaemonSet, so that
+// one that is there stays until the Headroom changes: to change it would replace every unit.
+func BuildEarlierDaemonSet(headroom *v1alpha1.Headroom, defaults Defaults) *appsv1.DaemonSet {
 	template := podTemplate(headroom, defaults)
 	hash := hashOf(template)
 	template.Annotations[v1alpha1.AnnotationTemplateHash] = hash
@@ -77,7 +86,8 @@ func BuildDaemonSet(headroom *v1alpha1.Headroom, defaults Defaults) *appsv1.Daem
 }
 
 // TemplateHash identifies what the placeholders of a Headroom are made from: two Headrooms, or two states of one, with the
-// same hash get the same pods except for name and owner. It depends on the operator's defaults too, and neither on replicas
+// same hash get the same pods except for name and owner. What tells injectors of sidecars to stay away is left out, or the version
+// that began with it would have replaced every placeholder. It depends on the operator's defaults too, and neither on replicas
 // nor on consumers. It is the value of the annotation v1alpha1.AnnotationTemplateHash.
 func TemplateHash(headroom *v1alpha1.Headroom, defaults Defaults) string {
 	return hashOf(podTemplate(headroom, defaults))

@@ -75,9 +75,13 @@ func TestBuildTakesEverythingFromTheSpec(t *testing.T) {
 	})
 	pod := placeholder.Build(h, defaults, 0)
 
-	require.Equal(t, map[string]string{"team": "search", "headroom": "web", v1alpha1.LabelHeadroom: "web"}, pod.Labels)
+	require.Equal(t, map[string]string{
+		"team": "search", "headroom": "web", v1alpha1.LabelHeadroom: "web",
+		"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled",
+	}, pod.Labels)
 	require.Equal(t, map[string]string{
 		"note": "x", placeholder.AnnotationSafeToEvict: "true",
+		"linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false",
 		v1alpha1.AnnotationTemplateHash: placeholder.TemplateHash(h, defaults),
 	}, pod.Annotations)
 	require.Equal(t, "spare", pod.Spec.PriorityClassName)

@@ -23,6 +23,7 @@ type cluster struct {
 	refused map[string]bool // templates that admission refuses
 	grace   bool            // a deletion leaves a terminating unit behind
 	births  int
+	skew    func() time.Duration // how far the clock of the API server at hand is ahead; nil: there is one clock
 
 	lost      int // units that the cluster took from the Headroom
 	forgotten int // replacements that a controller had under way when it died
@@ -106,7 +107,7 @@ func (c *cluster) create(n topup.Creation) {
 	c.births++
 	c.units = append(c.units, topup.Unit{
 		Name: name, UID: types.UID(fmt.Sprintf("uid-%d", c.births)), Ordinal: n.Ordinal,
-		Template: c.desired.Template, FromRollout: n.FromRollout, Created: c.now,
+		Template: c.desired.Template, FromRollout: n.FromRollout, Created: c.stamp(),
 	})
 }
 
@@ -144,8 +145,16 @@ func (c *cluster) schedule(i, zone int) bool {
 		return false
 	}
 	c.free[zone]--
-	u.State, u.Domains, u.BoundAt = topup.Bound, []string{zoneName(zone)}, c.now
+	u.State, u.Domains, u.BoundAt = topup.Bound, []string{zoneName(zone)}, c.stamp()
 	return true
+}
+
+// stamp is the time that an API server writes.
+func (c *cluster) stamp() time.Time {
+	if c.skew == nil {
+		return c.now
+	}
+	return c.now.Add(c.skew())
 }
 
 // scheduleAll binds what can be bound, the oldest unit first, into the zone with most room.

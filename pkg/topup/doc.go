@@ -5,13 +5,14 @@
 //
 //  1. Units that wait or are bound count. Units that are going (Terminating), are lost, or belong to somebody else do not,
 //     but their names stay taken until they are gone.
-//  2. Too many count: the surplus is deleted. Pending units go first, then units of an old template, then those whose loss
-//     leaves the spread over the domains most even, then the highest ordinal.
-//  3. Too few count: lost units are replaced at once, under their own name; what is still missing is created under the
-//     lowest free ordinals that do not cool down. Lost units that are not needed any more are deleted.
-//  4. Pending units of an old template are replaced at once: they hold no room.
-//  5. Bound units of an old template are replaced step by step, with maxUnavailable 25 % and at least one. See rollout.go for
-//     what "unavailable" means and why this ends on a full cluster too.
+//  2. Too many count: the surplus is deleted. Unavailable units go first, then pending ones, then outdated ones, then those whose
+//     loss leaves the spread over the domains most even, then the highest ordinal. Units that a surge made stay for a while.
+//  3. Too few count, with those that a surge (surge.go) makes in the place of unavailable ones: lost units are replaced at once,
+//     under their own name; what is still missing is created under the lowest free ordinals that do not cool down. Lost units that
+//     are not needed any more are deleted.
+//  4. Pending units that are outdated, of an old template or nonconforming, are replaced at once: they hold no room.
+//  5. Bound units that are outdated are replaced step by step, with maxUnavailable 25 % and at least one. See rollout.go for
+//     what counts as outstanding and why this ends on a full cluster too.
 //
 // Ordinals make names, and names make a repeated create harmless: it ends in AlreadyExists instead of a second pod. So the
 // same plan, carried out twice by a restarted controller or one with a stale cache, gives the same placeholders.

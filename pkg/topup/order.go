@@ -7,27 +7,28 @@ import (
 
 // chooser says which units go first. The order, the first rule that tells two units apart decides:
 //
-//  1. Pending before bound: a pending unit holds no room.
-//  2. Of an old template before the desired one: it would be replaced anyway.
-//  3. For each topology key in turn: the unit in the domain with more bound units left, so that what stays is spread most
+//  1. Unavailable before others: no pod could take it.
+//  2. Pending before bound: a pending unit holds no room.
+//  3. Outdated before others: it would be replaced in any case.
+//  4. For each topology key in turn: the unit in the domain with more bound units left, so that what stays is spread most
 //     evenly. Pending units are in no domain.
-//  4. A name that Plan would not give before one that it would.
-//  5. The higher ordinal.
-//  6. Name and UID, so that the order is total.
+//  5. A name that Plan would not give before one that it would.
+//  6. The higher ordinal.
+//  7. Name and UID, so that the order is total.
 type chooser struct {
-	template string
+	outdated func(*Unit) bool
 	domains  map[*Unit][]int // for each bound unit: its domain of each topology key, as an index of counts
 	counts   []int           // for each domain of each topology key: the bound units left
 }
 
 // newChooser counts the bound units among the given ones. It has to know all units that hold room, also those that are no
 // candidates.
-func newChooser(units []*Unit, template string) *chooser {
+func newChooser(units []*Unit, outdated func(*Unit) bool) *chooser {
 	type domain struct {
 		key  int
 		name string
 	}
-	c := &chooser{template: template, domains: make(map[*Unit][]int, len(units))}
+	c := &chooser{outdated: outdated, domains: make(map[*Unit][]int, len(units))}
 	numbers := map[domain]int{}
 	keys := 0
 	for _, u := range units {
@@ -85,8 +86,9 @@ func (c *chooser) take(u *Unit) {
 // compare is negative if a goes before b.
 func (c *chooser) compare(a, b *Unit) int {
 	return cmp.Or(
+		trueFirst(a.State == Bound && a.Unavailable, b.State == Bound && b.Unavailable),
 		cmp.Compare(a.State, b.State), // Pending < Bound, and there is nothing else
-		trueFirst(a.Template != c.template, b.Template != c.template),
+		trueFirst(c.outdated(a), c.outdated(b)),
 		c.compareSpread(a, b),
 		trueFirst(a.Ordinal < 0, b.Ordinal < 0),
 		cmp.Compare(b.Ordinal, a.Ordinal),

@@ -7,7 +7,7 @@ import (
 
 // Plan says what leads from the observed units to the desired ones. It is deterministic and does not depend on the order
 // of units. Carried out again and again on a cluster in which units may be bound, taken or lost at any time, it ends with
-// Replicas units of the desired template and nothing to do.
+// Replicas units of the desired template, those of a surge beside them, and nothing to do.
 func Plan(desired Desired, units []Unit) Actions {
 	p := observe(desired, units)
 	p.shrink()
@@ -55,11 +55,11 @@ func observe(desired Desired, units []Unit) *plan {
 
 // shrink deletes what is more than desired (rule 2).
 func (p *plan) shrink() {
-	surplus := len(p.live) - p.desired.Replicas
+	surplus := len(p.live) - p.desired.Replicas - p.desired.Surge.Keep
 	if surplus <= 0 {
 		return
 	}
-	gone := newChooser(p.live, p.desired.Template).choose(p.live, surplus)
+	gone := newChooser(p.live, p.outdated).choose(p.live, surplus)
 	for _, u := range gone {
 		p.actions.Delete = append(p.actions.Delete, Deletion{Old: *u, Reason: ReasonSurplus})
 	}
@@ -68,7 +68,7 @@ func (p *plan) shrink() {
 
 // fill replaces what is lost and creates what is missing (rule 3).
 func (p *plan) fill() {
-	missing := p.desired.Replicas - len(p.live)
+	missing := p.desired.Replicas + p.desired.Surge.Create - len(p.live)
 	for _, u := range p.lost {
 		if p.created < missing {
 			p.actions.Replace = append(p.actions.Replace, Replacement{Old: *u, New: p.creation(u.Ordinal), Reason: ReasonLost})
@@ -103,6 +103,9 @@ func (p *plan) name(ordinal int) int {
 func byOrdinal(a, b Unit) int {
 	return cmp.Or(cmp.Compare(a.Ordinal, b.Ordinal), cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
 }
+
+// outdated reports whether a unit has to be replaced.
+func (p *plan) outdated(u *Unit) bool { return u.Template != p.desired.Template || u.Nonconforming }
 
 // without leaves out the units of gone, which are all in units.
 func without(units, gone []*Unit) []*Unit {

@@ -128,6 +128,68 @@ func TestPlanConvergesFromAnyObservedState(t *testing.T) {
 	})
 }
 
+// longerThanSkew is more than the clocks of API servers are taken to be apart.
+const longerThanSkew = 3 * time.Second
+
+// One API server's clock is ahead of the other's: what it creates is bound before that, and what it binds is bound after what comes
+// later. A rollout ends all the same.
+func TestRolloutEndsWithSkewedClocks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCluster(t, rapid.IntRange(1, 12).Draw(t, "replicas"), rapid.SliceOfN(rapid.IntRange(0, 8), 1, 3).Draw(t, "free")...)
+		ahead := time.Duration(rapid.IntRange(0, 2).Draw(t, "seconds ahead")) * time.Second
+		c.skew = func() time.Duration { return time.Duration(rapid.IntRange(0, 1).Draw(t, "server")) * ahead }
+		c.settle()
+		held := c.count(topup.Bound)
+		for _, template := range rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 3).Draw(t, "templates") {
+			c.desired.Template = template
+			for range rapid.IntRange(0, 4).Draw(t, "steps before the next") {
+				c.now = c.now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "seconds")) * time.Second)
+				c.reconcile()
+				c.scheduleAll()
+			}
+		}
+		c.settle()
+		require.Zero(t, c.outdated(), "%+v", c.units)
+		require.Equal(t, held, c.count(topup.Bound))
+	})
+}
+
+// However far the clocks are apart, a unit that is bound has given back the room that was taken for it.
+func TestRolloutOfUnitsThatFitEndsHoweverFarClocksAreApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		replicas := rapid.IntRange(1, 12).Draw(t, "replicas")
+		c := newCluster(t, replicas, 2*replicas)
+		ahead := time.Duration(rapid.IntRange(1, 1000).Draw(t, "seconds ahead")) * time.Second
+		c.skew = func() time.Duration { return time.Duration(rapid.IntRange(0, 1).Draw(t, "server")) * ahead }
+		c.settle()
+		c.desired.Template = "b"
+		c.settle()
+		require.Zero(t, c.outdated(), "%+v", c.units)
+	})
+}
+
+// Nonconforming units are replaced as those of an old template are.
+func TestUnitsThatDoNotConformAreReplacedStepByStep(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		replicas := rapid.IntRange(1, 20).Draw(t, "replicas")
+		c := newCluster(t, replicas, replicas)
+		c.settle()
+		for i := range c.units {
+			c.units[i].Nonconforming = true
+		}
+		actions := c.plan()
+		require.Len(t, actions.Replace, max(1, replicas/4))
+		for _, r := range actions.Replace {
+			require.Equal(t, topup.ReasonNonconforming, r.Reason)
+			require.True(t, r.New.FromRollout)
+		}
+		c.settle()
+		for _, u := range c.units {
+			require.False(t, u.Nonconforming)
+		}
+	})
+}
+
 // The room of a full cluster suffices for a rollout, however much of the Headroom has never had room.
 func TestRolloutEndsOnAFullCluster(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -159,6 +221,8 @@ func TestRolloutTakesNoMoreThanItsBudget(t *testing.T) {
 		c := newCluster(t, rapid.IntRange(1, 20).Draw(t, "replicas"), rapid.SliceOfN(rapid.IntRange(0, 8), 1, 3).Draw(t, "free")...)
 		c.settle()
 		held, budget := c.count(topup.Bound), max(1, c.desired.Replicas/4)
+		// A template that comes back within maxSkew finds its own units bound "since" then, and one more may go.
+		c.now = c.now.Add(longerThanSkew)
 		c.desired.Template = "b"
 		if rapid.Bool().Draw(t, "b never fits") {
 			c.fitting = map[string]bool{"a": true}
@@ -169,6 +233,7 @@ func TestRolloutTakesNoMoreThanItsBudget(t *testing.T) {
 			c.now = c.now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "seconds")) * time.Second)
 			if rapid.IntRange(0, 9).Draw(t, "spec") == 0 {
 				c.desired.Template = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "template")
+				c.now = c.now.Add(longerThanSkew)
 			}
 			crash := -1
 			if rapid.IntRange(0, 9).Draw(t, "crash") == 0 {

@@ -19,6 +19,8 @@ type Desired struct {
 	// a restart is right enough: placeholders have no grace period, so at most one replacement is under way when a controller
 	// dies.
 	PendingReplacements int
+	// Surge is how many units there may be beside Replicas, because some are unavailable. See NextSurge.
+	Surge Surge
 	// CoolingDown are ordinals that must not be given to new units now, because units of these names went a moment ago.
 	CoolingDown []int
 }
@@ -53,6 +55,13 @@ type Unit struct {
 	State State
 	// Template identifies what the unit was made from.
 	Template string
+	// Nonconforming says that the unit is not what Template promises: admission changed it, or the value of its PriorityClass is
+	// another one now. It is replaced like one of another template.
+	Nonconforming bool
+	// Unavailable says that no pod could be bound in the place of the unit now, because of its node. Only read if State is Bound.
+	Unavailable bool
+	// NodeLeaving says that an autoscaler, or somebody else, is taking the unit's node away for good. Only read if Unavailable.
+	NodeLeaving bool
 	// FromRollout says that a rollout created the unit in the place of one that held room (see Creation.FromRollout).
 	FromRollout bool
 	// Domains are the topology domains of the unit's node, one for each topology key of the Headroom, the most important
@@ -74,6 +83,8 @@ const (
 	ReasonLost Reason = "Lost"
 	// ReasonOutdated is a unit of another template.
 	ReasonOutdated Reason = "Outdated"
+	// ReasonNonconforming is a unit of the desired template that is not what the template says.
+	ReasonNonconforming Reason = "Nonconforming"
 )
 
 // Creation is one unit to create.
@@ -112,7 +123,7 @@ type Actions struct {
 	Replace []Replacement
 	// Create are the units to create, lowest ordinal first.
 	Create []Creation
-	// Outdated is the number of bound units of another template that Replace leaves for later: not 0 means that a rollout
-	// goes on, and that Plan has to be asked again when a unit was bound, deleted or lost.
+	// Outdated is the number of bound units of another template, or nonconforming ones, that Replace leaves for later: not 0 means
+	// that a rollout goes on, and that Plan has to be asked again when a unit was bound, deleted or lost.
 	Outdated int
 }

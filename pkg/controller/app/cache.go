@@ -14,19 +14,17 @@ import (
 )
 
 // cacheOptions make the cache hold what is used and nothing else: no pod that is no placeholder, and of the rest only the
-// fields that the controller reads. The pods are shared with the cache, so nobody may change them.
+// fields that the controller reads. Pods and nodes are shared with the cache, so nobody may change them.
 func cacheOptions(namespaces []string) cache.Options {
 	ours, err := labels.Parse(v1alpha1.LabelHeadroom) // the label alone: it exists
 	utilruntime.Must(err)
-	node := &metav1.PartialObjectMetadata{}
-	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
 	options := cache.Options{
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:       {Label: ours, Transform: trimPod, UnsafeDisableDeepCopy: ptr.To(true)},
 			&appsv1.DaemonSet{}: {Label: ours},
-			node:                {Transform: trimNode},
+			&corev1.Node{}:      {Transform: trimNode, UnsafeDisableDeepCopy: ptr.To(true)},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -50,18 +48,17 @@ func trimPod(object any) (any, error) {
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 			OwnerReferences: pod.OwnerReferences,
 		},
-		Spec: corev1.PodSpec{NodeName: pod.Spec.NodeName, Overhead: pod.Spec.Overhead},
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, Overhead: pod.Spec.Overhead, Resources: pod.Spec.Resources,
+			Priority: pod.Spec.Priority, PriorityClassName: pod.Spec.PriorityClassName,
+			InitContainers: trimContainers(pod.Spec.InitContainers), Containers: trimContainers(pod.Spec.Containers),
+		},
 		Status: corev1.PodStatus{
 			Phase: pod.Status.Phase,
 		},
 	}
 	trimmed.Labels = pick(pod.Labels, v1alpha1.LabelHeadroom)
 	trimmed.Annotations = pick(pod.Annotations, v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationFromRollout)
-	for i := range pod.Spec.Containers {
-		trimmed.Spec.Containers = append(trimmed.Spec.Containers, corev1.Container{
-			Resources: corev1.ResourceRequirements{Requests: pod.Spec.Containers[i].Resources.Requests},
-		})
-	}
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled || condition.Type == corev1.DisruptionTarget {
 			trimmed.Status.Conditions = append(trimmed.Status.Conditions, condition)
@@ -70,14 +67,37 @@ func trimPod(object any) (any, error) {
 	return trimmed, nil
 }
 
-// trimNode keeps the labels, which say in which topology domains a node is.
+// trimContainers keeps what containers hold on their node.
+func trimContainers(containers []corev1.Container) []corev1.Container {
+	var trimmed []corev1.Container
+	for i := range containers {
+		trimmed = append(trimmed, corev1.Container{
+			Name: containers[i].Name, RestartPolicy: containers[i].RestartPolicy,
+			Resources: corev1.ResourceRequirements{Requests: containers[i].Resources.Requests},
+		})
+	}
+	return trimmed
+}
+
+// trimNode keeps the labels, which say in which topology domains a node is, and what says whether a consumer could be bound to it.
 func trimNode(object any) (any, error) {
-	node, ok := object.(*metav1.PartialObjectMetadata)
+	node, ok := object.(*corev1.Node)
 	if !ok {
 		return object, nil
 	}
-	node.Annotations, node.ManagedFields, node.OwnerReferences, node.Finalizers = nil, nil, nil, nil
-	return node, nil
+	trimmed := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, Labels: node.Labels,
+			CreationTimestamp: node.CreationTimestamp, DeletionTimestamp: node.DeletionTimestamp,
+		},
+		Spec: corev1.NodeSpec{Unschedulable: node.Spec.Unschedulable, Taints: node.Spec.Taints},
+	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			trimmed.Status.Conditions = []corev1.NodeCondition{{Type: condition.Type, Status: condition.Status}}
+		}
+	}
+	return trimmed, nil
 }
 
 func pick(from map[string]string, keys ...string) map[string]string {

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
@@ -52,16 +54,70 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 	require.Less(t, trimmed.Size(), pod.Size())
 }
 
-func TestTrimmedNodeKeepsItsLabels(t *testing.T) {
-	node := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-		Name: "n", Labels: map[string]string{"zone": "a"}, Annotations: map[string]string{"large": "x"},
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "m"}},
-	}}
-	object, err := trimNode(node)
-	require.NoError(t, err)
-	require.Equal(t, &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-		Name: "n", Labels: map[string]string{"zone": "a"},
-	}}, object)
+func TestTrimmedPodTellsWhatAdmissionChanged(t *testing.T) {
+	h := &v1alpha1.Headroom{Spec: v1alpha1.HeadroomSpec{Requests: corev1.ResourceList{"cpu": resource.MustParse("100m")}}}
+	for name, change := range map[string]func(*corev1.PodSpec){
+		"nothing": func(*corev1.PodSpec) {},
+		"an init container": func(s *corev1.PodSpec) {
+			s.InitContainers = []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{"cpu": resource.MustParse("500m")},
+			}}}
+		},
+		"a container":  func(s *corev1.PodSpec) { s.Containers = append(s.Containers, corev1.Container{Name: "proxy"}) },
+		"its requests": func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests["cpu"] = resource.MustParse("1") },
+		"its priority": func(s *corev1.PodSpec) { s.Priority = ptr.To[int32](5) },
+		"the whole pod": func(s *corev1.PodSpec) {
+			s.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("9")}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := placeholder.Build(h, placeholder.Defaults{}, 0)
+			pod.Spec.Priority = ptr.To[int32](-10)
+			change(&pod.Spec)
+			object, err := trimPod(pod)
+			require.NoError(t, err)
+			trimmed := object.(*corev1.Pod)
+			require.Equal(t, placeholder.Deviation(pod, h.Spec.Requests, -10), placeholder.Deviation(trimmed, h.Spec.Requests, -10))
+			require.Equal(t, name == "nothing", placeholder.Deviation(trimmed, h.Spec.Requests, -10) == "")
+			options := resourcehelper.PodResourcesOptions{}
+			require.Equal(t, resourcehelper.PodRequests(pod, options), resourcehelper.PodRequests(trimmed, options))
+		})
+	}
+}
+
+func TestTrimmedNodeTellsWhatTheWholeNodeTells(t *testing.T) {
+	now := metav1.NewTime(time.Unix(100, 0))
+	ready := corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: now}
+	whole := func(change func(*corev1.Node)) *corev1.Node {
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
+			Name: "n", ResourceVersion: "7", Labels: map[string]string{"zone": "a"}, Annotations: map[string]string{"large": "x"},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "m"}},
+		}}
+		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeMemoryPressure}, ready}
+		node.Status.Images = []corev1.ContainerImage{{Names: []string{"large"}}}
+		change(node)
+		return node
+	}
+	for name, change := range map[string]func(*corev1.Node){
+		"a node like any other": func(*corev1.Node) {},
+		"one that is not ready": func(n *corev1.Node) { n.Status.Conditions = nil },
+		"one that is cordoned":  func(n *corev1.Node) { n.Spec.Unschedulable = true },
+		"one that has a taint": func(n *corev1.Node) {
+			n.Spec.Taints = []corev1.Taint{{Key: "karpenter.sh/disrupted", Effect: "NoSchedule"}}
+		},
+		"one that is going away": func(n *corev1.Node) { n.DeletionTimestamp = &now },
+	} {
+		t.Run(name, func(t *testing.T) {
+			node := whole(change)
+			object, err := trimNode(node)
+			require.NoError(t, err)
+			trimmed := object.(*corev1.Node)
+			require.Equal(t, placeholder.Unavailable(node, nil), placeholder.Unavailable(trimmed, nil))
+			require.Equal(t, placeholder.NodeLeaving(node), placeholder.NodeLeaving(trimmed))
+			require.Equal(t, node.Labels, trimmed.Labels)
+			require.Less(t, trimmed.Size(), node.Size())
+		})
+	}
 }
 
 func TestTransformsLetOtherObjectsThrough(t *testing.T) {

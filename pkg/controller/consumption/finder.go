@@ -106,8 +106,7 @@ func (f *Finder) look(ctx context.Context, node string) error {
 }
 
 func (f *Finder) nodeGone(ctx context.Context, name string) (bool, error) {
-	node := &metav1.PartialObjectMetadata{}
-	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+	node := &corev1.Node{}
 	err := f.Cache.Get(ctx, client.ObjectKey{Name: name}, node)
 	if apierrors.IsNotFound(err) {
 		return true, nil

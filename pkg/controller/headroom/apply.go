@@ -61,6 +61,10 @@ func (r *Reconciler) apply(ctx context.Context, headroom *v1alpha1.Headroom, see
 	if done = done.and(next); err != nil || p.refused != nil {
 		return done, err
 	}
+	next, err = r.deleteNonconforming(ctx, headroom, p.nonconforming)
+	if done = done.and(next); err != nil {
+		return done, err
+	}
 	key := client.ObjectKeyFromObject(headroom)
 	if wait, last := r.refusals.due(key, headroom.Generation); wait > 0 {
 		return done.and(outcome{problem: last, retry: wait}), nil
@@ -109,24 +113,46 @@ func (r *Reconciler) deleteAll(ctx context.Context, headroom *v1alpha1.Headroom,
 	return done, err
 }
 
+// deleteNonconforming deletes units of a DaemonSet that admission changed, for its controller to make anew; with back-off, since
+// admission may change those as well.
+func (r *Reconciler) deleteNonconforming(
+	ctx context.Context, headroom *v1alpha1.Headroom, deletions []topup.Deletion,
+) (outcome, error) {
+	if len(deletions) == 0 {
+		return outcome{}, nil
+	}
+	key := client.ObjectKeyFromObject(headroom)
+	if wait, _ := r.deviations.due(key, headroom.Generation); wait > 0 {
+		return outcome{retry: wait}, nil
+	}
+	done, err := r.deleteAll(ctx, headroom, deletions)
+	done.retry = soonest(done.retry, r.deviations.failed(key, headroom.Generation, nil))
+	return done, err
+}
+
 // replaceAll replaces placeholders one by one, so that what a crash in between can lose is one of them.
 func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom, replacements []topup.Replacement) (outcome, error) {
 	key := client.ObjectKeyFromObject(headroom)
-	lossWait, _ := r.losses.due(key, headroom.Generation)
+	// Replacements that may be no better than what they replace have to wait: they can fail, or be changed by admission, as fast as
+	// they are made.
+	brakes := map[topup.Reason]*retries{topup.ReasonLost: r.losses, topup.ReasonNonconforming: r.deviations}
+	waits := map[topup.Reason]time.Duration{}
+	for reason, brake := range brakes {
+		waits[reason], _ = brake.due(key, headroom.Generation)
+	}
 	done := outcome{}
-	lost, asked := false, false
+	replaced, asked := map[topup.Reason]bool{}, false
 	for i, replacement := range replacements {
 		if i == maxWrites {
 			done.retry = soonest(done.retry, again)
 			break
 		}
-		if replacement.Reason == topup.ReasonLost {
-			if lossWait > 0 { // they fail as fast as they are made
-				done.retry = soonest(done.retry, lossWait)
-				continue
-			}
-			lost = true
-		} else if !asked {
+		if wait := waits[replacement.Reason]; wait > 0 {
+			done.retry = soonest(done.retry, wait)
+			continue
+		}
+		replaced[replacement.Reason] = true
+		if replacement.Reason != topup.ReasonLost && !asked {
 			// Before one of the old is given up. A quota is no obstacle, since the old one gives its share back.
 			err := r.dryRunCreate(ctx, headroom, replacement.New.Ordinal)
 			if err != nil && !isQuota(err) {
@@ -139,8 +165,10 @@ func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom
 			return done, err
 		}
 	}
-	if lost {
-		r.losses.failed(key, headroom.Generation, nil)
+	for reason, brake := range brakes {
+		if replaced[reason] {
+			brake.failed(key, headroom.Generation, nil)
+		}
 	}
 	return done, nil
 }
@@ -241,6 +269,7 @@ func (r *Reconciler) delete(ctx context.Context, headroom *v1alpha1.Headroom, ol
 	r.expectations.expectDeleted(old.UID, reason)
 	err := r.Client.Delete(ctx, pod, client.Preconditions{UID: ptr.To(old.UID)}, client.GracePeriodSeconds(0))
 	if err == nil {
+		r.Metrics.Deleted.WithLabelValues(string(reason)).Inc()
 		return nil
 	}
 	r.expectations.deletionFailed(old.UID)

@@ -26,21 +26,29 @@ func readyCondition(t tally) metav1.Condition {
 	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonValid, "The spec is valid and acted on.")
 }
 
-// filledCondition reports whether every unit is bound, and why not otherwise.
+// filledCondition reports whether every unit can be taken, and why not otherwise.
 func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
 	so := func(status metav1.ConditionStatus, reason, format string, args ...any) metav1.Condition {
 		return condition(v1alpha1.ConditionFilled, status, reason, fmt.Sprintf(format, args...))
 	}
 	units := fmt.Sprintf("%d of %d units are bound", t.bound, t.desired)
+	if t.unavailable > 0 {
+		units = fmt.Sprintf("%d of %d units can be taken, %d unavailable (%s)", t.ready, t.desired, t.unavailable, t.trouble)
+	}
+	filled := t.settled && t.ready >= t.desired
 	switch {
-	case t.settled && t.bound >= t.desired && t.rolling == 0 && t.problem == nil:
+	case filled && t.rolling == 0 && t.problem == nil:
 		return so(metav1.ConditionTrue, v1alpha1.ReasonFilled, "%s.", units)
 	case ready.Status == metav1.ConditionFalse:
 		return so(metav1.ConditionFalse, v1alpha1.ReasonNotReady, "%s; see the condition Ready.", units)
 	case t.waiting != "":
 		return so(metav1.ConditionFalse, v1alpha1.ReasonWaitingForRoom, "%s. The scheduler says: %s", units, t.waiting)
-	case t.settled && t.bound >= t.desired:
+	case filled && t.deviation != "":
+		return so(metav1.ConditionFalse, v1alpha1.ReasonRollingOut, "%s, %d not as they should be: of one, %s.", units, t.rolling, t.deviation)
+	case filled:
 		return so(metav1.ConditionFalse, v1alpha1.ReasonRollingOut, "%s, %d of an older spec.", units, t.rolling)
+	case t.settled && t.bound >= t.desired:
+		return so(metav1.ConditionFalse, v1alpha1.ReasonUnavailable, "%s.", units)
 	default:
 		return so(metav1.ConditionFalse, v1alpha1.ReasonToppingUp, "%s.", units)
 	}

@@ -17,6 +17,8 @@ type plan struct {
 	template string
 	// actions are for the placeholders made directly.
 	actions topup.Actions
+	// nonconforming are units of a DaemonSet to delete, so that its controller makes them anew.
+	nonconforming []topup.Deletion
 }
 
 // decide says what to do. It depends on nothing but its arguments.
@@ -27,18 +29,41 @@ func decide(headroom *v1alpha1.Headroom, seen *observation, defaults placeholder
 	}
 	desired := topup.Desired{
 		Replicas: wanted(headroom), Template: p.template,
-		PendingReplacements: seen.pendingReplacements, CoolingDown: seen.coolingDown,
+		PendingReplacements: seen.pendingReplacements, CoolingDown: seen.coolingDown, Surge: seen.surge,
 	}
-	units := make([]topup.Unit, 0, len(seen.units))
-	for _, u := range seen.units {
-		units = append(units, u.Unit)
-	}
-	p.actions = topup.Plan(desired, units)
+	p.actions = topup.Plan(desired, topupUnits(seen.units))
+	p.nonconforming = nonconforming(p.template, seen.perNode)
 	if p.refused != nil {
 		// Only what is too many goes: what is there stays, since it could not be made again.
-		p.actions.Create, p.actions.Replace = nil, nil
+		p.actions.Create, p.actions.Replace, p.nonconforming = nil, nil, nil
 	}
 	return p
+}
+
+// topupUnits are the units as topup sees them.
+func topupUnits(units []unit) []topup.Unit {
+	list := make([]topup.Unit, 0, len(units))
+	for _, u := range units {
+		list = append(list, u.Unit)
+	}
+	return list
+}
+
+// nonconforming are the next units of a DaemonSet that have its template and are nevertheless not what they should be, with
+// maxUnavailable 25%, rounded up, of all. Its controller replaces those of another template only.
+func nonconforming(template string, units []unit) []topup.Deletion {
+	var deletions []topup.Deletion
+	missing := 0
+	for _, u := range units {
+		switch {
+		case u.State == topup.Pending || u.State == topup.Terminating:
+			missing++
+		case u.State == topup.Bound && u.Template == template && u.Nonconforming:
+			deletions = append(deletions, topup.Deletion{Old: u.Unit, Reason: topup.ReasonNonconforming})
+		}
+	}
+	maxUnavailable := (len(units) + 3) / 4
+	return deletions[:min(len(deletions), max(0, maxUnavailable-missing))]
 }
 
 // wanted is the number of placeholders that the controller makes itself.

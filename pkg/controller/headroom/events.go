@@ -100,7 +100,7 @@ func consumedEvent(consumed []consumption.Consumption, t tally) notice {
 	if more := len(consumed) - len(who); more > 0 {
 		note += fmt.Sprintf("; %d more were taken", more)
 	}
-	note += fmt.Sprintf(". Left: %d of %d", t.bound, t.desired)
+	note += fmt.Sprintf(". Left: %d of %d", t.ready, t.desired)
 	if len(t.domains) > 1 {
 		note += " (" + inOneLine(t.domains) + ")"
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 // observation is everything that a reconcile decides on.
@@ -34,6 +35,7 @@ type observation struct {
 	// pendingReplacements and coolingDown are what topup.Desired has to know beside the spec.
 	pendingReplacements int
 	coolingDown         []int
+	surge               topup.Surge
 }
 
 // observe reads what there is, from the cache where that does no harm.
@@ -63,22 +65,39 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 		return nil, err
 	}
 	for _, pod := range pods {
-		node := nodes[pod.Spec.NodeName]
-		gone := pod.Spec.NodeName != "" && node == nil
-		deleting := r.expectations.isDeleting(pod.UID)
-		var nodeLabels map[string]string
-		if node != nil {
-			nodeLabels = node.Labels
-			seen.domains[node.Name] = node.Labels[headroom.Spec.DomainKey()]
-		}
 		if seen.daemonSet != nil && metav1.IsControlledBy(pod, seen.daemonSet) {
-			seen.perNode = append(seen.perNode, unitOf(headroom, pod, stateOf(pod, true, deleting, gone), nodeLabels))
-			continue
+			seen.perNode = append(seen.perNode, r.look(headroom, seen, pod, nodes, true))
+		} else {
+			seen.units = append(seen.units, r.look(headroom, seen, pod, nodes, metav1.IsControlledBy(pod, headroom)))
 		}
-		mine := metav1.IsControlledBy(pod, headroom)
-		seen.units = append(seen.units, unitOf(headroom, pod, stateOf(pod, mine, deleting, gone), nodeLabels))
 	}
+	seen.surge = r.surges.next(headroom, seen)
 	return seen, nil
+}
+
+// look makes a unit of a pod and of its node.
+func (r *Reconciler) look(
+	headroom *v1alpha1.Headroom, seen *observation, pod *corev1.Pod, nodes map[string]*corev1.Node, controlled bool,
+) unit {
+	node := nodes[pod.Spec.NodeName]
+	gone := pod.Spec.NodeName != "" && node == nil
+	mine := controlled && hasPriorityOfAPlaceholder(pod, headroom, r.Limits)
+	state := stateOf(pod, mine, r.expectations.isDeleting(pod.UID), gone)
+	var labels map[string]string
+	if node != nil {
+		labels = node.Labels
+		seen.domains[node.Name] = labels[headroom.Spec.DomainKey()]
+	}
+	u := unitOf(headroom, pod, state, labels)
+	if state == topup.Bound {
+		u.unavailable = placeholder.Unavailable(node, headroom.Spec.Tolerations)
+		u.Unavailable, u.NodeLeaving = u.unavailable != "", placeholder.NodeLeaving(node)
+	}
+	if seen.class != nil {
+		u.deviation = placeholder.Deviation(pod, headroom.Spec.Requests, seen.class.Value)
+		u.Nonconforming = u.deviation != ""
+	}
+	return u
 }
 
 // daemonSetOf returns the DaemonSet under the name that the Headroom's has, also if it belongs to somebody else.
@@ -121,15 +140,14 @@ func (r *Reconciler) podsOf(ctx context.Context, headroom *v1alpha1.Headroom) ([
 
 // nodesOf returns the nodes that the pods are on. A node that the cache does not have may be newer than the cache, so the API
 // server is asked before its placeholders count as lost.
-func (r *Reconciler) nodesOf(ctx context.Context, pods []*corev1.Pod) (map[string]*metav1.PartialObjectMetadata, error) {
-	nodes := map[string]*metav1.PartialObjectMetadata{}
+func (r *Reconciler) nodesOf(ctx context.Context, pods []*corev1.Pod) (map[string]*corev1.Node, error) {
+	nodes := map[string]*corev1.Node{}
 	for _, pod := range pods {
 		name := pod.Spec.NodeName
 		if _, known := nodes[name]; known || name == "" {
 			continue
 		}
-		node := &metav1.PartialObjectMetadata{}
-		node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+		node := &corev1.Node{}
 		err := r.Client.Get(ctx, client.ObjectKey{Name: name}, node)
 		if apierrors.IsNotFound(err) {
 			err = r.Live.Get(ctx, client.ObjectKey{Name: name}, node)

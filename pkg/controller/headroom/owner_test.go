@@ -1,14 +1,18 @@
 package headroom
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // namedAlike is a Headroom that was, or will be, under the name of web, and is another one.
@@ -76,11 +80,28 @@ func TestADaemonSetIsPutRight(t *testing.T) {
 		change func(*appsv1.DaemonSet)
 		want   []string
 	}{
-		"not one that is as wanted":       {change: func(*appsv1.DaemonSet) {}},
-		"not for what others put on it":   {change: func(set *appsv1.DaemonSet) { set.Labels["example.com/team"] = "a" }},
-		"one of an older spec":            {change: func(set *appsv1.DaemonSet) { set.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] = "older" }, want: []string{"update DaemonSet web-headroom"}},
-		"one that lost the label":         {change: func(set *appsv1.DaemonSet) { delete(set.Labels, v1alpha1.LabelHeadroom) }, want: []string{"update DaemonSet web-headroom"}},
-		"one that has another's label":    {change: func(set *appsv1.DaemonSet) { set.Labels[v1alpha1.LabelHeadroom] = "db" }, want: []string{"update DaemonSet web-headroom"}},
+		"not one that is as wanted":     {change: func(*appsv1.DaemonSet) {}},
+		"not for what others put on it": {change: func(set *appsv1.DaemonSet) { set.Labels["example.com/team"] = "a" }},
+		"one of an older spec":          {change: func(set *appsv1.DaemonSet) { set.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] = "older" }, want: []string{"update DaemonSet web-headroom"}},
+		"one that lost the label":       {change: func(set *appsv1.DaemonSet) { delete(set.Labels, v1alpha1.LabelHeadroom) }, want: []string{"update DaemonSet web-headroom"}},
+		"one that has another's label":  {change: func(set *appsv1.DaemonSet) { set.Labels[v1alpha1.LabelHeadroom] = "db" }, want: []string{"update DaemonSet web-headroom"}},
+		"not one that an earlier version made": {change: func(set *appsv1.DaemonSet) {
+			set.Spec = placeholder.BuildEarlierDaemonSet(perNode(), placeholder.Defaults{}).Spec
+		}},
+		"one with other requests": {
+			change: func(set *appsv1.DaemonSet) {
+				spec(set).Containers[0].Resources.Requests["cpu"] = resource.MustParse("1m")
+			}, want: []string{"update DaemonSet web-headroom"},
+		},
+		"one with another image":    {change: func(set *appsv1.DaemonSet) { spec(set).Containers[0].Image = "x" }, want: []string{"update DaemonSet web-headroom"}},
+		"one with another strategy": {change: func(set *appsv1.DaemonSet) { set.Spec.UpdateStrategy.Type = appsv1.OnDeleteDaemonSetStrategyType }, want: []string{"update DaemonSet web-headroom"}},
+		"one with another container": {change: func(set *appsv1.DaemonSet) {
+			spec(set).Containers = append(spec(set).Containers, corev1.Container{Name: "x"})
+		}, want: []string{"update DaemonSet web-headroom"}},
+		"one with a node selector": {change: func(set *appsv1.DaemonSet) { spec(set).NodeSelector = map[string]string{"a": "b"} }, want: []string{"update DaemonSet web-headroom"}},
+		"one with a toleration": {change: func(set *appsv1.DaemonSet) {
+			spec(set).Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+		}, want: []string{"update DaemonSet web-headroom"}},
 		"not one that is not counted yet": {change: func(set *appsv1.DaemonSet) { set.Generation, set.Status.DesiredNumberScheduled = 2, 3 }},
 		"one that lacks pods is asked why": {
 			change: func(set *appsv1.DaemonSet) { set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled = 1, 3 }, want: []string{"try Pod web-headroom-0"},
@@ -90,9 +111,17 @@ func TestADaemonSetIsPutRight(t *testing.T) {
 			s := newScene(t, perNode(), daemonSetOf(perNode(), tc.change))
 			s.reconcile()
 			require.Equal(t, tc.want, s.writes())
+			if !slices.Contains(tc.want, "update DaemonSet web-headroom") {
+				return
+			}
+			s.clock.Step(time.Minute)
+			s.reconcile()
+			require.Empty(t, s.writes(), "once is enough")
 		})
 	}
 }
+
+func spec(set *appsv1.DaemonSet) *corev1.PodSpec { return &set.Spec.Template.Spec }
 
 func TestTheHeadroomOfADaemonSetIsFoundByUID(t *testing.T) {
 	s := newScene(t, perNode(), daemonSetOf(perNode(), func(*appsv1.DaemonSet) {}))

@@ -61,15 +61,19 @@ func (r *Reconciler) createOrUpdateDaemonSet(
 	if !metav1.IsControlledBy(current, headroom) {
 		return outcome{problem: daemonSetNameTaken(want.Name)}, nil
 	}
-	if current.DeletionTimestamp != nil || isAsWanted(want, current) {
+	if current.DeletionTimestamp != nil {
 		return outcome{}, nil
+	}
+	if wanted, err := r.isAsWanted(ctx, headroom, current); wanted || err != nil {
+		return outcome{}, err
 	}
 	changed := current.DeepCopy()
 	changed.Labels, changed.Annotations = merged(current.Labels, want.Labels), merged(current.Annotations, want.Annotations)
-	changed.Spec.Template, changed.Spec.UpdateStrategy = want.Spec.Template, want.Spec.UpdateStrategy
+	changed.Spec = want.Spec // whole: what somebody added goes
 	if err := r.Client.Update(ctx, changed); err != nil {
 		return outcome{}, fmt.Errorf("updating DaemonSet %s: %w", want.Name, err)
 	}
+	r.daemonSetsSeen.put(client.ObjectKeyFromObject(headroom), changed)
 	return outcome{}, nil
 }
 
@@ -89,12 +93,31 @@ func lacksPods(seen *observation) bool {
 	return alive < int(ds.Status.DesiredNumberScheduled)
 }
 
-// isAsWanted reports whether a DaemonSet was made from what the Headroom says now. The template's hash stands for the template,
-// which cannot be compared: the API server fills in defaults.
-func isAsWanted(want, current *appsv1.DaemonSet) bool {
-	return want.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] ==
-		current.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] &&
-		equality.Semantic.DeepDerivative(want.Labels, current.Labels)
+// isAsWanted reports whether a DaemonSet is what the Headroom says now. Its spec cannot be compared as it is, since the API server
+// fills in defaults. So the API server is asked what would become of it, once for each generation that somebody else wrote.
+func (r *Reconciler) isAsWanted(ctx context.Context, headroom *v1alpha1.Headroom, current *appsv1.DaemonSet) (bool, error) {
+	want := placeholder.BuildDaemonSet(headroom, r.Defaults)
+	const hash = v1alpha1.AnnotationTemplateHash
+	if want.Spec.Template.Annotations[hash] != current.Spec.Template.Annotations[hash] ||
+		!equality.Semantic.DeepDerivative(want.Labels, current.Labels) {
+		return false, nil
+	}
+	key := client.ObjectKeyFromObject(headroom)
+	if r.daemonSetsSeen.has(key, current) {
+		return true, nil
+	}
+	for _, daemonSet := range []*appsv1.DaemonSet{want, placeholder.BuildEarlierDaemonSet(headroom, r.Defaults)} {
+		changed := current.DeepCopy()
+		changed.Spec = daemonSet.Spec
+		if err := r.Client.Update(ctx, changed, client.DryRunAll); err != nil {
+			return false, fmt.Errorf("comparing DaemonSet %s with what it should be: %w", current.Name, err)
+		}
+		if equality.Semantic.DeepEqual(changed.Spec, current.Spec) {
+			r.daemonSetsSeen.put(key, current)
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (r *Reconciler) deleteDaemonSet(ctx context.Context, current *appsv1.DaemonSet) error {

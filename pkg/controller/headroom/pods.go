@@ -79,7 +79,7 @@ func (h podHandler) account(ctx context.Context, key types.NamespacedName, pod *
 	case reason == topup.ReasonLost:
 		h.ledger.Lost(key, pod.UID, lossOf(pod))
 		h.Accounts.Went(key, h.Clock.Now())
-	case reason == topup.ReasonOutdated:
+	case reason == topup.ReasonOutdated, reason == topup.ReasonNonconforming:
 		h.ledger.Lost(key, pod.UID, account.LossReplaced)
 	default:
 		h.ledger.Lost(key, pod.UID, account.LossScaledDown)
@@ -121,8 +121,7 @@ func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise ac
 
 // nodeCreated is when a node came into being: now, if the cache does not have it yet.
 func (r *Reconciler) nodeCreated(ctx context.Context, name string) time.Time {
-	node := &metav1.PartialObjectMetadata{}
-	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+	node := &corev1.Node{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, node); err != nil {
 		return r.Clock.Now()
 	}

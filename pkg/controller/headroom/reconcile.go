@@ -69,20 +69,27 @@ type Reconciler struct {
 	rollouts     *rollouts
 	refusals     *retries // creations that the API server refused
 	losses       *retries // placeholders that failed
-	ledger       *consumption.Ledger
-	wake         chan types.NamespacedName
+	deviations   *retries // placeholders that admission changed
+	surges       *surges
+	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
+	daemonSetsSeen *daemonSetsSeen
+	ledger         *consumption.Ledger
+	wake           chan types.NamespacedName
 }
 
 // New returns a Reconciler.
 func New(options Options) *Reconciler {
 	r := &Reconciler{
-		Options:      options,
-		expectations: newExpectations(),
-		names:        newNames(options.Clock),
-		rollouts:     newRollouts(),
-		refusals:     newRetries(options.Clock),
-		losses:       newRetries(options.Clock),
-		wake:         make(chan types.NamespacedName, wakeBuffer),
+		Options:        options,
+		expectations:   newExpectations(),
+		names:          newNames(options.Clock),
+		rollouts:       newRollouts(),
+		refusals:       newRetries(options.Clock),
+		losses:         newRetries(options.Clock),
+		deviations:     newRetries(options.Clock),
+		surges:         newSurges(),
+		daemonSetsSeen: newDaemonSetsSeen(),
+		wake:           make(chan types.NamespacedName, wakeBuffer),
 	}
 	r.ledger = consumption.NewLedger(options.Clock, options.Accounts, func(headroom types.NamespacedName) { r.wake <- headroom })
 	return r
@@ -114,7 +121,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
 	statusErr := r.report(ctx, headroom, seen, plan, done)
 
-	return reconcile.Result{RequeueAfter: done.retry}, errors.Join(
+	return reconcile.Result{RequeueAfter: soonest(seen.surge.Recheck, done.retry)}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),
 	)
@@ -135,6 +142,9 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.rollouts.forget(headroom)
 	r.refusals.succeeded(headroom)
 	r.losses.succeeded(headroom)
+	r.deviations.succeeded(headroom)
+	r.surges.forget(headroom)
+	r.daemonSetsSeen.forget(headroom)
 	r.ledger.Forget(headroom)
 	r.Accounts.Forget(headroom)
 	r.Metrics.Forget(headroom)

@@ -176,7 +176,7 @@ func stranger() *corev1.Pod {
 func TestANodeThatOnlyTheAPIServerKnowsIsThere(t *testing.T) {
 	h := webOf(1)
 	s := newScene(t, h, placeholderOf(h, 0, func(pod *corev1.Pod) { pod.Spec.NodeName = "new" }))
-	require.NoError(t, s.api.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "new", UID: "new"}}))
+	require.NoError(t, s.api.Create(t.Context(), readyNode("new")))
 	s.unseen["new"] = true
 	s.reconcile()
 	require.Empty(t, s.writes())

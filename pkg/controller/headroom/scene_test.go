@@ -72,7 +72,7 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 	class := &schedulingv1.PriorityClass{
 		ObjectMeta: metav1.ObjectMeta{Name: "headroom"}, Value: -5, PreemptionPolicy: ptr.To(corev1.PreemptNever),
 	}
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{corev1.LabelTopologyZone: "a"}}}
+	node := readyNode("n1")
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, class, node)...).WithStatusSubresource(&v1alpha1.Headroom{})
 	require.NoError(t, addIndexes(t.Context(), indexes{builder}))
 	s := &scene{
@@ -162,6 +162,9 @@ func (s *scene) create(ctx context.Context, api client.WithWatch, object client.
 }
 
 func (s *scene) update(ctx context.Context, api client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+	if slices.Contains(options, client.UpdateOption(client.DryRunAll)) {
+		return api.Update(ctx, object, options...) // a question, which changes nothing
+	}
 	if err := s.request("update", object); err != nil {
 		return err
 	}
@@ -277,6 +280,13 @@ func (s *scene) counted(name string) (sum float64, samples int) {
 		}
 	}
 	return sum, samples
+}
+
+// readyNode is a node in zone a.
+func readyNode(name string) *corev1.Node {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: map[string]string{corev1.LabelTopologyZone: "a"}}}
+	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	return node
 }
 
 // bind binds a pod to the node.

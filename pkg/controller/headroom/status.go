@@ -32,8 +32,12 @@ const (
 type tally struct {
 	// desired is the number of units that should be bound.
 	desired int
-	// bound and pending are the units that exist.
-	bound, pending int
+	// bound and pending are the units that exist; of the bound ones, ready can be taken, and unavailable cannot.
+	bound, pending, ready, unavailable int
+	// outdated is the number of bound units that are not what spec and PriorityClass say.
+	outdated int
+	// trouble says of one unavailable unit why it is, and deviation of one unit how it differs; empty if there is none.
+	trouble, deviation string
 	// settled is false while it is not yet known how many units there should be.
 	settled bool
 	// rolling is the number of bound units of an old spec that wait for their replacement.
@@ -42,7 +46,7 @@ type tally struct {
 	problem *problem
 	// waiting is what the scheduler says of a pending unit, empty if it says nothing.
 	waiting string
-	// capacity and domains are what the bound units hold, and where.
+	// capacity and domains are what the ready units hold, and where.
 	capacity corev1.ResourceList
 	domains  []v1alpha1.DomainStatus
 }
@@ -74,11 +78,16 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 				t.waiting = message
 			}
 		case topup.Bound:
-			t.bound++
-			domains[seen.domains[u.pod.Spec.NodeName]]++
-			held = append(held, requestsOf(u.pod))
+			t.addBound(u, p.template)
+			if u.unavailable == "" {
+				domains[seen.domains[u.pod.Spec.NodeName]]++
+				held = append(held, requestsOf(u.pod))
+			}
 		case topup.Terminating, topup.Lost, topup.Foreign:
 		}
+	}
+	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
+		t.rolling = max(t.rolling, t.outdated) // the DaemonSet knows nothing of units that admission changed
 	}
 	t.capacity = sum(held)
 	for domain, n := range domains {
@@ -88,14 +97,33 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 	return t
 }
 
+// addBound counts a bound unit.
+func (t *tally) addBound(u unit, template string) {
+	t.bound++
+	if u.unavailable == "" {
+		t.ready++
+	} else {
+		t.unavailable++
+		t.trouble = cmp.Or(t.trouble, u.unavailable)
+	}
+	if u.Template != template || u.Nonconforming {
+		t.outdated++
+	}
+	if u.Template == template {
+		t.deviation = cmp.Or(t.deviation, u.deviation)
+	}
+}
+
 // statusOf puts a tally into a status, on top of the one there was.
 func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consumption, now time.Time) v1alpha1.HeadroomStatus {
 	status := *headroom.Status.DeepCopy()
 	status.ObservedGeneration = headroom.Generation
-	status.DesiredReplicas = int32(t.desired)    //nolint:gosec // as many pods as fit a cluster
-	status.Replicas = int32(t.bound + t.pending) //nolint:gosec // as many pods as fit a cluster
-	status.ReadyReplicas = int32(t.bound)        //nolint:gosec // as above
-	status.PendingReplicas = int32(t.pending)    //nolint:gosec // as above
+	status.DesiredReplicas = int32(t.desired)         //nolint:gosec // as many pods as fit a cluster
+	status.Replicas = int32(t.bound + t.pending)      //nolint:gosec // as many pods as fit a cluster
+	status.ReadyReplicas = int32(t.ready)             //nolint:gosec // as above
+	status.UnavailableReplicas = int32(t.unavailable) //nolint:gosec // as above
+	status.OutdatedReplicas = int32(t.outdated)       //nolint:gosec // as above
+	status.PendingReplicas = int32(t.pending)         //nolint:gosec // as above
 	status.Selector = labels.SelectorFromSet(labels.Set{v1alpha1.LabelHeadroom: headroom.Name}).String()
 	status.Capacity = t.capacity
 	status.ScaleReplicas = min(status.Replicas, replicas(headroom))
@@ -133,6 +161,7 @@ func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
 	base := headroom.DeepCopy()
 	s := &base.Status
 	s.DesiredReplicas, s.Replicas, s.ReadyReplicas, s.PendingReplicas, s.ScaleReplicas = -1, -1, -1, -1, -1
+	s.UnavailableReplicas, s.OutdatedReplicas = -1, -1
 	return base
 }
 

@@ -42,6 +42,14 @@ func TestFilledCondition(t *testing.T) {
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes",
 	}
 	bound, pending := unitIn(topup.Bound, "n1"), unitIn(topup.Pending, "")
+	away := func(u unit) unit {
+		u.unavailable = "node n1 is unschedulable"
+		return u
+	}
+	changed := func(u unit) unit {
+		u.Nonconforming, u.deviation = true, "it has the container proxy"
+		return u
+	}
 	tests := map[string]struct {
 		units       []unit
 		desired     int32
@@ -50,12 +58,28 @@ func TestFilledCondition(t *testing.T) {
 		wantReason  string
 		wantMessage string
 	}{
-		"all are bound":          {units: []unit{bound, bound}, desired: 2, wantReason: v1alpha1.ReasonFilled, wantMessage: "2 of 2 units are bound."},
-		"none is wanted":         {wantReason: v1alpha1.ReasonFilled, wantMessage: "0 of 0 units are bound."},
-		"one is on its way":      {units: []unit{bound, pending}, desired: 2, wantReason: v1alpha1.ReasonToppingUp, wantMessage: "1 of 2 units are bound."},
-		"one finds no room":      {units: []unit{bound, unitIn(topup.Pending, "", waiting)}, desired: 2, wantReason: v1alpha1.ReasonWaitingForRoom, wantMessage: "1 of 2 units are bound. The scheduler says: 0/3 nodes"},
-		"one is of an old spec":  {units: []unit{bound, bound}, desired: 2, outdated: 1, wantReason: v1alpha1.ReasonRollingOut, wantMessage: "2 of 2 units are bound, 1 of an older spec."},
-		"the spec is refused":    {units: []unit{bound}, desired: 2, problem: &problem{reason: "X"}, wantReason: v1alpha1.ReasonNotReady, wantMessage: "1 of 2 units are bound; see the condition Ready."},
+		"all are bound":         {units: []unit{bound, bound}, desired: 2, wantReason: v1alpha1.ReasonFilled, wantMessage: "2 of 2 units are bound."},
+		"none is wanted":        {wantReason: v1alpha1.ReasonFilled, wantMessage: "0 of 0 units are bound."},
+		"one is on its way":     {units: []unit{bound, pending}, desired: 2, wantReason: v1alpha1.ReasonToppingUp, wantMessage: "1 of 2 units are bound."},
+		"one finds no room":     {units: []unit{bound, unitIn(topup.Pending, "", waiting)}, desired: 2, wantReason: v1alpha1.ReasonWaitingForRoom, wantMessage: "1 of 2 units are bound. The scheduler says: 0/3 nodes"},
+		"one is of an old spec": {units: []unit{bound, bound}, desired: 2, outdated: 1, wantReason: v1alpha1.ReasonRollingOut, wantMessage: "2 of 2 units are bound, 1 of an older spec."},
+		"the spec is refused":   {units: []unit{bound}, desired: 2, problem: &problem{reason: "X"}, wantReason: v1alpha1.ReasonNotReady, wantMessage: "1 of 2 units are bound; see the condition Ready."},
+		"one cannot be taken": {
+			units: []unit{bound, away(bound)}, desired: 2, wantReason: v1alpha1.ReasonUnavailable,
+			wantMessage: "1 of 2 units can be taken, 1 unavailable (node n1 is unschedulable).",
+		},
+		"another was made in its place": {
+			units: []unit{bound, away(bound), bound}, desired: 2, wantReason: v1alpha1.ReasonFilled,
+			wantMessage: "2 of 2 units can be taken, 1 unavailable (node n1 is unschedulable).",
+		},
+		"another in its place finds no room": {
+			units: []unit{bound, away(bound), unitIn(topup.Pending, "", waiting)}, desired: 2, wantReason: v1alpha1.ReasonWaitingForRoom,
+			wantMessage: "1 of 2 units can be taken, 1 unavailable (node n1 is unschedulable). The scheduler says: 0/3 nodes",
+		},
+		"one was changed by admission": {
+			units: []unit{bound, changed(bound)}, desired: 2, outdated: 1, wantReason: v1alpha1.ReasonRollingOut,
+			wantMessage: "2 of 2 units are bound, 1 not as they should be: of one, it has the container proxy.",
+		},
 		"lost ones do not count": {units: []unit{bound, unitIn(topup.Lost, "n2"), unitIn(topup.Foreign, "n2")}, desired: 2, wantReason: v1alpha1.ReasonToppingUp, wantMessage: "1 of 2 units are bound."},
 	}
 	for name, tc := range tests {
@@ -114,6 +138,41 @@ func TestStatusOf(t *testing.T) {
 	require.True(t, equality.Semantic.DeepEqual(got, again), "nothing changed, so there is nothing to write")
 }
 
+func TestUnitsThatCannotBeTakenAreCountedApart(t *testing.T) {
+	away, changed := unitIn(topup.Bound, "n2"), unitIn(topup.Bound, "n3")
+	away.unavailable, changed.Nonconforming = "node n2 is not ready", true
+	seen := &observation{
+		units:   []unit{unitIn(topup.Bound, "n1"), away, changed, unitIn(topup.Pending, "")},
+		domains: map[string]string{"n1": "a", "n2": "b", "n3": "c"},
+	}
+	h := headroomOf(4)
+	got := statusOf(h, count(h, seen, plan{}, outcome{}), nil, epoch)
+	require.EqualValues(t, 4, got.Replicas)
+	require.EqualValues(t, 2, got.ReadyReplicas)
+	require.EqualValues(t, 1, got.UnavailableReplicas)
+	require.EqualValues(t, 1, got.OutdatedReplicas)
+	require.Equal(t, "a:1 c:1", got.Spread.Summary)
+	cpu := got.Capacity["cpu"]
+	require.Equal(t, "1", cpu.String(), "of two units")
+}
+
+func TestOfUnitsOfADaemonSetThatAdmissionChangedAQuarterGoesAtOnce(t *testing.T) {
+	var units []unit
+	for i := range 9 {
+		u := unitIn(topup.Bound, fmt.Sprint("n", i))
+		u.Nonconforming = true
+		units = append(units, u)
+	}
+	require.Len(t, nonconforming("", units), 3, "rounded up")
+	units[0].State, units[1].State = topup.Pending, topup.Terminating
+	require.Len(t, nonconforming("", units), 1, "two are away already")
+	require.Empty(t, nonconforming("newer", units), "the DaemonSet's controller replaces them")
+	for i := range units {
+		units[i].Nonconforming = false
+	}
+	require.Empty(t, nonconforming("", units))
+}
+
 func TestScaleIsToldOfNoMoreUnitsThanTheSpecAsksFor(t *testing.T) {
 	h := headroomOf(2)
 	perNode := observation{perNode: []unit{unitIn(topup.Bound, "n1"), unitIn(topup.Bound, "n2"), unitIn(topup.Pending, "")}}
@@ -160,7 +219,7 @@ func TestEventsOf(t *testing.T) {
 		Placeholder: types.NamespacedName{Namespace: "shop", Name: "web-headroom-1"}, Node: "n1",
 		Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "api-1"}, UID: "1"},
 	}
-	two := tally{desired: 2, bound: 1, domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 1}, {Name: "b"}}}
+	two := tally{desired: 2, bound: 1, ready: 1, domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 1}, {Name: "b"}}}
 	topping, filled := with(v1alpha1.ReasonValid, v1alpha1.ReasonToppingUp), with(v1alpha1.ReasonValid, v1alpha1.ReasonFilled)
 	tests := map[string]struct {
 		before, after v1alpha1.HeadroomStatus

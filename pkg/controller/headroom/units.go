@@ -5,8 +5,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	resourcehelper "k8s.io/component-helpers/resource"
+	v1helper "k8s.io/component-helpers/scheduling/corev1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -15,10 +18,15 @@ import (
 type unit struct {
 	topup.Unit
 	pod *corev1.Pod
+	// unavailable says why no consumer could be bound in its place now; empty if one could.
+	unavailable string
+	// deviation says what it has that spec and PriorityClass do not say; empty if it conforms.
+	deviation string
 }
 
 // stateOf says where a placeholder is in its life. Of the pods that carry the Headroom's label, mine are those that the
-// Headroom controls; deleting are those whose deletion this process asked for; nodeGone says that the pod's node is gone.
+// Headroom controls and that have the priority of a placeholder; deleting are those whose deletion this process asked for; nodeGone
+// says that the pod's node is gone.
 func stateOf(pod *corev1.Pod, mine, deleting, nodeGone bool) topup.State {
 	switch {
 	case !mine:
@@ -85,21 +93,16 @@ func scheduledCondition(pod *corev1.Pod) *corev1.PodCondition {
 	return nil
 }
 
-// requestsOf is what a placeholder holds on its node.
+// requestsOf is what a placeholder holds on its node, with what admission added to it.
 func requestsOf(pod *corev1.Pod) corev1.ResourceList {
-	total := corev1.ResourceList{}
-	add := func(list corev1.ResourceList) {
-		for name, quantity := range list {
-			sum := total[name]
-			sum.Add(quantity)
-			total[name] = sum
-		}
-	}
-	for i := range pod.Spec.Containers {
-		add(pod.Spec.Containers[i].Resources.Requests)
-	}
-	add(pod.Spec.Overhead)
-	return total
+	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+}
+
+// hasPriorityOfAPlaceholder reports whether a pod has a priority that placeholders may have, or at least the PriorityClass of this
+// Headroom. Any other pod is none of its placeholders, whatever its labels and owners say: it is neither counted nor touched.
+func hasPriorityOfAPlaceholder(pod *corev1.Pod, headroom *v1alpha1.Headroom, limits priority.Limits) bool {
+	value := v1helper.PodPriority(pod)
+	return value >= limits.Min && value <= limits.Max || pod.Spec.PriorityClassName == headroom.Spec.PriorityClassName
 }
 
 // sum adds up resource lists. The quantities have the canonical form that the API server would give them.

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -36,6 +37,29 @@ func TestStateOf(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tc.want, stateOf(tc.pod, !tc.foreign, tc.deleting, tc.orphan))
+		})
+	}
+}
+
+func TestAPodDressedUpAsAPlaceholderIsNone(t *testing.T) {
+	limits := priority.Limits{Min: -10, Max: -1}
+	h := headroomOf(1)
+	h.Spec.PriorityClassName = "headroom"
+	for name, tc := range map[string]struct {
+		priority *int32
+		class    string
+		want     bool
+	}{
+		"the priority of a placeholder":              {ptr.To[int32](-10), "headroom", true},
+		"one of another class of placeholders":       {ptr.To[int32](-1), "spare", true},
+		"one that the operator has forbidden since":  {ptr.To[int32](-11), "headroom", true},
+		"the priority of an ordinary pod":            {nil, "", false},
+		"a priority above":                           {ptr.To[int32](0), "web", false},
+		"a priority below, of a class of other pods": {ptr.To[int32](-100), "batch", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := &corev1.Pod{Spec: corev1.PodSpec{Priority: tc.priority, PriorityClassName: tc.class}}
+			require.Equal(t, tc.want, hasPriorityOfAPlaceholder(pod, h, limits))
 		})
 	}
 }

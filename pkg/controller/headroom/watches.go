@@ -2,18 +2,20 @@ package headroom
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -47,15 +49,13 @@ func (r *Reconciler) Register(ctx context.Context, mgr manager.Manager, concurre
 		return err
 	}
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstBackoff, lastBackoff)
-	node := &metav1.PartialObjectMetadata{}
-	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
 	return builder.ControllerManagedBy(mgr).
 		Named("headroom").
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: limiter}).
 		For(&v1alpha1.Headroom{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&appsv1.DaemonSet{}).
 		Watches(&schedulingv1.PriorityClass{}, handler.EnqueueRequestsFromMapFunc(r.ofPriorityClass)).
-		WatchesMetadata(node, handler.EnqueueRequestsFromMapFunc(r.onNode), builder.WithPredicates(nodeChanged{})).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.onNode), builder.WithPredicates(nodeChanged())).
 		WatchesRawSource(source.Kind(mgr.GetCache(), &corev1.Pod{}, podHandler{r})).
 		WatchesRawSource(source.Func(r.wakeUp)).
 		Complete(r)
@@ -127,7 +127,13 @@ func (r *Reconciler) onNode(ctx context.Context, node client.Object) []reconcile
 	return requests
 }
 
-// nodeChanged lets through what a plan or a status depends on: nodes that come and go, and their labels.
-type nodeChanged struct {
-	predicate.LabelChangedPredicate
+// nodeChanged lets through what a plan or a status depends on: nodes that come and go, and what the cache keeps of them, see
+// app.trimNode, except for the version that every heartbeat makes new.
+func nodeChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.Node)
+		after, isNode := e.ObjectNew.(*corev1.Node)
+		return !ok || !isNode || !maps.Equal(before.Labels, after.Labels) || !equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
+			!equality.Semantic.DeepEqual(before.Status, after.Status) || !before.DeletionTimestamp.Equal(after.DeletionTimestamp)
+	}}
 }

@@ -1,0 +1,178 @@
+package headroom
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// onNodes is a scene with a unit on each of so many nodes.
+func onNodes(t *testing.T, n int) *scene {
+	t.Helper()
+	s := newScene(t, webOf(int32(n))) //nolint:gosec // a handful
+	for i := range n {
+		name := fmt.Sprint("node-", i)
+		require.NoError(t, s.api.Create(t.Context(), readyNode(name)))
+		require.NoError(t, s.api.Create(t.Context(), placeholderOf(webOf(0), i, func(pod *corev1.Pod) { pod.Spec.NodeName = name })))
+	}
+	s.reconcile()
+	require.Empty(t, s.writes())
+	require.Equal(t, v1alpha1.ReasonFilled, s.reason(v1alpha1.ConditionFilled))
+	return s
+}
+
+// node changes a node.
+func (s *scene) node(name string, change func(*corev1.Node)) {
+	s.t.Helper()
+	node := readyNode(name)
+	require.NoError(s.t, s.api.Get(s.t.Context(), client.ObjectKey{Name: name}, node))
+	change(node)
+	require.NoError(s.t, s.api.Update(s.t.Context(), node))
+}
+
+func cordoned(yes bool) func(*corev1.Node) {
+	return func(n *corev1.Node) { n.Spec.Unschedulable = yes }
+}
+
+func TestUnitsOnACordonedNodeAreNotReadyAndAreMadeElsewhereAfterAMinute(t *testing.T) {
+	s := onNodes(t, 4)
+	s.node("node-1", cordoned(true))
+	retry := s.reconcile()
+	require.Equal(t, time.Minute, retry)
+	require.Empty(t, s.writes())
+	status := s.headroom().Status
+	require.EqualValues(t, 3, status.ReadyReplicas)
+	require.EqualValues(t, 1, status.UnavailableReplicas)
+	require.Equal(t, v1alpha1.ReasonUnavailable, s.reason(v1alpha1.ConditionFilled))
+
+	s.clock.Step(retry)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-4"}, s.writes())
+	s.all(func(pod *corev1.Pod) {
+		if pod.Spec.NodeName == "" {
+			bind(pod)
+		}
+	})
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonFilled, s.reason(v1alpha1.ConditionFilled))
+	require.EqualValues(t, 5, s.headroom().Status.Replicas)
+	require.EqualValues(t, 4, s.headroom().Status.ScaleReplicas)
+
+	s.node("node-1", cordoned(false))
+	retry = s.reconcile()
+	require.Equal(t, 5*time.Minute, retry)
+	require.Empty(t, s.writes(), "the node may go again")
+	s.clock.Step(retry)
+	s.reconcile()
+	require.Len(t, s.writes(), 1, "one unit too many goes")
+	require.Len(t, s.pods(), 4)
+}
+
+func TestUnavailableUnitsGoFirst(t *testing.T) {
+	s := onNodes(t, 4)
+	s.node("node-0", cordoned(true))
+	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](3) })
+	s.reconcile()
+	require.Equal(t, []string{"delete Pod web-headroom-0"}, s.writes())
+}
+
+func TestNodesThatKarpenterConsolidatesAddNoUnit(t *testing.T) {
+	s := onNodes(t, 12)
+	for i := range 3 {
+		s.node(fmt.Sprint("node-", i), func(n *corev1.Node) {
+			n.Spec.Taints = []corev1.Taint{{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule}}
+		})
+	}
+	s.reconcile()
+	s.clock.Step(time.Hour)
+	s.reconcile()
+	require.Empty(t, s.writes())
+	require.EqualValues(t, 3, s.headroom().Status.UnavailableReplicas)
+}
+
+func TestUnitsOfAPriorityClassThatWasMadeAnewAreReplacedWithBackOff(t *testing.T) {
+	s := onNodes(t, 4)
+	s.all(func(pod *corev1.Pod) { pod.Spec.Priority = ptr.To[int32](-9) }) // the class says -5
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-3", "delete Pod web-headroom-3", "create Pod web-headroom-3"}, s.writes())
+	require.EqualValues(t, 3, s.headroom().Status.OutdatedReplicas)
+	deleted, _ := s.counted("headroom_placeholders_deleted_total")
+	require.InDelta(t, 1, deleted, 0)
+
+	// Admission gives the new one the same as the old ones.
+	writes := 0
+	for range 200 {
+		s.all(func(pod *corev1.Pod) {
+			pod.Spec.Priority = ptr.To[int32](-9)
+			if pod.Spec.NodeName == "" {
+				bind(pod)
+			}
+		})
+		s.reconcile()
+		for _, write := range s.writes() {
+			if write[:6] == "delete" {
+				writes++
+			}
+		}
+		s.clock.Step(3 * time.Second)
+	}
+	require.LessOrEqual(t, writes, 16, "1, 2, 4 ... 60, 60 ... seconds apart")
+	require.GreaterOrEqual(t, writes, 10)
+}
+
+func TestWhatIsInjectedIsToldOfAndCounted(t *testing.T) {
+	s := onNodes(t, 1)
+	s.all(func(pod *corev1.Pod) {
+		pod.Spec.InitContainers = []corev1.Container{{
+			Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways),
+			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("500m")}},
+		}}
+	})
+	s.deviations.failed(web, 1, nil) // it was tried a moment ago
+	s.reconcile()
+	require.Empty(t, s.writes())
+	status := s.headroom().Status
+	require.EqualValues(t, 1, status.OutdatedReplicas)
+	cpu := status.Capacity["cpu"]
+	require.Equal(t, "1500m", cpu.String(), "what the node has given away")
+	require.Equal(t, v1alpha1.ReasonRollingOut, s.reason(v1alpha1.ConditionFilled))
+}
+
+func TestARealPodDressedUpAsAPlaceholderIsNeitherCountedNorTouched(t *testing.T) {
+	h := webOf(1)
+	dressedUp := placeholderOf(h, 0, func(pod *corev1.Pod) {
+		pod.Spec.Priority, pod.Spec.PriorityClassName = ptr.To[int32](1000), "urgent"
+	})
+	s := newScene(t, h, dressedUp)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-1"}, s.writes())
+	require.Zero(t, s.headroom().Status.ReadyReplicas)
+	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](0) })
+	s.reconcile()
+	require.Equal(t, []string{"delete Pod web-headroom-1"}, s.writes())
+	require.NotNil(t, metav1.GetControllerOf(dressedUp))
+}
+
+func TestOnlyWhatMattersOfANodeIsLookedAt(t *testing.T) {
+	changed := func(change func(*corev1.Node)) bool {
+		before, after := readyNode("n"), readyNode("n")
+		change(after)
+		return nodeChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after})
+	}
+	require.False(t, changed(func(n *corev1.Node) { n.ResourceVersion = "8" }), "a heartbeat")
+	require.True(t, changed(cordoned(true)))
+	require.True(t, changed(func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }))
+	require.True(t, changed(func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "a"}} }))
+	require.True(t, changed(func(n *corev1.Node) { n.Labels["a"] = "b" }))
+	require.True(t, changed(func(n *corev1.Node) { n.DeletionTimestamp = ptr.To(metav1.Now()) }))
+}
