@@ -76,10 +76,14 @@ func New(ctx context.Context) (*Oracle, error) {
 // which out reports true are not there; nil leaves all where they are.
 func (o *Oracle) Nodes(ctx context.Context, pod *corev1.Pod, cluster Cluster, out func(*corev1.Pod) bool) ([]string, error) {
 	var fitting []string
+	known := map[string]bool{} // The plugins take it for granted that pods are on nodes that exist; a node may have gone before its pods.
+	for _, node := range cluster.Nodes {
+		known[node.Name] = true
+	}
 	for _, node := range cluster.Nodes {
 		pods := make([]*corev1.Pod, 0, len(cluster.Pods))
 		for _, other := range cluster.Pods {
-			if other.UID != pod.UID && (out == nil || other.Spec.NodeName != node.Name || !out(other)) {
+			if known[other.Spec.NodeName] && other.UID != pod.UID && (out == nil || other.Spec.NodeName != node.Name || !out(other)) {
 				pods = append(pods, other)
 			}
 		}

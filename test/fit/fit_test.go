@@ -39,6 +39,10 @@ func TestNodes(t *testing.T) {
 		"a node selector":                    {pod: pod("new", "", "1").NodeSelector(map[string]string{corev1.LabelTopologyZone: "z-1"}).Obj(), want: []string{"one"}},
 		"anti-affinity":                      {pod: pod("new", "", "1").PodAntiAffinity(corev1.LabelHostname, app, st.PodAntiAffinityWithRequiredReq).Obj(), pods: []*corev1.Pod{pod("a", "one", "1").Obj()}, want: []string{"two"}},
 		"spread":                             {pod: pod("new", "", "1").SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule, app, nil, nil, nil, nil).Obj(), pods: []*corev1.Pod{pod("a", "two", "1").Obj()}, want: []string{"one"}},
+		"a pod whose node is gone": {
+			pod:  pod("new", "", "1").SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule, app, nil, nil, nil, nil).Obj(),
+			pods: []*corev1.Pod{pod("a", "gone", "1").Obj()}, want: []string{"one", "two"},
+		},
 		"pods that are taken out make a place": {
 			pod: pod("new", "", "4").Obj(), pods: []*corev1.Pod{pod("a", "two", "3").Obj()},
 			out: func(p *corev1.Pod) bool { return p.UID == types.UID("a") }, want: []string{"two"},
