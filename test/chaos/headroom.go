@@ -52,7 +52,8 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 		if why := untrue(s, h, ready.Reason); why != "" {
 			wrong(Size, "is not Ready: %s (%s), but %s", ready.Reason, ready.Message, why)
 		}
-	case filled.Status == metav1.ConditionTrue && held != desired:
+	case filled.Status == metav1.ConditionTrue && (held < desired || held > desired+max(1, desired/4)):
+		// More are there for some minutes after nodes were unavailable, at most a quarter and at least one.
 		wrong(Size, "is Filled, but %d of %d units are bound", held, desired)
 	case filled.Status == metav1.ConditionTrue:
 		if odd := unlike(s, h, pods); odd != "" {

@@ -170,7 +170,7 @@ func (r *run) waiting(ctx context.Context, s *scene) ([]doubt, error) {
 	return doubts, nil
 }
 
-// calm ends all faults and brings every node back.
+// calm ends all faults, brings every node back and lets pods go to all of them: units on nodes that are cordoned are not ready.
 func (r *run) calm(ctx context.Context) error {
 	for _, c := range r.components {
 		c.proxy.SetFaults(proxy.Faults{})
@@ -178,6 +178,9 @@ func (r *run) calm(ctx context.Context) error {
 	for _, name := range plan.Nodes() {
 		if err := r.admin.Create(ctx, node(name)); err != nil && !tolerable(err) {
 			return fmt.Errorf("bringing node %s back: %w", name, err)
+		}
+		if err := r.do(ctx, plan.Cordon{Node: name}); err != nil {
+			return fmt.Errorf("uncordoning node %s: %w", name, err)
 		}
 	}
 	return nil
