@@ -21,7 +21,7 @@ const (
 
 // Generate draws a run of that length. It depends on nothing but its arguments; a longer run begins with the actions of a shorter one.
 func Generate(seed uint64, length time.Duration) Plan {
-	g := &generator{rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))}
+	g := &generator{rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), returns: map[string]time.Duration{}}
 	p := Plan{Seed: seed, Skews: map[Component]time.Duration{Scheduler: g.skew(), Controller: g.skew()}}
 	for range 4 {
 		p.Headrooms = append(p.Headrooms, g.newHeadroom())
@@ -49,7 +49,9 @@ type generator struct {
 	headrooms []Headroom
 	dropped   []Headroom
 	away      []string
-	cordoned  []string
+	// returns is when nodes that vanished for a moment are back.
+	returns  map[string]time.Duration
+	cordoned []string
 }
 
 // burst is a burst that was made, and how much of it is left.

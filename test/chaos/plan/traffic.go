@@ -99,7 +99,7 @@ func (g *generator) cordon() {
 		return
 	}
 	node := oneOf(g, Nodes()...)
-	if slices.Contains(g.cordoned, node) || slices.Contains(g.away, node) {
+	if slices.Contains(g.cordoned, node) || slices.Contains(g.away, node) || g.returns[node] > g.now {
 		return
 	}
 	g.cordoned = append(g.cordoned, node)
@@ -113,15 +113,17 @@ func (g *generator) uncordon() {
 
 func (g *generator) vanish() {
 	node := oneOf(g, Nodes()...)
-	if len(g.away) >= maxAway || slices.Contains(g.away, node) || slices.Contains(g.cordoned, node) {
+	if len(g.away) >= maxAway || slices.Contains(g.away, node) || slices.Contains(g.cordoned, node) || g.returns[node] > g.now {
+		return
+	}
+	g.do(Vanish{Node: node})
+	if g.chance(40) { // and comes back at once, under the same name
+		pause := time.Duration(g.rng.IntN(500)) * time.Millisecond
+		g.after(pause, Return{Node: node})
+		g.returns[node] = g.now + pause
 		return
 	}
 	g.away = append(g.away, node)
-	g.do(Vanish{Node: node})
-	if g.chance(40) { // and comes back at once, under the same name
-		g.after(time.Duration(g.rng.IntN(500))*time.Millisecond, Return{Node: node})
-		g.away = g.away[:len(g.away)-1]
-	}
 }
 
 // bringBack returns the node that has been away for longest, else uncordons one.
