@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,8 +21,8 @@ import (
 // MaxBytes is the largest stored form of an account, as JSON. The API server's own metadata fit beside it into 64 KiB.
 const MaxBytes = 60 << 10
 
-// Encode returns the stored form, at the position of the controller. What would make it too large goes, in this order: the slots of the
-// older half of the hours, again and again; the older half of the takes, again and again.
+// Encode returns the stored form, at the position of the controller. What would make it too large goes, in this order:
+// the slots of the older half of the hours, again and again; the older half of the takes, again and again.
 func (a *Account) Encode(position v1alpha1.AccountPosition) (v1alpha1.AccountRecord, error) {
 	position.LackedThroughTime = microTime(a.lackedThrough)
 	for _, went := range a.missing {
@@ -110,7 +111,7 @@ func Decode(record *v1alpha1.AccountRecord) (*Account, error) {
 		return nil, err
 	}
 	if !slices.IsSortedFunc(hours, func(x, y Hour) int { return cmp.Compare(x.Hour, y.Hour) }) {
-		return nil, fmt.Errorf("reading the hours of an account: they are in no order")
+		return nil, errors.New("reading the hours of an account: they are in no order")
 	}
 	for i := range hours {
 		if len(hours[i].TakenIn) > Slots || len(hours[i].LackedIn) > Slots {
@@ -152,7 +153,8 @@ func takeOf(t Take) v1alpha1.AccountTake {
 func takeFrom(stored *v1alpha1.AccountTake) Take {
 	t := Take{
 		Time: stored.Time.Time, Placeholder: stored.Placeholder, UID: types.UID(stored.UID), Node: stored.Node, How: How(stored.How),
-		Consumer: Consumer{UID: types.UID(stored.ConsumerUID), Owner: stored.Owner}, Refilled: time.Duration(stored.RefillMilliseconds) * time.Millisecond,
+		Consumer: Consumer{UID: types.UID(stored.ConsumerUID), Owner: stored.Owner},
+		Refilled: time.Duration(stored.RefillMilliseconds) * time.Millisecond,
 	}
 	if namespace, name, ok := strings.Cut(stored.Consumer, "/"); ok {
 		t.Consumer.NamespacedName = types.NamespacedName{Namespace: namespace, Name: name}

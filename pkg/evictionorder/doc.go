@@ -31,9 +31,9 @@
 //	rule 5 Score            highest score from the pod's own Score plugins
 //	rule 6 Name             lower node name, so that the order is total
 //
-// Where more nodes tie by the rules before the score than kube-scheduler would score in a cluster of that size, rules 5 and 6 look at a
-// sample of that many that pass all Filter plugins: those with the lowest hash of pod UID and node name. That holds where the score is alone
-// in its tier.
+// Where more nodes tie by the rules before the score than kube-scheduler would score in a cluster of that size, rules 5
+// and 6 look at a sample of that many that pass all Filter plugins: those with the lowest hash of pod UID and node
+// name. That holds where the score is alone in its tier.
 //
 // Rules 1 to 5 can be left out, reordered, and weighed against each other (Tier); rules 0 and 6 cannot.
 //

@@ -128,7 +128,8 @@ type StateCollector struct {
 var (
 	desiredDesc = prometheus.NewDesc("headroom_desired", "Placeholders that should exist, by Headroom.",
 		[]string{"namespace", "headroom"}, nil)
-	placeholdersDesc = prometheus.NewDesc("headroom_placeholders", "Placeholders that exist, by Headroom and state (bound, unavailable, pending).",
+	placeholdersDesc = prometheus.NewDesc("headroom_placeholders",
+		"Placeholders that exist, by Headroom and state (bound, unavailable, pending).",
 		[]string{"namespace", "headroom", "state"}, nil)
 	outdatedDesc = prometheus.NewDesc("headroom_outdated",
 		"Bound placeholders that are not what spec and PriorityClass say, by Headroom.",

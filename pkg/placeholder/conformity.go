@@ -18,11 +18,11 @@ func Deviation(pod *corev1.Pod, requests corev1.ResourceList, priority int32) st
 		return fmt.Sprintf("its priority is %d and that of its PriorityClass %d", *got, priority)
 	}
 	if len(pod.Spec.InitContainers) > 0 {
-		return fmt.Sprintf("it has the init container %s", pod.Spec.InitContainers[0].Name)
+		return "it has the init container " + pod.Spec.InitContainers[0].Name
 	}
 	for i := range pod.Spec.Containers {
 		if name := pod.Spec.Containers[i].Name; name != containerName {
-			return fmt.Sprintf("it has the container %s", name)
+			return "it has the container " + name
 		}
 	}
 	if len(pod.Spec.Containers) != 1 {

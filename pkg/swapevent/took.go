@@ -13,8 +13,8 @@ import (
 const (
 	// maxTook is how many bytes the value of the annotation headroom.dev/took takes at most: 512 UIDs, more than a node has pods.
 	maxTook = 512 * 37
-	// maxAnnotations is what the API server lets all annotations of an object take, keys included, in bytes. It does not check that when
-	// it merges a binding's annotations, but whenever the pod is updated from then on.
+	// maxAnnotations is what the API server lets all annotations of an object take, keys included, in bytes. It does not
+	// check that when it merges a binding's annotations, but whenever the pod is updated from then on.
 	maxAnnotations = 256 << 10
 	// spareAnnotations are left for what others add to a pod later, in bytes.
 	spareAnnotations = 16 << 10
@@ -71,7 +71,8 @@ func ParseAnnotation(value string) (Took, error) {
 			break
 		}
 		if uid == "" || strings.ContainsAny(uid, " \t\n") {
-			return Took{}, fmt.Errorf("reading the annotation headroom.dev/took: %q is no list of UIDs", message.Cut(list, maxWhy, message.Ellipsis))
+			return Took{}, fmt.Errorf("reading the annotation headroom.dev/took: %q is no list of UIDs",
+				message.Cut(list, maxWhy, message.Ellipsis))
 		}
 		took.Placeholders = append(took.Placeholders, types.UID(uid))
 	}

@@ -122,7 +122,7 @@ func TestSurgeProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		often, told := newSurging(rapid.IntRange(0, 12).Draw(t, "replicas")), &surging{}
 		*told = *often
-		look := often.now
+		var look time.Time
 		longest := map[types.UID]int{} // seconds for which each unit is unavailable, without a break
 		var last topup.Surge
 		for range rapid.IntRange(1, 30).Draw(t, "changes") {

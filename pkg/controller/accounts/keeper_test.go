@@ -87,7 +87,7 @@ func (s *story) restart() {
 	s.Keeper = New(Options{
 		Client: s.client, Live: s.client, Clock: s.clock, Metrics: metrics.NewController(prometheus.NewRegistry()), Identity: s.clock.Now().String(),
 	})
-	s.Keeper.Ledger = consumption.NewLedger(s.clock, s.Keeper, func(types.NamespacedName) {})
+	s.Ledger = consumption.NewLedger(s.clock, s.Keeper, func(types.NamespacedName) {})
 }
 
 func (s *story) begin(t *testing.T) {

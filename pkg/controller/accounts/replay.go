@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -138,7 +137,7 @@ func (k *Keeper) positions(namespace string) map[types.NamespacedName]uint64 {
 func (k *Keeper) missed(ctx context.Context, pod *corev1.Pod) (otherwise account.Loss, missed bool) {
 	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}
 	headroom := &v1alpha1.Headroom{}
-	if err := k.Client.Get(ctx, client.ObjectKey(name), headroom); err != nil {
+	if err := k.Client.Get(ctx, name, headroom); err != nil {
 		return "", false // it is gone, and its account with it
 	}
 	k.mu.Lock()

@@ -35,7 +35,7 @@ const (
 // Start reads the stored accounts, replays what is not in them, and then writes what changes until the context ends.
 func (k *Keeper) Start(ctx context.Context) error {
 	if err := k.load(ctx); err != nil {
-		return nil //nolint:nilerr // the context ended
+		return nil // the context ended
 	}
 	k.replay(ctx)
 	if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package accounts
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -161,7 +162,7 @@ func (k *Keeper) wrote(ctx context.Context, name types.NamespacedName, object *v
 	var current *v1alpha1.HeadroomAccount
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		if current, err = k.stale(ctx, name, err); current == nil && err == nil {
-			err = fmt.Errorf("the HeadroomAccount changed and is gone")
+			err = errors.New("the HeadroomAccount changed and is gone")
 		}
 	}
 	k.mu.Lock()

@@ -102,13 +102,15 @@ func (h podHandler) otherwise(ctx context.Context, pod *corev1.Pod) account.Loss
 	}
 	daemonSet := &appsv1.DaemonSet{}
 	err := h.Client.Get(ctx, types.NamespacedName{Namespace: pod.Namespace, Name: owner.Name}, daemonSet)
-	if err == nil && pod.Annotations[v1alpha1.AnnotationTemplateHash] != daemonSet.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] {
+	if err == nil &&
+		pod.Annotations[v1alpha1.AnnotationTemplateHash] != daemonSet.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] {
 		return account.LossReplaced
 	}
 	return account.LossAbandoned
 }
 
-// Departed writes down a placeholder that went while no controller ran, unless that is known, and what becomes of it if no pod took it.
+// Departed writes down a placeholder that went while no controller ran, unless that is known, and what becomes of it if
+// no pod took it.
 func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise account.Loss) {
 	if _, ok := placeholder.HeadroomOf(pod, r.daemonSets(ctx)); !ok || r.expectations.isDeleting(pod.UID) {
 		return

@@ -261,7 +261,8 @@ func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, error) {
 		// A rule that does not compile entitles nobody, which is right here.
 		rule, _ := entitlement.Compile(client.ObjectKeyFromObject(h), h.Spec.Consumers)
 		w.known = append(w.known, Headroom{
-			NamespacedName: client.ObjectKeyFromObject(h), Rule: rule, Priority: priority, Unit: h.Spec.Requests, NodeSelector: h.Spec.NodeSelector,
+			NamespacedName: client.ObjectKeyFromObject(h), Rule: rule, Priority: priority, Unit: h.Spec.Requests,
+			NodeSelector: h.Spec.NodeSelector,
 		})
 	}
 	return w.known, nil

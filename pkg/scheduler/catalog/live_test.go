@@ -119,7 +119,7 @@ func follow(t *testing.T, s *server) *following {
 // settle lets everything take its course, and returns what changed.
 func (f *following) settle() []types.NamespacedName {
 	for range 60 {
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // moves the fake clock of the bubble
 		synctest.Wait()
 	}
 	changed := f.changed

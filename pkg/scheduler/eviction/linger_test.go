@@ -57,7 +57,7 @@ func TestAVictimThatFinalizersKeepIsWaitedForUntilItIsGone(t *testing.T) {
 				require.Len(t, s.deletions(), 1)
 				require.Equal(t, tc.waits, len(done) == 0, "whether the room is not free yet")
 
-				time.Sleep(patience - time.Second)
+				time.Sleep(patience - time.Second) //nolint:forbidigo // moves the fake clock of the bubble
 				synctest.Wait()
 				require.Equal(t, tc.waits, len(done) == 0)
 				s.Reservations.Gone("v")
@@ -78,7 +78,7 @@ func TestAVictimThatNeverGoesIsWaitedForAsLongAsTold(t *testing.T) {
 		s.Reservations.changed = func(node string) { lookedAt = append(lookedAt, node) }
 		done := s.begin(t.Context(), "c", []*corev1.Pod{held()})
 
-		time.Sleep(patience)
+		time.Sleep(patience) //nolint:forbidigo // moves the fake clock of the bubble
 		synctest.Wait()
 
 		got := <-done

@@ -29,8 +29,8 @@ type equivalenceClass struct {
 	crossNodeScore bool
 }
 
-// equivalenceClassOf returns the class of a consumer. Where all plugins are kube-scheduler's own, the selector knows what they read of a
-// pod. Of other profiles it takes the pod's signature, if all plugins give one.
+// equivalenceClassOf returns the class of a consumer. Where all plugins are kube-scheduler's own, the selector knows
+// what they read of a pod. Of other profiles it takes the pod's signature, if all plugins give one.
 func (s *Selector) equivalenceClassOf(ctx context.Context, run *dryrun.Run, c *Consumer) equivalenceClass {
 	alone := equivalenceClass{crossNode: true, crossNodeScore: true}
 	if run.InGroup() || !localVolumes(c.Pod) || s.wantsDevices(c.Pod) {
@@ -63,15 +63,16 @@ func (s *Selector) equivalenceClassOf(ctx context.Context, run *dryrun.Run, c *C
 	return class
 }
 
-// entitlementKey is what tells classes apart beside what plugins read of a pod's spec and labels: the placeholders that the pod may take,
-// and what it wants to be near to. The labels of the namespace are what the anti-affinity of other pods may ask about.
+// entitlementKey is what tells classes apart beside what plugins read of a pod's spec and labels: the placeholders that
+// the pod may take, and what it wants to be near to. The labels of the namespace are what the anti-affinity of other
+// pods may ask about.
 func (s *Selector) entitlementKey(c *Consumer) string {
 	return fmt.Sprintf("%s %v %d %v %v %t %q ", c.Pod.Namespace, c.identity.NamespaceLabels, c.priority, c.entitlements, c.request,
 		c.near != nil, c.Pod.Annotations[v1alpha1.AnnotationNear])
 }
 
-// crossNodeReads returns a class without a key: which of kube-scheduler's own plugins read more than the node for a pod. One that has a
-// signature is none of these.
+// crossNodeReads returns a class without a key: which of kube-scheduler's own plugins read more than the node for a
+// pod. One that has a signature is none of these.
 func (s *Selector) crossNodeReads(run *dryrun.Run, pod *corev1.Pod) equivalenceClass {
 	constraints, affinity := pod.Spec.TopologySpreadConstraints, dryrun.HasPodAffinity(pod)
 	byDefault := len(constraints) == 0 && s.spreadByDefault(pod)
@@ -123,9 +124,10 @@ type shape struct {
 	Spec      corev1.PodSpec
 }
 
-// shapeOf leaves out what differs between the pods of one workload and that nobody reads, such as names of token volumes, and all labels but
-// those that somebody reads: `consumers` have had their say, PodTopologySpread is asked for each pod anew, so is InterPodAffinity for a pod
-// with terms of its own, and for any other it reads what the terms of existing pods select.
+// shapeOf leaves out what differs between the pods of one workload and that nobody reads, such as names of token
+// volumes, and all labels but those that somebody reads: `consumers` have had their say, PodTopologySpread is asked for
+// each pod anew, so is InterPodAffinity for a pod with terms of its own, and for any other it reads what the terms of
+// existing pods select.
 func (s *Selector) shapeOf(pod *corev1.Pod, class equivalenceClass) shape {
 	read := shape{Namespace: pod.Namespace, Spec: pod.Spec}
 	if !class.podAffinity {

@@ -19,9 +19,9 @@ const (
 	full = 100
 )
 
-// nodesToScore returns how many nodes kube-scheduler would score in a cluster of that many nodes (numFeasibleNodesToFind in
-// pkg/scheduler/schedule_one.go): percentage is the profile's percentageOfNodesToScore, nil or 0 to have it computed, and minimum is the
-// least number.
+// nodesToScore returns how many nodes kube-scheduler would score in a cluster of that many nodes
+// (numFeasibleNodesToFind in pkg/scheduler/schedule_one.go): percentage is the profile's percentageOfNodesToScore, nil
+// or 0 to have it computed, and minimum is the least number.
 func nodesToScore(percentage *int32, minimum, nodes int) int {
 	share := 0
 	if percentage != nil {
@@ -33,9 +33,10 @@ func nodesToScore(percentage *int32, minimum, nodes int) int {
 	return min(nodes, max(minimum, nodes*share/full))
 }
 
-// fittingSample returns those of some tied nodes on which the pod passes every Filter plugin and extender once the victims are gone, and
-// those that were asked about. Of more nodes than kube-scheduler would score it asks only until so many fit, in the order of their
-// sample keys. Where the score is weighed against other rules, it must not decide which nodes these look at, and all are asked about.
+// fittingSample returns those of some tied nodes on which the pod passes every Filter plugin and extender once the
+// victims are gone, and those that were asked about. Of more nodes than kube-scheduler would score it asks only until
+// so many fit, in the order of their sample keys. Where the score is weighed against other rules, it must not decide
+// which nodes these look at, and all are asked about.
 func (ch *choice) fittingSample(ctx context.Context, ties []int) (fitting, asked []int) {
 	s := ch.selector
 	limit := nodesToScore(s.Handle.PercentageOfNodesToScore(), int(s.Args.MinNodesToScore), len(ch.nodes))
@@ -54,9 +55,9 @@ func (ch *choice) fittingSample(ctx context.Context, ties []int) (fitting, asked
 	return fitting, asked
 }
 
-// sample puts nodes in an order that is as good as random for each pod, uniform over nodes, and the same whenever it is asked: by sample
-// key, then name. It sorts no more of them than are asked for: bands of keys, each as wide as it takes for about as many nodes as were
-// wanted at first.
+// sample puts nodes in an order that is as good as random for each pod, uniform over nodes, and the same whenever it is
+// asked: by sample key, then name. It sorts no more of them than are asked for: bands of keys, each as wide as it takes
+// for about as many nodes as were wanted at first.
 type sample struct {
 	pod   uint64
 	all   []inventory.Node
@@ -115,8 +116,8 @@ func (s *sample) nextBand() bool {
 	return len(s.band) > 0
 }
 
-// sampleKey mixes the hashes of a pod and of a node: the finalizer of SplitMix64 (Steele, Lea and Flood, Fast splittable pseudorandom number
-// generators, 2014), which makes every bit depend on every other.
+// sampleKey mixes the hashes of a pod and of a node: the finalizer of SplitMix64 (Steele, Lea and Flood, Fast
+// splittable pseudorandom number generators, 2014), which makes every bit depend on every other.
 func sampleKey(pod, node uint64) uint64 {
 	x := pod ^ node
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
