@@ -10,7 +10,7 @@ import (
 // It goes with its Headroom.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:shortName=hdra,categories=headroom
+// +kubebuilder:resource:shortName=hdra
 // +kubebuilder:printcolumn:name="Taken",type=integer,JSONPath=`.record.taken`
 // +kubebuilder:printcolumn:name="Lacked",type=integer,JSONPath=`.record.lacked`
 // +kubebuilder:printcolumn:name="Abandoned",type=integer,JSONPath=`.record.abandoned`
