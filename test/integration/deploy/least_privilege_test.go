@@ -98,6 +98,7 @@ func TestEveryRightIsNeeded(t *testing.T) {
 	shrink(t, cl, headroom)
 	changePerNode(t, cl, namespace)
 	useVolumesAndDevices(t, c, cl)
+	waitForAccount(t, cl, headroom)
 	scrape(t, c, cl, controllerPort, schedulerPort)
 
 	requests := requireNothingForbidden(t, log)
@@ -187,6 +188,21 @@ func shrink(t *testing.T, cl client.Client, headroom *v1alpha1.Headroom) {
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(headroom), headroom))
 		require.EqualValues(t, nodes-1, headroom.Status.Replicas)
+	}, soon, glance)
+}
+
+// waitForAccount waits until the account of a Headroom was made, and until it was written once more because units went.
+func waitForAccount(t *testing.T, cl client.Client, headroom *v1alpha1.Headroom) {
+	t.Helper()
+	account := &v1alpha1.HeadroomAccount{}
+	require.EventuallyWithT(t, func(t *assert.CollectT) {
+		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(headroom), account))
+	}, soon, glance)
+	first := account.ResourceVersion
+	scale(t, cl, headroom, 1)
+	require.EventuallyWithT(t, func(t *assert.CollectT) {
+		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(headroom), account))
+		require.NotEqual(t, first, account.ResourceVersion)
 	}, soon, glance)
 }
 
