@@ -36,17 +36,17 @@ type AccountRecord struct {
 	// taken is the number of units that pods took since then.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Taken int64 `json:"taken,omitempty"`
+	Taken int64 `json:"taken,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// lacked is the number of units that entitled pods lacked, each pod once.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Lacked int64 `json:"lacked,omitempty"`
+	Lacked int64 `json:"lacked,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// abandoned is the number of units that went although nobody said why and no
 	// pod took them: evicted by a scheduler that ended before it bound the
 	// consumer, or deleted by hand.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Abandoned int64 `json:"abandoned,omitempty"`
+	Abandoned int64 `json:"abandoned,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// lost are the units that went otherwise.
 	// +optional
 	// +listType=map
@@ -85,7 +85,7 @@ type AccountLoss struct {
 type AccountTake struct {
 	// time is when the unit went.
 	// +required
-	Time metav1.MicroTime `json:"time,omitzero"`
+	Time metav1.MicroTime `json:"time,omitzero"` //nolint:kubeapilinter // a zero time is never written
 	// placeholder is the name of the pod that held the unit.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -94,33 +94,33 @@ type AccountTake struct {
 	// uid is the UID of that pod.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	UID string `json:"uid,omitempty"`
+	UID string `json:"uid,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// node is where it was.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	Node string `json:"node,omitempty"`
+	Node string `json:"node,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// how is Swap or Preemption.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
-	How string `json:"how,omitempty"`
+	How string `json:"how,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// consumer is the pod that took it, as namespace/name; empty if that is not
 	// known.
 	// +optional
 	// +kubebuilder:validation:MaxLength=317
-	Consumer string `json:"consumer,omitempty"`
+	Consumer string `json:"consumer,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// consumerUID is the UID of that pod.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	ConsumerUID string `json:"consumerUID,omitempty"`
+	ConsumerUID string `json:"consumerUID,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// owner is the consumer's controller, for example ReplicaSet/web-5d9c.
 	// +optional
 	// +kubebuilder:validation:MaxLength=317
-	Owner string `json:"owner,omitempty"`
+	Owner string `json:"owner,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// refillMilliseconds is after how long a unit was bound in its place; 0 if none
 	// was yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	RefillMilliseconds int64 `json:"refillMilliseconds,omitempty"`
+	RefillMilliseconds int64 `json:"refillMilliseconds,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 }
 
 // AccountPosition is where the controller goes on after a restart.
@@ -128,21 +128,21 @@ type AccountPosition struct {
 	// writer is the controller process that wrote the record.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
-	Writer string `json:"writer,omitempty"`
+	Writer string `json:"writer,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// through is the resource version through which the deletions of the Headroom's
 	// placeholders are in the record.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
-	Through string `json:"through,omitempty"`
+	Through string `json:"through,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// allThrough is the resource version through which the deletions of every
 	// Headroom's placeholders are in some record.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
-	AllThrough string `json:"allThrough,omitempty"`
+	AllThrough string `json:"allThrough,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// generation is the Headroom's generation at the time.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Generation int64 `json:"generation,omitempty"`
+	Generation int64 `json:"generation,omitempty"` //nolint:kubeapilinter // absent and zero mean the same
 	// lackedThroughTime is when the last pod that lacked units was told so.
 	// +optional
 	LackedThroughTime *metav1.MicroTime `json:"lackedThroughTime,omitempty"`
@@ -177,7 +177,7 @@ type AccountDeparture struct {
 	Node string `json:"node,omitempty"`
 	// time is when it went.
 	// +required
-	Time metav1.MicroTime `json:"time,omitzero"`
+	Time metav1.MicroTime `json:"time,omitzero"` //nolint:kubeapilinter // a zero time is never written
 	// preempted says that a scheduler preempted it, and only the pod is missing for
 	// which.
 	// +optional
