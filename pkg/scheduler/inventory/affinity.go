@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"hash/fnv"
 	"maps"
 	"slices"
 
@@ -57,9 +58,7 @@ func affinityKeysOf(info fwk.NodeInfo) []string {
 
 // Hash is FNV-1a of 64 bits, the same on every machine.
 func Hash(s string) uint64 {
-	hash := uint64(14695981039346656037)
-	for i := range len(s) {
-		hash = (hash ^ uint64(s[i])) * 1099511628211
-	}
-	return hash
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(s)) // it never fails
+	return hash.Sum64()
 }
