@@ -76,7 +76,8 @@ type Step struct {
 type Run struct {
 	// Steps are the consumers that came, in order.
 	Steps []*Step
-	// Evicted are the names of the pods that the scheduler deleted, sorted.
+	// Evicted are the names of the pods that the scheduler deleted, sorted, each once: a pod may be deleted a second time before the
+	// scheduler has seen that it is gone.
 	Evicted []string
 }
 
@@ -109,6 +110,7 @@ func (s Scheduler) Simulate(c *Cluster) (Run, error) {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
 	slices.Sort(sim.run.Evicted)
+	sim.run.Evicted = slices.Compact(sim.run.Evicted)
 	return sim.run, errors.Join(stuck, sim.failure)
 }
 
