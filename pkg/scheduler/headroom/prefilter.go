@@ -17,7 +17,8 @@ import (
 const catalogTimeout = 10 * time.Second
 
 // PreFilter decides the whole swap. If the pod fits nowhere as it is, but would fit where placeholders go, it narrows the cycle
-// to the one node that the published order puts first. In any other case it changes nothing: the cycle is kube-scheduler's.
+// to the one node that the published order puts first. In any other case the decision is kube-scheduler's; where few nodes have free room for
+// a consumer, it need not look at the others.
 func (p *Plugin) PreFilter(
 	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, nodes []fwk.NodeInfo,
 ) (*fwk.PreFilterResult, *fwk.Status) {
@@ -37,10 +38,14 @@ func (p *Plugin) PreFilter(
 		return nil, nil
 	}
 	run := p.profile.NewRun(state, pod)
-	if p.selector.FitsNearby(ctx, run, pod, nodes) {
+	fits, scarce := p.selector.FitsNearby(ctx, run, pod, nodes)
+	if fits && !scarce {
 		return nil, nil
 	}
 	p.shared.refresh(nodes, group)
+	if fits {
+		return only(p.selector.Free(ctx, run, p.selector.Consumer(pod))), nil
+	}
 	critical := selection.SystemCritical(pod)
 	if p.shared.inventory.Placeholders() == 0 || !p.await(ctx) && !critical {
 		return nil, nil
@@ -51,15 +56,23 @@ func (p *Plugin) PreFilter(
 	if c.consumer == nil || !c.consumer.Entitled && !critical || !p.swapsHere(ctx) || p.boundByExtender(ctx, run) {
 		return nil, nil
 	}
-	selected, candidates := p.selector.Select(ctx, run, c.consumer)
-	c.candidates = &candidates
-	if selected == nil {
-		return nil, nil
+	selected := p.selector.Select(ctx, run, c.consumer)
+	c.candidates = &selected.Candidates
+	if selected.Swap == nil {
+		return only(selected.Free), nil
 	}
-	c.swap = &swap{Swap: selected, decided: p.clock.Now()}
-	klog.FromContext(ctx).V(2).Info("Pod takes headroom", "pod", klog.KObj(pod), "node", selected.Node,
-		"placeholders", klog.KObjSlice(selected.Victims), "why", selected.Why)
-	return &fwk.PreFilterResult{NodeNames: sets.New(selected.Node)}, nil
+	c.swap = &swap{Swap: selected.Swap, decided: p.clock.Now()}
+	klog.FromContext(ctx).V(2).Info("Pod takes headroom", "pod", klog.KObj(pod), "node", c.swap.Node,
+		"placeholders", klog.KObjSlice(c.swap.Victims), "why", c.swap.Why)
+	return only(sets.New(c.swap.Node)), nil
+}
+
+// only narrows the cycle to some nodes; nil leaves it alone.
+func only(nodes sets.Set[string]) *fwk.PreFilterResult {
+	if nodes == nil {
+		return nil
+	}
+	return &fwk.PreFilterResult{NodeNames: nodes}
 }
 
 // boundByExtender reports whether one of the extenders that have a say about the pod binds it: then no Bind plugin
@@ -81,7 +94,7 @@ func (p *Plugin) PreFilterExtensions() fwk.PreFilterExtensions {
 	return nil
 }
 
-// await waits, at start-up, until it is known which pods the Headrooms admit.
+// await waits, at start-up, until it is known what the Headrooms entitle which pods to.
 func (p *Plugin) await(ctx context.Context) bool {
 	select {
 	case <-p.shared.catalog.Ready():

@@ -157,8 +157,7 @@ func (f *fixture) selected(ctx context.Context, t *testing.T, pod *corev1.Pod) *
 	state := framework.NewCycleState()
 	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
 	require.True(t, status.IsSuccess(), status.Message())
-	swap, _ := f.Select(ctx, f.Profile.NewRun(state, pod), f.consumer(t, pod))
-	return swap
+	return f.Select(ctx, f.Profile.NewRun(state, pod), f.consumer(t, pod)).Swap
 }
 
 // requireSwap fails the test unless a pod is to go to the node in the place of these placeholders; no node means no swap.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
@@ -101,49 +102,60 @@ type Swap struct {
 	Waste int64
 }
 
-// Select returns the swap for a consumer, nil if it needs none or if there is none for it, and on how many nodes
-// placeholders would make the room, whatever the other Filter plugins say. A system-critical pod gets placeholders to which it is
-// not entitled if others do not do.
-func (s *Selector) Select(ctx context.Context, run *dryrun.Run, c *Consumer) (swap *Swap, candidates int) {
+// Selection is what Select finds out about a consumer.
+type Selection struct {
+	// Swap is the decision, nil if the consumer needs none or if there is none for it.
+	Swap *Swap
+	// Candidates is on how many nodes placeholders would make the room, whatever the other Filter plugins say.
+	Candidates int
+	// Free are the nodes to which the cycle may be narrowed because the consumer fits as it is, see Free; nil otherwise.
+	Free sets.Set[string]
+}
+
+// Select looks for a swap for a consumer. A system-critical pod gets placeholders to which it is not entitled if others do not do.
+func (s *Selector) Select(ctx context.Context, run *dryrun.Run, c *Consumer) Selection {
+	var selected Selection
 	if c.Entitled {
 		var fits bool
-		swap, candidates, fits = s.choose(ctx, run, c)
-		if swap != nil || fits {
-			return swap, candidates
+		selected, fits = s.choose(ctx, run, c)
+		if selected.Swap != nil || fits {
+			return selected
 		}
 	}
 	if !SystemCritical(c.Pod) {
-		return nil, candidates
+		return selected
 	}
-	if swap, candidates, _ = s.choose(ctx, run, s.Unrestricted(c)); swap != nil {
-		swap.Why += "; a system-critical pod gets the room whatever consumers say"
+	if selected, _ = s.choose(ctx, run, s.Unrestricted(c)); selected.Swap != nil {
+		selected.Swap.Why += "; a system-critical pod gets the room whatever consumers say"
 	}
-	return swap, candidates
+	return selected
 }
 
 // choose looks for a swap among all nodes. It reports whether the consumer fits somewhere as it is, as far as it had to find that out.
-func (s *Selector) choose(ctx context.Context, run *dryrun.Run, c *Consumer) (swap *Swap, candidates int, fits bool) {
+func (s *Selector) choose(ctx context.Context, run *dryrun.Run, c *Consumer) (selected Selection, fits bool) {
 	nodes := s.Inventory.Nodes()
 	cache := s.cacheFor(s.equivalenceClassOf(ctx, run, c), nodes)
 	found := s.assess(c, cache)
 	ch := &choice{selector: s, run: run, consumer: c, cache: cache, nodes: nodes}
 	ch.candidates = ch.addNominatedNodes(found.afterEviction, found.asIs)
-	candidates = found.candidates + len(ch.nominated)
+	selected.Candidates = found.candidates + len(ch.nominated)
 	if len(ch.candidates) == 0 {
-		return nil, candidates, false
+		return selected, false
 	}
 	if ch.fitsAsItIs(ctx, found.asIs) {
-		return nil, candidates, true
+		selected.Free = s.namesOfFew(run, found.asIs)
+		return selected, true
 	}
 	ch.addDistances()
 	ranking, ok := ch.best(ctx)
 	if !ok {
-		return nil, candidates, false
+		return selected, false
 	}
 	node, best := &nodes[ranking.best], ch.candidate(ranking.best)
-	return &Swap{
+	selected.Swap = &Swap{
 		Node: node.Name, Victims: podsOf(best.victims, node), Why: ch.explain(ranking), Waste: best.evidence.Waste,
-	}, candidates, false
+	}
+	return selected, false
 }
 
 // CountCandidates returns on how many nodes placeholders would make the room for a consumer, whatever the other Filter
@@ -153,46 +165,4 @@ func (s *Selector) CountCandidates(c *Consumer) int {
 		c = s.Unrestricted(c)
 	}
 	return s.assess(c, s.cacheFor(equivalenceClass{}, s.Inventory.Nodes())).candidates
-}
-
-const (
-	// nearby is at how many nodes a pod is looked for room that needs no look at all of them.
-	nearby = 64
-	// tries is how many of them are put to the Filter plugins.
-	tries = 3
-)
-
-// FitsNearby reports whether the pod fits as it is where room was found last. If most pods need no headroom, this
-// spares them the look at all nodes. It does not need the inventory.
-func (s *Selector) FitsNearby(ctx context.Context, run *dryrun.Run, pod *corev1.Pod, nodes []fwk.NodeInfo) bool {
-	if run.HasExtenders() {
-		return false
-	}
-	requests := s.requests(pod)
-	tried := 0
-	for n := range min(nearby, len(nodes)) {
-		i := (s.lastFree + n) % len(nodes)
-		if !mayFit(requests, nodes[i]) {
-			continue
-		}
-		if !run.Start(ctx) {
-			return false
-		}
-		if run.Passes(ctx, nodes[i], nil) {
-			s.lastFree = i
-			return true
-		}
-		if tried++; tried == tries {
-			break
-		}
-	}
-	return false
-}
-
-// mayFit is a first look at a node, before the Filter plugins are asked.
-func mayFit(requests *framework.Resource, node fwk.NodeInfo) bool {
-	requested, allocatable := node.GetRequested(), node.GetAllocatable()
-	return requests.MilliCPU <= max(0, allocatable.GetMilliCPU()-requested.GetMilliCPU()) &&
-		requests.Memory <= max(0, allocatable.GetMemory()-requested.GetMemory()) &&
-		len(node.GetPods()) < allocatable.GetAllowedPodNumber()
 }
