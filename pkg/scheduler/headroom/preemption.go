@@ -115,13 +115,21 @@ func (p *Plugin) countUnentitled(consumer *corev1.Pod, evicted []*corev1.Pod) {
 	if selection.SystemCritical(consumer) {
 		why = metrics.ExceptionSystemCritical
 	}
-	identity := p.shared.identityOf(consumer)
-	for _, victim := range evicted {
-		name, ok := placeholder.HeadroomOf(victim, p.shared.daemonSets)
+	for range p.unentitled(consumer, evicted) {
+		metrics.CountUnentitledEviction(why)
+	}
+}
+
+// unentitled returns how many of some pods are placeholders whose Headroom does not entitle the consumer, or is not known.
+func (p *Plugin) unentitled(consumer *corev1.Pod, pods []*corev1.Pod) int {
+	count, identity := 0, p.shared.identityOf(consumer)
+	for _, pod := range pods {
+		name, ok := placeholder.HeadroomOf(pod, p.shared.daemonSets)
 		if entry := p.shared.catalog.Get(name); ok && (entry == nil || !entry.Rule.Entitles(&identity)) {
-			metrics.CountUnentitledEviction(why)
+			count++
 		}
 	}
+	return count
 }
 
 // ordered is kube-scheduler's preemption with the project's order among nodes.
