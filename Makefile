@@ -6,6 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 include hack/make/tools.mk
+include hack/make/docs.mk
 
 ##@ Variables (make TARGET NAME=VALUE)
 
@@ -31,6 +32,7 @@ BENCH_NOTE ?= ##V What the report of make bench should say of the machine, for e
 BENCH_FLAGS ?= ##V Extra flags of make bench: -observe judges the history of every workload instead of measuring it.
 BENCH_OUT ?= bin/bench ##V Where make bench and bench-compare leave their raw output and profiles.
 BENCH_MICRO ?= ##V Micro benchmarks that make bench-compare compares in place of scenarios: a pattern over their names, for example '.'.
+DOCS_BASE ?= / ##V The path that the site of make docs is served under, for example /headroom/.
 BASE ?= ##V The revision that make bench-compare compares the work tree with, for example main.
 
 export VERSION := $(strip $(VERSION))
@@ -51,6 +53,10 @@ build: go ## Build every binary of the product into bin/, also kubectl-headroom,
 .PHONY: images
 images: go $(TOOLS_DIR)/ko $(TOOLS_DIR)/scratch-base ## Build the container images for amd64 and arm64 into bin/images/, with SBOMs, and check them.
 	@TOOLS_DIR=$(TOOLS_DIR) hack/images.sh bin/images
+
+.PHONY: release-artifacts
+release-artifacts: go $(addprefix $(TOOLS_DIR)/,ko scratch-base kubectl helm) ## Make all of release VERSION (v1.2.3) into bin/release/: images, chart, manifests, kubectl plugin, SBOMs, sums.
+	@TOOLS_DIR=$(TOOLS_DIR) hack/release.sh '$(VERSION)'
 
 .PHONY: tools
 tools: $(TOOLS) ## Build the pinned tools and the control plane into bin/tools/, if their versions changed.
@@ -83,6 +89,12 @@ test-versions: build $(CONTROL_PLANE) $(foreach minor,$(KUBERNETES_VERSIONS),$(c
 .PHONY: test-e2e
 test-e2e: build $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) ## Run the end-to-end tests, with real Karpenter adding and removing nodes.
 	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 60m $(TESTFLAGS) ./test/e2e -steady=$(strip $(STEADY))
+
+# Apart from make test, because it builds everything twice over: a release, and an earlier state to upgrade from.
+.PHONY: test-release
+test-release: $(CONTROL_PLANE) $(addprefix $(TOOLS_DIR)/,ko scratch-base helm) ## Make a release, install it from its artifacts, and upgrade an earlier state to it (ten minutes).
+	RELEASE_DIRTY=yes TOOLS_DIR=$(TOOLS_DIR) hack/release.sh v0.0.0-try
+	HEADROOM_TOOLS=$(TOOLS_DIR) HEADROOM_RELEASE=$(CURDIR)/bin/release/v0.0.0-try $(GO) test -tags release -count=1 -timeout 30m $(TESTFLAGS) ./test/release/
 
 .PHONY: chaos
 chaos: build $(CONTROL_PLANE) ## Run random traffic and faults against the binaries, and judge what comes of it.
@@ -123,15 +135,36 @@ lint: go $(TOOLS_DIR)/golangci-lint ## Run the linters, and the API linter over 
 	$(TOOLS_DIR)/golangci-lint run ./...
 	$(TOOLS_DIR)/golangci-lint run --config .golangci-api.yaml ./api/v1alpha1/...
 
+.PHONY: lint-workflows
+lint-workflows: go $(TOOLS_DIR)/actionlint ## Run the linter of GitHub's workflows, and see that every action is pinned by commit.
+	$(TOOLS_DIR)/actionlint
+	@! grep -rnE 'uses: ' .github/workflows | grep -vE 'uses: [A-Za-z0-9/_.-]+@[0-9a-f]{40} # v[0-9.]+$$' || \
+	  { echo "lint-workflows: these actions are not pinned as ACTION@COMMIT # vVERSION" >&2; exit 1; }
+
+.PHONY: vulnerabilities
+vulnerabilities: go $(TOOLS_DIR)/govulncheck ## Look for known vulnerabilities in code that the product calls; asks vuln.go.dev.
+	$(TOOLS_DIR)/govulncheck ./cmd/...
+
 .PHONY: update
-update: go $(TOOLS_DIR)/controller-gen ## Regenerate everything that is generated.
+update: go $(TOOLS_DIR)/controller-gen $(TOOLS_DIR)/crd-ref-docs ## Regenerate everything that is generated.
 	@for script in hack/update-*.sh; do echo "$$script"; TOOLS_DIR=$(TOOLS_DIR) $$script; done
 
 .PHONY: verify
-verify: update $(TOOLS_DIR)/kubectl $(TOOLS_DIR)/helm ## Regenerate, check, and fail if the work tree is not exactly what is committed.
+verify: update $(TOOLS_DIR)/kubectl $(TOOLS_DIR)/helm $(TOOLS_DIR)/misspell ## Regenerate, check, and fail if the work tree is not exactly what is committed.
 	@for script in hack/verify-*.sh; do echo "$$script"; TOOLS_DIR=$(TOOLS_DIR) $$script; done
 	@git diff --exit-code || { echo "verify: generated files differ: run 'make update' and commit the result" >&2; exit 1; }
 	@untracked=$$(git status --porcelain); [[ -z $$untracked ]] || { echo "verify: files are not committed: $$untracked" >&2; exit 1; }
+
+##@ Document
+
+.PHONY: docs
+docs: $(DOCS_MODULES) ## Build the documentation as a site into bin/site/, and fail where a link leads nowhere (needs Node.js, half a minute).
+	@cd docs && node --test --test-reporter=dot .vitepress/*.test.mjs && $(DOCS) npx --no-install vitepress build --logLevel warn
+	@echo "the site is bin/site/index.html; make docs-serve shows it"
+
+.PHONY: docs-serve
+docs-serve: $(DOCS_MODULES) ## Serve the documentation on http://localhost:5173, and follow changes; Ctrl-C ends it.
+	@cd docs && exec env $(DOCS) npx --no-install vitepress dev
 
 ##@ Try
 

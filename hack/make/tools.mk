@@ -1,6 +1,6 @@
 # The pinned tools: built from Go modules into bin/tools/, each from a module of its own under hack/tools/.
 # A tool is rebuilt when the content of its module changes, which is when its version does. To add one: a folder
-# hack/tools/NAME with a go.mod and a file that imports it, then one line `$(eval $(call tool,...))` below.
+# hack/tools/NAME with a go.mod that has a line `tool PACKAGE`, then one line `$(eval $(call tool,...))` below.
 
 GO ?= go
 TOOLS_DIR := $(CURDIR)/bin/tools
@@ -11,7 +11,7 @@ go:
 	@command -v $(GO) >/dev/null || { echo "make needs Go $$(sed -n 's/^go //p' go.mod) or later on the PATH, and found none" >&2; exit 1; }
 	@$(GO) list -m >/dev/null || { echo "make needs Go $$(sed -n 's/^go //p' go.mod) or later, found $$($(GO) env GOVERSION)" >&2; exit 1; }
 
-fingerprint = $(shell cat hack/tools/$(1)/go.mod hack/tools/$(1)/go.sum hack/tools/$(1)/*.go | cksum | cut -d' ' -f1)
+fingerprint = $(shell cat hack/tools/$(1)/go.mod hack/tools/$(1)/go.sum $(wildcard hack/tools/$(1)/*.go) | cksum | cut -d' ' -f1)
 version = $(shell sed -n 's|.*$(2) \(v[0-9][^ ]*\).*|\1|p' hack/tools/$(1)/go.mod | head -n 1)
 
 # tool: $(1) binary, $(2) folder under hack/tools, $(3) module, $(4) package, $(5) time of a cold build, $(6) linker flags.
@@ -43,6 +43,11 @@ $(eval $(call tool,kubectl,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/ku
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok,sigs.k8s.io/kwok/cmd/kwok,2 minutes))
 $(eval $(call tool,karpenter,karpenter,sigs.k8s.io/karpenter,sigs.k8s.io/karpenter/kwok,3 minutes))
 $(eval $(call tool,ko,ko,github.com/google/ko,github.com/google/ko,1 minute))
+$(eval $(call tool,crane,ko,github.com/google/go-containerregistry,github.com/google/go-containerregistry/cmd/crane,20 seconds))
+$(eval $(call tool,actionlint,actionlint,github.com/rhysd/actionlint,github.com/rhysd/actionlint/cmd/actionlint,10 seconds))
+$(eval $(call tool,govulncheck,govulncheck,golang.org/x/vuln,golang.org/x/vuln/cmd/govulncheck,15 seconds))
+$(eval $(call tool,crd-ref-docs,crd-ref-docs,github.com/elastic/crd-ref-docs,github.com/elastic/crd-ref-docs,20 seconds))
+$(eval $(call tool,misspell,golangci-lint,github.com/golangci/misspell,github.com/golangci/misspell/cmd/misspell,5 seconds))
 $(eval $(call tool,scratch-base,ko,github.com/google/go-containerregistry,./scratch-base,5 seconds))
 
 # KWOK plays no kubelet without its Stage files, which its module carries beside the code.
@@ -77,4 +82,4 @@ earlier_control_plane = $(addprefix $(TOOLS_DIR)/$(1)/,kube-apiserver kube-contr
 
 # What the demo and the end-to-end tests need beyond the control plane.
 AUTOSCALER_TOOLS := $(TOOLS_DIR)/karpenter $(KARPENTER_CRDS)
-TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,benchstat controller-gen golangci-lint helm)
+TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,benchstat controller-gen crd-ref-docs golangci-lint helm misspell)
