@@ -17,7 +17,7 @@ const (
 	headroom = "Headroom"
 	// freeRoomAgain is FreeRoom once more: what differs between the two is noise.
 	freeRoomAgain = "FreeRoomAgain"
-	// freeRoomDeleting is FreeRoom with one deletion before each binding: the two requests of a swap, and nothing else of it.
+	// freeRoomDeleting is FreeRoom with deletions before each binding: the requests of a swap, and nothing else of it.
 	freeRoomDeleting = "FreeRoomDeleting"
 )
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -18,8 +19,8 @@ import (
 // deletingName is the name of deleting in config/deleting.yaml.
 const deletingName = "Deleting"
 
-// deleting makes stock kube-scheduler delete one placeholder, any, before it binds a pod. It decides nothing and the pod needs none of
-// that room, so that it shows what the two requests of a swap cost in themselves: no swap can be quicker.
+// deleting makes stock kube-scheduler delete as many placeholders, any, as it takes for the CPUs of a pod before it binds the pod. It decides
+// nothing and the pod needs none of that room, so that it shows what the requests of a swap cost in themselves: no swap can be quicker.
 type deleting struct {
 	handle fwk.Handle
 	find   sync.Once
@@ -33,25 +34,41 @@ func newDeleting(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Pl
 // Name is the plugin's name.
 func (d *deleting) Name() string { return deletingName }
 
-// Bind deletes the next placeholder and leaves the binding to the next plugin.
-func (d *deleting) Bind(ctx context.Context, _ fwk.CycleState, _ *corev1.Pod, _ string) *fwk.Status {
+// Bind deletes the next placeholders, all at the same time, and leaves the binding to the next plugin.
+func (d *deleting) Bind(ctx context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
 	var failure error
 	d.find.Do(func() { failure = d.list() })
 	if failure != nil {
 		return fwk.AsStatus(failure)
 	}
-	select {
-	case victim := <-d.rest:
-		err := d.handle.ClientSet().CoreV1().Pods(victim.Namespace).Delete(ctx, victim.Name, metav1.DeleteOptions{
-			GracePeriodSeconds: ptr.To[int64](0), Preconditions: &metav1.Preconditions{UID: &victim.UID},
-		})
-		if err != nil {
-			return fwk.AsStatus(fmt.Errorf("deleting placeholder %s/%s: %w", victim.Namespace, victim.Name, err))
+	deletions, ctx := errgroup.WithContext(ctx)
+	for held, wanted := int64(0), milliCPU(pod); held < wanted; {
+		select {
+		case victim := <-d.rest:
+			held += milliCPU(victim)
+			deletions.Go(func() error { return d.delete(ctx, victim) })
+		default:
+			return fwk.NewStatus(fwk.Error, "the placeholders do not hold what the pods ask for: give the workload more of them")
 		}
-	default:
-		return fwk.NewStatus(fwk.Error, "there are fewer placeholders than pods: give the workload more of them")
+	}
+	if err := deletions.Wait(); err != nil {
+		return fwk.AsStatus(err)
 	}
 	return fwk.NewStatus(fwk.Skip)
+}
+
+func milliCPU(pod *corev1.Pod) int64 {
+	return pod.Spec.Containers[0].Resources.Requests.Cpu().MilliValue()
+}
+
+func (d *deleting) delete(ctx context.Context, victim *corev1.Pod) error {
+	err := d.handle.ClientSet().CoreV1().Pods(victim.Namespace).Delete(ctx, victim.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: ptr.To[int64](0), Preconditions: &metav1.Preconditions{UID: &victim.UID},
+	})
+	if err != nil {
+		return fmt.Errorf("deleting placeholder %s/%s: %w", victim.Namespace, victim.Name, err)
+	}
+	return nil
 }
 
 // list reads all placeholders once, since to search five thousand for each pod would be a cost of its own.
