@@ -60,7 +60,7 @@ type Placeholders struct {
 
 // LeaderElection decides which of several controllers works. The times are Kubernetes' own defaults: a lease lasts 15 s.
 type LeaderElection struct {
-	// Enabled switches it on. Default: false.
+	// Enabled switches it on. Default: true. Without it, see to it that there is one controller.
 	Enabled bool `json:"enabled"`
 	// LeaseName is the name of the Lease. Default: "headroom-controller".
 	LeaseName string `json:"leaseName"`
@@ -81,7 +81,7 @@ func Default() *Config {
 	return &Config{
 		TypeMeta:               metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
 		Placeholders:           Placeholders{MaxPriority: -1, MinPriority: -10, DefaultImage: placeholder.DefaultImage},
-		LeaderElection:         LeaderElection{LeaseName: "headroom-controller"},
+		LeaderElection:         LeaderElection{Enabled: true, LeaseName: "headroom-controller"},
 		Client:                 Client{QPS: 200, Burst: 400},
 		MetricsBindAddress:     ":8443",
 		HealthProbeBindAddress: ":8081",

@@ -48,8 +48,8 @@ func TestLoad(t *testing.T) {
 			}),
 		},
 		"a flag can say the default against the file": {
-			file: header + "leaderElection: {enabled: true}\n",
-			args: []string{"--leader-elect=false"},
+			file: header + "leaderElection: {enabled: false}\n",
+			args: []string{"--leader-elect"},
 			want: Default(),
 		},
 	}

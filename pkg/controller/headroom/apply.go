@@ -92,6 +92,13 @@ func (r *Reconciler) refused(ctx context.Context, headroom *v1alpha1.Headroom, e
 	if what == nil {
 		return outcome{}, err
 	}
+	if what.reason == v1alpha1.ReasonInvalidSpec {
+		ranges := &corev1.LimitRangeList{}
+		if err := r.Live.List(ctx, ranges, client.InNamespace(headroom.Namespace)); err != nil {
+			return outcome{}, fmt.Errorf("listing the LimitRanges of the namespace: %w", err)
+		}
+		what = cmp.Or(defaultsBelow(&headroom.Spec, ranges.Items), what)
+	}
 	retry := r.refusals.failed(client.ObjectKeyFromObject(headroom), headroom.Generation, what)
 	klog.FromContext(ctx).V(2).Info("Placeholders refused", "reason", what.reason, "message", what.message, "retry", retry)
 	return outcome{problem: what, retry: retry}, nil

@@ -47,7 +47,8 @@ func problemOf(err error) *problem {
 	case strings.Contains(text, "ValidatingAdmissionPolicy"), strings.Contains(text, "MutatingAdmissionPolicy"),
 		strings.Contains(text, "admission webhook"), strings.Contains(text, "failed calling webhook"):
 		return of(v1alpha1.ReasonAdmissionRefused)
-	case apierrors.IsForbidden(err) && !refusedUser(text):
+	case code(err) == http.StatusForbidden && !refusedUser(text):
+		// The reason does not tell: a policy says what it likes, and one that fails says Invalid.
 		return of(v1alpha1.ReasonAdmissionRefused)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return of(v1alpha1.ReasonInvalidSpec)

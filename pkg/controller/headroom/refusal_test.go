@@ -34,8 +34,12 @@ func TestProblemOf(t *testing.T) {
 		"a pod that does not decode": {apierrors.NewBadRequest("unable to parse quantity"), v1alpha1.ReasonInvalidSpec},
 		"a pod that is too large":    {apierrors.NewRequestEntityTooLargeError("limit"), v1alpha1.ReasonInvalidSpec},
 		"a policy":                   {apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "p", field.ErrorList{field.Forbidden(nil, "ValidatingAdmissionPolicy 'x' denied request")}), v1alpha1.ReasonAdmissionRefused},
-		"a webhook that says no":     {apierrors.NewBadRequest(`admission webhook "x" denied the request: no`), v1alpha1.ReasonAdmissionRefused},
-		"a webhook that is away":     {apierrors.NewInternalError(errors.New("failed calling webhook")), v1alpha1.ReasonAdmissionRefused},
+		"a policy that fails": {&apierrors.StatusError{ErrStatus: metav1.Status{
+			Code: http.StatusForbidden, Reason: metav1.StatusReasonInvalid,
+			Message: "policy 'sidecar' with binding 'sidecar' denied request: expression evaluation error",
+		}}, v1alpha1.ReasonAdmissionRefused},
+		"a webhook that says no": {apierrors.NewBadRequest(`admission webhook "x" denied the request: no`), v1alpha1.ReasonAdmissionRefused},
+		"a webhook that is away": {apierrors.NewInternalError(errors.New("failed calling webhook")), v1alpha1.ReasonAdmissionRefused},
 		"permissions that are lacking": {
 			&apierrors.StatusError{ErrStatus: metav1.Status{
 				Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,

@@ -160,7 +160,7 @@ func TestValuesReachTheObjects(t *testing.T) {
 	} {
 		require.Contains(t, controller, want)
 	}
-	require.NotContains(t, controller, "leader-elect")
+	require.Contains(t, controller, "--leader-elect=false")
 	require.Contains(t, text(t, find(t, objects, "Deployment", "headroom-scheduler")), "headroom-scheduler:v9")
 	config := text(t, find(t, objects, "ConfigMap", "headroom-scheduler-config"))
 	require.Contains(t, config, "schedulerName: second")

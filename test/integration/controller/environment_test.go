@@ -109,6 +109,7 @@ func (e *environment) startController(changes ...func(*config.Config, *rest.Conf
 	require.NoError(e, err)
 	c := config.Default()
 	c.Namespaces = []string{e.namespace}
+	c.LeaderElection.Enabled = false // the controllers of all tests would wait for one Lease
 	c.MetricsBindAddress, c.HealthProbeBindAddress = "0", "0"
 	for _, change := range changes {
 		change(c, access)

@@ -93,7 +93,8 @@ func TestOnlyTheLeaderWorks(t *testing.T) {
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	elected := func(c *config.Config, _ *rest.Config) {
-		c.LeaderElection.Enabled, c.LeaderElection.LeaseNamespace = true, systemNamespace
+		c.LeaderElection = config.Default().LeaderElection // it is on by default
+		c.LeaderElection.LeaseNamespace = systemNamespace
 	}
 	first, second := &traffic{}, &traffic{}
 	leader := e.startController(elected, through(first.wrap))

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -26,7 +27,9 @@ func TestWhatTheNamespaceRefuses(t *testing.T) {
 		spec   func(*v1alpha1.HeadroomSpec)
 		reason string
 		says   string
-		made   int // how many of 3 are made in spite of it
+		// refusal is what the API server says, if that is not what the Headroom says.
+		refusal string
+		made    int // how many of 3 are made in spite of it
 	}{
 		"a quota that is used up": {
 			cause: func(e *environment) []client.Object {
@@ -48,6 +51,22 @@ func TestWhatTheNamespaceRefuses(t *testing.T) {
 			},
 			reason: v1alpha1.ReasonAdmissionRefused, says: "minimum cpu usage per Container is 2",
 		},
+		"a LimitRange whose default limit is below a unit": {
+			cause: func(e *environment) []client.Object {
+				return []client.Object{&corev1.LimitRange{
+					ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "modest"},
+					Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+						Type: corev1.LimitTypeContainer, Default: corev1.ResourceList{"cpu": resource.MustParse("500m")},
+					}}},
+				}}
+			},
+			refusal: "must be less than or equal to cpu limit of 500m",
+			reason:  v1alpha1.ReasonAdmissionRefused, says: "LimitRange modest gives containers a default limit of 500m cpu",
+		},
+		"a mutating policy that fails": {
+			cause:  func(e *environment) []client.Object { return mutation(e.namespace, brokenSidecar) },
+			reason: v1alpha1.ReasonAdmissionRefused, says: "denied request: ",
+		},
 		"an admission policy that says no": {
 			cause:  func(e *environment) []client.Object { return policy(e.namespace) },
 			reason: v1alpha1.ReasonAdmissionRefused, says: "no placeholders here",
@@ -67,7 +86,7 @@ func TestWhatTheNamespaceRefuses(t *testing.T) {
 				require.NoError(t, e.client.Create(t.Context(), cause))
 				t.Cleanup(func() { _ = e.client.Delete(context.Background(), cause) })
 			}
-			e.waitRefused(tc.says)
+			e.waitRefused(cmp.Or(tc.refusal, tc.says))
 			e.bindTo(e.nodes("a")...)
 			requests := &traffic{}
 			e.startController(through(requests.wrap))
@@ -94,7 +113,7 @@ func (e *environment) createLaxLimits() {
 	require.NoError(e, e.client.Create(e.Context(), &corev1.LimitRange{
 		ObjectMeta: lax,
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-			Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{"cpu": resource.MustParse("1000")},
+			Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{"cpu": resource.MustParse("1m")}, // no Max: it is a default limit too
 		}}},
 	}))
 	require.NoError(e, e.client.Create(e.Context(), &corev1.ResourceQuota{

@@ -60,6 +60,7 @@ var idle = map[string]map[string]string{
 	"controller": {
 		"update headrooms/finalizers.headroom.dev": "is not asked for but checked, by OwnerReferencesPermissionEnforcement",
 		"delete daemonsets.apps":                   "a Headroom that stops being PerNode, which today's CRD does not let it",
+		"list limitranges":                         "a unit that is larger than a LimitRange's default limit",
 		"get nodes":                                "a node that a placeholder is on before the watch has shown it",
 		"patch events.events.k8s.io":               "the same event once more within six minutes",
 	},

@@ -7,6 +7,8 @@
 {{- if ne $name "headroom-controller" -}}
 {{- $args = append $args (printf "--leader-elect-lease-name=%s" $name) -}}
 {{- end -}}
+{{- else -}}
+{{- $args = append $args "--leader-elect=false" -}}
 {{- end -}}
 {{- with include "headroom.placeholderScheduler" . -}}
 {{- $args = append $args (printf "--placeholder-scheduler-name=%s" .) -}}
