@@ -200,8 +200,8 @@ type HeadroomSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!('controller.kubernetes.io/pod-deletion-cost' in self) || !self['controller.kubernetes.io/pod-deletion-cost'].matches('^-0*[1-9][0-9]{8,}$')",message="podAnnotations must not set a controller.kubernetes.io/pod-deletion-cost of -100000000 or less: Karpenter takes nodes with such pods for empty, and deletes them again and again"
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
 
-	// consumers restricts the pods that may take this headroom. Default: every pod
-	// of higher priority whose preemptionPolicy is not Never. Only
+	// consumers says which pods may take this headroom. Default: every pod of
+	// higher priority whose preemptionPolicy is not Never. Only
 	// headroom-scheduler heeds it; to other schedulers the headroom is open to
 	// every pod of higher priority.
 	// +optional
@@ -234,7 +234,27 @@ type Consumers struct {
 	// needs in any case.
 	// +optional
 	MinPriority *int32 `json:"minPriority,omitempty"`
+
+	// nonPreempting says whether pods whose preemptionPolicy is Never may take this
+	// headroom: Allow, or Deny, the default. A placeholder runs nothing, so Allow is
+	// safe for pods for which no running pod may be evicted. They are
+	// served where resources alone stand in the way; another scheduler does not
+	// serve them.
+	// +optional
+	NonPreempting NonPreemptingPolicy `json:"nonPreempting,omitempty"`
 }
+
+// NonPreemptingPolicy says whether pods whose preemptionPolicy is Never may
+// take headroom.
+// +kubebuilder:validation:Enum=Allow;Deny
+type NonPreemptingPolicy string
+
+const (
+	// NonPreemptingAllow lets pods whose preemptionPolicy is Never take headroom.
+	NonPreemptingAllow NonPreemptingPolicy = "Allow"
+	// NonPreemptingDeny keeps them from it.
+	NonPreemptingDeny NonPreemptingPolicy = "Deny"
+)
 
 // HeadroomStatus is the capacity that is ready, as last observed by the
 // controller.

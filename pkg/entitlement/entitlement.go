@@ -24,18 +24,28 @@ type Consumer struct {
 	Labels labels.Set
 	// Priority of the pod.
 	Priority int32
+	// NonPreempting says that the pod's preemptionPolicy is Never.
+	NonPreempting bool
 }
 
 // ConsumerOf returns what a Headroom may ask about a pod. namespace looks up the pod's namespace; if it fails, its labels are not known.
 func ConsumerOf(pod *corev1.Pod, namespace func(name string) (*corev1.Namespace, error)) Consumer {
-	c := Consumer{Namespace: pod.Namespace, Labels: pod.Labels, Priority: corev1helpers.PodPriority(pod)}
+	c := Consumer{
+		Namespace: pod.Namespace, Labels: pod.Labels, Priority: corev1helpers.PodPriority(pod), NonPreempting: NonPreempting(pod),
+	}
 	if found, err := namespace(pod.Namespace); err == nil {
 		c.NamespaceLabels = found.Labels
 	}
 	return c
 }
 
-// Rule is the `consumers` of one Headroom, ready to be asked about many pods. The zero value entitles every pod.
+// NonPreempting reports whether a pod's preemptionPolicy is Never.
+func NonPreempting(pod *corev1.Pod) bool {
+	return pod.Spec.PreemptionPolicy != nil && *pod.Spec.PreemptionPolicy == corev1.PreemptNever
+}
+
+// Rule is the `consumers` of one Headroom, ready to be asked about many pods. The zero value entitles every pod that may
+// preempt.
 type Rule struct {
 	headroom          types.NamespacedName
 	named             bool
@@ -43,6 +53,7 @@ type Rule struct {
 	namespaceSelector labels.Selector
 	ownNamespace      bool
 	minPriority       *int32
+	nonPreempting     bool
 }
 
 // Compile returns the rule of a Headroom. It fails on a selector that does not parse, which the API server does not let pass;
@@ -54,6 +65,7 @@ func Compile(headroom types.NamespacedName, consumers *v1alpha1.Consumers) (*Rul
 	}
 	rule.named = consumers.PodSelector != nil || consumers.NamespaceSelector != nil
 	rule.minPriority = consumers.MinPriority
+	rule.nonPreempting = consumers.NonPreempting == v1alpha1.NonPreemptingAllow
 	rule.ownNamespace = consumers.NamespaceSelector == nil && consumers.PodSelector != nil
 	var err error
 	if rule.podSelector, err = compile(consumers.PodSelector); err != nil {
@@ -81,6 +93,11 @@ func (r *Rule) Named() bool {
 	return r.named
 }
 
+// AllowsNonPreempting reports whether pods whose preemptionPolicy is Never may take the Headroom's room, if the rest of the rule lets them.
+func (r *Rule) AllowsNonPreempting() bool {
+	return r.nonPreempting
+}
+
 // Entitles reports whether the pod may take the Headroom's room.
 func (r *Rule) Entitles(c *Consumer) bool {
 	return r.obstacle(c) == none
@@ -89,6 +106,8 @@ func (r *Rule) Entitles(c *Consumer) bool {
 // WhyNot says in one clause why the pod may not take the Headroom's room; it is empty if it may.
 func (r *Rule) WhyNot(c *Consumer) string {
 	switch r.obstacle(c) {
+	case neverPreempts:
+		return fmt.Sprintf("%s is not for pods whose preemptionPolicy is Never", r.headroom)
 	case priorityTooLow:
 		return fmt.Sprintf("priority %d is below consumers.minPriority %d of %s", c.Priority, *r.minPriority, r.headroom)
 	case otherNamespace:
@@ -107,6 +126,7 @@ type obstacle int
 
 const (
 	none obstacle = iota
+	neverPreempts
 	priorityTooLow
 	otherNamespace
 	podLabels
@@ -115,6 +135,8 @@ const (
 
 func (r *Rule) obstacle(c *Consumer) obstacle {
 	switch {
+	case c.NonPreempting && !r.nonPreempting:
+		return neverPreempts
 	case r.minPriority != nil && c.Priority < *r.minPriority:
 		return priorityTooLow
 	case r.ownNamespace && c.Namespace != r.headroom.Namespace:

@@ -19,6 +19,8 @@ func TestRefusal(t *testing.T) {
 	web := Consumer{Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, Labels: map[string]string{"app": "web"}, Priority: 5}
 	elsewhere := web
 	elsewhere.Namespace = "other"
+	polite := web
+	polite.NonPreempting = true
 	unknown := elsewhere
 	unknown.NamespaceLabels = nil
 	for name, tc := range map[string]struct {
@@ -64,6 +66,24 @@ func TestRefusal(t *testing.T) {
 		},
 		"an empty namespaceSelector alone names all": {
 			consumers: &v1alpha1.Consumers{NamespaceSelector: &metav1.LabelSelector{}}, consumer: elsewhere, wantNamed: true,
+		},
+		"a pod that never preempts is refused by default": {
+			consumer: polite, want: "shop/hr is not for pods whose preemptionPolicy is Never",
+		},
+		"and where consumers do not say": {
+			consumers: &v1alpha1.Consumers{}, consumer: polite,
+			want: "shop/hr is not for pods whose preemptionPolicy is Never",
+		},
+		"and by Deny": {
+			consumers: &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingDeny}, consumer: polite,
+			want: "shop/hr is not for pods whose preemptionPolicy is Never",
+		},
+		"Allow entitles a pod that never preempts": {
+			consumers: &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}, consumer: polite,
+		},
+		"Allow does not undo the rest": {
+			consumers: &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow, MinPriority: ptr.To[int32](6)}, consumer: polite,
+			want: "priority 5 is below consumers.minPriority 6 of shop/hr",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,7 +45,7 @@ type MissReason string
 const (
 	// MissConsumers: the consumers of no Headroom with placeholders admit the pod.
 	MissConsumers MissReason = "consumers"
-	// MissPriority: the pod's priority is not above that of the placeholders, or its preemptionPolicy is Never.
+	// MissPriority: the pod's priority is not above that of the placeholders, or its preemptionPolicy is Never and no Headroom allows that.
 	MissPriority MissReason = "priority"
 	// MissTooSmall: no node holds enough headroom for the pod.
 	MissTooSmall MissReason = "too_small"

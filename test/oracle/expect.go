@@ -78,11 +78,10 @@ func (c *Cluster) Expect(judge Judge) Expectation {
 		return c.expectSwap(candidates, judge)
 	}
 	_, candidates = c.survey(judge, everybodys)
-	isCritical := c.Consumer.Priority >= critical
-	if isCritical && len(candidates) > 0 {
+	if c.neverWaits() && len(candidates) > 0 {
 		return c.expectSwap(candidates, judge)
 	}
-	later := Expectation{RunningGo: isCritical || c.runningGo(judge)}
+	later := Expectation{RunningGo: c.neverWaits() || c.runningGo(judge)}
 	if later.RunningGo && len(candidates) > 0 {
 		// No Score plugin has a say in a preemption.
 		first := slices.MinFunc(candidates, compareEvidence)

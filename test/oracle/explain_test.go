@@ -33,7 +33,7 @@ func TestTheExplanationAgreesWithTheOracle(t *testing.T) {
 		options, misfits := cluster.Nodes(consumer)
 
 		fitting := c.fitting(ownOnly)
-		if len(fitting) == 0 && c.Consumer.Priority >= critical {
+		if len(fitting) == 0 && c.neverWaits() {
 			fitting = c.fitting(everybodys)
 		}
 		explained := []string{}

@@ -101,6 +101,7 @@ func generateConsumers(t *rapid.T) *Consumers {
 		priority := rapid.SampledFrom([]int32{0, 10, 11}).Draw(t, "minPriority")
 		c.MinPriority = &priority
 	}
+	c.Polite = maybe(t, 2, "non-preempting pods too")
 	return c
 }
 
@@ -213,7 +214,7 @@ func (c *Cluster) generateConsumer(t *rapid.T) Pod {
 		App: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app"), Size: generateSize(t, 3),
 		Priority: rapid.SampledFrom([]int32{0, 10, 0, -1, -7, 1000, critical}).Draw(t, "priority"),
 	}
-	p.Never = maybe(t, 15, "never preempts")
+	p.Never = maybe(t, 8, "never preempts")
 	p.Tolerates = maybe(t, 4, "tolerates")
 	p.WantsSSD = maybe(t, 6, "wants ssd")
 	if maybe(t, 5, "near") {

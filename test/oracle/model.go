@@ -45,6 +45,7 @@ type Consumers struct {
 	App         string // podSelector app=App; empty: no podSelector
 	Namespaces  string // "" : no namespaceSelector, "all": an empty one, else team=VALUE
 	MinPriority *int32
+	Polite      bool // nonPreempting: Allow
 }
 
 // Pod is a pod, bound unless it is the consumer.
@@ -182,6 +183,7 @@ func (c *Consumers) String() string {
 	if c.MinPriority != nil {
 		s += fmt.Sprintf(" minPriority %d", *c.MinPriority)
 	}
+	s += when(c.Polite, " non-preempting pods too")
 	return s
 }
 

@@ -75,6 +75,9 @@ func (h Headroom) object() *v1alpha1.Headroom {
 
 func (c *Consumers) object() v1alpha1.Consumers {
 	consumers := v1alpha1.Consumers{MinPriority: c.MinPriority}
+	if c.Polite {
+		consumers.NonPreempting = v1alpha1.NonPreemptingAllow
+	}
 	if c.App != "" {
 		consumers.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{appLabel: c.App}}
 	}

@@ -66,6 +66,9 @@ func sum(pods []Pod) Amounts {
 // critical is the lowest priority of pods that no Headroom keeps waiting.
 const critical = 2_000_000_000
 
+// neverWaits tells whether no Headroom keeps the consumer waiting. One that never preempts takes only what is open to such pods.
+func (c *Cluster) neverWaits() bool { return c.Consumer.Priority >= critical && !c.Consumer.Never }
+
 // reach is which placeholders of lower priority the consumer may take.
 type reach int
 
@@ -78,7 +81,7 @@ const (
 // takeable tells whether the consumer may take the pod: a placeholder of lower priority, and one whose Headroom admits it if only these are
 // within reach.
 func (c *Cluster) takeable(p Pod, within reach) bool {
-	if p.Headroom < 0 || p.Stray || c.Consumer.Never || c.Consumer.Priority <= p.Priority || c.Consumer.Headroom >= 0 {
+	if p.Headroom < 0 || p.Stray || c.Consumer.Priority <= p.Priority || c.Consumer.Headroom >= 0 {
 		return false
 	}
 	return within == everybodys || c.admits(c.Headrooms[p.Headroom])
@@ -100,6 +103,9 @@ func (c *Cluster) kinship(p Pod) int {
 // admits tells whether the Headroom's consumers admit the consumer.
 func (c *Cluster) admits(h Headroom) bool {
 	rule := h.Consumers
+	if c.Consumer.Never && (rule == nil || !rule.Polite) {
+		return false
+	}
 	if rule == nil {
 		return true
 	}

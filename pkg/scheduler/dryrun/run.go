@@ -107,6 +107,19 @@ func (r *Run) Passes(ctx context.Context, node fwk.NodeInfo, without []*corev1.P
 		r.profile.handle.RunFilterPluginsWithNominatedPods(ctx, leavingOut(r.state, without), r.pod, node).IsSuccess()
 }
 
+// Reasons returns why the pod does not pass the Filter plugins on a node without some of its pods, in the words of the first plugin that
+// rejects it; nil if it passes, or if the cycle is not about the node.
+func (r *Run) Reasons(ctx context.Context, node fwk.NodeInfo, without []*corev1.Pod) []string {
+	if !r.allows(node) {
+		return nil
+	}
+	status := r.profile.handle.RunFilterPluginsWithNominatedPods(ctx, leavingOut(r.state, without), r.pod, node)
+	if status.IsSuccess() {
+		return nil
+	}
+	return status.Reasons()
+}
+
 // PassesNodeLocal reports whether the pod passes the Filter plugins that read nothing but the node, to which no other pods may be
 // nominated, without some of its pods.
 func (r *Run) PassesNodeLocal(ctx context.Context, node fwk.NodeInfo, without []*corev1.Pod) bool {

@@ -55,7 +55,7 @@ func (c *Cluster) Nodes(pod *corev1.Pod) (options []selection.Option, misfits []
 	pending.Spec.NodeName = ""
 	consumer := c.selector.AsConsumer(pending)
 	options, misfits = c.nodesFor(consumer)
-	if len(options) == 0 && selection.SystemCritical(pod) && selection.MayPreempt(pending) {
+	if len(options) == 0 && selection.SystemCritical(pod) {
 		return c.nodesFor(c.selector.Unrestricted(consumer))
 	}
 	return options, misfits

@@ -46,6 +46,8 @@ func names(pods []*corev1.Pod) []string {
 func TestDecision(t *testing.T) {
 	web, open := hr("web", "1"), hr("open", "1")
 	web.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
+	polite := hr("polite", "1")
+	polite.Spec.Consumers = &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}
 	two := []*corev1.Node{builders.Node("a", "z-1", res("2")).Obj(), builders.Node("b", "z-2", res("2")).Obj()}
 	for name, tc := range map[string]struct {
 		nodes        []*corev1.Node
@@ -85,6 +87,10 @@ func TestDecision(t *testing.T) {
 		"a pod that must not preempt takes nothing": {
 			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "a").Obj(), on("b", "y", "2")},
 			consumer: wants("1").PreemptionPolicy(corev1.PreemptNever).Obj(),
+		},
+		"a pod that must not preempt takes what is open to such pods": {
+			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "a").Obj(), unit(polite, 0, "b").Obj(), unit(polite, 1, "b").Obj()},
+			consumer: wants("1").PreemptionPolicy(corev1.PreemptNever).Obj(), wantNode: "b", wantVictims: []string{"polite-headroom-0"},
 		},
 		"a pod of no higher priority takes nothing": {
 			pods:     []*corev1.Pod{unit(open, 0, "a").Obj(), unit(open, 1, "a").Obj(), on("b", "y", "2")},
@@ -138,7 +144,7 @@ func TestDecision(t *testing.T) {
 			if tc.nodes == nil {
 				tc.nodes = two
 			}
-			f := newFixture(t, cluster{nodes: tc.nodes, pods: tc.pods, headrooms: []*v1alpha1.Headroom{web, open}})
+			f := newFixture(t, cluster{nodes: tc.nodes, pods: tc.pods, headrooms: []*v1alpha1.Headroom{web, open, polite}})
 			c, _ := f.decided(t, tc.consumer)
 			if tc.wantNode == "" {
 				require.Nil(t, c.swap)
@@ -271,7 +277,7 @@ func TestMessageOfAMiss(t *testing.T) {
 		"too large":        {wants("2").Label("app", "web"), "1 of 2 nodes hold headroom, none for this pod: no node holds enough for it"},
 		"denied by others": {
 			wants("1").Label("app", "web").NodeSelector(map[string]string{"disk": "ssd"}),
-			"1 of 2 nodes hold headroom, none for this pod: 1 would have the room, but do not suit it for other reasons",
+			"1 of 2 nodes hold headroom, none for this pod: 1 would have the room, but 1 node(s) didn't match Pod's node affinity/selector",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -280,13 +286,43 @@ func TestMessageOfAMiss(t *testing.T) {
 				nodes: nodes, pods: []*corev1.Pod{unit(web, 0, "a").Obj(), on("b", "y", "1")}, headrooms: []*v1alpha1.Headroom{web},
 				pending: []*corev1.Pod{pod},
 			})
-			_, state := f.decided(t, pod)
-			statuses := framework.NewDefaultNodeToStatus()
-			for _, info := range f.nodes {
-				statuses.Set(info.Node().Name, f.framework.RunFilterPlugins(context.Background(), state, pod, info))
-			}
-			_, status := f.PostFilter(context.Background(), state, pod, statuses)
-			require.Equal(t, tc.want, status.Message())
+			require.Equal(t, tc.want, f.missed(t, pod))
 		})
 	}
+}
+
+// missed returns what PostFilter says of a pod that no node suits.
+func (f *fixture) missed(t *testing.T, pod *corev1.Pod) string {
+	t.Helper()
+	_, state := f.decided(t, pod)
+	statuses := framework.NewDefaultNodeToStatus()
+	for _, info := range f.nodes {
+		statuses.Set(info.Node().Name, f.framework.RunFilterPlugins(context.Background(), state, pod, info))
+	}
+	_, status := f.PostFilter(context.Background(), state, pod, statuses)
+	return status.Message()
+}
+
+// TestAMissCountsReasons: some of the Filter plugins have their say about the nodes as they are; those that come after the one for
+// resources are asked what they would say once the units have gone.
+func TestAMissCountsReasons(t *testing.T) {
+	open := hr("open", "1")
+	pod := wants("1").Label("app", "web").PodAntiAffinity(corev1.LabelHostname,
+		&metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}, st.PodAntiAffinityWithRequiredReq).Obj()
+	taint := []corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}}
+	db := func(node string) *corev1.Pod {
+		return builders.Consumer("db-"+node, nil).Namespace("default").UID("db-"+node).Label("app", "db").Node(node).Obj()
+	}
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{
+			builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-1", res("1")).Obj(),
+			builders.Node("c", "z-1", res("1")).Taints(taint).Obj(), builders.Node("d", "z-1", res("1")).Obj(),
+		},
+		pods: []*corev1.Pod{
+			unit(open, 0, "a").Obj(), unit(open, 1, "b").Obj(), unit(open, 2, "c").Obj(), on("d", "full", "1"), db("a"), db("b"),
+		},
+		headrooms: []*v1alpha1.Headroom{open}, pending: []*corev1.Pod{pod},
+	})
+	require.Equal(t, "3 of 4 nodes hold headroom, none for this pod: 3 would have the room, but "+
+		"1 node(s) had untolerated taint(s), 2 node(s) didn't match pod anti-affinity rules", f.missed(t, pod))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -29,7 +30,7 @@ func TestAMissIsTooSmallOnlyIfNoNodeHoldsEnough(t *testing.T) {
 				change: func(args *config.HeadroomArgs) { args.Swap = tc.swap },
 			})
 			c, _ := f.decided(t, tc.consumer)
-			reason, _ := f.selector.Miss(tc.consumer, func() int { return f.candidates(c) })
+			reason, _ := f.selector.Miss(tc.consumer, func() int { return f.candidates(c) }, func() selection.Objections { return nil })
 			require.Equal(t, tc.want, reason)
 		})
 	}
@@ -41,7 +42,7 @@ func TestAResizeInPlaceIsNoMiss(t *testing.T) {
 		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(open, 0, "a").Obj()},
 	})
 	f.shared.refresh(f.nodes, false)
-	reason, message := f.selector.Miss(on("a", "x", "2"), nil)
+	reason, message := f.selector.Miss(on("a", "x", "2"), nil, nil)
 	require.Empty(t, reason)
 	require.Empty(t, message)
 }

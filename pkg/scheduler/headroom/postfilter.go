@@ -30,7 +30,9 @@ func (p *Plugin) PostFilter(
 	preemptor := &selection.Preemptor{Pod: pod, Entitlements: p.selector.Entitlements(pod)}
 	// From here on Filter answers dry runs of DefaultPreemption.
 	defer func() { c.preemptor = preemptor }()
-	reason, message := p.selector.Miss(pod, func() int { return p.candidates(c) })
+	reason, message := p.selector.Miss(pod, func() int { return p.candidates(c) }, func() selection.Objections {
+		return p.selector.Objections(ctx, p.profile.NewRun(state, pod), c.consumer, objectionIn(statuses))
+	})
 	if message == "" {
 		p.missed(ctx, c, pod, reason)
 		return nil, fwk.NewStatus(fwk.Unschedulable)
@@ -66,6 +68,17 @@ func (p *Plugin) preemptPlaceholders(
 		return again, served
 	}
 	return result, status
+}
+
+// objectionIn returns what the cycle's Filter plugins objected to a node, nil if it was that its resources do not suffice: there the plugin
+// asks what the others say once placeholders have gone.
+func objectionIn(statuses fwk.NodeToStatusReader) func(node string) *fwk.Status {
+	return func(node string) *fwk.Status {
+		if status := statuses.Get(node); status.IsRejected() && status.Plugin() != Name {
+			return status
+		}
+		return nil
+	}
 }
 
 // lookAgain learns what PreFilter did not need to know, because the pod could take nothing or fitted nearby, and

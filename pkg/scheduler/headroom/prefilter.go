@@ -34,7 +34,7 @@ func (p *Plugin) PreFilter(
 	if !group {
 		p.warnOfNear(ctx, pod)
 	}
-	if !selection.MayPreempt(pod) || !p.shared.placeholdersExist() {
+	if selection.IsBound(pod) || !p.shared.placeholdersExist() {
 		return nil, nil
 	}
 	run := p.profile.NewRun(state, pod)

@@ -43,7 +43,7 @@ func (p *Plugin) isSchedulableAfterPodAdd(_ klog.Logger, pod *corev1.Pod, before
 		return fwk.Queue, err
 	}
 	name, ok := placeholder.HeadroomOf(assigned, p.daemonSetOrLabel(assigned))
-	if !ok || !selection.MayPreempt(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
+	if !ok || selection.IsBound(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
 		return fwk.QueueSkip, nil
 	}
 	identity := p.shared.identityOf(pod)
@@ -70,7 +70,7 @@ func (p *Plugin) isSchedulableAfterLabelChange(_ klog.Logger, pod *corev1.Pod, b
 	if err != nil {
 		return fwk.Queue, err
 	}
-	if !selection.MayPreempt(pod) {
+	if selection.IsBound(pod) {
 		return fwk.QueueSkip, nil
 	}
 	was, is := p.shared.identityOf(old), p.shared.identityOf(relabeled)

@@ -32,9 +32,12 @@ func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
 		"no longer admitted":        {before: "web", after: "db", want: fwk.QueueSkip},
 		"refused as before":         {before: "db", after: "api", want: fwk.QueueSkip},
 		"admitted but must not ask": {before: "db", after: "web", never: true, want: fwk.QueueSkip},
+		"admitted and may ask":      {before: "db", after: "polite", never: true, want: fwk.Queue},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, cluster{headrooms: []*v1alpha1.Headroom{forApp("web")}})
+			polite := forApp("polite")
+			polite.Spec.Consumers.NonPreempting = v1alpha1.NonPreemptingAllow
+			f := newFixture(t, cluster{headrooms: []*v1alpha1.Headroom{forApp("web"), polite}})
 			labeled := func(app string) *corev1.Pod {
 				pod := wants("1").Label("app", app)
 				if tc.never {

@@ -97,18 +97,25 @@ func TestUnentitledPlaceholdersGoOnlyWhereRunningPodsWouldGoOtherwise(t *testing
 }
 
 func TestASystemCriticalPodTakesPlaceholdersOfOthersInOneCycle(t *testing.T) {
-	shut, open := closedHeadroom(), hr("open", "1")
+	shut, open, polite := closedHeadroom(), hr("open", "1"), hr("polite", "1")
+	polite.Spec.Consumers = &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}
 	for name, tc := range map[string]struct {
 		pods     []*corev1.Pod
 		priority int32
+		never    bool
 		want     []string
 	}{
-		"if there are no others":  {pods: []*corev1.Pod{unit(shut, 0, "a").Obj()}, priority: nodeCritical, want: []string{"closed-headroom-0"}},
-		"from 2,000,000,000 on":   {pods: []*corev1.Pod{unit(shut, 0, "a").Obj()}, priority: 2_000_000_000, want: []string{"closed-headroom-0"}},
-		"but not below":           {pods: []*corev1.Pod{unit(shut, 0, "a").Obj()}, priority: 1_999_999_999},
-		"after those of its own":  {pods: []*corev1.Pod{unit(shut, 0, "a").Obj(), unit(open, 0, "b").Obj(), on("b", "full", "1")}, priority: nodeCritical, want: []string{"open-headroom-0"}},
-		"not if room is free":     {pods: []*corev1.Pod{unit(shut, 0, "a").Obj(), on("b", "small", "1")}, priority: nodeCritical},
-		"before any running pods": {pods: []*corev1.Pod{unit(shut, 0, "a").Obj(), on("b", "running", "2")}, priority: nodeCritical, want: []string{"closed-headroom-0"}},
+		"if there are no others":   {pods: []*corev1.Pod{unit(shut, 0, "a").Obj()}, priority: nodeCritical, want: []string{"closed-headroom-0"}},
+		"from 2,000,000,000 on":    {pods: []*corev1.Pod{unit(shut, 0, "a").Obj()}, priority: 2_000_000_000, want: []string{"closed-headroom-0"}},
+		"but not below":            {pods: []*corev1.Pod{unit(shut, 0, "a").Obj()}, priority: 1_999_999_999},
+		"after those of its own":   {pods: []*corev1.Pod{unit(shut, 0, "a").Obj(), unit(open, 0, "b").Obj(), on("b", "full", "1")}, priority: nodeCritical, want: []string{"open-headroom-0"}},
+		"not if room is free":      {pods: []*corev1.Pod{unit(shut, 0, "a").Obj(), on("b", "small", "1")}, priority: nodeCritical},
+		"before any running pods":  {pods: []*corev1.Pod{unit(shut, 0, "a").Obj(), on("b", "running", "2")}, priority: nodeCritical, want: []string{"closed-headroom-0"}},
+		"not if it never preempts": {pods: []*corev1.Pod{unit(shut, 0, "a").Obj()}, priority: nodeCritical, never: true},
+		"but then those that are open to such pods": {
+			pods:     []*corev1.Pod{unit(shut, 0, "a").Obj(), unit(polite, 0, "b").Obj(), on("b", "full", "1")},
+			priority: nodeCritical, never: true, want: []string{"polite-headroom-0"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pods := tc.pods
@@ -117,9 +124,13 @@ func TestASystemCriticalPodTakesPlaceholdersOfOthersInOneCycle(t *testing.T) {
 			}
 			f := newFixture(t, cluster{
 				nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-1", res("2")).Obj()},
-				pods:  append(pods, on("b", "beside", "0")), headrooms: []*v1alpha1.Headroom{shut},
+				pods:  append(pods, on("b", "beside", "0")), headrooms: []*v1alpha1.Headroom{shut, polite},
 			})
-			c, _ := f.decided(t, wants("1").Priority(tc.priority).Obj())
+			pod := wants("1").Priority(tc.priority)
+			if tc.never {
+				pod.PreemptionPolicy(corev1.PreemptNever)
+			}
+			c, _ := f.decided(t, pod.Obj())
 			if tc.want == nil {
 				require.Nil(t, c.swap)
 				return

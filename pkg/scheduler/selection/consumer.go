@@ -54,15 +54,16 @@ const (
 	ByPriority
 )
 
-// SystemCritical reports whether a pod has a priority that is kept for the system: it never waits for room that placeholders hold.
+// SystemCritical reports whether a pod has a priority that is kept for the system, and may preempt: it never waits for room that placeholders
+// hold. A pod whose preemptionPolicy is Never takes what `consumers` let it take, whatever its priority.
 func SystemCritical(pod *corev1.Pod) bool {
-	return corev1helpers.PodPriority(pod) >= scheduling.SystemCriticalPriority
+	return corev1helpers.PodPriority(pod) >= scheduling.SystemCriticalPriority && !entitlement.NonPreempting(pod)
 }
 
 // Consumer returns the pod as a consumer, nil if it can take nothing whatever the cluster looks like. The inventory must be
 // fresh.
 func (s *Selector) Consumer(pod *corev1.Pod) *Consumer {
-	if s.Inventory.Placeholders() == 0 || !MayPreempt(pod) || s.isPlaceholder(pod) {
+	if s.Inventory.Placeholders() == 0 || IsBound(pod) || s.isPlaceholder(pod) {
 		return nil
 	}
 	c := &Consumer{Pod: pod, priority: corev1helpers.PodPriority(pod), identity: s.identityOf(pod)}
@@ -116,9 +117,9 @@ func (c *Consumer) shortfall(dst, requested evictionorder.Resources, node *inven
 	return dst
 }
 
-// MayPreempt reports whether a pod may take anything from anyone. A pod that is bound already is here for a resize in place.
-func MayPreempt(pod *corev1.Pod) bool {
-	return pod.Spec.NodeName == "" && (pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever)
+// IsBound reports whether a pod has its node already. It is here for a resize in place then, and takes nothing.
+func IsBound(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName != ""
 }
 
 func (s *Selector) isPlaceholder(pod *corev1.Pod) bool {

@@ -25,7 +25,7 @@ type Option struct {
 // take. The inventory must be fresh.
 func (s *Selector) AsConsumer(pod *corev1.Pod) *Consumer {
 	c := &Consumer{Pod: pod, priority: corev1helpers.PodPriority(pod), identity: s.identityOf(pod)}
-	if MayPreempt(pod) && !s.isPlaceholder(pod) {
+	if !IsBound(pod) && !s.isPlaceholder(pod) {
 		c.entitlements, c.Entitled = s.entitlementsOf(&c.identity)
 	}
 	s.addRequest(c)
@@ -48,13 +48,12 @@ func (s *Selector) Option(c *Consumer, node *inventory.Node, anchors *nearness.A
 // Refusal says in one clause why the consumer may not take a placeholder; it is empty if it may.
 func (s *Selector) Refusal(c *Consumer, p *inventory.Placeholder) string {
 	h := s.Inventory.Headrooms()[p.Evidence.Headroom]
-	policy := c.Pod.Spec.PreemptionPolicy
 	switch {
 	case s.isPlaceholder(c.Pod):
 		return "the pod is a placeholder itself"
 	case p.Evidence.Priority >= c.priority:
 		return "the consumer's priority is not above that of " + p.Evidence.Name
-	case policy != nil && *policy == corev1.PreemptNever:
+	case c.identity.NonPreempting && (h.Entry == nil || !h.Entry.Rule.AllowsNonPreempting()):
 		return "the consumer's preemptionPolicy is Never"
 	case h.Entry == nil:
 		return fmt.Sprintf("nothing is known of %s", h.Name)

@@ -15,13 +15,14 @@ const maxReasons = 3
 
 // Miss says why no headroom serves a pod, as a reason and as a message. Both are empty if no node holds any, if the pod
 // is a placeholder, or if it is bound already and is here for a resize in place, for which no headroom is taken.
-// candidates tells on how many nodes placeholders would make the room; it is asked only where that matters.
-func (s *Selector) Miss(pod *corev1.Pod, candidates func() int) (metrics.MissReason, string) {
-	if s.Inventory.Placeholders() == 0 || s.isPlaceholder(pod) || pod.Spec.NodeName != "" {
+// candidates tells on how many nodes placeholders would make the room, objections why those do not suit the pod all the same; they are
+// asked only where that matters.
+func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func() Objections) (metrics.MissReason, string) {
+	if s.Inventory.Placeholders() == 0 || s.isPlaceholder(pod) || IsBound(pod) {
 		return "", ""
 	}
 	identity, critical := s.identityOf(pod), SystemCritical(pod)
-	holding, lower := 0, false
+	holding, lower, onlyPreempting := 0, false, identity.NonPreempting
 	refusals := map[int]string{}
 	nodes := s.Inventory.Nodes()
 	for i := range nodes {
@@ -35,6 +36,7 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int) (metrics.MissRea
 				refusals[evidence.Headroom] = fmt.Sprintf("nothing is known of %s", h.Name)
 				if h.Entry != nil {
 					refusals[evidence.Headroom] = h.Entry.Rule.WhyNot(&identity)
+					onlyPreempting = onlyPreempting && !h.Entry.Rule.AllowsNonPreempting()
 				}
 			}
 			lower = lower || (critical || refusals[evidence.Headroom] == "") && evidence.Priority < identity.Priority
@@ -42,7 +44,7 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int) (metrics.MissRea
 	}
 	intro := fmt.Sprintf("%d of %d nodes hold headroom, none for this pod: ", holding, len(nodes))
 	switch {
-	case !MayPreempt(pod):
+	case onlyPreempting:
 		return metrics.MissPriority, intro + "its preemptionPolicy is Never"
 	case !critical && allRefuse(refusals):
 		return metrics.MissConsumers, intro + join(refusals)
@@ -53,7 +55,11 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int) (metrics.MissRea
 	if enough == 0 {
 		return metrics.MissTooSmall, intro + "no node holds enough for it"
 	}
-	return metrics.MissFiltered, intro + fmt.Sprintf("%d would have the room, but do not suit it for other reasons", enough)
+	reasons := objections().String()
+	if reasons == "" {
+		reasons = "do not suit it for other reasons" // an extender's, for example
+	}
+	return metrics.MissFiltered, intro + fmt.Sprintf("%d would have the room, but %s", enough, reasons)
 }
 
 func allRefuse(refusals map[int]string) bool {

@@ -161,8 +161,13 @@ func (s *Selector) choose(ctx context.Context, run *dryrun.Run, c *Consumer) (se
 // CountCandidates returns on how many nodes placeholders would make the room for a consumer, whatever the other Filter
 // plugins say. Select tells that, too.
 func (s *Selector) CountCandidates(c *Consumer) int {
+	return s.assess(s.asItMayTake(c), s.cacheFor(equivalenceClass{}, s.Inventory.Nodes())).candidates
+}
+
+// asItMayTake returns the consumer with all that it may take in one cycle: a system-critical one may take more than it is entitled to.
+func (s *Selector) asItMayTake(c *Consumer) *Consumer {
 	if SystemCritical(c.Pod) {
-		c = s.Unrestricted(c)
+		return s.Unrestricted(c)
 	}
-	return s.assess(c, s.cacheFor(equivalenceClass{}, s.Inventory.Nodes())).candidates
+	return c
 }

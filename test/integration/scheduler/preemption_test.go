@@ -13,6 +13,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	"k8s.io/utils/ptr"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
@@ -124,6 +125,21 @@ func TestPreemptionIsNotForThoseWhoNeverPreempt(t *testing.T) {
 
 	require.Equal(t, units, w.remaining(t, units), "neither a placeholder")
 	require.Equal(t, []string{low}, w.remaining(t, []string{low}), "nor an ordinary pod goes")
+}
+
+func TestPodsThatNeverPreemptTakeTheHeadroomThatAllowsThem(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a", "a")
+	deaf := w.hold(t, "n0")
+	polite := v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}
+	units := w.fill(t, w.CreateHeadroom(t, builders.Headroom("polite", cpu("1")).Consumers(polite).Obj()), "n1")
+	w.startPlugin(t)
+	w.CreatePods(t, consumer("web", cpu("1")).Priority(100).PreemptionPolicy(corev1.PreemptNever).Obj())
+
+	require.Equal(t, "n1", w.WaitBound(t, "web")["web"])
+	w.requireOneAttempt(t, "web")
+	require.Empty(t, w.remaining(t, units))
+	require.Equal(t, deaf, w.remaining(t, deaf), "by default such pods take nothing")
 }
 
 func TestHeadroomGoesBeforeOrdinaryPodsOfLowerPriority(t *testing.T) {
