@@ -54,6 +54,9 @@ type Headroom struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.topologySpreadConstraints) || size(self.topologySpreadConstraints) == 0",message="topologySpreadConstraints must be absent with placement PerNode: there is one unit on each matching node, and nothing to spread"
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.replicas) || self.replicas == 1 || (oldSelf.hasValue() && has(oldSelf.value().replicas) && oldSelf.value().replicas == self.replicas)",optionalOldSelf=true,message="replicas must be 1, the default, with placement PerNode: there is one unit on each matching node, whatever it says; change nodeSelector, affinity or tolerations instead"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, r in self.requests)",message="limits must name resources that requests name: a limit without a request is a request too, and would make the unit larger than it says"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, !(r in self.requests) || quantity(string(self.limits[r])).compareTo(quantity(string(self.requests[r]))) >= 0)",message="limits must not be below requests"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, !(r.contains('/') || r.startsWith('hugepages-')) || !(r in self.requests) || quantity(string(self.limits[r])).compareTo(quantity(string(self.requests[r]))) == 0)",message="limits of extended resources and huge pages must equal their requests"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
 	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
@@ -82,6 +85,19 @@ type HeadroomSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(r, !(r.contains('/') || r.startsWith('hugepages-')) || quantity(string(self[r])).isInteger())",message="requests of extended resources and huge pages must be whole numbers"
 	// +kubebuilder:validation:XValidation:rule="!self.exists(r, r.startsWith('hugepages-')) || 'cpu' in self || 'memory' in self",message="requests of huge pages need cpu or memory beside them, as in a pod"
 	Requests corev1.ResourceList `json:"requests,omitempty"`
+
+	// limits of a unit, as in a container, for namespaces whose quota or policy
+	// demands them: each at or above the request of the same resource, which must
+	// be given; extended resources and huge pages have limits equal to their
+	// requests in any case. Default: none, so that a placeholder is Burstable. With
+	// cpu and memory limits equal to the requests it is Guaranteed, and where the
+	// kubelet's CPU manager policy is static a Guaranteed placeholder of whole CPUs
+	// gets CPUs of its own, which all other pods of the node are then kept off: set
+	// the cpu limit above the request there. A placeholder uses nothing, so a limit
+	// never throttles it. Example: {cpu: "4", memory: 4Gi}.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=12
+	Limits corev1.ResourceList `json:"limits,omitempty"`
 
 	// placement is Cluster (default: replicas units anywhere in the cluster) or
 	// PerNode (one unit on each node that nodeSelector, affinity and tolerations

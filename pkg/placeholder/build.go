@@ -129,7 +129,7 @@ func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTempl
 				Name:            containerName,
 				Image:           firstNonEmpty(spec.Image, defaults.Image, DefaultImage),
 				ImagePullPolicy: corev1.PullIfNotPresent, // Else a tag "latest" makes every refill ask the registry.
-				Resources:       resources(spec.Requests),
+				Resources:       resources(spec.Requests, spec.Limits),
 				SecurityContext: containerSecurity(spec.SecurityContext),
 			}},
 			ImagePullSecrets:  spec.ImagePullSecrets,
@@ -149,11 +149,11 @@ func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTempl
 	}
 }
 
-// resources requests without limits: with limits equal to whole CPUs the pod would be Guaranteed, and kubelet's static CPU
+// resources sets no limits but those asked for: with limits equal to whole CPUs the pod would be Guaranteed, and kubelet's static CPU
 // manager would give it cores of its own, which it takes back from nobody at once. Extended resources and huge pages cannot
 // be overcommitted, and Kubernetes requires limits equal to their requests; they do not count for Guaranteed.
-func resources(requests corev1.ResourceList) corev1.ResourceRequirements {
-	r := corev1.ResourceRequirements{Requests: requests}
+func resources(requests, limits corev1.ResourceList) corev1.ResourceRequirements {
+	r := corev1.ResourceRequirements{Requests: requests, Limits: limits}
 	for name, quantity := range requests {
 		if strings.Contains(string(name), "/") || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
 			if r.Limits == nil {

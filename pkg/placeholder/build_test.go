@@ -122,6 +122,16 @@ func TestResourcesHaveLimitsOnlyWhereKubernetesAsksForThem(t *testing.T) {
 	}, resources.Limits)
 }
 
+func TestResourcesHaveTheLimitsThatTheSpecAsksFor(t *testing.T) {
+	pod := placeholder.Build(web(func(s *v1alpha1.HeadroomSpec) {
+		s.Requests["nvidia.com/gpu"] = resource.MustParse("1")
+		s.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8")}
+	}), defaults, 0)
+	require.Equal(t, corev1.ResourceList{
+		"nvidia.com/gpu": resource.MustParse("1"), corev1.ResourceCPU: resource.MustParse("8"),
+	}, pod.Spec.Containers[0].Resources.Limits)
+}
+
 func TestSecurityContexts(t *testing.T) {
 	for _, tc := range []struct {
 		name          string

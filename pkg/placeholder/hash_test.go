@@ -42,7 +42,10 @@ func TestTemplateHashSeesWhatMakesADifferentPod(t *testing.T) {
 		seen[hash] = name
 	}
 	for name, change := range map[string]func(*v1alpha1.HeadroomSpec){
-		"requests":          func(s *v1alpha1.HeadroomSpec) { s.Requests[corev1.ResourceCPU] = resource.MustParse("3") },
+		"requests": func(s *v1alpha1.HeadroomSpec) { s.Requests[corev1.ResourceCPU] = resource.MustParse("3") },
+		"limits": func(s *v1alpha1.HeadroomSpec) {
+			s.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}
+		},
 		"priorityClassName": func(s *v1alpha1.HeadroomSpec) { s.PriorityClassName = "spare" },
 		"nodeSelector":      func(s *v1alpha1.HeadroomSpec) { s.NodeSelector = map[string]string{"a": "b"} },
 		"affinity":          func(s *v1alpha1.HeadroomSpec) { s.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{}} },

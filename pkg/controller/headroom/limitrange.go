@@ -20,13 +20,13 @@ func defaultsBelow(spec *v1alpha1.HeadroomSpec, ranges []corev1.LimitRange) *pro
 			}
 			for _, name := range slices.Sorted(maps.Keys(item.Default)) {
 				limit, request := item.Default[name], spec.Requests[name]
-				if limit.Cmp(request) >= 0 {
+				if _, own := spec.Limits[name]; own || limit.Cmp(request) >= 0 {
 					continue
 				}
 				return &problem{
 					reason: v1alpha1.ReasonAdmissionRefused,
 					message: fmt.Sprintf("LimitRange %s gives containers a default limit of %s %s, below the %s that a unit requests. "+
-						"Raise spec.limits[].default[%s] of the LimitRange, or ask for less.",
+						"Give spec.limits[%s] of the Headroom, or raise the default.",
 						ranges[i].Name, limit.String(), name, request.String(), name),
 				}
 			}

@@ -23,21 +23,23 @@ func TestDefaultsBelowAUnit(t *testing.T) {
 	}
 	tests := map[string]struct {
 		requests corev1.ResourceList
+		own      corev1.ResourceList
 		limits   corev1.LimitRange
 		want     string // empty: no default is to blame
 	}{
 		"a default below the unit": {
-			list("1", "1Gi"), limits(corev1.LimitTypeContainer, list("500m", "2Gi")),
+			list("1", "1Gi"), nil, limits(corev1.LimitTypeContainer, list("500m", "2Gi")),
 			"LimitRange team gives containers a default limit of 500m cpu, below the 1 that a unit requests. " +
-				"Raise spec.limits[].default[cpu] of the LimitRange, or ask for less.",
+				"Give spec.limits[cpu] of the Headroom, or raise the default.",
 		},
-		"a default as large as the unit":  {list("1", "1Gi"), limits(corev1.LimitTypeContainer, list("1", "1Gi")), ""},
-		"a default for what is not asked": {corev1.ResourceList{}, limits(corev1.LimitTypeContainer, list("1", "1Gi")), ""},
-		"a limit of whole pods":           {list("1", "1Gi"), limits(corev1.LimitTypePod, list("500m", "2Gi")), ""},
+		"a default as large as the unit":  {list("1", "1Gi"), nil, limits(corev1.LimitTypeContainer, list("1", "1Gi")), ""},
+		"a default for what is not asked": {corev1.ResourceList{}, nil, limits(corev1.LimitTypeContainer, list("1", "1Gi")), ""},
+		"a unit with a limit of its own":  {list("1", "1Gi"), list("2", "2Gi"), limits(corev1.LimitTypeContainer, list("500m", "500Mi")), ""},
+		"a limit of whole pods":           {list("1", "1Gi"), nil, limits(corev1.LimitTypePod, list("500m", "2Gi")), ""},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := defaultsBelow(&v1alpha1.HeadroomSpec{Requests: tc.requests}, []corev1.LimitRange{{}, tc.limits})
+			got := defaultsBelow(&v1alpha1.HeadroomSpec{Requests: tc.requests, Limits: tc.own}, []corev1.LimitRange{{}, tc.limits})
 			if tc.want == "" {
 				require.Nil(t, got)
 				return

@@ -228,6 +228,23 @@ var verdicts = []verdict{
 		refused: "spec.podAnnotations: Too many: 65: must have at most 64 items",
 	},
 
+	{name: "limits at and above the requests", spec: "requests: {cpu: '1', memory: 1Gi}\nlimits: {cpu: 2500m, memory: 1Gi}\n"},
+	{
+		name: "a limit below the request", spec: "requests: {cpu: '1', memory: 1Gi}\nlimits: {memory: 1023Mi}\n",
+		refused: "limits must not be below requests",
+	},
+	{
+		name: "a limit of what is not requested", spec: "requests: {cpu: 1}\nlimits: {memory: 1Gi}\n",
+		refused: "limits must name resources that requests name",
+	},
+	{
+		name: "more devices than requested as a limit", spec: "requests: {nvidia.com/gpu: 1}\nlimits: {nvidia.com/gpu: 2}\n",
+		refused: "limits of extended resources and huge pages must equal their requests",
+	},
+	{name: "devices as requested as a limit", spec: "requests: {nvidia.com/gpu: 1}\nlimits: {nvidia.com/gpu: 1}\n"},
+
+	{name: "pods that never preempt as consumers", spec: requests + "consumers: {nonPreempting: Allow}"},
+	{name: "an unknown answer about them", spec: requests + "consumers: {nonPreempting: Maybe}", refused: "spec.consumers.nonPreempting"},
 	{name: "consumers by labels, namespace and priority", spec: requests + `consumers:
   podSelector: {matchLabels: {app: web}, matchExpressions: [{key: tier, operator: In, values: [a, b]}, {key: x, operator: Exists}]}
   namespaceSelector: {matchLabels: {team: search}, matchExpressions: [{key: env, operator: NotIn, values: [test]}]}
