@@ -55,4 +55,12 @@ const (
 	// ReasonUnavailable says that every unit is bound, but some on nodes to which no consumer could be bound now. The message names
 	// one such node, and what is the matter with it.
 	ReasonUnavailable = "Unavailable"
+	// ReasonGated says that scheduling gates, which somebody's admission put on units, keep the scheduler from them. The message names
+	// the gates.
+	ReasonGated = "Gated"
+	// ReasonNoScheduler says that no scheduler has looked at units for a minute: there may be none of the name that they carry.
+	ReasonNoScheduler = "NoScheduler"
+	// ReasonUnitsFail says that kubelets reject or evict units again and again. They are made anew after 1, 2, 4 ... 60 seconds. The
+	// message carries a kubelet's.
+	ReasonUnitsFail = "UnitsFail"
 )

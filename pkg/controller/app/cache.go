@@ -50,12 +50,11 @@ func trimPod(object any) (any, error) {
 		},
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, Overhead: pod.Spec.Overhead, Resources: pod.Spec.Resources,
+			SchedulerName: pod.Spec.SchedulerName, SchedulingGates: pod.Spec.SchedulingGates,
 			Priority: pod.Spec.Priority, PriorityClassName: pod.Spec.PriorityClassName,
 			InitContainers: trimContainers(pod.Spec.InitContainers), Containers: trimContainers(pod.Spec.Containers),
 		},
-		Status: corev1.PodStatus{
-			Phase: pod.Status.Phase,
-		},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message},
 	}
 	trimmed.Labels = pick(pod.Labels, v1alpha1.LabelHeadroom)
 	trimmed.Annotations = pick(pod.Annotations, v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationFromRollout)

@@ -26,6 +26,8 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 	now := metav1.NewTime(time.Unix(100, 0))
 	pod.UID, pod.ResourceVersion, pod.CreationTimestamp, pod.DeletionTimestamp = "pod", "7", now, &now
 	pod.Spec.NodeName, pod.Status.Phase = "node-1", corev1.PodRunning
+	pod.Spec.SchedulerName, pod.Spec.SchedulingGates = "mine", []corev1.PodSchedulingGate{{Name: "queue"}}
+	pod.Status.Reason, pod.Status.Message = "Evicted", "The node was low on resource: memory."
 	pod.Status.Conditions = []corev1.PodCondition{
 		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: now},
 		{Type: corev1.PodReady, Status: corev1.ConditionTrue},
@@ -49,6 +51,10 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 	require.Equal(t, pod.CreationTimestamp, trimmed.CreationTimestamp)
 	require.Equal(t, pod.DeletionTimestamp, trimmed.DeletionTimestamp)
 	require.Equal(t, pod.Status.Phase, trimmed.Status.Phase)
+	require.Equal(t, pod.Status.Reason, trimmed.Status.Reason)
+	require.Equal(t, pod.Status.Message, trimmed.Status.Message)
+	require.Equal(t, pod.Spec.SchedulerName, trimmed.Spec.SchedulerName)
+	require.Equal(t, pod.Spec.SchedulingGates, trimmed.Spec.SchedulingGates)
 	require.Equal(t, pod.Spec.NodeName, trimmed.Spec.NodeName)
 	require.Len(t, trimmed.Status.Conditions, 2)
 	require.Less(t, trimmed.Size(), pod.Size())

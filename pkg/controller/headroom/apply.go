@@ -69,7 +69,7 @@ func (r *Reconciler) apply(ctx context.Context, headroom *v1alpha1.Headroom, see
 	if wait, last := r.refusals.due(key, headroom.Generation); wait > 0 {
 		return done.and(outcome{problem: last, retry: wait}), nil
 	}
-	next, err = r.replaceAll(ctx, headroom, p.actions.Replace)
+	next, err = r.replaceAll(ctx, headroom, seen, p.actions.Replace)
 	done = done.and(next)
 	if err == nil {
 		next, err = r.createAll(ctx, headroom, p.actions.Create)
@@ -138,7 +138,9 @@ func (r *Reconciler) deleteNonconforming(
 }
 
 // replaceAll replaces placeholders one by one, so that what a crash in between can lose is one of them.
-func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom, replacements []topup.Replacement) (outcome, error) {
+func (r *Reconciler) replaceAll(
+	ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, replacements []topup.Replacement,
+) (outcome, error) {
 	key := client.ObjectKeyFromObject(headroom)
 	// Replacements that may be no better than what they replace have to wait: they can fail, or be changed by admission, as fast as
 	// they are made.
@@ -149,6 +151,7 @@ func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom
 	}
 	done := outcome{}
 	replaced, asked := map[topup.Reason]bool{}, false
+	var failing *problem
 	for i, replacement := range replacements {
 		if i == maxWrites {
 			done.retry = soonest(done.retry, again)
@@ -159,7 +162,9 @@ func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom
 			continue
 		}
 		replaced[replacement.Reason] = true
-		if replacement.Reason != topup.ReasonLost && !asked {
+		if replacement.Reason == topup.ReasonLost {
+			failing = cmp.Or(seen.failureOf(replacement.Old.UID), failing)
+		} else if !asked {
 			// Before one of the old is given up. A quota is no obstacle, since the old one gives its share back.
 			err := r.dryRunCreate(ctx, headroom, replacement.New.Ordinal)
 			if err != nil && !isQuota(err) {
@@ -172,10 +177,11 @@ func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom
 			return done, err
 		}
 	}
-	for reason, brake := range brakes {
-		if replaced[reason] {
-			brake.failed(key, headroom.Generation, nil)
-		}
+	if replaced[topup.ReasonLost] {
+		r.losses.failed(key, headroom.Generation, failing)
+	}
+	if replaced[topup.ReasonNonconforming] {
+		r.deviations.failed(key, headroom.Generation, nil)
 	}
 	return done, nil
 }

@@ -37,12 +37,14 @@ func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
 	}
 	filled := t.settled && t.ready >= t.desired
 	switch {
-	case filled && t.rolling == 0 && t.problem == nil:
+	case filled && t.rolling == 0 && t.problem == nil && t.failing == nil:
 		return so(metav1.ConditionTrue, v1alpha1.ReasonFilled, "%s.", units)
 	case ready.Status == metav1.ConditionFalse:
 		return so(metav1.ConditionFalse, v1alpha1.ReasonNotReady, "%s; see the condition Ready.", units)
-	case t.waiting != "":
-		return so(metav1.ConditionFalse, v1alpha1.ReasonWaitingForRoom, "%s. The scheduler says: %s", units, t.waiting)
+	case t.failing != nil:
+		return so(metav1.ConditionFalse, t.failing.reason, "%s, and units fail again and again. %s", units, t.failing.message)
+	case t.obstacle.reason != "":
+		return so(metav1.ConditionFalse, t.obstacle.reason, "%s. %s", units, t.obstacle.message)
 	case filled && t.deviation != "":
 		return so(metav1.ConditionFalse, v1alpha1.ReasonRollingOut, "%s, %d not as they should be: of one, %s.", units, t.rolling, t.deviation)
 	case filled:

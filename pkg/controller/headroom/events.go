@@ -75,10 +75,19 @@ func eventsOf(before, after v1alpha1.HeadroomStatus, t tally, created int, consu
 	case filled.Reason == wasFilled.Reason:
 	case filled.Status == metav1.ConditionTrue && wasFilled.Status == metav1.ConditionFalse && t.desired > 0:
 		notices = append(notices, normal(EventRefilled, actionTopUp, filled.Message))
-	case filled.Reason == v1alpha1.ReasonWaitingForRoom:
+	case needsHelp(filled.Reason):
 		notices = append(notices, warning(EventCannotFill, actionTopUp, filled.Message))
 	}
 	return notices
+}
+
+// needsHelp reports whether a reason of the condition Filled is one that the controller can do nothing about.
+func needsHelp(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonWaitingForRoom, v1alpha1.ReasonGated, v1alpha1.ReasonNoScheduler, v1alpha1.ReasonUnitsFail:
+		return true
+	}
+	return false
 }
 
 // isRefusal reports whether a reason of the condition Ready is about the namespace rather than the spec.

@@ -32,6 +32,9 @@ type observation struct {
 	domains map[string]string
 	// daemonSet is the DaemonSet under the Headroom's name, nil if there is none.
 	daemonSet *appsv1.DaemonSet
+	// failing is how units fail again and again, nil if they do not; remember is for how long that is told if they stay.
+	failing  *problem
+	remember time.Duration
 	// pendingReplacements and coolingDown are what topup.Desired has to know beside the spec.
 	pendingReplacements int
 	coolingDown         []int
@@ -45,6 +48,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 		at: r.Clock.Now(), domains: map[string]string{},
 		pendingReplacements: r.rollouts.pendingReplacements(key), coolingDown: r.names.coolingDown(key),
 	}
+	seen.failing, seen.remember = r.losses.repeated(key, headroom.Generation)
 	class := &schedulingv1.PriorityClass{}
 	err := r.Client.Get(ctx, client.ObjectKey{Name: headroom.Spec.PriorityClassName}, class)
 	switch {

@@ -119,9 +119,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	plan := decide(headroom, seen, r.Defaults, r.Limits)
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
-	statusErr := r.report(ctx, headroom, seen, plan, done)
+	retry, statusErr := r.report(ctx, headroom, seen, plan, done)
 
-	return reconcile.Result{RequeueAfter: soonest(seen.surge.Recheck, done.retry)}, errors.Join(
+	return reconcile.Result{RequeueAfter: soonest(soonest(seen.surge.Recheck, done.retry), retry)}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),
 	)

@@ -12,6 +12,8 @@ const (
 	// firstRetry and lastRetry bound the wait after something was refused. It doubles each time.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
+	// repeatedly is how many times in a row something has to go wrong to be told.
+	repeatedly = 3
 	// retryMemory is after how long without trouble the wait starts anew.
 	retryMemory = 2 * lastRetry
 )
@@ -28,6 +30,7 @@ type retryEntry struct {
 	wait       time.Duration
 	notBefore  time.Time
 	problem    *problem
+	times      int // in a row
 }
 
 func newRetries(clock clock.PassiveClock) *retries {
@@ -52,12 +55,29 @@ func (r *retries) failed(headroom types.NamespacedName, generation int64, what *
 	defer r.mu.Unlock()
 	now := r.clock.Now()
 	entry, ok := r.entries[headroom]
-	wait := firstRetry
+	next := retryEntry{generation: generation, wait: firstRetry, problem: what, times: 1}
 	if ok && entry.generation == generation && now.Sub(entry.notBefore) < retryMemory {
-		wait = min(2*entry.wait, lastRetry)
+		next.wait, next.times = min(2*entry.wait, lastRetry), entry.times+1
 	}
-	r.entries[headroom] = retryEntry{generation: generation, wait: wait, notBefore: now.Add(wait), problem: what}
-	return wait
+	next.notBefore = now.Add(next.wait)
+	r.entries[headroom] = next
+	return next.wait
+}
+
+// repeated returns what goes wrong again and again, and for how long to remember that if it does not go wrong once more; nil if
+// nothing does.
+func (r *retries) repeated(headroom types.NamespacedName, generation int64) (what *problem, remaining time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	entry, ok := r.entries[headroom]
+	if !ok || entry.generation != generation || entry.times < repeatedly {
+		return nil, 0
+	}
+	remaining = entry.notBefore.Add(retryMemory).Sub(r.clock.Now())
+	if remaining <= 0 {
+		return nil, 0
+	}
+	return entry.problem, remaining
 }
 
 // succeeded forgets what went wrong.

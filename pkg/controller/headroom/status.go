@@ -44,8 +44,12 @@ type tally struct {
 	rolling int
 	// problem is why the spec is not acted on, nil if it is.
 	problem *problem
-	// waiting is what the scheduler says of a pending unit, empty if it says nothing.
-	waiting string
+	// obstacle is what keeps pending units from being bound.
+	obstacle obstacle
+	// failing is how units fail again and again, nil if they do not.
+	failing *problem
+	// again is when the tally is another although nothing happened; zero: never.
+	again time.Duration
 	// capacity and domains are what the ready units hold, and where.
 	capacity corev1.ResourceList
 	domains  []v1alpha1.DomainStatus
@@ -53,7 +57,10 @@ type tally struct {
 
 // count makes the tally of what was found and done.
 func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) tally {
-	t := tally{desired: wanted(headroom), settled: true, rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem}
+	t := tally{
+		desired: wanted(headroom), settled: true, rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
+		failing: seen.failing, again: seen.remember,
+	}
 	units := slices.Concat(seen.units, seen.perNode)
 	for _, pod := range done.created {
 		units = append(units, unit{pod: pod, Unit: topup.Unit{State: topup.Pending}})
@@ -67,16 +74,14 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 	}
 	domains, deleted := map[string]int32{}, sets.New(done.deleted...)
 	var held []corev1.ResourceList
+	var pending []*corev1.Pod
 	for _, u := range units {
 		if deleted.Has(u.UID) {
 			continue
 		}
 		switch u.State {
 		case topup.Pending:
-			t.pending++
-			if message, ok := unschedulable(u.pod); ok && t.waiting == "" {
-				t.waiting = message
-			}
+			pending = append(pending, u.pod)
 		case topup.Bound:
 			t.addBound(u, p.template)
 			if u.unavailable == "" {
@@ -86,6 +91,9 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 		case topup.Terminating, topup.Lost, topup.Foreign:
 		}
 	}
+	t.pending = len(pending)
+	obstacle, again := obstacleOf(pending, seen.at)
+	t.obstacle, t.again = obstacle, soonest(t.again, again)
 	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
 		t.rolling = max(t.rolling, t.outdated) // the DaemonSet knows nothing of units that admission changed
 	}
@@ -165,8 +173,11 @@ func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
 	return base
 }
 
-// report writes the status if it changed, and then tells what happened: events, metrics, who consumed what.
-func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) error {
+// report writes the status if it changed, and then tells what happened: events, metrics, who consumed what. It returns when to
+// reconcile again for what cannot be told yet; zero: no need.
+func (r *Reconciler) report(
+	ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome,
+) (retry time.Duration, err error) {
 	key := client.ObjectKeyFromObject(headroom)
 	consumed := r.ledger.Report(key)
 	t := count(headroom, seen, p, done)
@@ -178,9 +189,9 @@ func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, se
 		if err := r.Client.Status().Patch(ctx, changed, patch); err != nil {
 			r.ledger.Restore(key, consumed)
 			if apierrors.IsNotFound(err) {
-				return nil // deleted meanwhile
+				return t.again, nil // deleted meanwhile
 			}
-			return fmt.Errorf("writing the status: %w", err)
+			return t.again, fmt.Errorf("writing the status: %w", err)
 		}
 		r.expectations.expectStatus(changed)
 	}
@@ -191,5 +202,5 @@ func (r *Reconciler) report(ctx context.Context, headroom *v1alpha1.Headroom, se
 	for _, e := range eventsOf(headroom.Status, status, t, len(done.created), consumed) {
 		r.Recorder.Eventf(headroom, e.related, e.kind, e.reason, e.action, "%s", e.note)
 	}
-	return nil
+	return t.again, nil
 }

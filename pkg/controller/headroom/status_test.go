@@ -55,15 +55,17 @@ func TestFilledCondition(t *testing.T) {
 		desired     int32
 		outdated    int
 		problem     *problem
+		failing     *problem
 		wantReason  string
 		wantMessage string
 	}{
-		"all are bound":         {units: []unit{bound, bound}, desired: 2, wantReason: v1alpha1.ReasonFilled, wantMessage: "2 of 2 units are bound."},
-		"none is wanted":        {wantReason: v1alpha1.ReasonFilled, wantMessage: "0 of 0 units are bound."},
-		"one is on its way":     {units: []unit{bound, pending}, desired: 2, wantReason: v1alpha1.ReasonToppingUp, wantMessage: "1 of 2 units are bound."},
-		"one finds no room":     {units: []unit{bound, unitIn(topup.Pending, "", waiting)}, desired: 2, wantReason: v1alpha1.ReasonWaitingForRoom, wantMessage: "1 of 2 units are bound. The scheduler says: 0/3 nodes"},
-		"one is of an old spec": {units: []unit{bound, bound}, desired: 2, outdated: 1, wantReason: v1alpha1.ReasonRollingOut, wantMessage: "2 of 2 units are bound, 1 of an older spec."},
-		"the spec is refused":   {units: []unit{bound}, desired: 2, problem: &problem{reason: "X"}, wantReason: v1alpha1.ReasonNotReady, wantMessage: "1 of 2 units are bound; see the condition Ready."},
+		"all are bound":          {units: []unit{bound, bound}, desired: 2, wantReason: v1alpha1.ReasonFilled, wantMessage: "2 of 2 units are bound."},
+		"none is wanted":         {wantReason: v1alpha1.ReasonFilled, wantMessage: "0 of 0 units are bound."},
+		"one is on its way":      {units: []unit{bound, pending}, desired: 2, wantReason: v1alpha1.ReasonToppingUp, wantMessage: "1 of 2 units are bound."},
+		"one finds no room":      {units: []unit{bound, unitIn(topup.Pending, "", waiting)}, desired: 2, wantReason: v1alpha1.ReasonWaitingForRoom, wantMessage: "1 of 2 units are bound. The scheduler says: 0/3 nodes"},
+		"one is of an old spec":  {units: []unit{bound, bound}, desired: 2, outdated: 1, wantReason: v1alpha1.ReasonRollingOut, wantMessage: "2 of 2 units are bound, 1 of an older spec."},
+		"the spec is refused":    {units: []unit{bound}, desired: 2, problem: &problem{reason: "X"}, wantReason: v1alpha1.ReasonNotReady, wantMessage: "1 of 2 units are bound; see the condition Ready."},
+		"they fail all the time": {units: []unit{bound, bound}, desired: 2, failing: &problem{"X", "words"}, wantReason: "X", wantMessage: "2 of 2 units are bound, and units fail again and again. words"},
 		"one cannot be taken": {
 			units: []unit{bound, away(bound)}, desired: 2, wantReason: v1alpha1.ReasonUnavailable,
 			wantMessage: "1 of 2 units can be taken, 1 unavailable (node n1 is unschedulable).",
@@ -85,7 +87,7 @@ func TestFilledCondition(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := plan{actions: topup.Actions{Outdated: tc.outdated}}
-			tally := count(headroomOf(tc.desired), &observation{units: tc.units}, p, outcome{problem: tc.problem})
+			tally := count(headroomOf(tc.desired), &observation{units: tc.units, failing: tc.failing}, p, outcome{problem: tc.problem})
 			got := filledCondition(tally, readyCondition(tally))
 			require.Equal(t, tc.wantReason, got.Reason)
 			require.Equal(t, tc.wantMessage, got.Message)

@@ -75,15 +75,6 @@ func scheduledAt(pod *corev1.Pod) time.Time {
 	return pod.CreationTimestamp.Time
 }
 
-// unschedulable returns what the scheduler said about a pod that it found no node for.
-func unschedulable(pod *corev1.Pod) (message string, ok bool) {
-	c := scheduledCondition(pod)
-	if c == nil || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
-		return "", false
-	}
-	return c.Message, true
-}
-
 func scheduledCondition(pod *corev1.Pod) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {
 		if pod.Status.Conditions[i].Type == corev1.PodScheduled {

@@ -45,3 +45,21 @@ func mutation(namespace, expression string) []client.Object {
 		},
 	}
 }
+
+// waitMutated waits until the API server changes new pods of the namespace such that changed says so: policies take a moment.
+func (e *environment) waitMutated(changed func(*corev1.Pod) bool) {
+	e.Helper()
+	e.eventually("the API server changes pods", func() error {
+		probe := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "probe"},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "c"}}},
+		}
+		if err := e.client.Create(e.Context(), probe, client.DryRunAll); err != nil {
+			return err
+		}
+		if !changed(probe) {
+			return errNotYet
+		}
+		return nil
+	})
+}
