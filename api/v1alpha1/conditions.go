@@ -9,10 +9,13 @@ const (
 	ConditionFilled = "Filled"
 )
 
-// Reasons of the condition Ready. Valid comes with True, all others with False; with False no new placeholders are made.
+// Reasons of the condition Ready. Valid and QuotaShort come with True, all others with False; with False no new placeholders are made.
 const (
 	// ReasonValid says that the spec is valid and acted on.
 	ReasonValid = "Valid"
+	// ReasonQuotaShort says that the spec is valid and acted on, and that a ResourceQuota which counts the units leaves less than one of
+	// them: the pods that are to take their room may be refused, because the units use up what those need.
+	ReasonQuotaShort = "QuotaShort"
 	// ReasonInvalidSpec says that the API server refuses the placeholders as malformed: a selector that does not parse, an
 	// affinity without terms, and so on. The message carries the API server's own, with the path of the field.
 	ReasonInvalidSpec = "InvalidSpec"

@@ -23,6 +23,11 @@ func readyCondition(t tally) metav1.Condition {
 	if t.problem != nil {
 		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, t.problem.reason, t.problem.message)
 	}
+	if t.short != nil && t.bound > 0 {
+		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonQuotaShort, fmt.Sprintf(
+			"The spec is valid and acted on, but %s. The units count toward it, so pods of the namespace that are to take their room may be "+
+				"refused. Scope the quota to PriorityClass NotIn the class of the units, or raise it.", t.short))
+	}
 	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonValid, "The spec is valid and acted on.")
 }
 

@@ -29,6 +29,8 @@ const (
 	EventRefilled = "Refilled"
 	// EventCannotFill says that units wait for room, or that the API server refuses them, and why.
 	EventCannotFill = "CannotFill"
+	// EventQuotaShort says that a quota leaves less than one unit while units are held.
+	EventQuotaShort = "QuotaShort"
 	// EventInvalid says that the spec cannot be acted on, and why.
 	EventInvalid = "Invalid"
 )
@@ -69,6 +71,9 @@ func eventsOf(before, after v1alpha1.HeadroomStatus, t tally, created int, consu
 			reason, action = EventCannotFill, actionTopUp
 		}
 		notices = append(notices, warning(reason, action, ready.Reason+": "+ready.Message))
+	}
+	if ready.Reason == v1alpha1.ReasonQuotaShort && ready.Reason != wasReady.Reason {
+		notices = append(notices, warning(EventQuotaShort, actionTopUp, ready.Message))
 	}
 	filled, wasFilled := conditionOf(after, v1alpha1.ConditionFilled), conditionOf(before, v1alpha1.ConditionFilled)
 	switch {

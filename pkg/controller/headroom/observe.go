@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/quota"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -35,6 +36,8 @@ type observation struct {
 	// failing is how units fail again and again, nil if they do not; remember is for how long that is told if they stay.
 	failing  *problem
 	remember time.Duration
+	// short is a quota that counts the units and leaves less than one more; nil if there is none.
+	short *quota.Shortage
 	// pendingReplacements and coolingDown are what topup.Desired has to know beside the spec.
 	pendingReplacements int
 	coolingDown         []int
@@ -49,6 +52,11 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 		pendingReplacements: r.rollouts.pendingReplacements(key), coolingDown: r.names.coolingDown(key),
 	}
 	seen.failing, seen.remember = r.losses.repeated(key, headroom.Generation)
+	quotas := &corev1.ResourceQuotaList{}
+	if err := r.Client.List(ctx, quotas, client.InNamespace(headroom.Namespace)); err != nil {
+		return nil, fmt.Errorf("listing ResourceQuotas: %w", err)
+	}
+	seen.short = quota.Short(quotas.Items, placeholder.Build(headroom, r.Defaults, 0))
 	class := &schedulingv1.PriorityClass{}
 	err := r.Client.Get(ctx, client.ObjectKey{Name: headroom.Spec.PriorityClassName}, class)
 	switch {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/controller/quota"
 	"github.com/headroom-dev/headroom/pkg/message"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -48,6 +49,8 @@ type tally struct {
 	obstacle obstacle
 	// failing is how units fail again and again, nil if they do not.
 	failing *problem
+	// short is a quota that counts the units and leaves less than one more; nil if there is none.
+	short *quota.Shortage
 	// again is when the tally is another although nothing happened; zero: never.
 	again time.Duration
 	// capacity and domains are what the ready units hold, and where.
@@ -59,7 +62,7 @@ type tally struct {
 func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) tally {
 	t := tally{
 		desired: wanted(headroom), settled: true, rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
-		failing: seen.failing, again: seen.remember,
+		failing: seen.failing, short: seen.short, again: seen.remember,
 	}
 	units := slices.Concat(seen.units, seen.perNode)
 	for _, pod := range done.created {

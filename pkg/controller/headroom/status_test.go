@@ -19,6 +19,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/controller/quota"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -101,6 +102,18 @@ func TestLongMessageOfAConditionEndsBetweenCharacters(t *testing.T) {
 	require.LessOrEqual(t, len(got.Message), maxMessage)
 	require.True(t, utf8.ValidString(got.Message))
 	require.True(t, strings.HasSuffix(got.Message, "é..."), got.Message)
+}
+
+func TestAShortQuotaIsToldWhileUnitsAreHeld(t *testing.T) {
+	short := &quota.Shortage{Quota: "team", Resource: "requests.cpu", Left: resource.MustParse("500m"), Needed: resource.MustParse("1")}
+	ready := func(units ...unit) metav1.Condition {
+		return readyCondition(count(headroomOf(2), &observation{units: units, short: short}, plan{}, outcome{}))
+	}
+	require.Equal(t, v1alpha1.ReasonValid, ready(unitIn(topup.Pending, "")).Reason)
+	got := ready(unitIn(topup.Bound, "n1"))
+	require.Equal(t, metav1.ConditionTrue, got.Status, "nothing is wrong with the spec")
+	require.Equal(t, v1alpha1.ReasonQuotaShort, got.Reason)
+	require.Contains(t, got.Message, "ResourceQuota team leaves 500m of requests.cpu, less than the 1 of one unit")
 }
 
 func TestStatusOf(t *testing.T) {
@@ -206,7 +219,7 @@ func TestEventsOf(t *testing.T) {
 	with := func(ready, filled string) v1alpha1.HeadroomStatus {
 		h := headroomOf(2)
 		state := func(reason string) metav1.ConditionStatus {
-			if reason == v1alpha1.ReasonValid || reason == v1alpha1.ReasonFilled {
+			if reason == v1alpha1.ReasonValid || reason == v1alpha1.ReasonQuotaShort || reason == v1alpha1.ReasonFilled {
 				return metav1.ConditionTrue
 			}
 			return metav1.ConditionFalse
@@ -243,6 +256,12 @@ func TestEventsOf(t *testing.T) {
 		"the namespace refuses": {
 			before: filled, after: with(v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonNotReady),
 			want: []string{"CannotFill: QuotaExceeded: ready message"},
+		},
+		"a quota leaves too little": {
+			before: filled, after: with(v1alpha1.ReasonQuotaShort, v1alpha1.ReasonFilled), want: []string{"QuotaShort: ready message"},
+		},
+		"a quota still leaves too little": {
+			before: with(v1alpha1.ReasonQuotaShort, v1alpha1.ReasonFilled), after: with(v1alpha1.ReasonQuotaShort, v1alpha1.ReasonFilled),
 		},
 		"the namespace still refuses": {
 			before: with(v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonNotReady), after: with(v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonNotReady),

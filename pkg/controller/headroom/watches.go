@@ -57,6 +57,7 @@ func (r *Reconciler) Register(ctx context.Context, mgr manager.Manager, concurre
 		Watches(&schedulingv1.PriorityClass{}, handler.EnqueueRequestsFromMapFunc(r.ofPriorityClass)).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.onNode), builder.WithPredicates(nodeChanged())).
 		WatchesRawSource(source.Kind(mgr.GetCache(), &corev1.Pod{}, podHandler{r})).
+		Watches(&corev1.ResourceQuota{}, r.quotaHandler()).
 		WatchesRawSource(source.Func(r.wakeUp)).
 		Complete(r)
 }
@@ -110,6 +111,28 @@ func (r *Reconciler) ofPriorityClass(ctx context.Context, class client.Object) [
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 	}
 	return requests
+}
+
+// quotaSettle is how long changes of a quota are collected before its namespace is looked at: each pod of the namespace is one.
+const quotaSettle = time.Second
+
+// quotaHandler queues the Headrooms of a namespace whose quotas change.
+func (r *Reconciler) quotaHandler() handler.EventHandler {
+	changed := func(ctx context.Context, quota client.Object, queue podQueue) {
+		list := &v1alpha1.HeadroomList{}
+		if err := r.Client.List(ctx, list, client.InNamespace(quota.GetNamespace())); err != nil {
+			klog.FromContext(ctx).Error(err, "Listing Headrooms of a namespace in the cache failed", "namespace", quota.GetNamespace())
+			return
+		}
+		for i := range list.Items {
+			queue.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])}, quotaSettle)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue podQueue) { changed(ctx, e.Object, queue) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue podQueue) { changed(ctx, e.ObjectNew, queue) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue podQueue) { changed(ctx, e.Object, queue) },
+	}
 }
 
 // onNode returns the Headrooms that have placeholders on a node.
