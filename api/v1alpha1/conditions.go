@@ -35,6 +35,9 @@ const (
 	// ReasonAdmissionRefused says that admission refuses the placeholders: a LimitRange, Pod Security, a policy or a webhook.
 	// The message carries the refusal.
 	ReasonAdmissionRefused = "AdmissionRefused"
+	// ReasonAdmissionChanged says that a policy or webhook changes the placeholders, and which field. Placeholders that can still be
+	// recognized are made all the same, and outdated ones are replaced ever more slowly; others are not made.
+	ReasonAdmissionChanged = "AdmissionChanged"
 	// ReasonNameTaken says that the DaemonSet of a PerNode Headroom cannot be made: one of its name belongs to somebody else.
 	ReasonNameTaken = "NameTaken"
 	// ReasonNamespaceTerminating says that the namespace is being deleted, so that nothing can be created in it.

@@ -61,7 +61,7 @@ func (r *Reconciler) apply(ctx context.Context, headroom *v1alpha1.Headroom, see
 	if done = done.and(next); err != nil || p.refused != nil {
 		return done, err
 	}
-	next, err = r.deleteNonconforming(ctx, headroom, p.nonconforming)
+	next, err = r.deleteNonconforming(ctx, headroom, seen, p.nonconforming)
 	if done = done.and(next); err != nil {
 		return done, err
 	}
@@ -69,7 +69,7 @@ func (r *Reconciler) apply(ctx context.Context, headroom *v1alpha1.Headroom, see
 	if wait, last := r.refusals.due(key, headroom.Generation); wait > 0 {
 		return done.and(outcome{problem: last, retry: wait}), nil
 	}
-	next, err = r.replaceAll(ctx, headroom, seen, p.actions.Replace)
+	next, err = r.replaceAll(ctx, headroom, seen, p)
 	done = done.and(next)
 	if err == nil {
 		next, err = r.createAll(ctx, headroom, p.actions.Create)
@@ -123,7 +123,7 @@ func (r *Reconciler) deleteAll(ctx context.Context, headroom *v1alpha1.Headroom,
 // deleteNonconforming deletes units of a DaemonSet that admission changed, for its controller to make anew; with back-off, since
 // admission may change those as well.
 func (r *Reconciler) deleteNonconforming(
-	ctx context.Context, headroom *v1alpha1.Headroom, deletions []topup.Deletion,
+	ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, deletions []topup.Deletion,
 ) (outcome, error) {
 	if len(deletions) == 0 {
 		return outcome{}, nil
@@ -132,84 +132,13 @@ func (r *Reconciler) deleteNonconforming(
 	if wait, _ := r.deviations.due(key, headroom.Generation); wait > 0 {
 		return outcome{retry: wait}, nil
 	}
+	retry := r.deviations.failed(key, headroom.Generation, nil)
+	if pointless, err := r.wouldDeviate(ctx, headroom, seen); pointless || err != nil && !isQuota(err) {
+		return outcome{retry: retry}, err
+	}
 	done, err := r.deleteAll(ctx, headroom, deletions)
-	done.retry = soonest(done.retry, r.deviations.failed(key, headroom.Generation, nil))
+	done.retry = soonest(done.retry, retry)
 	return done, err
-}
-
-// replaceAll replaces placeholders one by one, so that what a crash in between can lose is one of them.
-func (r *Reconciler) replaceAll(
-	ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, replacements []topup.Replacement,
-) (outcome, error) {
-	key := client.ObjectKeyFromObject(headroom)
-	// Replacements that may be no better than what they replace have to wait: they can fail, or be changed by admission, as fast as
-	// they are made.
-	brakes := map[topup.Reason]*retries{topup.ReasonLost: r.losses, topup.ReasonNonconforming: r.deviations}
-	waits := map[topup.Reason]time.Duration{}
-	for reason, brake := range brakes {
-		waits[reason], _ = brake.due(key, headroom.Generation)
-	}
-	done := outcome{}
-	replaced, asked := map[topup.Reason]bool{}, false
-	var failing *problem
-	for i, replacement := range replacements {
-		if i == maxWrites {
-			done.retry = soonest(done.retry, again)
-			break
-		}
-		if wait := waits[replacement.Reason]; wait > 0 {
-			done.retry = soonest(done.retry, wait)
-			continue
-		}
-		replaced[replacement.Reason] = true
-		if replacement.Reason == topup.ReasonLost {
-			failing = cmp.Or(seen.failureOf(replacement.Old.UID), failing)
-		} else if !asked {
-			// Before one of the old is given up. A quota is no obstacle, since the old one gives its share back.
-			err := r.dryRunCreate(ctx, headroom, replacement.New.Ordinal)
-			if err != nil && !isQuota(err) {
-				return done, err
-			}
-			asked = true
-		}
-		next, err := r.replace(ctx, headroom, replacement)
-		if done = done.and(next); err != nil {
-			return done, err
-		}
-	}
-	if replaced[topup.ReasonLost] {
-		r.losses.failed(key, headroom.Generation, failing)
-	}
-	if replaced[topup.ReasonNonconforming] {
-		r.deviations.failed(key, headroom.Generation, nil)
-	}
-	return done, nil
-}
-
-// replace deletes one placeholder and creates another in its place.
-func (r *Reconciler) replace(ctx context.Context, headroom *v1alpha1.Headroom, replacement topup.Replacement) (outcome, error) {
-	if err := r.delete(ctx, headroom, replacement.Old, replacement.Reason); err != nil {
-		return outcome{}, err
-	}
-	done := outcome{deleted: []types.UID{replacement.Old.UID}}
-	if replacement.New.FromRollout {
-		r.rollouts.rolloutStep(client.ObjectKeyFromObject(headroom), 1)
-	}
-	pod, err := r.create(ctx, headroom, replacement.New)
-	if pod != nil {
-		done.created = []*corev1.Pod{pod}
-	}
-	return done, err
-}
-
-// dryRunCreate asks the API server whether it would accept a placeholder of the spec, without making one. That the name is taken
-// is a good answer: every other check comes before.
-func (r *Reconciler) dryRunCreate(ctx context.Context, headroom *v1alpha1.Headroom, ordinal int) error {
-	err := r.Client.Create(ctx, placeholder.Build(headroom, r.Defaults, ordinal), client.DryRunAll)
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("asking the API server whether it accepts a placeholder of this spec: %w", err)
-	}
-	return nil
 }
 
 // createAll creates placeholders in batches that double while all goes well.
@@ -242,13 +171,16 @@ func (r *Reconciler) create(ctx context.Context, headroom *v1alpha1.Headroom, cr
 	if creation.FromRollout {
 		placeholder.MarkFromRollout(pod)
 	}
-	name := pod.Name
+	want, name := pod.DeepCopy(), pod.Name
 	err := r.Client.Create(ctx, pod)
 	if apierrors.IsAlreadyExists(err) {
 		return nil, r.adoptName(ctx, headroom, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("creating placeholder %s: %w", name, err)
+	}
+	if err := r.undoIfUnrecognizable(ctx, headroom, want, pod); err != nil {
+		return nil, err
 	}
 	key := client.ObjectKeyFromObject(headroom)
 	r.expectations.expectCreated(key, pod)

@@ -104,7 +104,7 @@ func TestUnitsOfAPriorityClassThatWasMadeAnewAreReplacedWithBackOff(t *testing.T
 	s := onNodes(t, 4)
 	s.all(func(pod *corev1.Pod) { pod.Spec.Priority = ptr.To[int32](-9) }) // the class says -5
 	s.reconcile()
-	require.Equal(t, []string{"try Pod web-headroom-3", "delete Pod web-headroom-3", "create Pod web-headroom-3"}, s.writes())
+	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-3", "create Pod web-headroom-3"}, s.writes())
 	require.EqualValues(t, 3, s.headroom().Status.OutdatedReplicas)
 	deleted, _ := s.counted("headroom_placeholders_deleted_total")
 	require.InDelta(t, 1, deleted, 0)

@@ -98,7 +98,8 @@ func needsHelp(reason string) bool {
 // isRefusal reports whether a reason of the condition Ready is about the namespace rather than the spec.
 func isRefusal(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonNameTaken:
+	case v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonNameTaken,
+		v1alpha1.ReasonAdmissionChanged:
 		return true
 	}
 	return false

@@ -35,7 +35,7 @@ func (r *Reconciler) applyDaemonSet(ctx context.Context, headroom *v1alpha1.Head
 	done, err := r.createOrUpdateDaemonSet(ctx, headroom, current)
 	if err == nil && done.problem == nil && lacksPods(seen) {
 		// The DaemonSet controller's create errors are not visible here.
-		err = r.dryRunCreate(ctx, headroom, 0)
+		_, err = r.dryRunCreate(ctx, headroom)
 	}
 	if err == nil {
 		return done, nil
@@ -56,7 +56,8 @@ func (r *Reconciler) createOrUpdateDaemonSet(
 		if err != nil {
 			return outcome{}, fmt.Errorf("creating DaemonSet %s: %w", want.Name, err)
 		}
-		return outcome{}, nil
+		_, err = r.dryRunCreate(ctx, headroom) // what admission makes of its pods is not visible either
+		return outcome{}, err
 	}
 	if !metav1.IsControlledBy(current, headroom) {
 		return outcome{problem: daemonSetNameTaken(want.Name)}, nil

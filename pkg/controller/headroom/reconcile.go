@@ -70,6 +70,8 @@ type Reconciler struct {
 	refusals     *retries // creations that the API server refused
 	losses       *retries // placeholders that failed
 	deviations   *retries // placeholders that admission changed
+	relapses     *relapses
+	changes      *changes
 	surges       *surges
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
@@ -87,6 +89,8 @@ func New(options Options) *Reconciler {
 		refusals:       newRetries(options.Clock),
 		losses:         newRetries(options.Clock),
 		deviations:     newRetries(options.Clock),
+		relapses:       newRelapses(options.Clock),
+		changes:        newChanges(options.Clock),
 		surges:         newSurges(),
 		daemonSetsSeen: newDaemonSetsSeen(),
 		wake:           make(chan types.NamespacedName, wakeBuffer),
@@ -119,6 +123,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	plan := decide(headroom, seen, r.Defaults, r.Limits)
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
+	done = r.tellChange(ctx, headroom, done)
 	retry, statusErr := r.report(ctx, headroom, seen, plan, done)
 
 	return reconcile.Result{RequeueAfter: soonest(soonest(seen.surge.Recheck, done.retry), retry)}, errors.Join(
@@ -143,6 +148,8 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.refusals.succeeded(headroom)
 	r.losses.succeeded(headroom)
 	r.deviations.succeeded(headroom)
+	r.relapses.forget(headroom)
+	r.changes.forget(headroom)
 	r.surges.forget(headroom)
 	r.daemonSetsSeen.forget(headroom)
 	r.ledger.Forget(headroom)

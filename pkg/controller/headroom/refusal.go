@@ -37,6 +37,9 @@ func checkSpec(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, l
 // problemOf returns what the user has to change for the API server to accept a placeholder, and nil if the error is none
 // that a user could do something about: the API server is away, overloaded, or forbids the controller itself.
 func problemOf(err error) *problem {
+	if changed := (*changedError)(nil); errors.As(err, &changed) {
+		return &problem{reason: v1alpha1.ReasonAdmissionChanged, message: changed.Error()}
+	}
 	text := err.Error()
 	of := func(reason string) *problem { return &problem{reason: reason, message: text} }
 	switch {

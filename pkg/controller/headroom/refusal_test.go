@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 var errBroken = errors.New("broken")
@@ -38,8 +39,9 @@ func TestProblemOf(t *testing.T) {
 			Code: http.StatusForbidden, Reason: metav1.StatusReasonInvalid,
 			Message: "policy 'sidecar' with binding 'sidecar' denied request: expression evaluation error",
 		}}, v1alpha1.ReasonAdmissionRefused},
-		"a webhook that says no": {apierrors.NewBadRequest(`admission webhook "x" denied the request: no`), v1alpha1.ReasonAdmissionRefused},
-		"a webhook that is away": {apierrors.NewInternalError(errors.New("failed calling webhook")), v1alpha1.ReasonAdmissionRefused},
+		"a policy that takes the label": {&changedError{&placeholder.Change{Field: "metadata.labels[x]", How: "was taken away", Unrecognizable: true}}, v1alpha1.ReasonAdmissionChanged},
+		"a webhook that says no":        {apierrors.NewBadRequest(`admission webhook "x" denied the request: no`), v1alpha1.ReasonAdmissionRefused},
+		"a webhook that is away":        {apierrors.NewInternalError(errors.New("failed calling webhook")), v1alpha1.ReasonAdmissionRefused},
 		"permissions that are lacking": {
 			&apierrors.StatusError{ErrStatus: metav1.Status{
 				Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,

@@ -227,7 +227,7 @@ func TestARolloutAsksTheAPIServerBeforeItGivesAUnitUp(t *testing.T) {
 				s.answers["try Pod"] = tc.answer
 			}
 			s.reconcile()
-			want := []string{"try Pod web-headroom-0"}
+			want := []string{"try Pod web-headroom-1048576"}
 			if tc.goes {
 				want = append(want, "delete Pod web-headroom-0", "create Pod web-headroom-0")
 			}

@@ -6,6 +6,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // What the policies of mutation apply to each new pod.
@@ -58,6 +61,32 @@ func (e *environment) waitMutated(changed func(*corev1.Pod) bool) {
 			return err
 		}
 		if !changed(probe) {
+			return errNotYet
+		}
+		return nil
+	})
+}
+
+// patching is mutation by a JSON patch.
+func patching(namespace, expression string) []client.Object {
+	objects := mutation(namespace, "")
+	policy, _ := objects[0].(*admissionv1.MutatingAdmissionPolicy)
+	policy.Spec.Mutations = []admissionv1.Mutation{{
+		PatchType: admissionv1.PatchTypeJSONPatch, JSONPatch: &admissionv1.JSONPatch{Expression: expression},
+	}}
+	return objects
+}
+
+// waitStripped waits until the API server takes from new pods of the namespace what makes them placeholders.
+func (e *environment) waitStripped() {
+	e.Helper()
+	e.eventually("the API server changes placeholders", func() error {
+		probe := placeholder.Build(e.newHeadroom("probe"), placeholder.Defaults{}, 0)
+		probe.OwnerReferences = nil
+		if err := e.client.Create(e.Context(), probe, client.DryRunAll); err != nil {
+			return err
+		}
+		if probe.Labels[v1alpha1.LabelHeadroom] != "" && probe.Annotations[v1alpha1.AnnotationTemplateHash] != "" {
 			return errNotYet
 		}
 		return nil
