@@ -38,6 +38,9 @@ const (
 	// ReasonAdmissionChanged says that a policy or webhook changes the placeholders, and which field. Placeholders that can still be
 	// recognized are made all the same, and outdated ones are replaced ever more slowly; others are not made.
 	ReasonAdmissionChanged = "AdmissionChanged"
+	// ReasonAnotherController says that another installation of headroom-controller would act on the Headroom too. One of them does; the
+	// message names both.
+	ReasonAnotherController = "AnotherController"
 	// ReasonNameTaken says that the DaemonSet of a PerNode Headroom cannot be made: one of its name belongs to somebody else.
 	ReasonNameTaken = "NameTaken"
 	// ReasonNamespaceTerminating says that the namespace is being deleted, so that nothing can be created in it.

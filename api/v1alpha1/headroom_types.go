@@ -56,7 +56,6 @@ type Headroom struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.replicas) || self.replicas == 1 || (oldSelf.hasValue() && has(oldSelf.value().replicas) && oldSelf.value().replicas == self.replicas)",optionalOldSelf=true,message="replicas must be 1, the default, with placement PerNode: there is one unit on each matching node, whatever it says; change nodeSelector, affinity or tolerations instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, r in self.requests)",message="limits must name resources that requests name: a limit without a request is a request too, and would make the unit larger than it says"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, !(r in self.requests) || quantity(string(self.limits[r])).compareTo(quantity(string(self.requests[r]))) >= 0)",message="limits must not be below requests"
-// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, !(r.contains('/') || r.startsWith('hugepages-')) || !(r in self.requests) || quantity(string(self.limits[r])).compareTo(quantity(string(self.requests[r]))) == 0)",message="limits of extended resources and huge pages must equal their requests"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
 	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
@@ -87,16 +86,17 @@ type HeadroomSpec struct {
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 
 	// limits of a unit, as in a container, for namespaces whose quota or policy
-	// demands them: each at or above the request of the same resource, which must
-	// be given; extended resources and huge pages have limits equal to their
-	// requests in any case. Default: none, so that a placeholder is Burstable. With
+	// demands them: cpu, memory and ephemeral-storage, each at or above the request
+	// of the same resource, which must be given. Extended resources and huge pages
+	// have limits equal to their requests in any case. Default: none, so that a placeholder is Burstable. With
 	// cpu and memory limits equal to the requests it is Guaranteed, and where the
 	// kubelet's CPU manager policy is static a Guaranteed placeholder of whole CPUs
 	// gets CPUs of its own, which all other pods of the node are then kept off: set
 	// the cpu limit above the request there. A placeholder uses nothing, so a limit
 	// never throttles it. Example: {cpu: "4", memory: 4Gi}.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=12
+	// +kubebuilder:validation:MaxProperties=3
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r in ['cpu', 'memory', 'ephemeral-storage'])",message="limits must name cpu, memory or ephemeral-storage: extended resources and huge pages have limits equal to their requests in any case"
 	Limits corev1.ResourceList `json:"limits,omitempty"`
 
 	// placement is Cluster (default: replicas units anywhere in the cluster) or
@@ -338,6 +338,17 @@ type HeadroomStatus struct {
 	// +optional
 	LastConsumedTime *metav1.Time `json:"lastConsumedTime,omitempty"`
 
+	// controller is the installation of headroom-controller that acts on this
+	// Headroom, and when it last wrote this status.
+	// +optional
+	Controller *ControllerRecord `json:"controller,omitempty"`
+
+	// otherController is another installation that would act on this Headroom too.
+	// It does not while the first one does, and takes over when that has not
+	// answered for a minute.
+	// +optional
+	OtherController *ControllerRecord `json:"otherController,omitempty"`
+
 	// conditions are Ready (the spec is valid and acted on) and Filled (every unit
 	// can be taken). A cluster without room is no error: Ready stays True, and Filled
 	// says why it is not.
@@ -346,6 +357,20 @@ type HeadroomStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ControllerRecord is what an installation of headroom-controller says of
+// itself.
+type ControllerRecord struct {
+	// identity of the installation: the namespace and the name of its Lease, unless
+	// the operator chose another.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=320
+	Identity string `json:"identity,omitempty"`
+	// lastWriteTime is when it last wrote the status.
+	// +required
+	LastWriteTime metav1.Time `json:"lastWriteTime,omitzero"`
 }
 
 // SpreadStatus is where a Headroom holds its units.

@@ -98,6 +98,14 @@ func labelsOf(headroom string) map[string]string {
 	return map[string]string{v1alpha1.LabelHeadroom: headroom, v1alpha1.LabelOpenFaaSHeadroom: headroom}
 }
 
+// MarkMadeBy notes on a pod or DaemonSet made here which installation of the controller makes it. It is no part of what the hash identifies:
+// a unit stays as good whoever made it.
+func MarkMadeBy(object metav1.Object, identity string) {
+	annotations := object.GetAnnotations()
+	annotations[v1alpha1.AnnotationController] = identity
+	object.SetAnnotations(annotations)
+}
+
 // MarkFromRollout notes on a pod made by Build that a rollout creates it in the place of one that held room.
 func MarkFromRollout(pod *corev1.Pod) {
 	pod.Annotations[v1alpha1.AnnotationFromRollout] = "true"

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,6 +76,7 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		Recorder: mgr.GetEventRecorder(headroom.Reporter),
 		Clock:    clock.RealClock{},
 		Metrics:  counted,
+		Identity: installation(c),
 		Defaults: placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
 		Limits: priority.Limits{
 			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
@@ -89,6 +92,21 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	}
 	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr)})
 	return mgr, addChecks(mgr)
+}
+
+// namespaceFile tells a pod its namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// installation names it to others. Leader election chooses among the controllers that share a Lease, so the Lease is its name.
+func installation(c *config.Config) string {
+	where := c.LeaderElection.LeaseNamespace
+	if data, err := os.ReadFile(namespaceFile); err == nil && where == "" {
+		where = strings.TrimSpace(string(data))
+	}
+	if where == "" {
+		where, _ = os.Hostname() // outside of a cluster; without a name, all share one
+	}
+	return cmp.Or(c.Identity, where+"/"+c.LeaderElection.LeaseName)
 }
 
 func managerOptions(ctx context.Context, c *config.Config) manager.Options {

@@ -20,6 +20,9 @@ const (
 	Kind = "HeadroomControllerConfiguration"
 )
 
+// maxIdentity is how long an identity may be: as long as that of a Lease.
+const maxIdentity = 320
+
 // Config is the configuration of headroom-controller. It is also the file that --config names; a field that the file does
 // not have keeps its default, and a field that does not exist is an error.
 type Config struct {
@@ -30,6 +33,9 @@ type Config struct {
 	Placeholders Placeholders `json:"placeholders"`
 	// LeaderElection decides which of several controllers works.
 	LeaderElection LeaderElection `json:"leaderElection"`
+	// Identity names the installation to others that might act on the same Headrooms; its replicas share it. At most 320 characters.
+	// Default: the namespace and the name of its Lease, or outside of a cluster the host's name and that of the Lease.
+	Identity string `json:"identity,omitempty"`
 	// Client limits the requests to the API server.
 	Client Client `json:"client"`
 	// MetricsBindAddress is host:port on which metrics are served, over HTTPS and only to who may get /metrics. "0" switches
@@ -113,6 +119,9 @@ func (c *Config) Validate() field.ErrorList {
 		for _, problem := range validation.IsDNS1123Subdomain(c.LeaderElection.LeaseName) {
 			errs = append(errs, field.Invalid(path, c.LeaderElection.LeaseName, problem))
 		}
+	}
+	if len(c.Identity) > maxIdentity {
+		errs = append(errs, field.TooLong(field.NewPath("identity"), "", maxIdentity))
 	}
 	if c.Client.QPS <= 0 {
 		errs = append(errs, field.Invalid(field.NewPath("client", "qps"), c.Client.QPS, "must be above zero"))

@@ -26,6 +26,8 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.LeaderElection.LeaseName, "leader-elect-lease-name", c.LeaderElection.LeaseName, "Name of that Lease.")
 	flags.StringVar(&c.LeaderElection.LeaseNamespace, "leader-elect-lease-namespace", c.LeaderElection.LeaseNamespace,
 		"Namespace of that Lease. Empty: the one the controller runs in.")
+	flags.StringVar(&c.Identity, "identity", c.Identity,
+		"Name of the installation; its replicas share it. Empty: namespace and name of its Lease.")
 	flags.Float32Var(&c.Client.QPS, "kube-api-qps", c.Client.QPS, "Requests a second to the API server, sustained.")
 	flags.IntVar(&c.Client.Burst, "kube-api-burst", c.Client.Burst, "Requests to the API server that may exceed that for a moment.")
 	flags.StringVar(&c.MetricsBindAddress, "metrics-bind-address", c.MetricsBindAddress,

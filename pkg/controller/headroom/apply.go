@@ -171,6 +171,7 @@ func (r *Reconciler) create(ctx context.Context, headroom *v1alpha1.Headroom, cr
 	if creation.FromRollout {
 		placeholder.MarkFromRollout(pod)
 	}
+	placeholder.MarkMadeBy(pod, r.Identity)
 	want, name := pod.DeepCopy(), pod.Name
 	err := r.Client.Create(ctx, pod)
 	if apierrors.IsAlreadyExists(err) {

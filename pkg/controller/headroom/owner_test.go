@@ -104,7 +104,7 @@ func TestADaemonSetIsPutRight(t *testing.T) {
 		}, want: []string{"update DaemonSet web-headroom"}},
 		"not one that is not counted yet": {change: func(set *appsv1.DaemonSet) { set.Generation, set.Status.DesiredNumberScheduled = 2, 3 }},
 		"one that lacks pods is asked why": {
-			change: func(set *appsv1.DaemonSet) { set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled = 1, 3 }, want: []string{"try Pod web-headroom-0"},
+			change: func(set *appsv1.DaemonSet) { set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled = 1, 3 }, want: []string{"try Pod web-headroom-1048576"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -48,6 +48,7 @@ func (r *Reconciler) createOrUpdateDaemonSet(
 	ctx context.Context, headroom *v1alpha1.Headroom, current *appsv1.DaemonSet,
 ) (outcome, error) {
 	want := placeholder.BuildDaemonSet(headroom, r.Defaults)
+	placeholder.MarkMadeBy(want, r.Identity)
 	if current == nil {
 		err := r.Client.Create(ctx, want)
 		if apierrors.IsAlreadyExists(err) {

@@ -34,6 +34,9 @@ type Options struct {
 	Clock clock.Clock
 	// Metrics are counted.
 	Metrics *metrics.Controller
+	// Identity names the installation: the same for its replicas, another one for each other installation. It is written to all that the
+	// controller writes.
+	Identity string
 	// Defaults are what placeholders get where their Headroom is silent.
 	Defaults placeholder.Defaults
 	// Limits are the priorities that placeholders may have.
@@ -72,6 +75,7 @@ type Reconciler struct {
 	deviations   *retries // placeholders that admission changed
 	relapses     *relapses
 	changes      *changes
+	rivals       *rivals
 	surges       *surges
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
@@ -91,6 +95,7 @@ func New(options Options) *Reconciler {
 		deviations:     newRetries(options.Clock),
 		relapses:       newRelapses(options.Clock),
 		changes:        newChanges(options.Clock),
+		rivals:         newRivals(options.Clock),
 		surges:         newSurges(),
 		daemonSetsSeen: newDaemonSetsSeen(),
 		wake:           make(chan types.NamespacedName, wakeBuffer),
@@ -117,6 +122,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil // the garbage collector deletes what the Headroom owns
 	}
 
+	who := r.roleIn(headroom)
+	if !who.acts {
+		var err error
+		if who.renew {
+			err = r.announce(ctx, headroom)
+		}
+		return reconcile.Result{RequeueAfter: who.again}, r.failed(metrics.StageStatus, err)
+	}
 	seen, err := r.observe(ctx, headroom)
 	if err != nil {
 		return reconcile.Result{}, r.failed(metrics.StageGather, err)
@@ -124,7 +137,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	plan := decide(headroom, seen, r.Defaults, r.Limits)
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
 	done = r.tellChange(ctx, headroom, done)
-	retry, statusErr := r.report(ctx, headroom, seen, plan, done)
+	if who.rival != "" {
+		done = outcome{problem: anotherController(r.Identity, who.rival), retry: who.again}.and(done)
+	}
+	retry, statusErr := r.report(ctx, headroom, who, seen, plan, done)
 
 	return reconcile.Result{RequeueAfter: soonest(soonest(seen.surge.Recheck, done.retry), retry)}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
@@ -152,6 +168,7 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.changes.forget(headroom)
 	r.surges.forget(headroom)
 	r.daemonSetsSeen.forget(headroom)
+	r.rivals.forget(headroom)
 	r.ledger.Forget(headroom)
 	r.Accounts.Forget(headroom)
 	r.Metrics.Forget(headroom)

@@ -179,13 +179,15 @@ func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
 // report writes the status if it changed, and then tells what happened: events, metrics, who consumed what. It returns when to
 // reconcile again for what cannot be told yet; zero: no need.
 func (r *Reconciler) report(
-	ctx context.Context, headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome,
+	ctx context.Context, headroom *v1alpha1.Headroom, who role, seen *observation, p plan, done outcome,
 ) (retry time.Duration, err error) {
 	key := client.ObjectKeyFromObject(headroom)
 	consumed := r.ledger.Report(key)
 	t := count(headroom, seen, p, done)
 	status := statusOf(headroom, t, consumed, r.Clock.Now())
+	r.addRecords(&status, who)
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
+		status.Controller = r.record()
 		changed := headroom.DeepCopy()
 		changed.Status = status
 		patch := client.MergeFromWithOptions(patchBase(headroom), client.MergeFromWithOptimisticLock{})
@@ -198,7 +200,7 @@ func (r *Reconciler) report(
 		}
 		r.expectations.expectStatus(changed)
 	}
-	if done.problem != nil && p.refused == nil {
+	if done.problem != nil && p.refused == nil && done.problem.reason != v1alpha1.ReasonAnotherController {
 		r.Metrics.Refused.WithLabelValues(done.problem.reason).Inc()
 	}
 	r.Accounts.Observed(key, headroom.Generation, t.bound, t.desired-t.bound, seen.at)

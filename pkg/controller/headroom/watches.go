@@ -52,7 +52,8 @@ func (r *Reconciler) Register(ctx context.Context, mgr manager.Manager, concurre
 	return builder.ControllerManagedBy(mgr).
 		Named("headroom").
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: limiter}).
-		For(&v1alpha1.Headroom{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Headroom{}, builder.WithPredicates(predicate.Or[client.Object](
+			predicate.GenerationChangedPredicate{}, recordChanged{identity: r.Identity}))).
 		Owns(&appsv1.DaemonSet{}).
 		Watches(&schedulingv1.PriorityClass{}, handler.EnqueueRequestsFromMapFunc(r.ofPriorityClass)).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.onNode), builder.WithPredicates(nodeChanged())).

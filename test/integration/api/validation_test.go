@@ -238,10 +238,9 @@ var verdicts = []verdict{
 		refused: "limits must name resources that requests name",
 	},
 	{
-		name: "more devices than requested as a limit", spec: "requests: {nvidia.com/gpu: 1}\nlimits: {nvidia.com/gpu: 2}\n",
-		refused: "limits of extended resources and huge pages must equal their requests",
+		name: "a limit of devices", spec: "requests: {nvidia.com/gpu: 1}\nlimits: {nvidia.com/gpu: 1}\n",
+		refused: "limits must name cpu, memory or ephemeral-storage",
 	},
-	{name: "devices as requested as a limit", spec: "requests: {nvidia.com/gpu: 1}\nlimits: {nvidia.com/gpu: 1}\n"},
 
 	{name: "pods that never preempt as consumers", spec: requests + "consumers: {nonPreempting: Allow}"},
 	{name: "an unknown answer about them", spec: requests + "consumers: {nonPreempting: Maybe}", refused: "spec.consumers.nonPreempting"},
