@@ -80,7 +80,7 @@ func specChange(want, got *corev1.Pod) *Change {
 	}
 	scheduler := firstNonEmpty(want.Spec.SchedulerName, corev1.DefaultSchedulerName)
 	for _, f := range []struct{ field, want, got string }{
-		{"spec.schedulerName", scheduler, got.Spec.SchedulerName},
+		{"spec.schedulerName", scheduler, firstNonEmpty(got.Spec.SchedulerName, corev1.DefaultSchedulerName)},
 		{"spec.priorityClassName", want.Spec.PriorityClassName, got.Spec.PriorityClassName},
 	} {
 		if f.want != f.got {

@@ -20,6 +20,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -205,6 +206,6 @@ func TestAPodThatPreemptsWaitsWhileItsVictimLeaves(t *testing.T) {
 	statuses.Set("a", f.framework.RunFilterPlugins(t.Context(), state, pod, f.nodes[0]))
 	_, status := f.PostFilter(t.Context(), state, pod, statuses)
 	require.True(t, status.IsRejected(), "it is no placeholder that leaves, and the nomination keeps its room")
-	reason, _ := f.selector.Miss(pod, func() int { return 1 })
+	reason, _ := f.selector.Miss(pod, func() int { return 1 }, func() selection.Objections { return nil })
 	require.Equal(t, metrics.MissFiltered, reason)
 }
