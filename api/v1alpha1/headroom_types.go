@@ -88,12 +88,13 @@ type HeadroomSpec struct {
 	// limits of a unit, as in a container, for namespaces whose quota or policy
 	// demands them: cpu, memory and ephemeral-storage, each at or above the request
 	// of the same resource, which must be given. Extended resources and huge pages
-	// have limits equal to their requests in any case. Default: none, so that a placeholder is Burstable. With
-	// cpu and memory limits equal to the requests it is Guaranteed, and where the
-	// kubelet's CPU manager policy is static a Guaranteed placeholder of whole CPUs
-	// gets CPUs of its own, which all other pods of the node are then kept off: set
-	// the cpu limit above the request there. A placeholder uses nothing, so a limit
-	// never throttles it. Example: {cpu: "4", memory: 4Gi}.
+	// have limits equal to their requests in any case. Default: none, so that a
+	// placeholder is Burstable. With cpu and memory limits equal to the requests it
+	// is Guaranteed, and where the kubelet's CPU manager policy is static a
+	// Guaranteed placeholder of whole CPUs gets CPUs of its own, which all other
+	// pods of the node are then kept off: set the cpu limit above the request there.
+	// A placeholder uses nothing, so a limit never throttles it. Example:
+	// {cpu: "4", memory: 4Gi}.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=3
 	// +kubebuilder:validation:XValidation:rule="self.all(r, r in ['cpu', 'memory', 'ephemeral-storage'])",message="limits must name cpu, memory or ephemeral-storage: extended resources and huge pages have limits equal to their requests in any case"

@@ -58,6 +58,8 @@ type scene struct {
 	answers map[string]error
 	// idle says that writes are noted and not done.
 	idle bool
+	// admit plays a policy or webhook that changes new pods; nil if there is none.
+	admit func(*corev1.Pod)
 	// unseen are objects that the cache does not show yet, stale are Headrooms as it shows them.
 	unseen map[types.UID]bool
 	stale  *v1alpha1.Headroom
@@ -149,7 +151,11 @@ func (s *scene) create(ctx context.Context, api client.WithWatch, object client.
 	if slices.Contains(options, client.CreateOption(client.DryRunAll)) {
 		verb = "try"
 	}
-	if err := s.request(verb, object); err != nil || verb == "try" {
+	err := s.request(verb, object)
+	if pod, ok := object.(*corev1.Pod); ok && s.admit != nil {
+		s.admit(pod)
+	}
+	if err != nil || verb == "try" {
 		return err
 	}
 	object.SetUID(s.nextUID())

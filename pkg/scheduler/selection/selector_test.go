@@ -170,12 +170,13 @@ func TestWhoIsNoConsumer(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
 	f.consumer(t, wants("1").Obj())
 	for name, pod := range map[string]*corev1.Pod{
-		"a pod that must not preempt":              wants("1").PreemptionPolicy(corev1.PreemptNever).Obj(),
 		"a pod that is bound and wants to grow":    on("a", "x", "2").Obj(),
 		"a placeholder, whatever its priority now": important(unit(1, "")),
 	} {
 		t.Run(name, func(t *testing.T) { require.Nil(t, f.Consumer(pod)) })
 	}
+	polite := f.Consumer(wants("1").PreemptionPolicy(corev1.PreemptNever).Obj())
+	require.False(t, polite.Entitled, "a pod that must not preempt takes nothing, as long as nobody allows it")
 }
 
 // important gives a pod a high priority.
