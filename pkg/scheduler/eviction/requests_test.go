@@ -1,7 +1,6 @@
 package eviction
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -164,7 +163,7 @@ func TestADeletedVictimStaysReservedUntilTheSchedulersCacheHasLostIt(t *testing.
 func TestNothingIsEvictedThatIsNotReserved(t *testing.T) {
 	s := newScene(t, victims("v")...)
 	s.Reservations.Release("c", victims("v"))
-	_, err := s.Evict(context.Background(), victims("c")[0], victims("v"))
+	_, err := s.Evict(t.Context(), victims("c")[0], victims("v"))
 	require.ErrorContains(t, err, "is not reserved")
 	require.Empty(t, s.deletions())
 }
