@@ -22,8 +22,6 @@ type Pod struct {
 	account.Consumer
 	// Identity is what a Headroom's consumers may ask about it.
 	Identity entitlement.Consumer
-	// Preempts says that its preemptionPolicy allows it to take placeholders.
-	Preempts bool
 	// Requests are what it asks for, NodeSelector where it may go.
 	Requests     corev1.ResourceList
 	NodeSelector map[string]string
@@ -46,7 +44,7 @@ type Headroom struct {
 
 // Of returns the Headroom of which the pod lacks units, and how many; zero if it lacks none.
 func Of(pod *Pod, headrooms []Headroom) (lacks types.NamespacedName, units int) {
-	if pod.Told.IsZero() || !pod.Preempts || !wantsRoom(pod.Message) {
+	if pod.Told.IsZero() || !wantsRoom(pod.Message) {
 		return types.NamespacedName{}, 0
 	}
 	named := false
@@ -81,7 +79,7 @@ func compareBool(a, b bool) int {
 // some pods that nodes hold enough headroom, but do not suit them for other reasons.
 func wantsRoom(message string) bool {
 	short := strings.Contains(message, "Insufficient ") || strings.Contains(message, "Too many pods")
-	return short && !strings.Contains(message, "would have the room, but do not suit it")
+	return short && !strings.Contains(message, "would have the room, but ")
 }
 
 // unitsFor is how many units hold what a pod requests; zero if no number of them does.
@@ -125,9 +123,10 @@ func compatible(a, b map[string]string) bool {
 func podOf(pod *corev1.Pod, consumer account.Consumer, namespaceLabels map[string]string) *Pod {
 	p := &Pod{
 		Consumer: consumer, NodeSelector: pod.Spec.NodeSelector,
-		Preempts: pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever,
 		Requests: resource.PodRequests(pod, resource.PodResourcesOptions{}),
-		Identity: entitlement.Consumer{Namespace: pod.Namespace, NamespaceLabels: namespaceLabels, Labels: maps.Clone(pod.Labels)},
+		Identity: entitlement.Consumer{
+			Namespace: pod.Namespace, NamespaceLabels: namespaceLabels, Labels: maps.Clone(pod.Labels), NonPreempting: entitlement.NonPreempting(pod),
+		},
 	}
 	if pod.Spec.Priority != nil {
 		p.Identity.Priority = *pod.Spec.Priority

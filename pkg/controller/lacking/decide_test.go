@@ -36,6 +36,7 @@ func TestOf(t *testing.T) {
 	onlyAPI := &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "api"}}}
 	open := headroom(t, "open", nil, list("cpu", "1", "memory", "1Gi"))
 	ours := headroom(t, "ours", onlyAPI, list("cpu", "500m", "memory", "1Gi"))
+	polite := headroom(t, "polite", &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}, list("cpu", "1", "memory", "1Gi"))
 	large := headroom(t, "large", nil, list("cpu", "4", "memory", "1Gi"))
 	for name, tc := range map[string]struct {
 		change    func(*Pod)
@@ -47,7 +48,8 @@ func TestOf(t *testing.T) {
 		"one that names the pod goes first":     {headrooms: []Headroom{open, ours}, want: "ours", units: 3},
 		"then the one of which it needs fewest": {headrooms: []Headroom{open, large}, want: "large", units: 1},
 		"it was not told":                       {change: func(p *Pod) { p.Told = time.Time{} }, headrooms: []Headroom{open}},
-		"it may not preempt":                    {change: func(p *Pod) { p.Preempts = false }, headrooms: []Headroom{open}},
+		"it may not preempt":                    {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open}},
+		"a Headroom lets it all the same":       {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open, polite}, want: "polite", units: 2},
 		"its priority is not above":             {change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{open}},
 		"it is not entitled":                    {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
 		"it must go elsewhere":                  {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
@@ -63,10 +65,15 @@ func TestOf(t *testing.T) {
 				p.Message += " 1 of 5 nodes hold headroom, none for this pod: 1 would have the room, but do not suit it for other reasons"
 			}, headrooms: []Headroom{open},
 		},
+		"headroom is there, and the message says why it does not suit it": {
+			change: func(p *Pod) {
+				p.Message += " 1 of 5 nodes hold headroom, none for this pod: 1 would have the room, but 1 node(s) had untolerated taint(s)"
+			}, headrooms: []Headroom{open},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := &Pod{
-				Identity: entitlement.Consumer{Namespace: "shop", Labels: map[string]string{"app": "api"}}, Preempts: true,
+				Identity: entitlement.Consumer{Namespace: "shop", Labels: map[string]string{"app": "api"}},
 				Requests: list("cpu", "1500m", "memory", "1Gi"), Told: epoch, Message: "0/5 nodes are available: 5 Insufficient cpu.",
 			}
 			if tc.change != nil {
