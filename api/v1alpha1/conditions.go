@@ -61,8 +61,8 @@ const (
 	// ReasonWaitingForRoom says that the scheduler found no room for some units. An autoscaler would add it; without one the
 	// units wait until pods go. The message carries the scheduler's.
 	ReasonWaitingForRoom = "WaitingForRoom"
-	// ReasonUnavailable says that every unit is bound, but some on nodes to which no consumer could be bound now. The message names
-	// one such node, and what is the matter with it.
+	// ReasonUnavailable says that every unit is bound, but some cannot be taken: no consumer could be bound to their node now, or they
+	// are promised to a pod that waits. The message says it of one.
 	ReasonUnavailable = "Unavailable"
 	// ReasonGated says that scheduling gates, which somebody's admission put on units, keep the scheduler from them. The message names
 	// the gates.

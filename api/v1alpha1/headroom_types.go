@@ -300,11 +300,12 @@ type HeadroomStatus struct {
 	// +optional
 	PendingReplicas int32 `json:"pendingReplicas"`
 
-	// unavailableReplicas is the number of placeholders that are bound to a node to
-	// which no consumer could be bound now: it is being deleted, not ready or
-	// unschedulable, or has a taint that spec.tolerations do not tolerate. They are
-	// not in readyReplicas. After a minute other units are made in their place, at
-	// most a quarter of replicas and at least one, with placement Cluster.
+	// unavailableReplicas is the number of placeholders that are bound and cannot be
+	// taken now: their node is being deleted, not ready or unschedulable, or has a
+	// taint that spec.tolerations do not tolerate, or they are promised to a pod that
+	// waits: one that is nominated to their node and fits there only without them.
+	// They are not in readyReplicas. After a minute other units are made in their
+	// place, at most a quarter of replicas and at least one, with placement Cluster.
 	// +optional
 	UnavailableReplicas int32 `json:"unavailableReplicas"`
 

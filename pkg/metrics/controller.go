@@ -20,7 +20,8 @@ const (
 const (
 	// StateBound is a placeholder that holds room on a node and can be taken there.
 	StateBound = "bound"
-	// StateUnavailable is a placeholder that holds room on a node to which no consumer could be bound now.
+	// StateUnavailable is a placeholder that holds room that no consumer could be bound to now: because of its node, or because it is
+	// promised to a pod that waits.
 	StateUnavailable = "unavailable"
 	// StatePending is a placeholder that waits for room.
 	StatePending = "pending"

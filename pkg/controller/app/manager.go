@@ -70,14 +70,15 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(),
 	})
 	reconciler := headroom.New(headroom.Options{
-		Accounts: keeper,
-		Client:   mgr.GetClient(),
-		Live:     mgr.GetAPIReader(),
-		Recorder: mgr.GetEventRecorder(headroom.Reporter),
-		Clock:    clock.RealClock{},
-		Metrics:  counted,
-		Identity: installation(c),
-		Defaults: placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
+		Accounts:   keeper,
+		Client:     mgr.GetClient(),
+		Live:       mgr.GetAPIReader(),
+		Recorder:   mgr.GetEventRecorder(headroom.Reporter),
+		Clock:      clock.RealClock{},
+		Metrics:    counted,
+		Identity:   installation(c),
+		Namespaces: c.Namespaces,
+		Defaults:   placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
 		Limits: priority.Limits{
 			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
 			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass,
@@ -87,7 +88,7 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
 	keeper.Ledger, keeper.Departed = reconciler.Ledger(), reconciler.Departed
-	if err := addConsumption(mgr, c, clients, keeper); err != nil {
+	if err := addConsumption(mgr, c, clients, keeper, reconciler.Nominations()); err != nil {
 		return nil, err
 	}
 	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr)})
@@ -149,9 +150,12 @@ func identity() string {
 }
 
 // addConsumption adds what finds out who took what, and what keeps it.
-func addConsumption(mgr manager.Manager, c *config.Config, clients kubernetes.Interface, keeper *accounts.Keeper) error {
+func addConsumption(
+	mgr manager.Manager, c *config.Config, clients kubernetes.Interface, keeper *accounts.Keeper, nominations lacking.Nominations,
+) error {
 	waiting := &lacking.Watcher{
 		Client: clients, Namespaces: c.Namespaces, Cache: mgr.GetCache(), Accounts: keeper, Clock: clock.RealClock{},
+		Nominations: nominations,
 	}
 	runnables := []manager.Runnable{
 		keeper, waiting,

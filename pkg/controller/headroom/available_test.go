@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/promised"
 )
 
 // onNodes is a scene with a unit on each of so many nodes.
@@ -76,6 +77,63 @@ func TestUnitsOnACordonedNodeAreNotReadyAndAreMadeElsewhereAfterAMinute(t *testi
 	s.reconcile()
 	require.Len(t, s.writes(), 1, "one unit too many goes")
 	require.Len(t, s.pods(), 4)
+}
+
+// waits is a pod of one CPU that waits for a node.
+func waits(node string) *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api", UID: "api"}}
+	pod.Spec.Containers = []corev1.Container{{
+		Name: "c", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("1")}},
+	}}
+	pod.Status.NominatedNodeName = node
+	return pod
+}
+
+// allocatable gives a node so many CPUs and room for ten pods.
+func (s *scene) allocatable(name, cpu string) {
+	s.t.Helper()
+	node := readyNode(name)
+	require.NoError(s.t, s.api.Get(s.t.Context(), client.ObjectKey{Name: name}, node))
+	node.Status.Allocatable = corev1.ResourceList{"cpu": resource.MustParse(cpu), "pods": resource.MustParse("10")}
+	require.NoError(s.t, s.api.Status().Update(s.t.Context(), node))
+}
+
+func TestAUnitThatIsPromisedToAPodThatWaitsIsNotReady(t *testing.T) {
+	s := onNodes(t, 2)
+	s.allocatable("node-0", "1500m")
+	s.nominations.Saw(waits("node-0"))
+	s.reconcile()
+	require.EqualValues(t, 2, s.headroom().Status.ReadyReplicas, "as a rule it is bound within moments")
+	s.clock.Step(promised.Settle)
+	s.reconcile()
+	status := s.headroom().Status
+	require.EqualValues(t, 1, status.ReadyReplicas)
+	require.EqualValues(t, 1, status.UnavailableReplicas)
+	require.Equal(t, v1alpha1.ReasonUnavailable, s.reason(v1alpha1.ConditionFilled))
+	require.Contains(t, s.message(v1alpha1.ConditionFilled), "1 unavailable (one on node node-0 is promised to a pod that waits)")
+
+	s.clock.Step(time.Minute)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-2"}, s.writes(), "another in its place")
+
+	s.nominations.Gone("api")
+	s.reconcile()
+	require.Zero(t, s.headroom().Status.UnavailableReplicas)
+}
+
+func TestAUnitBesideWhichAWaitingPodFitsIsReady(t *testing.T) {
+	s := onNodes(t, 1)
+	leaving := placeholderOf(webOf(0), 7, func(pod *corev1.Pod) { // it makes the room
+		pod.Spec.NodeName, pod.Finalizers = "node-0", []string{"example.com/hold"}
+	})
+	require.NoError(t, s.api.Create(t.Context(), leaving))
+	require.NoError(t, s.api.Delete(t.Context(), leaving))
+	s.allocatable("node-0", "2")
+	s.nominations.Saw(waits("node-0"))
+	s.clock.Step(promised.Settle)
+	s.reconcile()
+	require.EqualValues(t, 1, s.headroom().Status.ReadyReplicas)
+	require.Zero(t, s.headroom().Status.UnavailableReplicas)
 }
 
 func TestUnavailableUnitsGoFirst(t *testing.T) {

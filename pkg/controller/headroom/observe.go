@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -29,6 +30,8 @@ type observation struct {
 	class *schedulingv1.PriorityClass
 	// units are the placeholders made directly, foreign ones included; perNode those that the DaemonSet made. By name.
 	units, perNode []unit
+	// promised are the units on their nodes, those of other Headrooms included, that are promised to pods that wait.
+	promised sets.Set[types.UID]
 	// domains are the topology domains of the nodes of the units, by node; see v1alpha1.HeadroomSpec.DomainKey.
 	domains map[string]string
 	// daemonSet is the DaemonSet under the Headroom's name, nil if there is none.
@@ -76,6 +79,10 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 	if err != nil {
 		return nil, err
 	}
+	seen.promised, err = r.promisedUnits(ctx, nodes)
+	if err != nil {
+		return nil, err
+	}
 	for _, pod := range pods {
 		if seen.daemonSet != nil && metav1.IsControlledBy(pod, seen.daemonSet) {
 			seen.perNode = append(seen.perNode, r.look(headroom, seen, pod, nodes, true))
@@ -104,6 +111,9 @@ func (r *Reconciler) look(
 	if state == topup.Bound {
 		u.unavailable = placeholder.Unavailable(node, headroom.Spec.Tolerations)
 		u.Unavailable, u.NodeLeaving = u.unavailable != "", placeholder.NodeLeaving(node)
+		if seen.promised.Has(pod.UID) {
+			u.promise()
+		}
 	}
 	if seen.class != nil {
 		u.deviation = placeholder.Deviation(pod, headroom.Spec.Requests, seen.class.Value)

@@ -18,6 +18,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
+	"github.com/headroom-dev/headroom/pkg/controller/promised"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
@@ -37,6 +38,8 @@ type Options struct {
 	// Identity names the installation: the same for its replicas, another one for each other installation. It is written to all that the
 	// controller writes.
 	Identity string
+	// Namespaces are those whose pods may be read; empty: all.
+	Namespaces []string
 	// Defaults are what placeholders get where their Headroom is silent.
 	Defaults placeholder.Defaults
 	// Limits are the priorities that placeholders may have.
@@ -80,7 +83,9 @@ type Reconciler struct {
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
 	ledger         *consumption.Ledger
+	nominations    *promised.Nominations
 	wake           chan types.NamespacedName
+	nodes          chan nodeWake
 }
 
 // New returns a Reconciler.
@@ -99,7 +104,9 @@ func New(options Options) *Reconciler {
 		surges:         newSurges(),
 		daemonSetsSeen: newDaemonSetsSeen(),
 		wake:           make(chan types.NamespacedName, wakeBuffer),
+		nodes:          make(chan nodeWake, wakeBuffer),
 	}
+	r.nominations = promised.NewNominations(options.Clock, func(node string, after time.Duration) { r.nodes <- nodeWake{node, after} })
 	r.ledger = consumption.NewLedger(options.Clock, options.Accounts, func(headroom types.NamespacedName) { r.wake <- headroom })
 	return r
 }

@@ -76,6 +76,7 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 	}
 	node := readyNode("n1")
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, class, node)...).WithStatusSubresource(&v1alpha1.Headroom{})
+	builder.WithIndex(&corev1.Pod{}, fieldNodeName, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} })
 	require.NoError(t, addIndexes(t.Context(), indexes{builder}))
 	s := &scene{
 		t: t, api: builder.Build(), clock: testingclock.NewFakeClock(epoch), recorder: events.NewFakeRecorder(1000), registry: prometheus.NewRegistry(),

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
@@ -85,7 +86,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	})
 }
 
-// wakeUp is a source: it queues the Headrooms whose consumption became known.
+// wakeUp is a source: it queues the Headrooms whose consumption became known, and those on nodes that pods wait for.
 func (r *Reconciler) wakeUp(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	go func() {
 		for {
@@ -94,6 +95,10 @@ func (r *Reconciler) wakeUp(ctx context.Context, queue workqueue.TypedRateLimiti
 				return
 			case headroom := <-r.wake:
 				queue.Add(reconcile.Request{NamespacedName: headroom})
+			case news := <-r.nodes:
+				for _, request := range r.onNode(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: news.node}}) {
+					queue.AddAfter(request, max(settle, news.after))
+				}
 			}
 		}
 	}()

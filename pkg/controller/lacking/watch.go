@@ -38,6 +38,14 @@ type Accounts interface {
 	Lacked(headroom types.NamespacedName, units int, at time.Time)
 }
 
+// Nominations is told of the pods that wait for a node.
+type Nominations interface {
+	// Saw notes a pod that waits, as it is now. What matters are its priority, its requests and status.nominatedNodeName.
+	Saw(pod *corev1.Pod)
+	// Gone notes that a pod does not wait any more.
+	Gone(pod types.UID)
+}
+
 // Watcher follows the pods that wait for a node. It is a Runnable of a controller-runtime manager.
 type Watcher struct {
 	// Client watches pods.
@@ -50,6 +58,8 @@ type Watcher struct {
 	Accounts Accounts
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Nominations are told of every pod that waits; nil: nobody is.
+	Nominations Nominations
 
 	mu      sync.Mutex
 	waiting map[types.UID]*waiting
@@ -142,6 +152,7 @@ func trim(object any) (any, error) {
 		Priority: pod.Spec.Priority, PreemptionPolicy: pod.Spec.PreemptionPolicy,
 		Containers: requestsOf(pod.Spec.Containers), InitContainers: requestsOf(pod.Spec.InitContainers),
 	}
+	trimmed.Status.NominatedNodeName = pod.Status.NominatedNodeName
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled {
 			trimmed.Status.Conditions = append(trimmed.Status.Conditions, condition)
@@ -175,6 +186,9 @@ func (h handler) OnDelete(object any) {
 		object = tombstone.Obj
 	}
 	if pod, ok := object.(*corev1.Pod); ok {
+		if h.Nominations != nil {
+			h.Nominations.Gone(pod.UID)
+		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.waiting, pod.UID)
@@ -186,6 +200,9 @@ func (h handler) saw(object any, initial bool) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok || pod.Labels[v1alpha1.LabelHeadroom] != "" {
 		return
+	}
+	if h.Nominations != nil {
+		h.Nominations.Saw(pod)
 	}
 	h.mu.Lock()
 	p := h.waiting[pod.UID]

@@ -1,0 +1,102 @@
+package headroom
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/pkg/controller/promised"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+const (
+	// mostAsked is of how many nodes one reconcile reads the pods at most, so that very many nominations do not keep it.
+	mostAsked = 50
+	// fieldNodeName selects the pods of a node.
+	fieldNodeName = "spec.nodeName"
+)
+
+// nodeWake says that the Headrooms with units on a node are to be looked at after a while.
+type nodeWake struct {
+	node  string
+	after time.Duration
+}
+
+// Nominations is what the Reconciler has to be told of pods that wait for a node.
+func (r *Reconciler) Nominations() *promised.Nominations { return r.nominations }
+
+// promisedUnits returns the units that are promised to pods which wait for one of these nodes. The pods of a node are read only if some
+// pod has been nominated to it for a while.
+func (r *Reconciler) promisedUnits(ctx context.Context, nodes map[string]*corev1.Node) (sets.Set[types.UID], error) {
+	all, asked := sets.New[types.UID](), 0
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
+		waiting := r.nominations.On(name)
+		if nodes[name] == nil || len(waiting) == 0 || asked == mostAsked {
+			continue
+		}
+		asked++
+		units, err := r.promisedOn(ctx, name, waiting)
+		if err != nil {
+			return nil, err
+		}
+		all = all.Union(units)
+	}
+	return all, nil
+}
+
+// promisedOn returns the units on a node that are promised to these pods. A controller that is restricted to some namespaces sees the pods
+// of these only, and may then find too few.
+func (r *Reconciler) promisedOn(ctx context.Context, name string, waiting []promised.Pod) (sets.Set[types.UID], error) {
+	node := &corev1.Node{}
+	if err := r.Live.Get(ctx, client.ObjectKey{Name: name}, node); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("reading node %s: %w", name, err)
+	}
+	found := promised.Node{Allocatable: node.Status.Allocatable, Waiting: waiting}
+	namespaces := r.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	for _, namespace := range namespaces {
+		list := &corev1.PodList{}
+		if err := r.Live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{fieldNodeName: name}); err != nil {
+			return nil, fmt.Errorf("listing the pods of node %s: %w", name, err)
+		}
+		for i := range list.Items {
+			if pod := &list.Items[i]; !r.isLeaving(pod) {
+				found.Bound = append(found.Bound, r.promisable(ctx, pod))
+			}
+		}
+	}
+	return promised.Units(&found), nil
+}
+
+// isLeaving reports whether the room of a bound pod is about to be free, or is.
+func (r *Reconciler) isLeaving(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || r.expectations.isDeleting(pod.UID) ||
+		pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+}
+
+func (r *Reconciler) promisable(ctx context.Context, pod *corev1.Pod) promised.Pod {
+	p := promised.PodOf(pod)
+	_, p.Unit = placeholder.HeadroomOf(pod, r.daemonSets(ctx))
+	return p
+}
+
+// promise notes that a unit is promised to a pod that waits, if nothing else keeps it from being taken.
+func (u *unit) promise() {
+	u.unavailable = cmp.Or(u.unavailable, fmt.Sprintf("one on node %s is promised to a pod that waits", u.pod.Spec.NodeName))
+	u.Unavailable = true
+}

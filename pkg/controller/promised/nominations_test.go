@@ -1,0 +1,90 @@
+package promised
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// story is a memory of nominations with a clock, and the calls that it made.
+type story struct {
+	*Nominations
+	clock *testingclock.FakeClock
+	calls []string
+}
+
+func newStory() *story {
+	s := &story{clock: testingclock.NewFakeClock(epoch)}
+	s.Nominations = NewNominations(s.clock, func(node string, after time.Duration) { s.calls = append(s.calls, fmt.Sprint(node, " ", after)) })
+	return s
+}
+
+// called returns the calls since the last time.
+func (s *story) called() []string {
+	calls := s.calls
+	s.calls = nil
+	return calls
+}
+
+func (s *story) uids(node string) []types.UID {
+	var uids []types.UID
+	for _, pod := range s.On(node) {
+		uids = append(uids, pod.UID)
+	}
+	return uids
+}
+
+func nominated(uid types.UID, node string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}, Status: corev1.PodStatus{NominatedNodeName: node}}
+}
+
+func TestANominationCountsOnceItHasLasted(t *testing.T) {
+	s := newStory()
+	s.Saw(nominated("w", "n1"))
+	require.Equal(t, []string{"n1 5s"}, s.called())
+	s.clock.Step(Settle - time.Millisecond)
+	require.Empty(t, s.uids("n1"))
+	s.Saw(nominated("w", "n1")) // something else about the pod changed
+	require.Empty(t, s.called())
+	s.clock.Step(time.Millisecond)
+	require.Equal(t, []types.UID{"w"}, s.uids("n1"))
+	require.Empty(t, s.uids("n2"))
+
+	s.Saw(nominated("w", "n2"))
+	require.Equal(t, []string{"n1 0s", "n2 5s"}, s.called())
+	require.Empty(t, s.uids("n1"))
+	require.Empty(t, s.uids("n2"))
+	s.clock.Step(Settle)
+	s.Gone("w")
+	require.Equal(t, []string{"n2 0s"}, s.called())
+	require.Empty(t, s.uids("n2"))
+}
+
+func TestANominationThatLastsAMomentDisturbsNobody(t *testing.T) {
+	s := newStory()
+	s.Saw(nominated("w", "n1"))
+	s.called()
+	s.Gone("w")
+	require.Empty(t, s.called())
+	require.Empty(t, s.nodes, "nothing is kept")
+	require.Empty(t, s.of)
+}
+
+func TestWhoIsNominatedNowhereAndPlaceholdersAreNotKept(t *testing.T) {
+	s := newStory()
+	s.Saw(nominated("w", ""))
+	unit := nominated("u", "n1")
+	unit.Labels = map[string]string{v1alpha1.LabelHeadroom: "web"}
+	s.Saw(unit)
+	s.Gone("w")
+	require.Empty(t, s.called())
+	require.Empty(t, s.of)
+}

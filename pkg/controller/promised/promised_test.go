@@ -1,0 +1,155 @@
+package promised
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"pgregory.net/rapid"
+)
+
+var epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// cpu is that many cores, and one of each device.
+func cpu(cores int64, more ...corev1.ResourceName) corev1.ResourceList {
+	return withDevice(corev1.ResourceList{corev1.ResourceCPU: *resource.NewQuantity(cores, resource.DecimalSI)}, more...)
+}
+
+// withDevice adds one of each to a list.
+func withDevice(list corev1.ResourceList, names ...corev1.ResourceName) corev1.ResourceList {
+	for _, name := range names {
+		list[name] = resource.MustParse("1")
+	}
+	return list
+}
+
+func ofSize(cores int64, pods int64) corev1.ResourceList {
+	list := cpu(cores)
+	list[corev1.ResourcePods] = *resource.NewQuantity(pods, resource.DecimalSI)
+	return list
+}
+
+func unit(uid types.UID, requests corev1.ResourceList, priority int32) Pod {
+	return Pod{UID: uid, Requests: requests, Priority: priority, Created: epoch, Unit: true}
+}
+
+func other(uid types.UID, requests corev1.ResourceList, priority int32) Pod {
+	return Pod{UID: uid, Requests: requests, Priority: priority, Created: epoch}
+}
+
+func TestUnits(t *testing.T) {
+	const gpu corev1.ResourceName = "example.com/gpu"
+	younger := unit("younger", cpu(1), -10)
+	younger.Created = epoch.Add(time.Minute)
+	for name, tc := range map[string]struct {
+		node Node
+		want []types.UID
+	}{
+		"nobody waits": {node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(2), -10)}}},
+		"who waits fits beside the units": {
+			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{unit("a", cpu(2), -10)}, Waiting: []Pod{other("w", cpu(2), 0)}},
+		},
+		"it fits only without one": {
+			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{unit("a", cpu(1), -10), other("x", cpu(2), 0)}, Waiting: []Pod{other("w", cpu(2), 0)}},
+			want: []types.UID{"a"},
+		},
+		"the youngest of equals goes": {
+			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(1), -10), younger}, Waiting: []Pod{other("w", cpu(1), 0)}},
+			want: []types.UID{"younger"},
+		},
+		"the one of lower priority goes": {
+			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(1), -11), younger}, Waiting: []Pod{other("w", cpu(1), 0)}},
+			want: []types.UID{"a"},
+		},
+		"the number of pods counts": {
+			node: Node{Allocatable: ofSize(9, 2), Bound: []Pod{unit("a", cpu(1), -10), other("x", cpu(1), 0)}, Waiting: []Pod{other("w", cpu(1), 0)}},
+			want: []types.UID{"a"},
+		},
+		"devices count": {
+			node: Node{
+				Allocatable: withDevice(ofSize(9, 10), "example.com/other", gpu),
+				Bound:       []Pod{unit("a", cpu(1, gpu), -10), unit("b", cpu(1, "example.com/other"), -10)},
+				Waiting:     []Pod{other("w", cpu(1, gpu), 0)},
+			},
+			want: []types.UID{"a"},
+		},
+		"two that wait share no unit": {
+			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(1), -10), younger}, Waiting: []Pod{other("v", cpu(1), 0), other("w", cpu(1), 5)}},
+			want: []types.UID{"a", "younger"},
+		},
+		"a pod of no higher priority is promised nothing": {
+			node: Node{Allocatable: ofSize(1, 10), Bound: []Pod{unit("a", cpu(1), -10)}, Waiting: []Pod{other("w", cpu(1), -10)}},
+		},
+		"all, if even they are not enough": {
+			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{unit("a", cpu(1), -10), younger, other("x", cpu(2), 0)}, Waiting: []Pod{other("w", cpu(3), 0)}},
+			want: []types.UID{"a", "younger"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ElementsMatch(t, tc.want, Units(&tc.node).UnsortedList())
+		})
+	}
+}
+
+// TestWhatIsPromisedIsNeededAndEnough compares the decision with what it is for, by arithmetic of its own.
+func TestWhatIsPromisedIsNeededAndEnough(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		node := Node{Allocatable: ofSize(rapid.Int64Range(4, 12).Draw(t, "cores"), rapid.Int64Range(2, 12).Draw(t, "pods"))}
+		for i := range rapid.IntRange(0, 8).Draw(t, "bound") {
+			pod := other(types.UID(fmt.Sprint("pod-", i)), cpu(rapid.Int64Range(1, 3).Draw(t, "size")), 0)
+			if rapid.Bool().Draw(t, "is a unit") {
+				pod.Unit, pod.Priority = true, rapid.SampledFrom([]int32{-10, -5}).Draw(t, "priority")
+			}
+			node.Bound = append(node.Bound, pod)
+		}
+		priorities := rapid.SampledFrom([][]int32{{0}, {0, 10}, {-7}, {-10}, {-7, 0}}).Draw(t, "priorities")
+		for i := range rapid.IntRange(1, 3).Draw(t, "waiting") {
+			node.Waiting = append(node.Waiting, other(types.UID(fmt.Sprint("waits-", i)),
+				cpu(rapid.Int64Range(1, 3).Draw(t, "size")), rapid.SampledFrom(priorities).Draw(t, "priority")))
+		}
+		promised := Units(&node)
+
+		highest := slices.MaxFunc(node.Waiting, func(a, b Pod) int { return int(a.Priority - b.Priority) }).Priority
+		lower := sets.New[types.UID]()
+		for _, pod := range node.Bound {
+			if pod.Unit && pod.Priority < highest {
+				lower.Insert(pod.UID)
+			}
+		}
+		require.True(t, lower.IsSuperset(promised), "only units that have to make way")
+		if fits(&node, nil) {
+			require.Empty(t, promised, "no unit is in anybody's way")
+		}
+		if len(priorities) == 1 && fits(&node, lower) {
+			require.True(t, fits(&node, promised), "without them all that wait fit")
+		}
+		if len(node.Waiting) == 1 && fits(&node, lower) {
+			for uid := range promised {
+				require.False(t, fits(&node, promised.Clone().Delete(uid)), "%s could stay", uid)
+			}
+		}
+		again := node
+		again.Bound, again.Waiting = slices.Clone(node.Bound), slices.Clone(node.Waiting)
+		slices.Reverse(again.Bound)
+		slices.Reverse(again.Waiting)
+		require.Equal(t, promised, Units(&again), "the order in which pods are listed does not matter")
+	})
+}
+
+// fits reports whether everything on a node and everything that waits for it has room there without some units.
+func fits(node *Node, without sets.Set[types.UID]) bool {
+	cores, pods := node.Allocatable.Cpu().Value(), node.Allocatable.Pods().Value()
+	for _, pod := range slices.Concat(node.Bound, node.Waiting) {
+		if !without.Has(pod.UID) {
+			cores -= pod.Requests.Cpu().Value()
+			pods--
+		}
+	}
+	return cores >= 0 && pods >= 0
+}
