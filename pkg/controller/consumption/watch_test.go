@@ -1,0 +1,122 @@
+package consumption
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
+)
+
+// preemption is kube-scheduler's event about a placeholder, written at a time.
+func preemption(placeholder string, at time.Time) *eventsv1.Event {
+	return &eventsv1.Event{
+		Reason: swapevent.ReasonPreempted, EventTime: metav1.NewMicroTime(at), Note: "Preempted by pod uid-api-1 on node node-1",
+		Regarding: corev1.ObjectReference{UID: types.UID("uid-" + placeholder)},
+		Related:   &corev1.ObjectReference{Namespace: "shop", Name: "api-1", UID: "uid-api-1"},
+	}
+}
+
+// TestAnEventThatWasThereBeforeTheWatchExplainsNothingIfItIsOld: names of pods come again, and an event lives for an hour.
+func TestAnEventThatWasThereBeforeTheWatchExplainsNothingIfItIsOld(t *testing.T) {
+	legacy := func(placeholder string, at time.Time) *eventsv1.Event {
+		event := preemption(placeholder, time.Time{})
+		event.EventTime, event.CreationTimestamp = metav1.MicroTime{}, metav1.NewTime(at)
+		return event
+	}
+	for name, tc := range map[string]struct {
+		event *eventsv1.Event
+		taken bool
+	}{
+		"a recent one":                      {preemption("a", epoch.Add(-memory)), true},
+		"an old one":                        {preemption("a", epoch.Add(-memory-time.Second)), false},
+		"a recent one without a time of it": {legacy("a", epoch.Add(-memory)), true},
+		"an old one without a time of it":   {legacy("a", epoch.Add(-memory-time.Second)), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory()
+			s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
+			watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock}}
+			require.NoError(t, watcher.Replace([]any{tc.event}, ""))
+			require.Equal(t, tc.taken, s.taken["uid-a"].Consumer.Name == "api-1")
+		})
+	}
+}
+
+func TestAPreemptorOfWhichTheEventNamesTheUIDAloneIsFoundAmongThoseThatWait(t *testing.T) {
+	s := newStory()
+	s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
+	waits := consumer("api-1").Consumer
+	watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: func(uid types.UID) (account.Consumer, bool) {
+		return waits, uid == waits.UID
+	}}}
+	event := preemption("a", epoch)
+	event.Related = &corev1.ObjectReference{}
+	require.NoError(t, watcher.Add(event))
+	require.Equal(t, waits, s.taken["uid-a"].Consumer)
+}
+
+func TestTheEventsOfWhichNamespacesAreWatched(t *testing.T) {
+	for name, tc := range map[string]struct{ namespaces, want []string }{
+		"all, if none are named": {want: []string{metav1.NamespaceAll}},
+		"those that are named":   {namespaces: []string{"a", "b"}, want: []string{"a", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := make(chan string, 1000)
+			clients := fake.NewClientset()
+			note := func(action clienttesting.Action) { asked <- action.GetNamespace() }
+			clients.PrependReactor("list", "events", func(action clienttesting.Action) (bool, runtime.Object, error) {
+				note(action)
+				return false, nil, nil
+			})
+			clients.PrependWatchReactor("events", func(action clienttesting.Action) (bool, watch.Interface, error) {
+				note(action)
+				return false, nil, nil
+			})
+			s := newStory()
+			watcher := &Watcher{Client: clients.EventsV1(), Namespaces: tc.namespaces, Ledger: s.Ledger, Clock: s.clock}
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- watcher.Start(ctx) }()
+			seen := map[string]bool{}
+			for len(seen) < len(tc.want) {
+				namespace := <-asked
+				require.Contains(t, tc.want, namespace)
+				seen[namespace] = true
+			}
+			stop()
+			require.NoError(t, <-ended)
+		})
+	}
+}
+
+func TestTheNextLookIsAtTheNodeThatIsDueFirst(t *testing.T) {
+	s := newStory()
+	var due []time.Time
+	for i := range 20 {
+		name := fmt.Sprint("p-", i)
+		s.Departed(web, placeholderPod(name, func(pod *corev1.Pod) { pod.Spec.NodeName = "node-" + name }), "")
+		due = append(due, s.clock.Now().Add(looks[0]))
+		s.clock.Step(time.Millisecond)
+	}
+	nodes, again := s.Due()
+	require.Empty(t, nodes)
+	require.Equal(t, slices.MinFunc(due, time.Time.Compare).Sub(s.clock.Now()), again)
+	s.clock.Step(again)
+	nodes, again = s.Due()
+	require.Equal(t, []string{"node-p-0"}, nodes)
+	require.Equal(t, time.Millisecond, again, "the next of them")
+}

@@ -1,0 +1,123 @@
+package headroom
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
+)
+
+// consumer is a pod of the namespace whose annotation says that it took a unit.
+func consumer(name string, unit types.UID) consumption.Bound {
+	return consumption.Bound{
+		Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}, UID: types.UID(name)},
+		Took:     swapevent.Took{Placeholders: []types.UID{unit}},
+	}
+}
+
+// told returns the notes of the events of a reason, and forgets all events.
+func (s *scene) told(reason string) []string {
+	var notes []string
+	for len(s.recorder.Events) > 0 {
+		if event := <-s.recorder.Events; strings.Contains(event, reason+" ") {
+			notes = append(notes, event)
+		}
+	}
+	return notes
+}
+
+// label returns the samples of a counter by one of its labels.
+func (s *scene) label(name, label string) map[string]float64 {
+	s.t.Helper()
+	families, err := s.registry.Gather()
+	require.NoError(s.t, err)
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, pair := range metric.GetLabel() {
+				if family.GetName() == name && pair.GetName() == label {
+					values[pair.GetValue()] += metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return values
+}
+
+func TestAConsumptionWhoseStatusCannotBeWrittenIsToldWithTheNext(t *testing.T) {
+	h := webOf(2)
+	s := newScene(t, h, placeholderOf(h, 0, nil), placeholderOf(h, 1, nil))
+	s.reconcile()
+	unit := s.pods()["web-headroom-1"]
+	require.NoError(t, s.api.Delete(t.Context(), unit))
+	s.gone(unit)
+	s.ledger.Looked("n1", s.clock.Now(), []consumption.Bound{consumer("api-1", unit.UID)}, false)
+	took := s.clock.Now()
+	require.Equal(t, map[string]float64{"web": 1}, s.label("headroom_consumed_total", "headroom"), "this does not wait for the status")
+
+	s.answers["report Headroom"] = apierrors.NewInternalError(errors.New("etcd"))
+	_, err := s.Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+	require.ErrorContains(t, err, "writing the status")
+	require.Empty(t, s.told(EventConsumed))
+
+	clear(s.answers)
+	s.clock.Step(time.Minute)
+	s.reconcile()
+	notes := s.told(EventConsumed)
+	require.Len(t, notes, 1)
+	require.Contains(t, notes[0], "shop/api-1 took web-headroom-1 on node n1")
+	require.True(t, took.Equal(s.headroom().Status.LastConsumedTime.Time), "when it went, and not when it was told")
+	s.reconcile()
+	require.Empty(t, s.told(EventConsumed), "once")
+	require.Equal(t, map[string]float64{"web": 1}, s.label("headroom_consumed_total", "headroom"))
+}
+
+// TestWhyTheControllerDeletedAUnitIsInItsAccount: nobody took these, whatever a pod of the node says.
+func TestWhyTheControllerDeletedAUnitIsInItsAccount(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(s *scene)
+		want   account.Loss
+	}{
+		"one that was too many": {
+			func(s *scene) { s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](0) }) }, account.LossScaledDown,
+		},
+		"one that failed": {func(s *scene) { s.all(fail) }, account.LossFailed},
+		"one whose node is gone": {
+			func(s *scene) { require.NoError(s.t, s.api.Delete(s.t.Context(), readyNode("n1"))) }, account.LossNode,
+		},
+		"one of an older spec": {
+			func(s *scene) { s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Image = "example.com/other" }) }, account.LossReplaced,
+		},
+		"one that admission changed": {
+			func(s *scene) { s.all(func(pod *corev1.Pod) { pod.Spec.Priority = ptr.To[int32](-9) }) }, account.LossReplaced,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := webOf(1)
+			s := newScene(t, h, placeholderOf(h, 0, nil))
+			s.reconcile()
+			tc.change(s)
+			unit := s.pods()["web-headroom-0"]
+			s.reconcile()
+			require.Contains(t, s.deletions, "web-headroom-0")
+			s.gone(unit)
+			require.Equal(t, map[string]float64{string(tc.want): 1}, s.label("headroom_lost_total", "reason"))
+
+			s.ledger.Looked("n1", s.clock.Now(), []consumption.Bound{consumer("liar", unit.UID)}, false)
+			require.Empty(t, s.label("headroom_consumed_total", "headroom"))
+			require.Empty(t, s.ledger.Report(web))
+		})
+	}
+}
