@@ -98,8 +98,8 @@ func labelsOf(headroom string) map[string]string {
 	return map[string]string{v1alpha1.LabelHeadroom: headroom, v1alpha1.LabelOpenFaaSHeadroom: headroom}
 }
 
-// MarkMadeBy notes on a pod or DaemonSet made here which installation of the controller makes it. It is no part of what the hash identifies:
-// a unit stays as good whoever made it.
+// MarkMadeBy notes on a pod or DaemonSet made here which installation of the controller makes it. It is no part of what the hash
+// identifies: a unit stays as good, whichever installation made it.
 func MarkMadeBy(object metav1.Object, identity string) {
 	annotations := object.GetAnnotations()
 	annotations[v1alpha1.AnnotationController] = identity

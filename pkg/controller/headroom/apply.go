@@ -63,7 +63,8 @@ func (r *Reconciler) apply(ctx context.Context, headroom *v1alpha1.Headroom, see
 	}
 	next, err = r.deleteNonconforming(ctx, headroom, seen, p.nonconforming)
 	if done = done.and(next); err != nil {
-		return done, err
+		next, err = r.refused(ctx, headroom, err)
+		return done.and(next), err
 	}
 	key := client.ObjectKeyFromObject(headroom)
 	if wait, last := r.refusals.due(key, headroom.Generation); wait > 0 {

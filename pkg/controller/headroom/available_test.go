@@ -85,7 +85,7 @@ func waits(node string) *corev1.Pod {
 	pod.Spec.Containers = []corev1.Container{{
 		Name: "c", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("1")}},
 	}}
-	pod.Status.NominatedNodeName = node
+	pod.Spec.Priority, pod.Status.NominatedNodeName = ptr.To[int32](100), node
 	return pod
 }
 

@@ -131,6 +131,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 	who := r.roleIn(headroom)
 	if !who.acts {
+		r.ledger.Report(request.NamespacedName) // the other one tells of it
 		var err error
 		if who.renew {
 			err = r.announce(ctx, headroom)

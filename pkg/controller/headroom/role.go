@@ -121,7 +121,8 @@ func (r *Reconciler) record() *v1alpha1.ControllerRecord {
 
 // announce tells the installation that acts on a Headroom that this one would act too. It changes nothing else.
 func (r *Reconciler) announce(ctx context.Context, headroom *v1alpha1.Headroom) error {
-	klog.FromContext(ctx).Info("Another installation acts on this Headroom", "identity", r.Identity, "acts", headroom.Status.Controller.Identity)
+	klog.FromContext(ctx).Info("Another installation acts on this Headroom",
+		"identity", r.Identity, "acts", headroom.Status.Controller.Identity)
 	changed := headroom.DeepCopy()
 	changed.Status.OtherController = r.record()
 	patch := client.MergeFromWithOptions(headroom, client.MergeFromWithOptimisticLock{})

@@ -125,7 +125,8 @@ func podOf(pod *corev1.Pod, consumer account.Consumer, namespaceLabels map[strin
 		Consumer: consumer, NodeSelector: pod.Spec.NodeSelector,
 		Requests: resource.PodRequests(pod, resource.PodResourcesOptions{}),
 		Identity: entitlement.Consumer{
-			Namespace: pod.Namespace, NamespaceLabels: namespaceLabels, Labels: maps.Clone(pod.Labels), NonPreempting: entitlement.NonPreempting(pod),
+			Namespace: pod.Namespace, NamespaceLabels: namespaceLabels, Labels: maps.Clone(pod.Labels),
+			NonPreempting: entitlement.NonPreempting(pod),
 		},
 	}
 	if pod.Spec.Priority != nil {

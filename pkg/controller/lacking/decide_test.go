@@ -101,3 +101,10 @@ func TestUnitsFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, unitsFor(tc.requests, tc.unit)) })
 	}
 }
+
+func TestWhereAPodIsNominatedIsKeptOfIt(t *testing.T) {
+	pod := &corev1.Pod{Status: corev1.PodStatus{NominatedNodeName: "n1"}}
+	kept, err := trim(pod)
+	require.NoError(t, err)
+	require.Equal(t, pod.Status, kept.(*corev1.Pod).Status)
+}

@@ -23,7 +23,8 @@ type Shortage struct {
 
 // String says it in one clause.
 func (s *Shortage) String() string {
-	return fmt.Sprintf("ResourceQuota %s leaves %s of %s, less than the %s of one unit", s.Quota, s.Left.String(), s.Resource, s.Needed.String())
+	return fmt.Sprintf("ResourceQuota %s leaves %s of %s, less than the %s of one unit",
+		s.Quota, s.Left.String(), s.Resource, s.Needed.String())
 }
 
 // Short returns the first shortage, by the name of the quota and then of the resource, that one more pod like this one would meet; nil if

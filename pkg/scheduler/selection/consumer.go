@@ -54,8 +54,8 @@ const (
 	ByPriority
 )
 
-// SystemCritical reports whether a pod has a priority that is kept for the system, and may preempt: it never waits for room that placeholders
-// hold. A pod whose preemptionPolicy is Never takes what `consumers` let it take, whatever its priority.
+// SystemCritical reports whether a pod has a priority that is kept for the system, and may preempt: it never waits for room that
+// placeholders hold. A pod whose preemptionPolicy is Never takes what `consumers` let it take, whatever its priority.
 func SystemCritical(pod *corev1.Pod) bool {
 	return corev1helpers.PodPriority(pod) >= scheduling.SystemCriticalPriority && !entitlement.NonPreempting(pod)
 }
