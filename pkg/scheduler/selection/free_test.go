@@ -52,7 +52,7 @@ func TestRoomIsScarceWhereNearlyNoneOfManyNodesHasIt(t *testing.T) {
 		want  bool
 	}{
 		"every node":             {every: 1, nodes: 500},
-		"every tenth":            {every: 10, nodes: 510},
+		"every tenth":            {every: 10, nodes: 520},
 		"one":                    {every: 500, nodes: 500, want: true},
 		"one in a small cluster": {every: fewNodes, nodes: fewNodes},
 	} {
