@@ -17,7 +17,7 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
-// TestKarpenterMakesANodeForAPendingPodAndTakesItAway is about the stage on which the other tests play, without anything of the product.
+// TestKarpenterMakesANodeForAPendingPodAndTakesItAway is about what the other tests stand on, without anything of the product.
 func TestKarpenterMakesANodeForAPendingPodAndTakesItAway(t *testing.T) {
 	t.Parallel()
 	const delay = 3 * time.Second

@@ -1,4 +1,4 @@
-// Package e2e plays the whole product against a real autoscaler: Karpenter adds and removes the nodes of the embedded cluster. Run
+// Package e2e runs the whole product with a real autoscaler: Karpenter adds and removes the nodes of the embedded cluster. Run
 // it by `make test-e2e`, which builds Karpenter first.
 package e2e
 

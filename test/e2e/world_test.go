@@ -29,7 +29,7 @@ import (
 	"github.com/headroom-dev/headroom/test/observer"
 )
 
-// Names in the story: a Headroom and a Deployment whose pods take it, units and pods of unitCPU CPUs.
+// Names in the tests: a Headroom and a Deployment whose pods take it, units and pods of unitCPU CPUs.
 const (
 	headroomName = "spare"
 	workload     = "web"

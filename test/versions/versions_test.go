@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestOnEarlierVersions plays the life of a Headroom on each version: full nodes with a unit each, a burst that takes all of them
+// TestOnEarlierVersions runs a Headroom from its creation to its end on each version: full nodes with a unit each, a burst that takes all of them
 // at the first attempt, and the units back when the burst is over.
 func TestOnEarlierVersions(t *testing.T) {
 	tools, err := cluster.FindTools()
@@ -69,7 +69,7 @@ func TestOnEarlierVersions(t *testing.T) {
 		for _, flag := range []string{"--emulated-version=" + minor, "--feature-gates=DRADeviceTaintRules=false"} {
 			for _, way := range []string{cluster.SecondScheduler, cluster.MainScheduler} {
 				t.Run(minor+"/"+way+flag, func(t *testing.T) {
-					play(t, cluster.Options{ControlPlane: filepath.Join(tools.Dir, minor)}, way, flag)
+					run(t, cluster.Options{ControlPlane: filepath.Join(tools.Dir, minor)}, way, flag)
 				})
 			}
 		}
@@ -88,8 +88,8 @@ func TestHeadroomsStoredByAnEarlierVersionKeepWorking(t *testing.T) {
 	}
 }
 
-// play plays the life of a Headroom on one control plane and writes down what was seen.
-func play(t *testing.T, options cluster.Options, way, flag string) {
+// run takes a Headroom from its creation to its end on one control plane and writes down what was seen.
+func run(t *testing.T, options cluster.Options, way, flag string) {
 	ctx := t.Context()
 	seen := result{way: way + " " + flag}
 	defer seen.write()

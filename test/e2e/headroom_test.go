@@ -16,14 +16,14 @@ import (
 	"github.com/headroom-dev/headroom/test/observer"
 )
 
-// TestHeadroomWithKarpenter is one story on one cluster, because each chapter needs the state that the one before leaves; it ends with
+// TestHeadroomWithKarpenter takes one cluster through steps, each of which needs the state that the one before leaves; it ends with
 // the first that fails. Karpenter consolidates all the time. At the end the whole history is judged.
 func TestHeadroomWithKarpenter(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	chapters := []struct {
+	steps := []struct {
 		name string
-		play func(*testing.T)
+		run  func(*testing.T)
 	}{
 		{"headroom makes Karpenter provision nodes, spread over the zones", w.headroomMakesNodes},
 		{"a burst takes headroom zone by zone, and only what it took is provisioned again", w.burst(3)},
@@ -33,8 +33,8 @@ func TestHeadroomWithKarpenter(t *testing.T) {
 		{"in a steady state Karpenter neither adds nor removes nodes", w.steadyState},
 		{"scaling the Headroom to 0 lets Karpenter remove its nodes", w.scaleToZero},
 	}
-	for _, chapter := range chapters {
-		if !t.Run(chapter.name, chapter.play) {
+	for _, step := range steps {
+		if !t.Run(step.name, step.run) {
 			break
 		}
 	}
