@@ -58,7 +58,7 @@ type AccountRecord struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Takes []AccountTake `json:"takes,omitempty"`
-	// hours is what happened in each hour of the last 14 days, as compressed JSON
+	// hours is what happened in each hour of the last 15 days, as compressed JSON
 	// that pkg/account reads.
 	// +optional
 	// +kubebuilder:validation:MaxLength=65536

@@ -9,7 +9,7 @@ import (
 
 const (
 	// Days is how many days an account remembers.
-	Days = 14
+	Days = 15
 	// Takes is how many takes it remembers one by one.
 	Takes = 100
 	// Missing is how many units that went and have no successor are remembered one by one, the oldest first.

@@ -84,13 +84,13 @@ func TestObserveKnowsTheLowestStockAndTheSlotsWithoutAny(t *testing.T) {
 	require.Equal(t, uint32(0b010), hour.Empty)
 }
 
-func TestFourteenDaysAreKept(t *testing.T) {
+func TestFifteenDaysAreKept(t *testing.T) {
 	a := New(epoch)
 	for i := range 20 * 24 {
 		a.Take(take(epoch.Add(time.Duration(i)*time.Hour), fmt.Sprint(i)))
 	}
 	require.Len(t, a.Hours(), Days*24)
-	require.Equal(t, epoch.Add(6*24*time.Hour), a.Hours()[0].Start())
+	require.Equal(t, epoch.Add(5*24*time.Hour), a.Hours()[0].Start())
 	require.Len(t, a.Takes(), Takes)
 	require.Equal(t, "479", a.Takes()[Takes-1].Placeholder)
 	a.Take(take(epoch, "late")) // a clock that was set back

@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/headroom-dev/headroom/pkg/sizing/demand"
 )
 
 const (
 	// Slot is the width of the windows in which demand is counted.
-	Slot = 2 * time.Minute
+	Slot = demand.Slot
 	// Slots is how many of them an hour has.
-	Slots = int(time.Hour / Slot)
+	Slots = demand.Slots
 
 	secondsPerHour = int64(time.Hour / time.Second)
 	// most bounds what one slot or bin counts, so that the stored form is bounded.

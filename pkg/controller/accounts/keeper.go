@@ -74,6 +74,9 @@ type entry struct {
 	size    int
 	dirty   bool
 	written time.Time
+	// observed says that a reconcile of this process saw the Headroom, ready how many units were ready at the last one.
+	observed bool
+	ready    int
 }
 
 // New returns a Keeper without accounts.
@@ -163,7 +166,20 @@ func (k *Keeper) Observed(headroom types.NamespacedName, generation int64, ready
 	})
 	e := k.entries[headroom]
 	e.dirty = e.dirty || began || e.generation != generation
-	e.generation = generation
+	e.generation, e.observed, e.ready = generation, true, ready
+}
+
+// look notes that the accounts are kept at this time, also those of Headrooms of which nothing changes: a quiet hour is evidence, too, and
+// without this it could not be told from one in which no controller ran.
+func (k *Keeper) look() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.Clock.Now()
+	for _, e := range k.entries {
+		if e.observed && e.account.Observe(now, e.ready) {
+			e.dirty = true
+		}
+	}
 }
 
 // Processed notes that everything that a change of one of the Headroom's placeholders means is recorded.

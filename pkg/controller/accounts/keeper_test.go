@@ -139,6 +139,33 @@ func TestAQuietClusterWritesOneAccountEveryThirtySeconds(t *testing.T) {
 	require.Equal(t, 2+4, s.writes)
 }
 
+func TestAQuietHourIsEvidence(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.Observed(web, 1, 3, 0, s.clock.Now())
+	s.writeAll(t.Context(), WriteInterval)
+	require.Equal(t, 1, s.writes)
+	for range 12 * 6 { // two hours in which nothing changes, and nothing is reconciled
+		s.clock.Step(100 * time.Second)
+		s.look()
+		s.writeAll(t.Context(), time.Hour)
+	}
+	s.Read(web, func(a *account.Account) {
+		require.Len(t, a.Hours(), 3)
+		require.Equal(t, uint32(1<<account.Slots-1), a.Hours()[1].Seen, "somebody looked all the time")
+		require.Zero(t, a.Hours()[1].Empty)
+	})
+	require.Len(t, decoded(t, s).Hours(), 3, "and each hour is stored once it has begun")
+}
+
+func decoded(t *testing.T, s *story) *account.Account {
+	t.Helper()
+	record := s.stored(t).Record
+	a, err := account.Decode(&record)
+	require.NoError(t, err)
+	return a
+}
+
 func TestAnotherProcessGoesOnWhereOneEnded(t *testing.T) {
 	s := newStory(t, headroomObject("1"))
 	s.begin(t)

@@ -53,6 +53,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 			return nil
 		case <-ticker.C():
 		}
+		k.look()
 		if !k.isStored() {
 			if k.Clock.Now().Before(next) {
 				continue

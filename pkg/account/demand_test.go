@@ -1,0 +1,82 @@
+package account
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/sizing/demand"
+)
+
+func TestTheSizingKnowsWhatTheAccountKnows(t *testing.T) {
+	a := New(epoch)
+	now := epoch.Add(2 * time.Hour)
+	for slot := range 60 {
+		a.Observe(epoch.Add(time.Duration(slot)*Slot), 3)
+	}
+	a.Take(take(epoch.Add(time.Minute), "a"))
+	a.Lack(4, epoch.Add(61*time.Minute))
+	a.Observe(epoch.Add(61*time.Minute), 0)
+	a.Went(epoch.Add(time.Minute))
+	a.Bound(epoch.Add(3*time.Minute), epoch.Add(2*time.Minute))
+	a.Went(now.Add(-time.Second))
+	history := a.Demand(true)
+	require.Len(t, history.Hours, 2)
+	require.Equal(t, []int{1}, history.Hours[0].TakenIn)
+	require.Equal(t, []int{4}, history.Hours[1].LackedIn)
+	require.Equal(t, uint32(1), history.Hours[1].Empty)
+	require.Equal(t, uint32(1<<Slots-1), history.Hours[0].Seen)
+	require.Equal(t, []time.Time{epoch.Add(time.Minute)}, history.Takes)
+	require.Equal(t, []time.Time{now.Add(-time.Second)}, history.Missing)
+	require.True(t, history.Parked)
+	r := demand.Size(history, now, demand.Options{})
+	require.Equal(t, demand.PooledByAll, r.PooledBy)
+	require.Equal(t, 1, r.Refills)
+	require.Equal(t, 120*time.Second, r.RefillTime)
+	require.GreaterOrEqual(t, r.Replicas, 4)
+}
+
+// TestWhatWentOtherwiseIsNoDemand has a drain, lost nodes and a scale-down.
+func TestWhatWentOtherwiseIsNoDemand(t *testing.T) {
+	quiet, drained := New(epoch), New(epoch)
+	for slot := range 24 * Slots {
+		quiet.Observe(epoch.Add(time.Duration(slot)*Slot), 3)
+		drained.Observe(epoch.Add(time.Duration(slot)*Slot), 3)
+	}
+	for i, why := range Losses() {
+		for range 30 {
+			at := epoch.Add(23*time.Hour + 50*time.Minute + time.Duration(i)*time.Second)
+			drained.Lose(why, at)
+			drained.Went(at)
+			drained.Bound(at.Add(30*time.Second), epoch)
+		}
+	}
+	now := epoch.Add(24 * time.Hour)
+	require.Equal(t, demand.Size(quiet.Demand(false), now, demand.Options{}), demand.Size(drained.Demand(false), now, demand.Options{}))
+}
+
+// TestTheSizingSurvivesARestart reads the stored form.
+func TestTheSizingSurvivesARestart(t *testing.T) {
+	a := New(epoch)
+	for slot := range 8 * 24 * Slots {
+		at := epoch.Add(time.Duration(slot) * Slot)
+		a.Observe(at, 3)
+		if slot%7 == 0 {
+			a.Take(take(at, "a"))
+			a.Went(at)
+			a.Bound(at.Add(time.Duration(50+slot%40)*time.Second), at.Add(time.Second))
+		}
+		if slot%900 == 0 {
+			a.Lack(9, at)
+		}
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	b, err := Decode(&record)
+	require.NoError(t, err)
+	now := epoch.Add(8*24*time.Hour - time.Minute)
+	require.Equal(t,
+		demand.Size(a.Demand(false), now, demand.Options{Season: demand.Week}), demand.Size(b.Demand(false), now, demand.Options{Season: demand.Week}))
+}

@@ -1,0 +1,267 @@
+package demand
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// monday is a Monday at ten o'clock, in the middle of everything that the tests remember.
+var monday = time.Date(2026, time.March, 16, 10, 0, 0, 0, time.UTC)
+
+var bins = []time.Duration{30 * time.Second, 60 * time.Second, 90 * time.Second, 120 * time.Second, 300 * time.Second}
+
+// past builds a history. Everything is kept and never empty, unless a test says otherwise.
+type past struct {
+	History
+	byHour map[int64]int
+}
+
+// quiet is a past without demand of so many days before monday, up to the slot of monday.
+func quiet(days int) *past {
+	p := &past{History: History{RefillBins: bins}, byHour: map[int64]int{}}
+	last := monday.Unix() / secondsPerHour
+	for hour := last - int64(days)*24; hour < last; hour++ {
+		p.byHour[hour] = len(p.Hours)
+		p.Hours = append(p.Hours, Hour{Hour: hour, Seen: 1<<Slots - 1, TakenIn: make([]int, Slots), LackedIn: make([]int, Slots)})
+	}
+	p.byHour[last] = len(p.Hours)
+	p.Hours = append(p.Hours, Hour{Hour: last, Seen: 1, TakenIn: make([]int, Slots), LackedIn: make([]int, Slots)})
+	return p
+}
+
+func (p *past) at(before time.Duration) (hour *Hour, slot int) {
+	t := monday.Add(-before)
+	hour = &p.Hours[p.byHour[t.Unix()/secondsPerHour]]
+	return hour, int(t.Unix()%secondsPerHour) / int(secondsPerSlot)
+}
+
+func (p *past) taken(units int, before time.Duration) *past {
+	h, slot := p.at(before)
+	h.Taken += units
+	h.TakenIn[slot] += units
+	return p
+}
+
+func (p *past) lacked(units int, before time.Duration) *past {
+	h, slot := p.at(before)
+	h.Lacked += units
+	h.LackedIn[slot] += units
+	return p
+}
+
+func (p *past) emptied(before time.Duration) *past {
+	h, slot := p.at(before)
+	h.Empty |= 1 << slot
+	return p
+}
+
+func (p *past) refills(bin, n int) *past {
+	h := &p.Hours[0]
+	for len(h.NodeRefills) <= bin {
+		h.NodeRefills = append(h.NodeRefills, 0)
+	}
+	h.NodeRefills[bin] += n
+	return p
+}
+
+func (p *past) missing(n int, since time.Duration) *past {
+	for range n {
+		p.Missing = append(p.Missing, monday.Add(-since))
+	}
+	return p
+}
+
+func (p *past) size(o Options) Result { return Size(p.History, monday, o) }
+
+const days = 24 * time.Hour
+
+var weekly = Options{Served: 0.999, Season: Week}
+
+func TestTheRefillTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		past *past
+		want time.Duration
+	}{
+		"is 120 s as long as nothing was refilled":                  {quiet(1), DefaultRefill},
+		"is the 90th percentile, in whole bins":                     {quiet(1).refills(1, 80).refills(2, 10).refills(4, 10), 90 * time.Second},
+		"is longer when more than a tenth takes longer":             {quiet(1).refills(1, 80).refills(2, 9).refills(4, 11), 300 * time.Second},
+		"is at most half an hour":                                   {quiet(1).refills(5, 1), MaxRefill},
+		"grows with the age of refills that are awaited":            {quiet(1).refills(1, 9).missing(2, 200*time.Second), 200 * time.Second},
+		"is not lowered by refills that were asked for just now":    {quiet(1).refills(1, 9).missing(50, 20*time.Second), 60 * time.Second},
+		"does not grow if they are few beside the finished":         {quiet(1).refills(1, 100).missing(9, time.Hour), 60 * time.Second},
+		"is bounded, however long refills are awaited":              {quiet(1).missing(9, 24*time.Hour), MaxRefill},
+		"is not shortened by an awaited one if none has finished":   {quiet(1).missing(1, 30*time.Second), DefaultRefill},
+		"grows with the age of an awaited one if none has finished": {quiet(1).missing(1, 400*time.Second), 400 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.want, c.past.size(weekly).RefillTime)
+		})
+	}
+	t.Run("is frozen while units are parked", func(t *testing.T) {
+		p := quiet(1).refills(1, 9).missing(200, 3*time.Hour)
+		p.Parked = true
+		require.Equal(t, 60*time.Second, p.size(weekly).RefillTime)
+	})
+}
+
+func TestDemandIsWhatWasTakenAndLackedWithinOneRefillTime(t *testing.T) {
+	// Of the windows of 13 days nine may be exceeded; eleven ask for 7, of which pods took 4 and lacked 3.
+	p := quiet(13)
+	for i := range 11 {
+		p.taken(4, time.Duration(i+1)*20*time.Hour).lacked(3, time.Duration(i+1)*20*time.Hour)
+	}
+	r := p.size(Options{Served: 0.999, Season: None})
+	require.Equal(t, 7, r.Replicas)
+	require.Equal(t, PooledByAll, r.PooledBy)
+	require.Equal(t, "of all 9361 windows of 2m (a refill takes 2m), "+
+		"0 asked for more than 7 units, and 11 for more than 6, where 0.1 % may", r.Why)
+
+	t.Run("nine windows that ask for more are left to chance", func(t *testing.T) {
+		for i := range 9 {
+			p.taken(50, time.Duration(i+1)*20*time.Hour+4*time.Minute)
+		}
+		require.Equal(t, 7, p.size(Options{Served: 0.999, Season: None}).Replicas)
+	})
+	t.Run("a longer refill time covers more slots", func(t *testing.T) {
+		p := quiet(13).refills(4, 1)
+		for i := range 11 {
+			at := time.Duration(i+1) * 20 * time.Hour
+			p.taken(4, at).taken(5, at-2*time.Minute).taken(6, at-4*time.Minute).taken(1, at-10*time.Minute)
+		}
+		r := p.size(Options{Served: 0.999, Season: None})
+		require.Equal(t, 6*time.Minute, r.Window)
+		require.Equal(t, 4+5+6, r.Replicas)
+	})
+}
+
+func TestAWindowCountsAtMostTheMaximum(t *testing.T) {
+	p := quiet(14).lacked(10_000, 3*time.Hour).lacked(5_000, 6*time.Hour)
+	r := p.size(Options{Served: 0.9999, Season: None, Max: 40})
+	require.Equal(t, 40, r.Replicas)
+	require.Contains(t, r.Why, "0 asked for more than 40 units, and 2 for more than 39")
+}
+
+func TestACensoredWindowMayRaiseTheEstimateAndNeverLowersIt(t *testing.T) {
+	o := Options{Served: 0.99, Season: None}
+	p := quiet(5)
+	for i := range 40 { // of 3601 windows 36 may be exceeded
+		p.taken(5, time.Duration(i+1)*time.Hour)
+	}
+	require.Equal(t, 5, p.size(o).Replicas)
+	for i := range 100 { // 100 windows of which nobody knows what they would have asked for
+		p.emptied(time.Duration(i+1)*time.Hour + 10*time.Minute)
+	}
+	r := p.size(o)
+	require.Equal(t, 5, r.Replicas, "they do not make the others rarer")
+	require.Equal(t, 101, r.Censored, "with the one that is not over")
+	for i := range 37 {
+		p.lacked(9, time.Duration(i+1)*time.Hour+10*time.Minute)
+	}
+	require.Equal(t, 9, p.size(o).Replicas, "but what they asked for counts")
+}
+
+func TestThePoolIsTheSmallestThatHasEnoughWindows(t *testing.T) {
+	busy := func(days int) *past {
+		p := quiet(days)
+		for back := 7; back <= days; back += 7 {
+			p.taken(12, time.Duration(back)*24*time.Hour-10*time.Minute)
+			p.taken(30, time.Duration(back)*24*time.Hour-2*time.Hour) // another hour
+		}
+		return p
+	}
+	t.Run("the hour, with two weeks", func(t *testing.T) {
+		r := busy(15).size(weekly)
+		require.Equal(t, PooledByHour, r.PooledBy)
+		require.Equal(t, 75, r.Windows, "30 of each week, and the last half hour")
+		require.Equal(t, 15, r.Replicas, "12, and what 75 windows do not show")
+		require.Equal(t, "of 75 windows of 2m (a refill takes 2m), "+
+			"in the hour around Mon 10:04 UTC of 2 earlier weeks and in the last half hour, "+
+			"none asked for more than 12 units; so few leave it to chance, and to expect more of at most 0.1 % takes 15, not 14", r.Why)
+	})
+	t.Run("the hours beside it too, with one", func(t *testing.T) {
+		r := busy(8).size(weekly)
+		require.Equal(t, PooledByNeighboringHours, r.PooledBy)
+		require.Equal(t, 105, r.Windows)
+	})
+	t.Run("all, without an earlier season", func(t *testing.T) {
+		r := quiet(6).taken(12, 3*days).size(weekly)
+		require.Equal(t, PooledByAll, r.PooledBy)
+	})
+	t.Run("the maximum, as long as there is next to nothing", func(t *testing.T) {
+		p := quiet(0).lacked(3, 0)
+		r := p.size(weekly)
+		require.Equal(t, PooledByMaximum, r.PooledBy)
+		require.GreaterOrEqual(t, r.Replicas, 3, "they are a burst, too")
+	})
+	t.Run("nothing, at first", func(t *testing.T) {
+		r := Size(History{}, monday, Options{Min: 2, Max: 9})
+		require.Equal(t, 2, r.Replicas)
+		require.Equal(t, "no demand is known yet: 0 windows of 2m (a refill takes 2m) are too few for an estimate; "+
+			"that needs 0, and the minimum is 2", r.Why)
+	})
+}
+
+func TestWhatHappenedOnceIsNoRhythm(t *testing.T) {
+	p := quiet(15).taken(3, 7*days-10*time.Minute).taken(3, 14*days-10*time.Minute)
+	calm := p.size(weekly).Replicas
+	p.taken(200, 7*days-20*time.Minute)
+	once := p.size(weekly)
+	require.Equal(t, PooledByHour, once.PooledBy)
+	require.Less(t, once.Replicas, 2*calm)
+	require.Contains(t, once.Why, "200 units, which happened once")
+	p.taken(180, 14*days-24*time.Minute)
+	require.Greater(t, p.size(weekly).Replicas, 200, "twice is one")
+}
+
+func TestABurstUnderWayRaisesTheTargetAtOnce(t *testing.T) {
+	p := quiet(15)
+	require.LessOrEqual(t, p.size(weekly).Replicas, 1)
+	for range 6 {
+		p.Takes = append(p.Takes, monday.Add(-30*time.Second))
+	}
+	require.False(t, p.size(weekly).Burst, "the units that went came back")
+	p.missing(6, 30*time.Second)
+	r := p.size(weekly)
+	require.True(t, r.Burst)
+	require.Equal(t, 12, r.Replicas)
+	require.Equal(t, "a burst is under way: in the last 2m pods took or lacked 6 units that have not come back; 12 cover as many again", r.Why)
+	p.lacked(50, 0)
+	require.Equal(t, 81, p.size(weekly).Replicas, "pods that lack units are part of it; the Poisson distribution of mean 56")
+	require.Equal(t, 30, p.size(Options{Served: 0.999, Season: Week, Max: 30}).Replicas)
+
+	t.Run("drained units are none", func(t *testing.T) {
+		require.False(t, quiet(15).missing(6, 30*time.Second).size(weekly).Burst)
+	})
+}
+
+func TestTheSameTimeOfTheDayIsMeantOnDaylightSavingDays(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	// Clocks go forward on 29 March 2026. On Monday the 30th, eight o'clock in Berlin is six in UTC, and was seven before.
+	now := time.Date(2026, time.March, 30, 8, 0, 0, 0, berlin)
+	p := History{RefillBins: bins}
+	for hour := now.Add(-15*days).Unix() / secondsPerHour; hour <= now.Unix()/secondsPerHour; hour++ {
+		h := Hour{Hour: hour, Seen: 1<<Slots - 1}
+		if local := time.Unix(hour*secondsPerHour, 0).In(berlin); local.Hour() == 8 && local.Before(now) {
+			h.Taken, h.TakenIn = 20, []int{0, 20}
+		}
+		p.Hours = append(p.Hours, h)
+	}
+	o := Options{Season: Week, Location: berlin}
+	require.Greater(t, Size(p, now, o).Replicas, 20)
+	require.Less(t, Size(p, now.Add(2*time.Hour), o).Replicas, 5)
+	require.Less(t, Size(p, now, Options{Season: Week}).Replicas, 5, "by UTC it would be an hour off")
+}
+
+func TestAClockThatIsSetBackDoesNotForget(t *testing.T) {
+	p := quiet(14)
+	for i := range 12 {
+		p.taken(8, time.Duration(i+1)*time.Hour)
+	}
+	o := Options{Season: None}
+	require.Equal(t, 8, p.size(o).Replicas)
+	require.Equal(t, 8, Size(p.History, monday.AddDate(-5, 0, 0), o).Replicas)
+	require.Equal(t, 8, Size(p.History, monday.AddDate(0, 2, 0), o).Replicas, "nor does one that is two months ahead")
+}

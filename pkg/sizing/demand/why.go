@@ -1,0 +1,103 @@
+package demand
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// why says in a sentence why it is that number, and not one less.
+func why(f *found, b *burst, r *Result, wanted int, o *Options) string {
+	text := f.why(r, o)
+	if r.Burst {
+		text = b.why(wanted, o)
+	}
+	switch {
+	case wanted > o.Max:
+		text += fmt.Sprintf("; that needs %d, and the maximum is %d", wanted, o.Max)
+	case wanted < o.Min:
+		text += fmt.Sprintf("; that needs %d, and the minimum is %d", wanted, o.Min)
+	}
+	return text
+}
+
+func (b *burst) why(wanted int, o *Options) string {
+	demand := b.out + b.lacked
+	text := fmt.Sprintf("a burst is under way: in the last %s pods took or lacked %s that have not come back; ",
+		short(b.within), units(demand))
+	if wanted == 2*demand {
+		return text + fmt.Sprintf("%d cover as many again", wanted)
+	}
+	return text + fmt.Sprintf("if that goes on, %d cover the next %s with a probability of %s %%, and %d do not",
+		wanted, short(b.within), percent(o.Served), wanted-1)
+}
+
+func (f *found) why(r *Result, o *Options) string {
+	window := fmt.Sprintf("windows of %s (a refill takes %s)", short(r.Window), short(r.RefillTime))
+	switch f.pool {
+	case PooledByMaximum:
+		if f.units == 0 {
+			return fmt.Sprintf("no demand is known yet: %d %s are too few for an estimate", f.windows, window)
+		}
+		return fmt.Sprintf("%s is the largest demand so far, in %d %s, too few for an estimate", units(f.units), f.windows, window)
+	case PooledByAll:
+		return fmt.Sprintf("of all %d %s, %s", f.windows, window, f.level(o))
+	default:
+		hours, season := "the hour", "earlier days"
+		if f.pool == PooledByNeighboringHours {
+			hours = "the three hours"
+		}
+		if o.Season == Week {
+			season = "earlier weeks"
+		}
+		return fmt.Sprintf("of %d %s, in %s around %s of %d %s and in the last half hour, %s",
+			f.windows, window, hours, f.around.Format("Mon 15:04 MST"), f.seasons, season, f.level(o))
+	}
+}
+
+// level says which level the number reaches, and one less does not.
+func (f *found) level(o *Options) string {
+	missed := percent(1 - o.Served)
+	switch {
+	case f.alone > 0 && f.overall:
+		return fmt.Sprintf("one asked for %s, which happened once and counts only up to what the level needs over all hours: %d, not %d",
+			units(f.alone), f.units, f.units-1)
+	case f.alone > 0:
+		return fmt.Sprintf("one asked for %s, which happened once and counts only as twice the next largest, for which it takes %d, not %d",
+			units(f.alone), f.units, f.units-1)
+	case f.units == 0:
+		return fmt.Sprintf("at most %s %% asked for any unit", missed)
+	case f.units > f.seen:
+		return fmt.Sprintf("none asked for more than %s; so few leave it to chance, and to expect more of at most %s %% takes %d, not %d",
+			units(f.seen), missed, f.units, f.units-1)
+	default:
+		return fmt.Sprintf("%d asked for more than %s, and %d for more than %d, where %s %% may",
+			f.exceeded, units(f.units), f.exceededByLess, f.units-1, missed)
+	}
+}
+
+func units(n int) string {
+	if n == 1 {
+		return "1 unit"
+	}
+	return strconv.Itoa(n) + " units"
+}
+
+// percent formats a share without the noise of binary fractions.
+func percent(share float64) string {
+	const digits = 6
+	return strconv.FormatFloat(100*share, 'g', digits, 64)
+}
+
+// short formats a duration in whole seconds without zero parts: 2m instead of 2m0s.
+func short(d time.Duration) string {
+	text := d.Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
