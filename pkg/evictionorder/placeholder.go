@@ -27,7 +27,7 @@ type Placeholder struct {
 	Priority int32
 	// Leaving says that the placeholder is being deleted already, or reserved for another consumer.
 	Leaving bool
-	// NamesConsumer says that the placeholder's Headroom has consumers set, and that they admit the pod in question.
+	// NamesConsumer says that the placeholder's Headroom has consumers set, and that they name the pod in question.
 	NamesConsumer bool
 	// Unentitled says that the placeholder's Headroom does not entitle the pod in question, which may take the placeholder all the same, by
 	// its priority.

@@ -43,7 +43,7 @@ type MissReason string
 
 // The reasons of a miss.
 const (
-	// MissConsumers: the consumers of no Headroom with placeholders admit the pod.
+	// MissConsumers: no Headroom with placeholders entitles the pod.
 	MissConsumers MissReason = "consumers"
 	// MissPriority: the pod's priority is not above that of the placeholders, or its preemptionPolicy is Never and no Headroom allows that.
 	MissPriority MissReason = "priority"

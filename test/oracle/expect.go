@@ -10,7 +10,7 @@ import (
 
 // Judge says what belongs to Kubernetes and not to the rules of eviction.
 type Judge interface {
-	// Accepts tells whether all Filter plugins but the one for resources accept the node as it is.
+	// Accepts reports whether all Filter plugins but the one for resources accept the node as it is.
 	Accepts(node string) bool
 	// AcceptsWithout tells the same of the node without some of its pods, by name.
 	AcceptsWithout(node string, gone []string) bool
@@ -39,7 +39,7 @@ type Expectation struct {
 	Instead     []string
 }
 
-// Swaps tells whether the consumer is to take placeholders.
+// Swaps reports whether the consumer is to take placeholders.
 func (e Expectation) Swaps() bool { return len(e.Free) == 0 && e.Node != "" }
 
 // String says what is expected, with the evidence.
@@ -109,8 +109,8 @@ func (c *Cluster) survey(judge Judge, within reach) (free []string, candidates [
 	return free, candidates
 }
 
-// runningGo tells whether on some node the consumer would have a place if everything of lower priority went but the placeholders of Headrooms
-// that do not admit it, and something ran among that.
+// runningGo reports whether on some node the consumer would have a place if everything of lower priority went but the placeholders of Headrooms
+// that do not entitle it, and something ran among that.
 func (c *Cluster) runningGo(judge Judge) bool {
 	if c.Consumer.Never {
 		return false
@@ -121,7 +121,7 @@ func (c *Cluster) runningGo(judge Judge) bool {
 		var gone []string
 		for _, p := range c.Pods {
 			runs := p.Headroom < 0 || p.Stray
-			if p.Node != node.Name || p.Priority >= c.Consumer.Priority || !runs && !c.admits(c.Headrooms[p.Headroom]) {
+			if p.Node != node.Name || p.Priority >= c.Consumer.Priority || !runs && !c.entitles(c.Headrooms[p.Headroom]) {
 				rest.Pods = append(rest.Pods, p)
 				continue
 			}

@@ -237,7 +237,7 @@ func (c *Cluster) generateConsumer(t *rapid.T) Pod {
 	return p
 }
 
-// allZoned tells whether every node has a zone. A preferred zone is asked for only then: it names no region, and whether nodes without a
+// allZoned reports whether every node has a zone. A preferred zone is asked for only then: it names no region, and whether nodes without a
 // zone are as far as those of other zones is nothing the rules decide.
 func (c *Cluster) allZoned() bool {
 	for _, n := range c.Nodes {

@@ -171,7 +171,7 @@ func (a Amounts) String() string {
 	return strings.Join(parts, " ")
 }
 
-// name tells whether there is a selector: a priority alone names nobody.
+// name reports whether there is a selector: a priority alone names nobody.
 func (c *Consumers) name() bool { return c != nil && (c.App != "" || c.Namespaces != "") }
 
 // String is " consumers: ...", and empty for nil.

@@ -113,10 +113,10 @@ func pickByPackage(c *Cluster, node Node, within reach) ([]string, bool) {
 		}
 		used, count = used.plus(p.Size), count+1
 		if c.takeable(p, within) {
-			admitted := c.admits(c.Headrooms[p.Headroom])
+			entitled := c.entitles(c.Headrooms[p.Headroom])
 			candidates = append(candidates, evictionorder.Placeholder{
 				UID: p.UID, Index: i, Requests: resources(p.Size, 1), Created: int64(p.Created), Priority: p.Priority, Leaving: p.Terminating,
-				NamesConsumer: admitted && c.Headrooms[p.Headroom].Consumers.name(), Unentitled: !admitted,
+				NamesConsumer: entitled && c.Headrooms[p.Headroom].Consumers.name(), Unentitled: !entitled,
 			})
 		}
 	}

@@ -37,7 +37,7 @@ func (c *Cluster) shortfall(node Node) shortfall {
 	}
 }
 
-// coveredBy tells whether the victims make up for the shortfall.
+// coveredBy reports whether the victims make up for the shortfall.
 func (s shortfall) coveredBy(victims []Pod) bool {
 	freed := sum(victims)
 	return freed.CPU >= s.amounts.CPU && freed.Memory >= s.amounts.Memory && freed.GPU >= s.amounts.GPU && int64(len(victims)) >= s.pods
@@ -66,32 +66,32 @@ func sum(pods []Pod) Amounts {
 // critical is the lowest priority of pods that no Headroom keeps waiting.
 const critical = 2_000_000_000
 
-// neverWaits tells whether no Headroom keeps the consumer waiting. One that never preempts takes only what is open to such pods.
+// neverWaits reports whether no Headroom keeps the consumer waiting. One that never preempts takes only what is open to such pods.
 func (c *Cluster) neverWaits() bool { return c.Consumer.Priority >= critical && !c.Consumer.Never }
 
 // reach is which placeholders of lower priority the consumer may take.
 type reach int
 
-// Those of Headrooms that admit it, or all.
+// Those of Headrooms that entitle it, or all.
 const (
 	ownOnly reach = iota
 	everybodys
 )
 
-// takeable tells whether the consumer may take the pod: a placeholder of lower priority, and one whose Headroom admits it if only these are
+// takeable reports whether the consumer may take the pod: a placeholder of lower priority, and one whose Headroom entitles it if only these are
 // within reach.
 func (c *Cluster) takeable(p Pod, within reach) bool {
 	if p.Headroom < 0 || p.Stray || c.Consumer.Priority <= p.Priority || c.Consumer.Headroom >= 0 {
 		return false
 	}
-	return within == everybodys || c.admits(c.Headrooms[p.Headroom])
+	return within == everybodys || c.entitles(c.Headrooms[p.Headroom])
 }
 
 // kinship ranks the Headroom of a placeholder by what it is to the consumer: one that names it, one that is open to all, one that excludes it.
 func (c *Cluster) kinship(p Pod) int {
 	h := c.Headrooms[p.Headroom]
 	switch {
-	case !c.admits(h):
+	case !c.entitles(h):
 		return 2
 	case h.Consumers.name():
 		return 0
@@ -100,8 +100,8 @@ func (c *Cluster) kinship(p Pod) int {
 	}
 }
 
-// admits tells whether the Headroom's consumers admit the consumer.
-func (c *Cluster) admits(h Headroom) bool {
+// entitles reports whether the Headroom's consumers entitle the consumer.
+func (c *Cluster) entitles(h Headroom) bool {
 	rule := h.Consumers
 	if c.Consumer.Never && (rule == nil || !rule.Polite) {
 		return false

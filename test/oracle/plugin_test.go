@@ -215,7 +215,7 @@ func inShards(t *testing.T, property func(*rapid.T)) {
 	}
 }
 
-// preemptible tells whether kube-scheduler's own preemption may have taken the pod: it has lower priority, and the consumer was not bound
+// preemptible reports whether kube-scheduler's own preemption may have taken the pod: it has lower priority, and the consumer was not bound
 // at once.
 func (c *Cluster) preemptible(victim Pod, got Outcome) bool {
 	return got.Message != "" && !c.Consumer.Never && victim.Priority < c.Consumer.Priority

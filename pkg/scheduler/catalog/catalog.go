@@ -1,4 +1,4 @@
-// Package catalog keeps what the scheduler has to know of every Headroom: which pods it admits and over which topology it
+// Package catalog keeps what the scheduler has to know of every Headroom: which pods it entitles and over which topology it
 // is spread. It follows the API server live.
 package catalog
 
@@ -14,7 +14,7 @@ import (
 
 // Entry is one Headroom as the scheduler sees it. It is never changed; a change of the Headroom makes a new one.
 type Entry struct {
-	// Rule says which pods the Headroom admits.
+	// Rule says which pods the Headroom entitles.
 	Rule *entitlement.Rule
 	// SpreadKeys are the topology keys that the Headroom is spread over.
 	SpreadKeys []string
@@ -52,7 +52,7 @@ func (c *Catalog) Get(name types.NamespacedName) *Entry {
 	return c.entries[name]
 }
 
-// Gains reports whether some Headroom admits a pod as it is after a change, and did not before.
+// Gains reports whether some Headroom entitles a pod as it is after a change, and did not before.
 func (c *Catalog) Gains(before, after *entitlement.Consumer) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -71,7 +71,7 @@ func (c *Catalog) CRDAbsent() bool {
 	return c.crdAbsent
 }
 
-// Set adds or replaces a Headroom. It fails on selectors that do not parse; such a Headroom admits no pod.
+// Set adds or replaces a Headroom. It fails on selectors that do not parse; such a Headroom entitles no pod.
 func (c *Catalog) Set(headroom *v1alpha1.Headroom) error {
 	name := types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}
 	rule, err := entitlement.Compile(name, headroom.Spec.Consumers)

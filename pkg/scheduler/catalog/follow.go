@@ -104,7 +104,7 @@ func (c *Catalog) inform(ctx context.Context, client *rest.RESTClient, changed f
 			return
 		}
 		if err := c.Set(headroom); err != nil {
-			logger.Error(err, "A Headroom admits no pod", "headroom", klog.KObj(headroom))
+			logger.Error(err, "A Headroom entitles no pod", "headroom", klog.KObj(headroom))
 		}
 		changed(types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name})
 	}

@@ -19,7 +19,7 @@ import (
 type Evictor struct {
 	// Client deletes.
 	Client clientset.Interface
-	// Pods tells whether a pod is gone.
+	// Pods reports whether a pod is gone.
 	Pods corelisters.PodLister
 	// Reservations are what may be deleted.
 	Reservations *Reservations

@@ -80,7 +80,7 @@ func TestDecision(t *testing.T) {
 			pods:     []*corev1.Pod{unit(web, 0, "a").Obj(), unit(open, 0, "a").Obj(), on("b", "y", "2")},
 			consumer: wants("1").Label("app", "web").Obj(), wantNode: "a", wantVictims: []string{"web-headroom-0"},
 		},
-		"a pod that consumers do not admit takes nothing": {
+		"a pod that is not entitled takes nothing": {
 			pods:     []*corev1.Pod{unit(web, 0, "a").Obj(), unit(web, 1, "a").Obj(), on("b", "y", "2")},
 			consumer: wants("1").Obj(),
 		},
@@ -271,7 +271,7 @@ func TestMessageOfAMiss(t *testing.T) {
 		consumer *st.PodWrapper
 		want     string
 	}{
-		"not admitted":     {wants("1"), "1 of 2 nodes hold headroom, none for this pod: consumers.podSelector of default/web does not match"},
+		"not entitled":     {wants("1"), "1 of 2 nodes hold headroom, none for this pod: consumers.podSelector of default/web does not match"},
 		"not higher":       {wants("1").Label("app", "web").Priority(-5), "1 of 2 nodes hold headroom, none for this pod: its priority -5 is not above that of the placeholders"},
 		"must not preempt": {wants("1").PreemptionPolicy(corev1.PreemptNever), "1 of 2 nodes hold headroom, none for this pod: its preemptionPolicy is Never"},
 		"too large":        {wants("2").Label("app", "web"), "1 of 2 nodes hold headroom, none for this pod: no node holds enough for it"},

@@ -22,9 +22,9 @@ func TestDryRunsOfPreemptionGainNothingFromForeignPlaceholders(t *testing.T) {
 		app       string
 		want      bool
 	}{
-		"of a Headroom that does not admit the pod": {headrooms: []*v1alpha1.Headroom{web}, app: "db"},
-		"of a Headroom that is not known yet":       {app: "web"},
-		"but of one that does":                      {headrooms: []*v1alpha1.Headroom{web}, app: "web", want: true},
+		"of a Headroom that does not entitle the pod": {headrooms: []*v1alpha1.Headroom{web}, app: "db"},
+		"of a Headroom that is not known yet":         {app: "web"},
+		"but of one that does":                        {headrooms: []*v1alpha1.Headroom{web}, app: "web", want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := wants("1").Label("app", tc.app).Obj()
@@ -75,7 +75,7 @@ func TestDryRunsOfPreemptionDoNotMoveForeignPlaceholdersOutOfTheWay(t *testing.T
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for app, admitted := range map[string]bool{"db": false, "web": true} {
+			for app, entitled := range map[string]bool{"db": false, "web": true} {
 				pod := tc.consumer(wants("1").Label("app", app)).Obj()
 				f := newFixture(t, cluster{
 					nodes: []*corev1.Node{builders.Node("a", "z-1", res("4")).Obj()}, pods: []*corev1.Pod{tc.placeholder(unit(web, 0, "a")).Obj()},
@@ -90,7 +90,7 @@ func TestDryRunsOfPreemptionDoNotMoveForeignPlaceholdersOutOfTheWay(t *testing.T
 				without, gone := f.nodes[0].Snapshot(), f.nodes[0].GetPods()[0]
 				require.NoError(t, without.RemovePod(klog.Background(), gone.GetPod()))
 				require.True(t, f.framework.RunPreFilterExtensionRemovePod(t.Context(), state, pod, gone, without).IsSuccess())
-				require.Equal(t, admitted, f.framework.RunFilterPlugins(t.Context(), state, pod, without).IsSuccess(), "app %s", app)
+				require.Equal(t, entitled, f.framework.RunFilterPlugins(t.Context(), state, pod, without).IsSuccess(), "app %s", app)
 			}
 		})
 	}

@@ -27,12 +27,12 @@ func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
 		never         bool
 		want          fwk.QueueingHint
 	}{
-		"admitted from now on":      {before: "db", after: "web", want: fwk.Queue},
-		"admitted as before":        {before: "web", after: "web", want: fwk.QueueSkip},
-		"no longer admitted":        {before: "web", after: "db", want: fwk.QueueSkip},
+		"entitled from now on":      {before: "db", after: "web", want: fwk.Queue},
+		"entitled as before":        {before: "web", after: "web", want: fwk.QueueSkip},
+		"no longer entitled":        {before: "web", after: "db", want: fwk.QueueSkip},
 		"refused as before":         {before: "db", after: "api", want: fwk.QueueSkip},
-		"admitted but must not ask": {before: "db", after: "web", never: true, want: fwk.QueueSkip},
-		"admitted and may ask":      {before: "db", after: "polite", never: true, want: fwk.Queue},
+		"entitled but must not ask": {before: "db", after: "web", never: true, want: fwk.QueueSkip},
+		"entitled and may ask":      {before: "db", after: "polite", never: true, want: fwk.Queue},
 	} {
 		t.Run(name, func(t *testing.T) {
 			polite := forApp("polite")
@@ -77,7 +77,7 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 		assigned  *corev1.Pod
 		want      fwk.QueueingHint
 	}{
-		"of a Headroom that admits it":           {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
+		"of a Headroom that entitles it":         {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
 		"not of one that does not":               {app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.QueueSkip},
 		"of a Headroom that is not known yet":    {app: "db", assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
 		"of a DaemonSet that is not known yet":   {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), want: fwk.Queue},

@@ -25,7 +25,7 @@ import (
 // nodeCritical is the priority of system-node-critical.
 const nodeCritical = 2_000_001_000
 
-// closedHeadroom is a Headroom of units of one CPU that admits no pod of these tests.
+// closedHeadroom is a Headroom of units of one CPU that entitles no pod of these tests.
 func closedHeadroom() *v1alpha1.Headroom {
 	h := hr("closed", "1")
 	h.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "nobody"}}}

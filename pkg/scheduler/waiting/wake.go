@@ -84,7 +84,7 @@ func (w *Waker) listenToNamespaces(ctx context.Context, factory informers.Shared
 }
 
 // listenToDaemonSets has the inventory look again at pods that a DaemonSet makes placeholders of, and wakes the pods that their
-// Headroom admits once it is known that they are.
+// Headroom entitles once it is known that they are.
 func (w *Waker) listenToDaemonSets(ctx context.Context, factory informers.SharedInformerFactory) error {
 	recheck := func(object any) {
 		if set, ok := object.(*appsv1.DaemonSet); ok && set.Labels[v1alpha1.LabelHeadroom] != "" {
