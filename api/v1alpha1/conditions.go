@@ -7,6 +7,8 @@ const (
 	ConditionReady = "Ready"
 	// ConditionFilled is True if every unit is bound to a node and can be taken there, and says why not otherwise.
 	ConditionFilled = "Filled"
+	// ConditionSized is True if every rule of spec.sizing is evaluated, and says why not otherwise. It is there with spec.sizing only.
+	ConditionSized = "Sized"
 )
 
 // Reasons of the condition Ready. Valid and QuotaShort come with True, all others with False; with False no new placeholders are made.
@@ -72,4 +74,27 @@ const (
 	// ReasonUnitsFail says that kubelets reject or evict units again and again. They are made anew after 1, 2, 4 ... 60 seconds. The
 	// message carries a kubelet's.
 	ReasonUnitsFail = "UnitsFail"
+)
+
+// Reasons of the condition Sized. ReasonSized comes with True, ReasonReading with Unknown, all others with False; with them the
+// rules that the message is about keep the number of units that they came to last.
+const (
+	// ReasonSized says that every rule is evaluated.
+	ReasonSized = "Sized"
+	// ReasonReading says that the controller has not yet read what some rule is about.
+	ReasonReading = "Reading"
+	// ReasonTargetNotFound says that there is no object of the name that a rule gives.
+	ReasonTargetNotFound = "TargetNotFound"
+	// ReasonUnknownKind says that a rule names a kind that the API server does not serve, or that has no scale subresource.
+	ReasonUnknownKind = "UnknownKind"
+	// ReasonForbidden says that the controller may not read what a rule is about. The message says which verb on what it lacks.
+	ReasonForbidden = "Forbidden"
+	// ReasonNoAutoscaler says that no HorizontalPodAutoscaler names the target of a rule.
+	ReasonNoAutoscaler = "NoAutoscaler"
+	// ReasonUnknownTimeZone says that the Time Zone Database has no zone of that name.
+	ReasonUnknownTimeZone = "UnknownTimeZone"
+	// ReasonInvalidRule says that a rule is malformed in a way that the API server does not notice.
+	ReasonInvalidRule = "InvalidRule"
+	// ReasonUnreadable says that the API server did not answer what a rule is about. The message is its own.
+	ReasonUnreadable = "Unreadable"
 )

@@ -35,6 +35,7 @@ const (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since creation."
 // +kubebuilder:printcolumn:name="Priority",type=string,priority=1,JSONPath=`.spec.priorityClassName`,description="PriorityClass of the placeholders."
 // +kubebuilder:printcolumn:name="Spread",type=string,priority=1,JSONPath=`.status.spread.summary`,description="Units held in each topology domain, as a rule in each zone."
+// +kubebuilder:printcolumn:name="Sizing",type=string,priority=1,JSONPath=`.status.sizing.message`,description="Why spec.sizing comes to this number of units."
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must have at most 63 characters: the placeholders carry it in a label"
 type Headroom struct {
 	metav1.TypeMeta `json:",inline"`
@@ -56,6 +57,9 @@ type Headroom struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.replicas) || self.replicas == 1 || (oldSelf.hasValue() && has(oldSelf.value().replicas) && oldSelf.value().replicas == self.replicas)",optionalOldSelf=true,message="replicas must be 1, the default, with placement PerNode: there is one unit on each matching node, whatever it says; change nodeSelector, affinity or tolerations instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, r in self.requests)",message="limits must name resources that requests name: a limit without a request is a request too, and would make the unit larger than it says"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, !(r in self.requests) || quantity(string(self.limits[r])).compareTo(quantity(string(self.requests[r]))) >= 0)",message="limits must not be below requests"
+// +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.sizing)",message="sizing must be absent with placement PerNode: there is one unit on each matching node"
+// +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.sizing.max) || !has(self.replicas) || self.sizing.max >= self.replicas",message="sizing.max must not be below replicas"
+// +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.sizing.maxResources) || !has(self.requests) || self.sizing.maxResources.exists(r, r in self.requests)",message="sizing.maxResources must have a resource of requests, or it limits nothing"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
 	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
@@ -223,6 +227,13 @@ type HeadroomSpec struct {
 	// every pod of higher priority.
 	// +optional
 	Consumers *Consumers `json:"consumers,omitempty"`
+
+	// sizing finds the number of units by rules: a percentage of pods, what a
+	// HorizontalPodAutoscaler may still add, times of the week. It is never below
+	// replicas, which stays what kubectl scale and HorizontalPodAutoscalers set.
+	// Default: none, replicas is the number. Not with placement PerNode.
+	// +optional
+	Sizing *Sizing `json:"sizing,omitempty"`
 }
 
 // Consumers says which pods may take the room of a Headroom. All that is set
@@ -281,8 +292,9 @@ type HeadroomStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// desiredReplicas is the number of units that should be held: spec.replicas
-	// or, if placement is PerNode, the number of matching nodes.
+	// desiredReplicas is the number of units that should be held: spec.replicas,
+	// what spec.sizing comes to or, if placement is PerNode, the number of matching
+	// nodes.
 	// +optional
 	DesiredReplicas int32 `json:"desiredReplicas"`
 
@@ -351,9 +363,13 @@ type HeadroomStatus struct {
 	// +optional
 	OtherController *ControllerRecord `json:"otherController,omitempty"`
 
-	// conditions are Ready (the spec is valid and acted on) and Filled (every unit
-	// can be taken). A cluster without room is no error: Ready stays True, and Filled
-	// says why it is not.
+	// sizing is what the rules of spec.sizing come to, and why.
+	// +optional
+	Sizing *SizingStatus `json:"sizing,omitempty"`
+
+	// conditions are Ready (the spec is valid and acted on), Filled (every unit can
+	// be taken) and, with spec.sizing, Sized (every rule is evaluated). A cluster
+	// without room is no error: Ready stays True, and Filled says why it is not.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

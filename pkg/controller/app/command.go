@@ -4,6 +4,7 @@ package app
 import (
 	"context"
 	"fmt"
+	_ "time/tzdata" // schedules name time zones, and the image has no files of them
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"

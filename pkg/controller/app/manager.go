@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -33,6 +34,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/headroom"
 	"github.com/headroom-dev/headroom/pkg/controller/lacking"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
+	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
@@ -69,8 +71,13 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: clients, Namespaces: c.Namespaces,
 		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(),
 	})
+	workloads, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
 	reconciler := headroom.New(headroom.Options{
 		Accounts:   keeper,
+		Workloads:  workload.New(ctx, workload.Options{Clients: clients, Dynamic: workloads, Mapper: mgr.GetRESTMapper()}),
 		Client:     mgr.GetClient(),
 		Live:       mgr.GetAPIReader(),
 		Recorder:   mgr.GetEventRecorder(headroom.Reporter),

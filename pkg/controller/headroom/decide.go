@@ -5,6 +5,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
+	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -28,7 +29,7 @@ func decide(headroom *v1alpha1.Headroom, seen *observation, defaults placeholder
 		template: placeholder.TemplateHash(headroom, defaults),
 	}
 	desired := topup.Desired{
-		Replicas: wanted(headroom), Template: p.template,
+		Replicas: wanted(headroom, seen.size), Template: p.template,
 		PendingReplacements: seen.pendingReplacements, CoolingDown: seen.coolingDown, Surge: seen.surge,
 	}
 	p.actions = topup.Plan(desired, topupUnits(seen.units))
@@ -66,10 +67,13 @@ func nonconforming(template string, units []unit) []topup.Deletion {
 	return deletions[:min(len(deletions), max(0, maxUnavailable-missing))]
 }
 
-// wanted is the number of placeholders that the controller makes itself.
-func wanted(headroom *v1alpha1.Headroom) int {
+// wanted is the number of placeholders that the controller makes itself. size is what spec.sizing comes to, nil if there is none.
+func wanted(headroom *v1alpha1.Headroom, size *rules.Outcome) int {
 	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
 		return 0
+	}
+	if size != nil {
+		return size.Replicas
 	}
 	return int(replicas(headroom))
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/quota"
+	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -45,6 +46,8 @@ type observation struct {
 	pendingReplacements int
 	coolingDown         []int
 	surge               topup.Surge
+	// size is what spec.sizing comes to, nil if there is none.
+	size *rules.Outcome
 }
 
 // observe reads what there is, from the cache where that does no harm.
@@ -90,6 +93,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 			seen.units = append(seen.units, r.look(headroom, seen, pod, nodes, metav1.IsControlledBy(pod, headroom)))
 		}
 	}
+	seen.size = r.size(headroom, seen.at)
 	seen.surge = r.surges.next(headroom, seen)
 	return seen, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/controller/promised"
+	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
@@ -46,6 +47,8 @@ type Options struct {
 	Limits priority.Limits
 	// Accounts is where what happened to units is written down.
 	Accounts Accounts
+	// Workloads are what Headrooms size themselves by.
+	Workloads *workload.Watcher
 }
 
 // Accounts is where what happened to units is written down.
@@ -107,6 +110,7 @@ func New(options Options) *Reconciler {
 		nodes:          make(chan nodeWake, wakeBuffer),
 	}
 	r.nominations = promised.NewNominations(options.Clock, func(node string, after time.Duration) { r.nodes <- nodeWake{node, after} })
+	options.Workloads.OnChange(func(headroom types.NamespacedName) { r.wake <- headroom })
 	r.ledger = consumption.NewLedger(options.Clock, options.Accounts, func(headroom types.NamespacedName) { r.wake <- headroom })
 	return r
 }
@@ -150,7 +154,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	retry, statusErr := r.report(ctx, headroom, who, seen, plan, done)
 
-	return reconcile.Result{RequeueAfter: soonest(soonest(seen.surge.Recheck, done.retry), retry)}, errors.Join(
+	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, sizeRecheck(seen.size)))
+	return reconcile.Result{RequeueAfter: again}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),
 	)
@@ -180,6 +185,7 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.ledger.Forget(headroom)
 	r.Accounts.Forget(headroom)
 	r.Metrics.Forget(headroom)
+	r.Workloads.Forget(headroom)
 }
 
 // daemonSets finds the Headroom of a DaemonSet in the cache.

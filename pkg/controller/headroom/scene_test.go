@@ -31,6 +31,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
+	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
@@ -88,7 +89,8 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 		Client: interceptor.NewClient(s.api, interceptor.Funcs{
 			Get: s.get, List: s.list, Create: s.create, Update: s.update, Delete: s.delete, SubResourcePatch: s.patch,
 		}),
-		Live: s.api, Recorder: s.recorder, Clock: s.clock, Metrics: counted,
+		Workloads: workload.New(t.Context(), workload.Options{}),
+		Live:      s.api, Recorder: s.recorder, Clock: s.clock, Metrics: counted,
 		Limits: priority.Limits{Max: -1, Min: -10},
 	})
 	return s

@@ -19,6 +19,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/quota"
+	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/message"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -56,12 +57,15 @@ type tally struct {
 	// capacity and domains are what the ready units hold, and where.
 	capacity corev1.ResourceList
 	domains  []v1alpha1.DomainStatus
+	// size is what spec.sizing comes to, nil if there is none.
+	size *rules.Outcome
 }
 
 // count makes the tally of what was found and done.
 func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) tally {
 	t := tally{
-		desired: wanted(headroom), settled: true, rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
+		desired: wanted(headroom, seen.size), size: seen.size, settled: true,
+		rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
 		failing: seen.failing, short: seen.short, again: seen.remember,
 	}
 	units := slices.Concat(seen.units, seen.perNode)
@@ -148,6 +152,7 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 			status.LastConsumedTime = &metav1.Time{Time: c.Time.Truncate(time.Second)}
 		}
 	}
+	sizeStatus(&status, t.size, headroom.Generation, now)
 	ready := readyCondition(t)
 	setCondition(&status.Conditions, ready, headroom.Generation, now)
 	setCondition(&status.Conditions, filledCondition(t, ready), headroom.Generation, now)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
 // The reference names each field and each reason, and gives the defaults of the CRD.
@@ -33,11 +34,28 @@ func TestReferenceIsComplete(t *testing.T) {
 	for name := range spec["consumers"].Properties {
 		has("\n| `" + name + "` | ")
 	}
+	requireRows(t, "sizing.", spec["sizing"], has)
+	requireRows(t, "sizing.", status["sizing"], has)
 	for name := range status {
 		has("\n| `" + name + "` | ")
 	}
 	for _, reason := range reasons(t) {
 		has("\n| `" + reason + "` | ")
+	}
+}
+
+// requireRows checks that each field below a field has a row.
+func requireRows(t *testing.T, prefix string, schema apiextensionsv1.JSONSchemaProps, has func(string)) {
+	t.Helper()
+	if schema.Items != nil && schema.Items.Schema != nil {
+		requireRows(t, strings.TrimSuffix(prefix, ".")+"[].", *schema.Items.Schema, has)
+	}
+	for name, field := range schema.Properties {
+		if name == "matchLabels" || name == "matchExpressions" {
+			continue // of a label selector
+		}
+		has("\n| `" + prefix + name + "` | ")
+		requireRows(t, prefix+name+".", field, has)
 	}
 }
 

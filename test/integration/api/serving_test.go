@@ -77,6 +77,7 @@ func filledStatus() v1alpha1.HeadroomStatus {
 		DesiredReplicas: 5, Replicas: 5, ReadyReplicas: 4, PendingReplicas: 1,
 		Selector:      "headroom.dev/headroom=example",
 		ScaleReplicas: 4,
+		Sizing:        &v1alpha1.SizingStatus{Replicas: 5, Rule: "a", Message: "5 units: rule a asks for 5 and no rule for more."},
 		Spread: v1alpha1.SpreadStatus{
 			TopologyKey: "topology.kubernetes.io/zone", Summary: "a:3 b:1",
 			Domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 3}, {Name: "b", ReadyReplicas: 1}},
@@ -111,12 +112,13 @@ func TestColumns(t *testing.T) {
 		require.NotEmpty(t, column.Description)
 	}
 	require.Equal(t, []string{"Name", "Desired", "Ready", "Pending", "CPU", "Memory", "Placement", "Filled", "Age"}, names)
-	require.Equal(t, []string{"Priority", "Spread"}, wide)
+	require.Equal(t, []string{"Priority", "Spread", "Sizing"}, wide)
 	require.NotEmpty(t, cells["Age"])
 	delete(cells, "Age")
 	require.Equal(t, map[string]any{
 		"Name": "example", "Desired": int64(5), "Ready": int64(4), "Pending": int64(1), "CPU": "2", "Memory": "4Gi",
 		"Placement": "Cluster", "Filled": "False", "Priority": "headroom", "Spread": "a:3 b:1",
+		"Sizing": "5 units: rule a asks for 5 and no rule for more.",
 	}, cells)
 }
 

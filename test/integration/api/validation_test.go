@@ -274,7 +274,7 @@ var verdicts = []verdict{
 func TestValidation(t *testing.T) {
 	c, cl := apiServer(t)
 	namespace := clustertest.Namespace(t, c, nil)
-	for _, tc := range verdicts {
+	for _, tc := range slices.Concat(verdicts, sizingVerdicts) {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tryCreate(t.Context(), cl, headroom(t, namespace, tc.headroom, tc.spec))
 			if tc.refused == "" {
@@ -306,7 +306,7 @@ func TestEveryRuleAndBoundIsTried(t *testing.T) {
 	schema := crdSchema(t)
 
 	refusals := []string{placementRule}
-	for _, tc := range verdicts {
+	for _, tc := range slices.Concat(verdicts, sizingVerdicts) {
 		refusals = append(refusals, tc.refused)
 	}
 	tried := func(part string) bool {
@@ -331,6 +331,9 @@ func rules(schema apiextensionsv1.JSONSchemaProps) []string {
 	}
 	for _, property := range schema.Properties {
 		messages = append(messages, rules(property)...)
+	}
+	if schema.Items != nil && schema.Items.Schema != nil {
+		messages = append(messages, rules(*schema.Items.Schema)...)
 	}
 	return messages
 }

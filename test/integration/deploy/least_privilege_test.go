@@ -8,12 +8,15 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -98,6 +101,7 @@ func TestEveryRightIsNeeded(t *testing.T) {
 	takeName(t, cl, headroom)
 	shrink(t, cl, headroom)
 	changePerNode(t, cl, namespace)
+	sizeByWorkloads(t, cl, namespace)
 	useVolumesAndDevices(t, c, cl)
 	waitForAccount(t, cl, headroom)
 	scrape(t, c, cl, controllerPort, schedulerPort)
@@ -225,6 +229,48 @@ func changePerNode(t *testing.T, cl client.Client, namespace string) {
 	reserve.Spec.Requests[corev1.ResourceMemory] = resource.MustParse("2Gi")
 	require.NoError(t, cl.Patch(t.Context(), reserve, client.MergeFrom(before)))
 	waitCapacity("24Gi")
+}
+
+// sizeByWorkloads has a Headroom look at workloads of each kind and at their autoscalers.
+func sizeByWorkloads(t *testing.T, cl client.Client, namespace string) {
+	t.Helper()
+	sized := builders.Headroom("sized", builders.Resources{"cpu": "1"}).Namespace(namespace).Replicas(0).Obj()
+	sized.Spec.Sizing = &v1alpha1.Sizing{Max: new(int32)}
+	for _, kind := range []string{"Deployment", "StatefulSet", "ReplicaSet"} {
+		sized.Spec.Sizing.Rules = append(sized.Spec.Sizing.Rules, v1alpha1.SizingRule{
+			Name: strings.ToLower(kind), UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{
+				Target: v1alpha1.WorkloadReference{APIVersion: "apps/v1", Kind: kind, Name: "web"},
+			},
+		})
+	}
+	sized.Spec.Sizing.Rules = append(sized.Spec.Sizing.Rules, v1alpha1.SizingRule{
+		Name: "top", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{
+			Target: v1alpha1.WorkloadReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "idle"},
+		},
+	})
+	idle := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "idle"},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: new(int32), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "idle"}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "idle"}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "example.com/app"}}},
+			},
+		},
+	}
+	require.NoError(t, cl.Create(t.Context(), idle))
+	require.NoError(t, cl.Create(t.Context(), sized))
+	require.EventuallyWithT(t, func(t *assert.CollectT) {
+		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(sized), sized))
+		condition := meta.FindStatusCondition(sized.Status.Conditions, v1alpha1.ConditionSized)
+		require.NotNil(t, condition)
+		for _, missing := range []string{
+			"there is no Deployment web", "there is no StatefulSet web", "there is no ReplicaSet web",
+			"no HorizontalPodAutoscaler has Deployment idle as scaleTargetRef",
+		} {
+			require.Contains(t, condition.Message, missing)
+		}
+	}, soon, glance)
 }
 
 func useVolumesAndDevices(t *testing.T, c *cluster.Cluster, cl client.Client) {

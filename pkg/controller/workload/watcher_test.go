@@ -1,0 +1,231 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+var (
+	webRef = Ref{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}
+	hdr    = types.NamespacedName{Namespace: "shop", Name: "web"}
+)
+
+func deployment(replicas int32) *appsv1.Deployment {
+	return &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+		},
+	}
+}
+
+func autoscaler(name, kind, target string, most int32) *autoscalingv2.HorizontalPodAutoscaler {
+	return &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: kind, Name: target}, MaxReplicas: most,
+		},
+	}
+}
+
+// newWatcher watches a fake API server with these objects.
+func newWatcher(t *testing.T, objects ...runtime.Object) (*Watcher, chan types.NamespacedName) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, clientgoscheme.AddToScheme(scheme))
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(appsv1.SchemeGroupVersion.WithKind("Deployment"), meta.RESTScopeNamespace)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
+	w := New(t.Context(), Options{Clients: fake.NewClientset(objects...), Dynamic: dynamicfake.NewSimpleDynamicClient(scheme, objects...), Mapper: mapper})
+	changed := make(chan types.NamespacedName, 100)
+	w.OnChange(func(headroom types.NamespacedName) { changed <- headroom })
+	return w, changed
+}
+
+// read looks until what it looks at was read.
+func read[T any](t *testing.T, changed <-chan types.NamespacedName, look func() (T, *Problem)) (T, *Problem) {
+	t.Helper()
+	for {
+		value, problem := look()
+		if problem == nil || problem.Reason != v1alpha1.ReasonReading {
+			return value, problem
+		}
+		select {
+		case headroom := <-changed:
+			require.Equal(t, hdr, headroom)
+		case <-time.After(time.Minute):
+			require.Fail(t, "nobody told that it was read")
+		}
+	}
+}
+
+func TestWorkloadsPodsAndAutoscalersAreRead(t *testing.T) {
+	w, changed := newWatcher(t, deployment(14), autoscaler("small", "Deployment", "web", 20), autoscaler("large", "Deployment", "web", 40),
+		autoscaler("other", "StatefulSet", "web", 90), autoscaler("another", "Deployment", "api", 90), bound("a", "web", "1"))
+	look := w.Look(hdr)
+	target, problem := read(t, changed, func() (Target, *Problem) { return look.Target(webRef) })
+	require.Nil(t, problem)
+	require.Equal(t, 14, target.Replicas)
+	require.Equal(t, "app=web", target.Selector.String())
+
+	found, problem := read(t, changed, func() (Autoscaler, *Problem) { return look.Autoscaler(webRef) })
+	require.Nil(t, problem)
+	require.Equal(t, "large", found.Name)
+	require.Equal(t, 40, found.MaxReplicas)
+
+	groups, problem := read(t, changed, func() ([]Group, *Problem) { return look.Pods("shop", target.Selector) })
+	require.Nil(t, problem)
+	require.Len(t, groups, 1)
+}
+
+func TestWhatIsNotThereIsSaid(t *testing.T) {
+	w, changed := newWatcher(t, autoscaler("none", "Deployment", "web", 0))
+	look := w.Look(hdr)
+	for name, tc := range map[string]struct {
+		look         func() *Problem
+		reason, text string
+	}{
+		"a workload that is not there": {
+			func() *Problem { _, p := look.Target(webRef); return p }, v1alpha1.ReasonTargetNotFound, "there is no Deployment web in namespace shop",
+		},
+		"a kind that nobody knows": {
+			func() *Problem {
+				_, p := look.Target(Ref{Namespace: "shop", APIVersion: "example.com/v1", Kind: "Rocket", Name: "web"})
+				return p
+			},
+			v1alpha1.ReasonUnknownKind, "the API server does not serve the kind of Rocket web in namespace shop",
+		},
+		"a kind in no namespace": {
+			func() *Problem {
+				_, p := look.Target(Ref{Namespace: "shop", APIVersion: "v1", Kind: "Node", Name: "web"})
+				return p
+			},
+			v1alpha1.ReasonUnknownKind, "Node web is of a kind that is in no namespace",
+		},
+		"an apiVersion that is none": {
+			func() *Problem {
+				_, p := look.Target(Ref{Namespace: "shop", APIVersion: "a/b/c", Kind: "Rocket", Name: "web"})
+				return p
+			},
+			v1alpha1.ReasonUnknownKind, "has no valid apiVersion",
+		},
+		"an autoscaler without a maximum": {
+			func() *Problem { _, p := look.Autoscaler(webRef); return p }, v1alpha1.ReasonInvalidRule, "HorizontalPodAutoscaler none has no maxReplicas",
+		},
+		"no autoscaler": {
+			func() *Problem {
+				_, p := look.Autoscaler(Ref{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "api"})
+				return p
+			},
+			v1alpha1.ReasonNoAutoscaler, "no HorizontalPodAutoscaler has Deployment api as scaleTargetRef",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, problem := read(t, changed, func() (struct{}, *Problem) { return struct{}{}, tc.look() })
+			require.NotNil(t, problem)
+			require.Equal(t, tc.reason, problem.Reason)
+			require.Contains(t, problem.Message, tc.text)
+		})
+	}
+}
+
+func TestWhatNobodyAsksForIsFollowedNoMore(t *testing.T) {
+	w, _ := newWatcher(t)
+	other := types.NamespacedName{Namespace: "shop", Name: "other"}
+	sources := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.sources)
+	}
+	for _, headroom := range []types.NamespacedName{hdr, other} {
+		look := w.Look(headroom)
+		_, _ = look.Target(webRef)
+		_, _ = look.Pods("shop", labels.Everything())
+		look.End()
+	}
+	require.Equal(t, 2, sources(), "both ask for the same")
+	look := w.Look(hdr)
+	_, _ = look.Pods("shop", labels.Everything())
+	look.End()
+	require.Equal(t, 2, sources(), "the other still asks for the workload")
+	w.Forget(other)
+	require.Equal(t, 1, sources())
+	w.Forget(hdr)
+	require.Zero(t, sources())
+	require.Empty(t, w.asks)
+	w.Forget(hdr)
+}
+
+func TestScaleSubresource(t *testing.T) {
+	ref := Ref{Namespace: "shop", APIVersion: "example.com/v1", Kind: "Rocket", Name: "web"}
+	rocket := newTarget(nil, nil, ref)
+	scale := func(fields map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: fields}
+	}
+	found, problem := rocket.ofScale(scale(map[string]any{
+		"spec": map[string]any{"replicas": int64(3)}, "status": map[string]any{"selector": "app=web,tier in (a,b)"},
+	}), nil)
+	require.Nil(t, problem)
+	require.Equal(t, 3, found.Replicas)
+	require.True(t, found.Selector.Matches(labels.Set{"app": "web", "tier": "b"}))
+
+	resource := schema.GroupResource{Group: "example.com", Resource: "rockets"}
+	missing := apierrors.NewGenericServerResponse(404, "get", resource, "web", "404 page not found", 0, true)
+	for name, tc := range map[string]struct {
+		object       *unstructured.Unstructured
+		err          error
+		reason, text string
+	}{
+		"no selector":                {scale(map[string]any{}), nil, v1alpha1.ReasonInvalidRule, "has no selector of pods; name them by percentOf.pods"},
+		"a selector that is none":    {scale(map[string]any{"status": map[string]any{"selector": "a b"}}), nil, v1alpha1.ReasonInvalidRule, "has no selector of pods"},
+		"no scale subresource":       {nil, missing, v1alpha1.ReasonUnknownKind, "Rocket web has no scale subresource"},
+		"no right to read it":        {nil, apierrors.NewForbidden(resource, "web", errors.New("no")), v1alpha1.ReasonForbidden, "the controller may not read the scale subresource of Rocket web"},
+		"an API server that is away": {nil, context.DeadlineExceeded, v1alpha1.ReasonUnreadable, "reading the scale subresource of Rocket web in namespace shop failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, problem := rocket.ofScale(tc.object, tc.err)
+			require.NotNil(t, problem)
+			require.Equal(t, tc.reason, problem.Reason)
+			require.Contains(t, problem.Message, tc.text)
+		})
+	}
+	found, problem = rocket.ofScale(nil, apierrors.NewNotFound(resource, "web"))
+	require.Nil(t, found)
+	require.Nil(t, problem, "it is gone")
+}
+
+func TestAnAPIServerThatIsAwayLeavesWhatWasRead(t *testing.T) {
+	p := newPods(nil, "shop")
+	p.observe(context.DeadlineExceeded)
+	_, problem := p.selected(labels.Everything())
+	require.Equal(t, v1alpha1.ReasonUnreadable, problem.Reason)
+	require.NoError(t, p.Replace([]any{bound("a", "web", "1")}, ""))
+	p.observe(nil)
+	p.observe(context.DeadlineExceeded)
+	require.Equal(t, 1, countOf(t, p, "app=web"))
+
+	p.observe(apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("the role is gone")))
+	_, problem = p.selected(labels.Everything())
+	require.Equal(t, v1alpha1.ReasonForbidden, problem.Reason)
+}
