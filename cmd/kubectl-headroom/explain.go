@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/headroom-dev/headroom/pkg/scheduler/explain"
@@ -33,13 +33,12 @@ type explainOptions struct {
 	files           []string
 	consumer        string
 	schedulerConfig string
-	access          *genericclioptions.ConfigFlags
+	access          *access
 	streams         genericiooptions.IOStreams
 }
 
 func newExplain(streams genericiooptions.IOStreams) *cobra.Command {
-	o := &explainOptions{access: genericclioptions.NewConfigFlags(true), streams: streams}
-	o.access.CacheDir = nil // Nothing is cached.
+	o := &explainOptions{access: newAccess(), streams: streams}
 	command := &cobra.Command{
 		Use:     "explain [--consumer NAMESPACE/NAME] [-f FILE ...]",
 		Short:   "Print which placeholders go first, and why",
@@ -55,13 +54,14 @@ func newExplain(streams genericiooptions.IOStreams) *cobra.Command {
 		"`NAMESPACE/NAME` of the pod that wants room; a NAME alone is looked for in the namespace of --namespace, or of the context")
 	flags.StringVar(&o.schedulerConfig, "scheduler-config", "", "configuration `FILE` of headroom-scheduler, whose arguments for the plugin "+
 		"apply: those of the consumer's profile. Default: the plugin's defaults")
-	o.access.AddFlags(flags)
+	o.access.addFlags(flags, false)
+	command.AddCommand(newExplainPod(streams))
 	return command
 }
 
 // run gathers the objects and prints the order.
 func (o *explainOptions) run(ctx context.Context) error {
-	gathered, err := o.gather(ctx)
+	gathered, err := gatherObjects(ctx, o.access, o.files, o.streams.In)
 	if err != nil {
 		return err
 	}
@@ -73,11 +73,11 @@ func (o *explainOptions) run(ctx context.Context) error {
 	if consumer != nil {
 		scheduler = consumer.Spec.SchedulerName
 	}
-	args, err := explain.Arguments(ctx, o.schedulerConfig, scheduler)
+	profile, err := explain.ReadProfile(ctx, o.schedulerConfig, scheduler)
 	if err != nil {
 		return err
 	}
-	cluster, err := explain.New(gathered.Objects, args)
+	cluster, err := explain.New(gathered.Objects, profile)
 	if err != nil {
 		return err
 	}
@@ -87,16 +87,16 @@ func (o *explainOptions) run(ctx context.Context) error {
 	return printNodes(o.streams.Out, cluster, consumer)
 }
 
-// gather reads the files, or the cluster where no file is named.
-func (o *explainOptions) gather(ctx context.Context) (*objects, error) {
-	if len(o.files) > 0 {
-		return readFiles(o.files, o.streams.In)
+// gatherObjects reads the files, or the cluster where no file is named.
+func gatherObjects(ctx context.Context, from *access, files []string, in io.Reader) (*objects, error) {
+	if len(files) > 0 {
+		return readFiles(files, in)
 	}
-	config, err := o.access.ToRESTConfig()
+	reader, err := from.reader()
 	if err != nil {
-		return nil, fmt.Errorf("finding the cluster (-f reads a file instead): %w", err)
+		return nil, fmt.Errorf("%w (a file with its objects does as well)", err)
 	}
-	return readCluster(ctx, config)
+	return reader.cluster(ctx)
 }
 
 // findConsumer returns the pod that --consumer names, nil without it.
@@ -104,11 +104,11 @@ func (o *explainOptions) findConsumer(gathered *objects) (*corev1.Pod, error) {
 	if o.consumer == "" {
 		return nil, nil
 	}
-	namespace := cmp.Or(*o.access.Namespace, corev1.NamespaceDefault)
+	namespace := cmp.Or(*o.access.flags.Namespace, corev1.NamespaceDefault)
 	if len(o.files) == 0 {
 		var err error
-		if namespace, _, err = o.access.ToRawKubeConfigLoader().Namespace(); err != nil {
-			return nil, fmt.Errorf("finding the namespace of the context: %w", err)
+		if namespace, err = o.access.ownNamespace(); err != nil {
+			return nil, err
 		}
 	}
 	return gathered.pod(o.consumer, namespace)

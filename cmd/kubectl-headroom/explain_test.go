@@ -75,7 +75,7 @@ func TestBadInputEndsInASentence(t *testing.T) {
 		want string
 	}{
 		"no cluster": {
-			[]string{"--context", "none"}, "", "finding the cluster (-f reads a file instead): ",
+			[]string{"--context", "none"}, "", "finding the cluster: ",
 		},
 		"a file that is not": {[]string{"-f", "testdata/none.yaml"}, "", "reading testdata/none.yaml: open testdata/none.yaml"},
 		"no YAML":            {[]string{"-f", "-"}, "a: [", "reading -: "},

@@ -3,47 +3,51 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
-// readCluster lists the objects of a cluster.
-func readCluster(ctx context.Context, config *rest.Config) (*objects, error) {
-	config.WarningHandler = rest.NoWarnings{}
-	reader, err := client.New(config, client.Options{Scheme: newScheme()})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
-	}
+// cluster lists what placements depend on: objects of the whole cluster.
+func (r *reader) cluster(ctx context.Context) (*objects, error) {
 	var (
 		pods       corev1.PodList
 		nodes      corev1.NodeList
 		namespaces corev1.NamespaceList
 		daemonSets appsv1.DaemonSetList
 		headrooms  v1alpha1.HeadroomList
+		classes    schedulingv1.PriorityClassList
 	)
+	taken := time.Now()
 	for _, list := range []struct {
 		kind string
 		into client.ObjectList
 	}{
-		{"pods", &pods}, {"nodes", &nodes}, {"namespaces", &namespaces}, {"daemonsets", &daemonSets}, {"headrooms", &headrooms},
+		{"pods", &pods}, {"nodes", &nodes}, {"namespaces", &namespaces}, {"daemonsets.apps", &daemonSets},
+		{"headrooms.headroom.dev", &headrooms},
 	} {
-		err := reader.List(ctx, list.into)
-		if list.kind == "headrooms" && meta.IsNoMatchError(err) {
+		err := r.list(ctx, list.into, list.kind, "")
+		if list.kind == "headrooms.headroom.dev" && meta.IsNoMatchError(err) {
 			continue // The CustomResourceDefinition is not installed: there are none.
 		}
 		if err != nil {
-			return nil, fmt.Errorf("listing %s (all of the cluster's are needed; -f reads them from a file): %w", list.kind, err)
+			return nil, fmt.Errorf("%w (a placement depends on all of them; a file with them does as well)", err)
 		}
 	}
-	found := &objects{where: "the cluster", remedy: "name the consumer as NAMESPACE/NAME, or its namespace by --namespace"}
+	// Only pods that do not exist yet need them, and where that is so an unknown class is an error.
+	if err := r.list(ctx, &classes, "priorityclasses.scheduling.k8s.io", ""); err != nil && !lacking(err) {
+		return nil, err
+	}
+	found := &objects{where: "the cluster", taken: taken, remedy: "name the consumer as NAMESPACE/NAME, or its namespace by --namespace"}
 	found.Pods, found.Nodes, found.Namespaces = pointers(pods.Items), pointers(nodes.Items), pointers(namespaces.Items)
 	found.DaemonSets, found.Headrooms = pointers(daemonSets.Items), pointers(headrooms.Items)
+	found.priorityClasses = pointers(classes.Items)
 	return found, nil
 }
 

@@ -20,7 +20,7 @@ func main() {
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "error: "+err.Error())
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -38,6 +38,6 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
 	command.SetVersionTemplate("kubectl-headroom {{.Version}}\n")
-	command.AddCommand(newExplain(streams))
+	command.AddCommand(newStatus(streams), newNodes(streams), newLedger(streams), newExplain(streams))
 	return command
 }

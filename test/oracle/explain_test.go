@@ -22,13 +22,13 @@ func (anywhere) Scores([]string) map[string]int64     { return nil }
 
 // TestTheExplanationAgreesWithTheOracle is about what "kubectl headroom explain" prints.
 func TestTheExplanationAgreesWithTheOracle(t *testing.T) {
-	args, err := explain.Arguments(t.Context(), "", "")
+	profile, err := explain.ReadProfile(t.Context(), "", "")
 	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		c := Generate(t)
 		c.MinScored = len(c.Nodes) // Only a running scheduler takes a sample of nodes that tie.
 		consumer := c.object(c.Consumer, "")
-		cluster, err := explain.New(c.explainObjects(), args)
+		cluster, err := explain.New(c.explainObjects(), profile)
 		require.NoError(t, err)
 		options, misfits := cluster.Nodes(consumer)
 

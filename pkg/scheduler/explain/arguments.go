@@ -10,6 +10,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	schedulerscheme "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
 
 	"github.com/headroom-dev/headroom/api/config"
@@ -21,12 +22,22 @@ import (
 // plugin is the plugin's name in configuration files, as headroom.Name. That package is not imported: it is made of those below.
 const plugin = "Headroom"
 
-// Arguments returns the plugin's arguments for the pods of a scheduler name, from a configuration file of kube-scheduler. Without a file
-// they are the defaults, and without a scheduler name those of the first profile that has the plugin. It fails if the file is not valid,
-// or if the plugin is not in the pods' profile.
-func Arguments(ctx context.Context, file, schedulerName string) (*config.HeadroomArgs, error) {
+// Profile is how a scheduler is configured for the pods of one scheduler name.
+type Profile struct {
+	// Args are the plugin's arguments.
+	Args *config.HeadroomArgs
+	// Scheduler is the whole profile of kube-scheduler, the plugin included if it is from a file.
+	Scheduler *schedulerconfig.KubeSchedulerProfile
+	// File is where it is from, empty for the defaults.
+	File string
+}
+
+// ReadProfile returns the profile for the pods of a scheduler name, from a configuration file of kube-scheduler. Without a file it is
+// kube-scheduler's default profile with the plugin's defaults, and without a scheduler name the first profile that has the plugin. It fails
+// if the file is not valid, or if the plugin is not in the pods' profile.
+func ReadProfile(ctx context.Context, file, schedulerName string) (*Profile, error) {
 	if file == "" {
-		return defaultArguments()
+		return defaultProfile()
 	}
 	configuration, err := options.LoadConfigFromFile(klog.FromContext(ctx), file)
 	if err != nil {
@@ -41,7 +52,8 @@ func Arguments(ctx context.Context, file, schedulerName string) (*config.Headroo
 		}
 		if args := argumentsIn(profile); args != nil {
 			path := field.NewPath("profiles").Index(i).Child("pluginConfig").Key(plugin).Child("args")
-			return args, validation.ValidateHeadroomArgs(path, args).ToAggregate()
+			found := &Profile{Args: args, Scheduler: profile, File: file}
+			return found, validation.ValidateHeadroomArgs(path, args).ToAggregate()
 		}
 		if schedulerName != "" {
 			return nil, fmt.Errorf("the profile %s of %s does not have the plugin %s, so its pods take no headroom", schedulerName, file, plugin)
@@ -64,11 +76,15 @@ func argumentsIn(profile *schedulerconfig.KubeSchedulerProfile) *config.Headroom
 	return args
 }
 
-func defaultArguments() (*config.HeadroomArgs, error) {
+func defaultProfile() (*Profile, error) {
 	versioned, args := &v1.HeadroomArgs{}, &config.HeadroomArgs{}
 	v1.SetDefaultsHeadroomArgs(versioned)
 	if err := schedulerscheme.Scheme.Convert(versioned, args, nil); err != nil {
 		return nil, fmt.Errorf("converting the default arguments: %w", err)
 	}
-	return args, nil
+	defaults, err := latest.Default()
+	if err != nil {
+		return nil, fmt.Errorf("making kube-scheduler's default profile: %w", err)
+	}
+	return &Profile{Args: args, Scheduler: &defaults.Profiles[0]}, nil
 }

@@ -1,7 +1,7 @@
 // Package explain answers, from objects and without a scheduler, which placeholders the plugin would take and why. It puts the objects into
 // the scheduler's own inventory and catalog, and asks the same package selection that the plugin asks: what it says of resources,
-// entitlement, nearness, spread and order is what the scheduler does. What it leaves out is what Filter and Score plugins say of a node,
-// and what only a running scheduler knows: reservations and nominated pods.
+// entitlement, nearness, spread and order is what the scheduler does. A prediction asks the Filter and Score plugins of the scheduler's
+// profile too; a list of nodes leaves them out. Both leave out what only a running scheduler knows: reservations and nominated pods.
 package explain
 
 import (
@@ -19,7 +19,6 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 	"k8s.io/utils/clock"
 
-	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -45,36 +44,37 @@ type Objects struct {
 // Cluster is what the objects say. It is not safe for concurrent use.
 type Cluster struct {
 	objects   Objects
-	order     evictionorder.Order
+	profile   *Profile
+	handle    *handle
 	inventory *inventory.Inventory
 	selector  *selection.Selector
 	// invalid are the Headrooms with consumers that do not parse.
 	invalid map[types.NamespacedName]error
 }
 
-// New returns what the objects say to a plugin with these arguments.
-func New(objects Objects, args *config.HeadroomArgs) (*Cluster, error) {
+// New returns what the objects say to a scheduler with this profile.
+func New(objects Objects, profile *Profile) (*Cluster, error) {
 	headrooms := catalog.New()
-	c := &Cluster{objects: objects, order: args.Order(), invalid: map[types.NamespacedName]error{}}
+	c := &Cluster{objects: objects, profile: profile, invalid: map[types.NamespacedName]error{}}
 	for _, headroom := range objects.Headrooms {
 		if err := headrooms.Set(headroom); err != nil {
 			c.invalid[types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}] = err
 		}
 	}
 	c.inventory = inventory.New(headrooms, objects.headroomOfDaemonSet, noReservations{})
-	handle, err := newHandle(objects.Namespaces)
-	if err != nil {
+	var err error
+	if c.handle, err = newHandle(objects.Namespaces); err != nil {
 		return nil, err
 	}
 	c.selector = selection.New(selection.Options{
-		Handle: handle, Inventory: c.inventory, Catalog: headrooms, DaemonSets: objects.headroomOfDaemonSet, Args: args,
+		Handle: c.handle, Inventory: c.inventory, Catalog: headrooms, DaemonSets: objects.headroomOfDaemonSet, Args: profile.Args,
 		Features: feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate), Clock: clock.RealClock{},
 	})
 	return c, nil
 }
 
 // Order is the order among nodes.
-func (c *Cluster) Order() evictionorder.Order { return c.order }
+func (c *Cluster) Order() evictionorder.Order { return c.profile.Args.Order() }
 
 // headroomOfDaemonSet finds the Headroom that controls a DaemonSet.
 func (o *Objects) headroomOfDaemonSet(_, _ string, uid types.UID) (types.NamespacedName, bool) {

@@ -55,10 +55,14 @@ func (c *Cluster) Nodes(pod *corev1.Pod) (options []selection.Option, misfits []
 	pending.Spec.NodeName = ""
 	consumer := c.selector.AsConsumer(pending)
 	options, misfits = c.nodesFor(consumer)
-	if len(options) == 0 && selection.SystemCritical(pod) {
-		return c.nodesFor(c.selector.Unrestricted(consumer))
+	if !selection.SystemCritical(pod) {
+		return options, misfits
 	}
-	return options, misfits
+	atAll, never := c.nodesFor(c.selector.Unrestricted(consumer))
+	if len(options) == 0 {
+		return atAll, never
+	}
+	return options, withheld(misfits, never)
 }
 
 func (c *Cluster) nodesFor(consumer *selection.Consumer) (options []selection.Option, misfits []Misfit) {
@@ -71,12 +75,30 @@ func (c *Cluster) nodesFor(consumer *selection.Consumer) (options []selection.Op
 			misfits = append(misfits, Misfit{Node: nodes[i].Name, Why: c.whyNot(consumer, &nodes[i])})
 		}
 	}
-	slices.SortFunc(options, func(a, b selection.Option) int { return c.order.Compare(a.Evidence, b.Evidence) })
+	order := c.Order()
+	slices.SortFunc(options, func(a, b selection.Option) int { return order.Compare(a.Evidence, b.Evidence) })
 	return options, misfits
+}
+
+// withheld words why a system-critical pod, which other nodes serve, does not go to some: consumers alone keep it from none. never are the
+// nodes on which nothing would serve it.
+func withheld(misfits, never []Misfit) []Misfit {
+	for i := range misfits {
+		j := slices.IndexFunc(never, func(m Misfit) bool { return m.Node == misfits[i].Node })
+		if j >= 0 {
+			misfits[i].Why = never[j].Why
+		} else {
+			misfits[i].Why += "; a system-critical pod gets the room all the same where no other node serves it"
+		}
+	}
+	return misfits
 }
 
 // whyNot says why a consumer does not fit on a node.
 func (c *Cluster) whyNot(consumer *selection.Consumer, node *inventory.Node) string {
+	if len(node.Placeholders) == 0 {
+		return "it has too little room, and holds no headroom"
+	}
 	var refusals []string
 	for i := range node.Placeholders {
 		p := &node.Placeholders[i]

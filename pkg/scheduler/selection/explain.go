@@ -55,6 +55,8 @@ func (s *Selector) Refusal(c *Consumer, p *inventory.Placeholder) string {
 		return "the consumer's priority is not above that of " + p.Evidence.Name
 	case c.identity.NonPreempting && (h.Entry == nil || !h.Entry.Rule.AllowsNonPreempting()):
 		return "the consumer's preemptionPolicy is Never"
+	case c.entitlements.To(p) == ByPriority:
+		return ""
 	case h.Entry == nil:
 		return fmt.Sprintf("nothing is known of %s", h.Name)
 	default:

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/headroom-dev/headroom/pkg/view/explanation"
+	"github.com/headroom-dev/headroom/test/golden"
+)
+
+// explained runs "kubectl headroom explain pod" for a cluster in a file and returns what it says.
+func explained(t *testing.T, cluster, in string, args ...string) (explanation.Explanation, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "cluster.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(cluster), 0o600))
+	var told explanation.Explanation
+	out, err := explainFrom(t, in, append([]string{"pod", "-n", "shop", "--cluster-file", file, "-o", "json"}, args...)...)
+	if err == nil {
+		require.NoError(t, json.Unmarshal([]byte(out), &told), out)
+	}
+	return told, err
+}
+
+func TestThePodIsExplainedAsOnRecord(t *testing.T) {
+	out, err := explainFrom(t, "", "pod", "web-1", "-n", "shop", "--cluster-file", input)
+	require.NoError(t, err)
+	golden.Check(t, "pod-web-1.txt", out)
+}
+
+const toBeScheduled = "  name: web-1\n  namespace: shop\n  uid: uid-web-1\n  labels: {app: web}\nspec:\n"
+
+func TestAPodThatHeadroomDoesNotServeIsToldWhatWouldHaveToChange(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change         string
+		reason         string
+		misfit, remedy string
+	}{
+		"a node selector": {
+			toBeScheduled + "  nodeSelector: {disk: ssd}\n", "filtered", "node(s) didn't match Pod's node affinity/selector", "placement rules",
+		},
+		"its preemptionPolicy": {toBeScheduled + "  preemptionPolicy: Never\n", "priority", "preemptionPolicy is Never", "nonPreempting"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told, err := explained(t, with(t, toBeScheduled, tc.change), "", "web-1")
+			require.NoError(t, err)
+			require.Empty(t, told.Now.Takes)
+			require.EqualValues(t, tc.reason, told.Now.Reason)
+			require.Len(t, told.Now.Misfits, 4)
+			words := ""
+			for _, misfit := range told.Now.Misfits {
+				words += misfit.Why + "\n"
+			}
+			require.Contains(t, words, tc.misfit)
+			require.Contains(t, strings.Join(told.Now.Remedies, "; "), tc.remedy)
+		})
+	}
+}
+
+func TestASystemCriticalPodIsNotRefusedByConsumersAlone(t *testing.T) {
+	for cpu, want := range map[string]string{
+		"1":   "node-4: consumers.podSelector of shop/batch does not match; a system-critical pod gets the room all the same where no other node serves it",
+		"2":   "node-4: it does not hold enough headroom",
+		"200": "node-4: it does not hold enough headroom",
+	} {
+		t.Run(cpu, func(t *testing.T) {
+			critical := strings.NewReplacer("priority: 0", "priority: 2000000000", `cpu: "2"`, fmt.Sprintf("cpu: %q", cpu)).Replace(wantsCPU)
+			out, err := explainFrom(t, with(t, wantsCPU, critical), "-f", "-", "--consumer", "shop/web-1")
+			require.NoError(t, err)
+			require.Contains(t, out, want)
+		})
+	}
+}
+
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: later}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      priorityClassName: CLASS
+      containers: [{name: main, image: main, resources: {limits: {cpu: "2"}}}]
+`
+
+const someClass = `---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: some}
+value: 5
+`
+
+func TestThePodOfAWorkloadThatDoesNotExistYetIsExplained(t *testing.T) {
+	cluster, err := os.ReadFile(input)
+	require.NoError(t, err)
+	told, err := explained(t, string(cluster)+someClass, strings.Replace(deployment, "CLASS", "some", 1), "-f", "-")
+	require.NoError(t, err)
+	require.Equal(t, "shop/later-...", told.Pod)
+	require.Empty(t, told.State)
+	require.NotEmpty(t, told.Now.Takes, "its requests are its limits, as the API server has it")
+	require.NotEmpty(t, told.Assumptions)
+}
+
+func TestWhatCannotBeExplainedEndsInASentence(t *testing.T) {
+	cluster, err := os.ReadFile(input)
+	require.NoError(t, err)
+	broken := filepath.Join(t.TempDir(), "scheduler.yaml")
+	require.NoError(t, os.WriteFile(broken, []byte("kind: [\n"), 0o600))
+	for name, tc := range map[string]struct {
+		args []string
+		in   string
+		want string
+		code int
+	}{
+		"no pod":                      {nil, "", "name one pod, or a file with one by -f", exitFailed},
+		"a pod and a file":            {[]string{"web-1", "-f", "-"}, "", "name one pod, or a file with one by -f", exitFailed},
+		"a pod that is not there":     {[]string{"none"}, "", "pod shop/none is not in the files", exitNotFound},
+		"a file without pods":         {[]string{"-f", "-"}, "kind: Service\napiVersion: v1\nmetadata: {name: a}\n", "the files have 0 pods", exitFailed},
+		"a class that is not there":   {[]string{"-f", "-"}, strings.Replace(deployment, "CLASS", "none", 1), "there is no PriorityClass none", exitFailed},
+		"a configuration that is not": {[]string{"web-1", "--scheduler-config", "none.yaml"}, "", "reading the scheduler's configuration none.yaml", exitFailed},
+		"a broken configuration":      {[]string{"web-1", "--scheduler-config", broken}, "", "reading the scheduler's configuration " + broken, exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := explained(t, string(cluster), tc.in, tc.args...)
+			require.ErrorContains(t, err, tc.want)
+			require.Equal(t, tc.code, exitCode(err))
+		})
+	}
+}
+
+func TestAPodOfAnotherSchedulerIsTold(t *testing.T) {
+	other := with(t, toBeScheduled, toBeScheduled+"  schedulerName: volcano\n")
+	told, err := explained(t, other, "", "web-1")
+	require.NoError(t, err)
+	require.Contains(t, told.State, "the scheduler volcano has said nothing of it yet: is there one of this name?")
+	require.Contains(t, strings.Join(told.Assumptions, "; "), "the scheduler volcano, which the pod names, is headroom-scheduler or has the plugin Headroom")
+	config := filepath.Join(t.TempDir(), "scheduler.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(strings.Replace(configuration, "{ARGS}", "{}", 1)), 0o600))
+	_, err = explained(t, other, "", "web-1", "--scheduler-config", config)
+	require.ErrorContains(t, err, "has no profile volcano, which is the pod's schedulerName; it has default-scheduler, headroom-scheduler")
+}

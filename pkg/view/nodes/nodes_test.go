@@ -1,0 +1,181 @@
+package nodes
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/view/table"
+	"github.com/headroom-dev/headroom/test/golden"
+)
+
+func node(name, zone, cpu string) *corev1.Node {
+	n := &corev1.Node{}
+	n.Name = name
+	if zone != "" {
+		n.Labels = map[string]string{corev1.LabelTopologyZone: zone}
+	}
+	n.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourcePods: resource.MustParse("10")}
+	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	return n
+}
+
+func pod(name, node, cpu string) *corev1.Pod {
+	p := &corev1.Pod{}
+	p.Namespace, p.Name, p.Spec.NodeName = "shop", name, node
+	p.Spec.Containers = []corev1.Container{{Name: "main", Resources: corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)},
+	}}}
+	return p
+}
+
+func unit(name, node, cpu string) *corev1.Pod {
+	p := pod(name, node, cpu)
+	p.Labels = map[string]string{v1alpha1.LabelHeadroom: "web"}
+	p.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindHeadroom, Name: "web", UID: "web", Controller: ptr.To(true),
+	}}
+	return p
+}
+
+// input has zone a with two nodes, one of them cordoned, zone b with a full one and one that an autoscaler takes away, and one without zone.
+func input() Input {
+	cordoned, leaving, broken := node("ip-10-0-1-2.eu.internal", "eu-1a", "4"), node("ip-10-0-2-2.eu.internal", "eu-1b", "4"), node("edge", "", "2")
+	cordoned.Spec.Unschedulable = true
+	leaving.Spec.Taints = []corev1.Taint{{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule}}
+	broken.Status.Conditions = nil
+	ended := pod("ended", "edge", "1")
+	ended.Status.Phase = corev1.PodSucceeded
+	stray := pod("stray", "ip-10-0-1-2.eu.internal", "1")
+	stray.Labels = map[string]string{v1alpha1.LabelHeadroom: "web"}
+	return Input{
+		Nodes: []*corev1.Node{
+			leaving, node("ip-10-0-1-1.eu.internal", "eu-1a", "8"), cordoned, broken, node("ip-10-0-2-1.eu.internal", "eu-1b", "4"),
+		},
+		NodesSeen: true,
+		Pods: []*corev1.Pod{
+			pod("a", "ip-10-0-1-1.eu.internal", "5"), unit("u-1", "ip-10-0-1-1.eu.internal", "1"), unit("u-2", "ip-10-0-1-1.eu.internal", "1"),
+			stray, pod("b", "ip-10-0-2-1.eu.internal", "3990m"), unit("u-3", "ip-10-0-2-1.eu.internal", "10m"),
+			ended, unit("u-4", "", "1"), pod("gone", "no-longer-there", "1"),
+		},
+		DaemonSets: func(string, string, types.UID) (types.NamespacedName, bool) { return types.NamespacedName{}, false },
+		Resource:   corev1.ResourceCPU, ZoneKey: corev1.LabelTopologyZone,
+	}
+}
+
+func TestTheTextIsTheOneOnRecord(t *testing.T) {
+	report := New(input())
+	for _, width := range []int{0, 40, 80, 200} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
+			text := report.Text(table.Style{Width: width})
+			golden.Check(t, fmt.Sprintf("nodes-%d.txt", width), text)
+			for line := range strings.SplitSeq(text, "\n") {
+				require.True(t, width == 0 || ansi.StringWidth(line) <= width, "%q", line)
+			}
+			require.Equal(t, text, ansi.Strip(report.Text(table.Style{Width: width, Color: true})), "colors move nothing")
+		})
+	}
+}
+
+func TestWhatIsUsedHeldAndFreeAddsUp(t *testing.T) {
+	report := New(input())
+	require.Equal(t, 3, report.Total.Units)
+	require.Equal(t, 1, report.Waiting)
+	require.Equal(t, "22", report.Total.Allocatable.String())
+	for _, zone := range report.Zones {
+		for _, n := range zone.Nodes {
+			sum := n.Used.DeepCopy()
+			sum.Add(n.Headroom)
+			sum.Add(n.Free)
+			require.Zero(t, sum.Cmp(n.Allocatable), n.Name)
+		}
+	}
+	states := map[string]State{}
+	for _, zone := range report.Zones {
+		for _, n := range zone.Nodes {
+			states[n.Name] = n.State
+		}
+	}
+	require.Equal(t, map[string]State{
+		"edge": NotReady, "ip-10-0-1-1.eu.internal": Ready, "ip-10-0-1-2.eu.internal": Cordoned, "ip-10-0-2-1.eu.internal": Ready,
+		"ip-10-0-2-2.eu.internal": Leaving,
+	}, states)
+}
+
+func TestAPodThatOnlyHasTheLabelIsUsedRoom(t *testing.T) {
+	report := New(input())
+	cordoned := report.Zones[1].Nodes[1]
+	require.Equal(t, "ip-10-0-1-2.eu.internal", cordoned.Name)
+	require.Equal(t, "1", cordoned.Used.String())
+	require.Zero(t, cordoned.Units)
+}
+
+func TestNodesThatCannotBeLookedAtShowWhatIsOnThem(t *testing.T) {
+	in := input()
+	in.Nodes, in.NodesSeen = nil, false
+	report := New(in)
+	require.Len(t, report.Zones, 1)
+	require.Equal(t, 3, report.Total.Units)
+	for _, n := range report.Zones[0].Nodes {
+		require.Equal(t, Unknown, n.State)
+	}
+	text := report.Text(table.Style{Width: 80})
+	require.NotContains(t, text, "%", "there is no share of a size that is not known")
+	require.Contains(t, text, "?")
+}
+
+func TestOnlyNodesWithHeadroomCanBeListed(t *testing.T) {
+	in := input()
+	all := New(in).Total
+	in.OnlyHeadroom = true
+	report := New(in)
+	require.Equal(t, all, report.Total, "sums are those of all nodes")
+	listed := 0
+	for _, zone := range report.Zones {
+		for _, n := range zone.Nodes {
+			require.Positive(t, n.Units)
+			listed++
+		}
+	}
+	require.Equal(t, 2, listed)
+}
+
+func TestPodsAreAResourceLikeOthers(t *testing.T) {
+	in := input()
+	in.Resource = corev1.ResourcePods
+	report := New(in)
+	require.Equal(t, "3", report.Total.Used.String())
+	require.Equal(t, "3", report.Total.Headroom.String())
+}
+
+// benchmarkInput has 5,000 nodes with 20 pods each.
+func benchmarkInput() Input {
+	in := input()
+	in.Nodes, in.Pods = nil, nil
+	for i := range 5000 {
+		name := fmt.Sprintf("node-%04d", i)
+		in.Nodes = append(in.Nodes, node(name, fmt.Sprintf("zone-%d", i%3), "32"))
+		for j := range 20 {
+			in.Pods = append(in.Pods, pod(fmt.Sprintf("p-%d-%d", i, j), name, "1"))
+		}
+		in.Pods = append(in.Pods, unit(fmt.Sprintf("u-%d", i), name, "1"))
+	}
+	return in
+}
+
+func BenchmarkFiveThousandNodes(b *testing.B) {
+	in := benchmarkInput()
+	for b.Loop() {
+		report := New(in)
+		_ = report.Text(table.Style{Width: 120, Color: true})
+	}
+}

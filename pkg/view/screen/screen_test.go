@@ -1,0 +1,138 @@
+package screen
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/pkg/view/table"
+)
+
+// lines is a text of n lines that say how wide they may be.
+func lines(n int) func(table.Style) string {
+	return func(style table.Style) string {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, "line %d of %d\n", i, style.Width)
+		}
+		return text.String()
+	}
+}
+
+func shown(m *Model) []string { return strings.Split(m.View().Content, "\n") }
+
+func press(m *Model, keys ...tea.Key) {
+	for _, key := range keys {
+		m.Update(tea.KeyPressMsg(key))
+	}
+}
+
+func TestTheTextFitsTheTerminalAndIsLaidOutAnewWhenThatIsResized(t *testing.T) {
+	m := New(Options{Title: "Headrooms", First: lines(3), Notes: []string{"something is not seen, which takes more than one line to say"}})
+	m.Update(tea.WindowSizeMsg{Width: 40, Height: 10})
+	require.Equal(t, []string{
+		"Headrooms", "line 0 of 40", "line 1 of 40", "line 2 of 40", "note: something is not seen, which takes", "more than one line to say",
+		"", "", "", "q quits",
+	}, shown(m))
+	m.Update(tea.WindowSizeMsg{Width: 100, Height: 6})
+	require.Equal(t, []string{
+		"Headrooms", "line 0 of 100", "line 1 of 100", "line 2 of 100",
+		"note: something is not seen, which takes more than one line to say", "q quits",
+	}, shown(m))
+}
+
+func TestKeysScrollWithinTheText(t *testing.T) {
+	m := New(Options{Title: "Nodes", First: lines(100)})
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 12})
+	first := func() string { return shown(m)[1] }
+	require.Equal(t, "line 0 of 80", first())
+	require.Equal(t, "lines 1-10 of 100  arrows and pages scroll, q quits", shown(m)[11])
+	press(m, tea.Key{Code: tea.KeyUp})
+	require.Equal(t, "line 0 of 80", first(), "there is nothing above")
+	press(m, tea.Key{Code: tea.KeyDown}, tea.Key{Code: tea.KeyPgDown})
+	require.Equal(t, "line 11 of 80", first())
+	press(m, tea.Key{Code: tea.KeyEnd})
+	require.Equal(t, "line 90 of 80", first())
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 52})
+	require.Equal(t, "line 50 of 80", first(), "a larger terminal shows as much as there is")
+	press(m, tea.Key{Code: tea.KeyHome})
+	require.Equal(t, "line 0 of 80", first())
+}
+
+func TestALookThatFailsLeavesWhatWasSeenAndSaysSo(t *testing.T) {
+	m := New(Options{Title: "Headrooms", First: lines(1)})
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 4})
+	_, next := m.Update(looked{err: errors.New("the cluster cannot be reached")})
+	require.NotNil(t, next, "it is tried again")
+	require.Equal(t, []string{"Headrooms", "line 0 of 80", "", "not up to date: the cluster cannot be reached"}, shown(m))
+	m.Update(looked{text: lines(2)})
+	require.Equal(t, []string{"Headrooms", "line 0 of 80", "line 1 of 80", "q quits"}, shown(m))
+}
+
+// Whatever keys and sizes come, the screen is never higher than the terminal, and no line is wider.
+func TestTheScreenNeverExceedsTheTerminal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := New(Options{Title: "A title that is longer than some terminals", First: lines(30), Notes: []string{"a note"}})
+		keys := []rune{tea.KeyUp, tea.KeyDown, tea.KeyPgUp, tea.KeyPgDown, tea.KeyHome, tea.KeyEnd}
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			width, height := rapid.IntRange(0, 60).Draw(t, "width"), rapid.IntRange(0, 40).Draw(t, "height")
+			m.Update(tea.WindowSizeMsg{Width: width, Height: height})
+			press(m, tea.Key{Code: rapid.SampledFrom(keys).Draw(t, "key")})
+			require.LessOrEqual(t, len(shown(m)), max(1, height))
+			for _, line := range shown(m) {
+				require.LessOrEqual(t, ansi.StringWidth(line), max(width, len("line 00 of 00"), 6), "%q", line)
+			}
+		}
+	})
+}
+
+// terminal is what a program writes to. It can be read while the program runs.
+type terminal struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.all.Write(p)
+}
+
+func (t *terminal) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.all.String()
+}
+
+func TestTheProgramDrawsWhatChangesAndEndsByAKey(t *testing.T) {
+	in, keyboard := io.Pipe()
+	out := &terminal{}
+	looks := 0
+	m := New(Options{Title: "Headrooms", First: lines(1), Interval: time.Millisecond, Look: func() (func(table.Style) string, []string, error) {
+		looks++
+		n := looks
+		return func(table.Style) string { return fmt.Sprintf("look %d\n", n) }, nil, nil
+	}})
+	program := tea.NewProgram(m, tea.WithContext(t.Context()), tea.WithInput(in), tea.WithOutput(out), tea.WithWindowSize(60, 10),
+		tea.WithEnvironment([]string{"TERM=xterm-256color"}))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := program.Run()
+		ended <- err
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "look") }, time.Minute, time.Millisecond)
+	_, err := keyboard.Write([]byte("q"))
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+	require.Equal(t, 1, strings.Count(out.String(), "Headrooms"), "what does not change is not written again, so nothing flickers")
+}
