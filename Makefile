@@ -33,6 +33,7 @@ BENCH_FLAGS ?= ##V Extra flags of make bench: -observe judges the history of eve
 BENCH_OUT ?= bin/bench ##V Where make bench and bench-compare leave their raw output and profiles.
 BENCH_MICRO ?= ##V Micro benchmarks that make bench-compare compares in place of scenarios: a pattern over their names, for example '.'.
 DOCS_BASE ?= / ##V The path that the site of make docs is served under, for example /headroom/.
+SIZING_FLAGS ?= ##V Flags of make bench-sizing: -trace FILE.csv reads arrivals of your own (time, pods); -help lists them.
 BASE ?= ##V The revision that make bench-compare compares the work tree with, for example main.
 
 export VERSION := $(strip $(VERSION))
@@ -72,7 +73,7 @@ test: test-unit test-integration ## Run everything a reviewer needs: unit tests,
 
 .PHONY: test-unit
 test-unit: go ## Run the tests that need no API server.
-	$(GO) test $(TESTFLAGS) ./api/... ./pkg/... ./cmd/... ./hack/... ./test/perf/compare ./test/perf/list ./test/perf/report
+	$(GO) test $(TESTFLAGS) ./api/... ./pkg/... ./cmd/... ./hack/... ./test/perf/compare ./test/perf/list ./test/perf/report ./test/perf/sizing
 
 # Never from the cache: these start processes, which Go's test cache knows nothing of. Two packages at a time: each has a
 # control plane of its own, and spends much of its time waiting for it.
@@ -127,6 +128,11 @@ bench-compare: BENCH_VARIANTS = FreeRoom|Headroom
 bench-compare: BENCH_ROUNDS = $(if $(strip $(BENCH_MICRO)),10,6)
 bench-compare: go $(TOOLS_DIR)/etcd $(TOOLS_DIR)/benchstat ## Say what differs beyond noise between the work tree and the revision BASE (by default two scenarios, half an hour).
 	@$(BENCH) BASE='$(strip $(BASE))' BENCH_MICRO='$(strip $(BENCH_MICRO))' test/perf/compare.sh
+
+.PHONY: bench-sizing
+bench-sizing: go ## Compare ways to choose the size of a headroom on simulated traces (some minutes), or on a trace of your own.
+	@hack/build.sh sizing $(GO) build -o bin/sizing ./test/perf/sizing
+	@bin/sizing $(SIZING_FLAGS)
 
 ##@ Check
 

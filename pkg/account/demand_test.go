@@ -36,6 +36,15 @@ func TestTheSizingKnowsWhatTheAccountKnows(t *testing.T) {
 	require.Equal(t, 1, r.Refills)
 	require.Equal(t, 120*time.Second, r.RefillTime)
 	require.GreaterOrEqual(t, r.Replicas, 4)
+	for i := range 5 {
+		a.Take(take(now, "b"))
+		a.Went(now)
+		a.Lack(i, now)
+		a.Observe(now, 0)
+	}
+	learned := demand.Learn(a.Demand(false), now, demand.Options{})
+	require.True(t, learned.Size(a.Demand(false), now).Burst)
+	require.Equal(t, learned.Size(a.Demand(false), now), learned.Size(a.RecentDemand(false), now))
 }
 
 // TestWhatWentOtherwiseIsNoDemand has a drain, lost nodes and a scale-down.

@@ -37,7 +37,8 @@ func Learn(history History, now time.Time, options Options) Estimate {
 	return e
 }
 
-// Size says how many units a Headroom needs, from what the past says and from what is under way.
+// Size says how many units a Headroom needs, from what the past says and from what is under way. Of the history it looks at the hours that
+// the last refill time touches, so two are enough.
 func (e Estimate) Size(history History, now time.Time) Result {
 	now = notBefore(history.Hours, now)
 	burst := underWay(&history, now, e.refill.slots(), e.refill.time, &e.options)

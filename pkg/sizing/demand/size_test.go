@@ -160,6 +160,18 @@ func TestACensoredWindowMayRaiseTheEstimateAndNeverLowersIt(t *testing.T) {
 		p.lacked(9, time.Duration(i+1)*time.Hour+10*time.Minute)
 	}
 	require.Equal(t, 9, p.size(o).Replicas, "but what they asked for counts")
+
+	t.Run("and does not count as one that asked for less", func(t *testing.T) {
+		p := quiet(5)
+		for i := range 30 { // of 3601 windows, so they are left to chance
+			p.taken(5, time.Duration(i+1)*time.Hour)
+		}
+		require.Zero(t, p.size(o).Replicas)
+		for i := range 1000 { // of 2600 windows 26 may be exceeded
+			p.emptied(40*time.Hour + time.Duration(i)*Slot)
+		}
+		require.Equal(t, 5, p.size(o).Replicas)
+	})
 }
 
 func TestThePoolIsTheSmallestThatHasEnoughWindows(t *testing.T) {
