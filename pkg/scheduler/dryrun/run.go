@@ -24,6 +24,9 @@ type Run struct {
 	// extenders are those that have a say about the pod.
 	extenders []fwk.Extender
 
+	// apart says that the pod is not that of the cycle, so that nothing of the cycle's state holds for it.
+	apart bool
+
 	state *framework.CycleState
 	// nodeLocal is that state for the Filter plugins that read nothing but the node.
 	nodeLocal fwk.CycleState
@@ -43,6 +46,11 @@ type placement interface {
 // NewRun returns a dry run for a pod in a scheduling cycle whose PreFilter plugins are running.
 func (p *Profile) NewRun(cycle fwk.CycleState, pod *corev1.Pod) *Run {
 	return &Run{profile: p, cycle: cycle, pod: pod, extenders: p.extendersFor(pod)}
+}
+
+// NewRunApart returns a dry run for a pod that is not being scheduled just now.
+func (p *Profile) NewRunApart(pod *corev1.Pod) *Run {
+	return &Run{profile: p, cycle: framework.NewCycleState(), pod: pod, extenders: p.extendersFor(pod), apart: true}
 }
 
 // InGroup reports whether the pod is scheduled as one of a group.
@@ -77,7 +85,7 @@ func (r *Run) Start(ctx context.Context) bool {
 
 // preFilter brings the state to where the PreFilter plugins will have brought the cycle's.
 func (r *Run) preFilter(ctx context.Context) (*fwk.PreFilterResult, *fwk.Status) {
-	pod, reusable := r.pod, r.profile.PreFilterReusable()
+	pod, reusable := r.pod, !r.apart && r.profile.PreFilterReusable()
 	if reusable {
 		pod = withoutConstraints(pod)
 	}

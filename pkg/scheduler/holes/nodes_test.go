@@ -1,0 +1,190 @@
+package holes
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// world is nodes whose time a test moves.
+type world struct {
+	*Nodes
+	clock    *clocktesting.FakePassiveClock
+	released []string
+}
+
+func newWorld() *world {
+	w := &world{clock: clocktesting.NewFakePassiveClock(builders.Epoch())}
+	w.Nodes = New(Options{
+		Clock: w.clock, Own: func(scheduler string) bool { return scheduler == "own" },
+		IsPlaceholder: func(pod *corev1.Pod) bool { return pod.Labels["unit"] != "" },
+		Released:      func(node string) { w.released = append(w.released, node) },
+	})
+	return w
+}
+
+func (w *world) after(d time.Duration) { w.clock.SetTime(w.clock.Now().Add(d)) }
+
+// kept lists for whom room is kept on node n from a placeholder, or from another pod of that priority.
+func (w *world) kept(placeholder bool, priority int32, present ...types.UID) []string {
+	kept := w.Kept(Query{Node: "n", Placeholder: placeholder, Priority: priority, Present: func(uid types.UID) bool { return slices.Contains(present, uid) }})
+	var names []string
+	for _, info := range kept.Pods {
+		names = append(names, info.GetPod().Name)
+	}
+	return names
+}
+
+func pod(name, scheduler string, priority int32) *st.PodWrapper {
+	return st.MakePod().Name(name).UID(name).SchedulerName(scheduler).Priority(priority).Req(builders.Resources{"cpu": "1"})
+}
+
+// victim is a unit on node n that a scheduler has marked.
+func victim(name, scheduler string) *corev1.Pod {
+	unit := pod(name, "own", -5).Label("unit", "yes").Node("n").Obj()
+	unit.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: corev1.PodReasonPreemptionByScheduler,
+		Message: scheduler + ": preempting to accommodate a higher priority pod",
+	}}
+	return unit
+}
+
+func version(p *corev1.Pod, v string) *corev1.Pod {
+	p = p.DeepCopy()
+	p.ResourceVersion = v
+	return p
+}
+
+func TestAHoleIsKeptFromTheMarkUntilThePreemptorIsBound(t *testing.T) {
+	w := newWorld()
+	preemptor := pod("preemptor", "stock", 0)
+	w.PodChanged(nil, preemptor.Obj())
+	w.Observe(victim("unit", "stock"))
+	require.Equal(t, []string{"unit"}, w.kept(true, 0))
+	require.Empty(t, w.kept(true, 0, "unit"), "it is still there, so its room is not free anyway")
+	w.PodChanged(victim("unit", "stock"), nil)
+	require.Equal(t, []string{"unit"}, w.kept(true, 0))
+
+	nominated := preemptor.NominatedNodeName("n").Obj()
+	w.PodChanged(nil, nominated)
+	require.Equal(t, []string{"preemptor"}, w.kept(true, 0))
+	bound := nominated.DeepCopy()
+	bound.Spec.NodeName = "n"
+	w.PodChanged(nominated, bound)
+	require.Empty(t, w.kept(true, 0))
+	w.after(HoleLasts + sweepEvery)
+	w.PodChanged(nil, pod("any", "own", 0).Obj())
+	require.False(t, w.Known(true), "nothing is left behind")
+}
+
+func TestAHoleWithoutAPreemptorIsKeptForALimitedTime(t *testing.T) {
+	w := newWorld()
+	w.Observe(victim("unit", "stock"))
+	w.after(HoleLasts - time.Millisecond)
+	require.Equal(t, []string{"unit"}, w.kept(true, 0))
+	w.after(time.Millisecond)
+	require.Empty(t, w.kept(true, 0))
+	w.Observe(victim("unit", "stock"))
+	require.Empty(t, w.kept(true, 0), "the same victim makes no other hole, however long it takes to go")
+}
+
+func TestOtherPodsHeedWhatIsForForeignPodsOfAtLeastTheirPriority(t *testing.T) {
+	w := newWorld()
+	w.PodChanged(nil, pod("nominated", "stock", 10).NominatedNodeName("n").Obj())
+	require.Equal(t, []string{"nominated"}, w.kept(false, 10))
+	require.Empty(t, w.kept(false, 11))
+	require.Equal(t, []string{"nominated"}, w.kept(true, 11), "placeholders heed every priority")
+
+	w.Observe(victim("unit", "stock"))
+	require.Equal(t, []string{"nominated"}, w.kept(false, 10), "the nomination covers the hole")
+	w.Observe(victim("another", "stock"))
+	require.Equal(t, []string{"nominated", "another"}, w.kept(false, 10))
+	require.Empty(t, w.kept(false, 11), "no pod that waits has as high a priority")
+
+	for _, own := range []*corev1.Pod{pod("mine", "own", 10).NominatedNodeName("n").Obj(), victim("evicted", "own")} {
+		w.PodChanged(nil, own)
+	}
+	require.Equal(t, []string{"nominated", "another"}, w.kept(false, 10), "kube-scheduler knows its own")
+	require.Equal(t, []string{"nominated", "mine", "another"}, w.kept(true, 10), "mine covers evicted")
+}
+
+func TestAHoleIsKeptFromOtherPodsOnlyWhileAPodOfItsSchedulerWaits(t *testing.T) {
+	w := newWorld()
+	w.Observe(victim("unit", "stock"))
+	require.Empty(t, w.kept(false, 0))
+	waits := pod("waits", "stock", 5).Obj()
+	w.PodChanged(nil, waits)
+	require.Equal(t, []string{"unit"}, w.kept(false, 5))
+	kept := w.Kept(Query{Node: "n", Present: func(types.UID) bool { return false }})
+	require.EqualValues(t, 5, corev1helpers.PodPriority(kept.Pods[0].GetPod()), "the victim stands in for what may come")
+	w.PodChanged(waits, nil)
+	require.Empty(t, w.kept(false, 0))
+}
+
+func TestStaleNominationsKeepNothing(t *testing.T) {
+	nominated := pod("p", "stock", 0).NominatedNodeName("n").Obj()
+	for name, change := range map[string]func(w *world){
+		"the pod is gone": func(w *world) { w.PodChanged(nominated, nil) },
+		"it is being deleted": func(w *world) {
+			w.PodChanged(nominated, pod("p", "stock", 0).NominatedNodeName("n").Terminating().Obj())
+		},
+		"it is nominated no more": func(w *world) { w.PodChanged(nominated, pod("p", "stock", 0).Obj()) },
+		"it is bound elsewhere":   func(w *world) { w.PodChanged(nominated, pod("p", "stock", 0).NominatedNodeName("n").Node("m").Obj()) },
+		"another node is its":     func(w *world) { w.PodChanged(nominated, pod("p", "stock", 0).NominatedNodeName("m").Obj()) },
+		"it has not changed":      func(w *world) { w.after(NominationLasts) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.PodChanged(nil, nominated)
+			require.Equal(t, []string{"p"}, w.kept(true, 0))
+			change(w)
+			require.Empty(t, w.kept(true, 0))
+			if name != "it has not changed" {
+				require.Equal(t, []string{"n"}, w.released)
+			}
+		})
+	}
+}
+
+func TestAChangeOfTheNominatedPodRenewsItsNomination(t *testing.T) {
+	w := newWorld()
+	nominated := version(pod("p", "stock", 0).NominatedNodeName("n").Obj(), "1")
+	w.PodChanged(nil, nominated)
+	w.after(NominationLasts - time.Second)
+	w.Observe(nominated)
+	w.PodChanged(nominated, version(nominated, "2"))
+	w.after(NominationLasts - time.Second)
+	require.Equal(t, []string{"p"}, w.kept(true, 0))
+	w.Observe(version(nominated, "2"))
+	w.after(time.Second)
+	require.Empty(t, w.kept(true, 0), "to hear of the same state again is no change")
+}
+
+func TestRoomIsYoungOnlyBesideOtherSchedulersAndOnlyForPlaceholders(t *testing.T) {
+	w := newWorld()
+	young := func(placeholder bool) bool {
+		return w.Kept(Query{Node: "n", Placeholder: placeholder, Present: func(types.UID) bool { return false }}).Young != nil
+	}
+	w.PodChanged(pod("a", "own", 0).Node("n").Obj(), nil)
+	require.False(t, young(true), "there is no other scheduler")
+	w.PodChanged(nil, pod("mirror", "stock", 0).Node("n").Obj())
+	require.False(t, w.BesideOthers(), "a pod that has its node from birth needs no scheduler")
+	w.PodChanged(nil, pod("waits", "stock", 0).Obj())
+	require.True(t, w.BesideOthers())
+	w.PodChanged(pod("b", "own", 0).Node("n").Obj(), nil)
+	require.True(t, young(true))
+	require.False(t, young(false))
+	w.after(FreeFor)
+	require.True(t, young(true))
+	w.after(time.Millisecond)
+	require.False(t, young(true))
+}

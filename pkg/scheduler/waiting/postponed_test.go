@@ -1,0 +1,67 @@
+package waiting
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+func TestPostponedPodsAreTriedAgainWhenTheirTimeHasCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		tried := map[types.UID]time.Duration{}
+		p := NewPostponed(func(pods map[types.UID]types.NamespacedName) {
+			for uid, name := range pods {
+				require.Equal(t, types.NamespacedName{Namespace: "ns", Name: string(uid)}, name)
+				require.NotContains(t, tried, uid, "each is tried once")
+				tried[uid] = time.Since(start)
+			}
+		})
+		defer p.Stop()
+		add := func(name string, after time.Duration, nodes ...string) {
+			p.Add(builders.Consumer(name, nil).Namespace("ns").UID(name).Obj(), start.Add(after), nodes)
+		}
+		add("late", 30*time.Second, "a", "b")
+		add("early", 3*time.Second, "a")
+		add("past", -time.Second)
+		add("bound", 3*time.Second)
+		add("elsewhere", 30*time.Second, "c")
+		p.Forget("bound")
+
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		p.Hurry("b")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, map[types.UID]time.Duration{
+			"past": time.Second, "early": 3 * time.Second, "late": 5 * time.Second, "elsewhere": 30 * time.Second,
+		}, tried)
+	})
+}
+
+func TestAPostponedPodIsNotHurriedMoreThanOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tried := 0
+		var p *Postponed
+		again := func() {
+			p.Add(builders.Consumer("p", nil).UID("p").Obj(), time.Now().Add(30*time.Second), []string{"a"})
+		}
+		p = NewPostponed(func(map[types.UID]types.NamespacedName) {
+			tried++
+			again() // as a pod does from which the room is kept still
+		})
+		defer p.Stop()
+		again()
+		for range 1000 {
+			p.Hurry("a")
+			time.Sleep(10 * time.Millisecond)
+		}
+		synctest.Wait()
+		require.InDelta(t, 10, tried, 1)
+	})
+}
