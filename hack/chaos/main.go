@@ -51,6 +51,8 @@ func parse(args []string, out io.Writer) (chaos.Options, error) {
 		"what a run fails for, of "+strings.Join(chaos.All(), ", ")+"; the rest is counted")
 	flags.DurationVar(&options.Idle, "idle", time.Minute, "how long components must not write when all is over; 0 leaves it out")
 	flags.BoolVar(&options.Without, "without-headroom", false, "the same traffic without Headrooms, for comparison")
+	flags.IntVar(&options.Races, "races", 0,
+		"how many races the same seed had without Headrooms: with --must-hold=race, so many and one in 1,000 binds are no failure")
 	flags.StringVar(&dir, "out", filepath.Join("bin", "chaos-logs"), "`FOLDER` for logs; each run makes a folder of its own in it")
 	if err := flags.Parse(args); err != nil {
 		return options, err

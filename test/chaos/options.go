@@ -51,6 +51,9 @@ func All() []string {
 // Required are those that are failures unless Options say otherwise. The others are counted.
 func Required() []string { return []string{P1, P5, Wait, Size, Status, Idle, Died, Leak} }
 
+// racesAllowed is one race in so many binds that is no failure: two schedulers that bind at the same time cannot know.
+const racesAllowed = 1000
+
 // Options of a run.
 type Options struct {
 	// Seed that everything is drawn from.
@@ -63,6 +66,8 @@ type Options struct {
 	Idle time.Duration
 	// Without leaves out every Headroom and the controller: the same traffic on the same schedulers, for comparison.
 	Without bool
+	// Races is how many races the same seed had without Headrooms. Where Race must hold, so many and one in 1,000 binds are no failure.
+	Races int
 	// MustHold is what failures are about. Nil: Required.
 	MustHold []string
 	// LogDir keeps all logs of the run. It is made if it does not exist.
@@ -86,6 +91,8 @@ func (o *Options) validate() error {
 	switch {
 	case o.Way != Beside && o.Way != Alone:
 		return fmt.Errorf("there is no way %q: choose %s or %s", o.Way, Beside, Alone)
+	case o.Races < 0:
+		return fmt.Errorf("there cannot have been %d races", o.Races)
 	case o.Length < 0:
 		return fmt.Errorf("a run cannot last %s", o.Length)
 	case o.LogDir == "":

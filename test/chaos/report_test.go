@@ -29,6 +29,18 @@ func TestWhatNeedNotHoldIsNoFailure(t *testing.T) {
 	require.Empty(t, r.Failures())
 }
 
+func TestRacesAreFailuresBeyondThoseWithoutHeadroomsAndOneInAThousandBinds(t *testing.T) {
+	r := Report{Options: Options{Races: 2, MustHold: []string{Race}}, Numbers: map[string]int{"binds": 1999}}
+	for range 3 {
+		r.Findings = append(r.Findings, Finding{Property: Race})
+		require.Empty(t, r.Failures())
+	}
+	r.Findings = append(r.Findings, Finding{Property: Race})
+	require.Len(t, r.Failures(), 4)
+	r.Numbers["binds"]++
+	require.Empty(t, r.Failures())
+}
+
 func TestATailHasTheLinesThatMatterInOrder(t *testing.T) {
 	dir := t.TempDir()
 	line, err := newTimeline(dir)
