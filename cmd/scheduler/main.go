@@ -16,5 +16,7 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Run(app.NewSchedulerCommand(app.WithPlugin(headroom.Name, headroom.New))))
+	os.Exit(cli.Run(app.NewSchedulerCommand(
+		app.WithPlugin(headroom.Name, headroom.New), app.WithPlugin(headroom.QueueSortName, headroom.NewQueueSort),
+	)))
 }

@@ -48,7 +48,8 @@ func setUp(t *testing.T, text string) (*config.KubeSchedulerConfiguration, *sche
 	opts := options.NewOptions()
 	opts.ConfigFile = file
 	opts.SecureServing.Listener = listener
-	completed, built, err := app.Setup(t.Context(), opts, app.WithPlugin(headroom.Name, headroom.New))
+	completed, built, err := app.Setup(t.Context(), opts, app.WithPlugin(headroom.Name, headroom.New),
+		app.WithPlugin(headroom.QueueSortName, headroom.NewQueueSort))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,6 +82,7 @@ func TestTheManifestsConfigurationsSetTheSchedulerUp(t *testing.T) {
 			plugins := built.Profiles["headroom-scheduler"].ListPlugins()
 			require.Equal(t, []string{headroom.Name, names.DefaultBinder}, enabled(plugins.Bind))
 			require.Equal(t, headroom.Name, enabled(plugins.PostFilter)[0])
+			require.Equal(t, []string{headroom.QueueSortName}, enabled(plugins.QueueSort))
 			require.Contains(t, enabled(plugins.PostFilter), names.DefaultPreemption)
 			require.Contains(t, enabled(plugins.Filter), headroom.Name)
 			require.NotContains(t, enabled(plugins.Filter), names.NodeResourcesFit)
@@ -89,14 +91,29 @@ func TestTheManifestsConfigurationsSetTheSchedulerUp(t *testing.T) {
 	}
 }
 
-func TestTheDefaultProfileOfTheMainSchedulerIsUpstreams(t *testing.T) {
+func TestTheDefaultProfileOfTheMainSchedulerIsUpstreamsButForTheQueue(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(manifests, "main-scheduler", "scheduler-config.yaml"))
 	require.NoError(t, err)
 	_, built, err := setUp(t, string(text))
 	require.NoError(t, err)
 	_, stock, err := setUp(t, "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nclientConnection:\n  qps: 1\n")
 	require.NoError(t, err)
-	require.Equal(t, stock.Profiles["default-scheduler"].ListPlugins(), built.Profiles["default-scheduler"].ListPlugins())
+	want := stock.Profiles["default-scheduler"].ListPlugins()
+	want.QueueSort.Enabled = []config.Plugin{{Name: headroom.QueueSortName}}
+	require.Equal(t, want, built.Profiles["default-scheduler"].ListPlugins())
+}
+
+// TestAConfigurationWithoutTheQueueSortPluginStarts keeps configurations valid that people have made of the shipped ones of earlier versions.
+func TestAConfigurationWithoutTheQueueSortPluginStarts(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(manifests, "second-scheduler", "scheduler-config.yaml"))
+	require.NoError(t, err)
+	sort := "      queueSort:\n        enabled:\n          - name: HeadroomQueueSort\n        disabled:\n          - name: PrioritySort\n"
+	without := strings.Replace(string(text), sort, "", 1)
+	require.NotEqual(t, string(text), without)
+	_, built, err := setUp(t, without+"  - schedulerName: default-scheduler\n")
+	require.NoError(t, err)
+	require.Len(t, built.Profiles, 2)
+	require.Equal(t, []string{names.PrioritySort}, enabled(built.Profiles["headroom-scheduler"].ListPlugins().QueueSort))
 }
 
 func TestABadArgumentFailsStartUpWithItsPath(t *testing.T) {

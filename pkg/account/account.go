@@ -32,6 +32,8 @@ const (
 	LossNode Loss = "node"
 	// LossFailed: the kubelet ended it.
 	LossFailed Loss = "failed"
+	// LossOvercommitted: more was bound to its node than the node has, and headroom-scheduler took it away.
+	LossOvercommitted Loss = "overcommitted"
 	// LossScaledDown: the controller deleted it, because fewer are wanted.
 	LossScaledDown Loss = "scaled_down"
 	// LossReplaced: the controller replaced it by one of a newer spec.
@@ -42,7 +44,7 @@ const (
 
 // Losses returns all losses.
 func Losses() []Loss {
-	return []Loss{LossAbandoned, LossDrained, LossNode, LossFailed, LossScaledDown, LossReplaced, LossOther}
+	return []Loss{LossAbandoned, LossDrained, LossNode, LossFailed, LossOvercommitted, LossScaledDown, LossReplaced, LossOther}
 }
 
 // How is how a pod took a unit.

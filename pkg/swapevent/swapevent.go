@@ -25,6 +25,9 @@ const (
 	// ReasonPreempted is the reason of the event that kube-scheduler's own preemption writes for each victim: regarding is
 	// the victim, and the note names the preemptor's UID. Before v1.37, and where the preemptor is a pod, related may name it.
 	ReasonPreempted = "Preempted"
+	// ReasonOvercommitted is the reason of the condition DisruptionTarget of a placeholder that headroom-scheduler deletes because more is
+	// bound to its node than the node has.
+	ReasonOvercommitted = "OvercommittedNode"
 
 	// maxNote is the longest note the API server accepts, in bytes.
 	maxNote = 1024

@@ -68,7 +68,7 @@ func pluginBehind(gate *Gate) frameworkruntime.Registry {
 			return nil, err
 		}
 		return &heldBack{Plugin: plugin.(*headroom.Plugin), gate: gate}, nil
-	}}
+	}, headroom.QueueSortName: headroom.NewQueueSort}
 }
 
 // tally counts what the random clusters had in them.

@@ -35,6 +35,8 @@ func shipped(t *testing.T, deployment string) *config.KubeSchedulerConfiguration
 func (c *Cluster) StartHeadroom(t *testing.T, cfg *config.KubeSchedulerConfiguration, faults *Faults) *Scheduler {
 	t.Helper()
 	return c.StartScheduler(t, SchedulerOptions{
-		Config: cfg, Faults: faults, Registry: frameworkruntime.Registry{headroom.Name: headroom.New},
+		Config: cfg, Faults: faults, Registry: frameworkruntime.Registry{
+			headroom.Name: headroom.New, headroom.QueueSortName: headroom.NewQueueSort,
+		},
 	})
 }

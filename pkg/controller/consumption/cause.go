@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
 // Cause is why a placeholder went, as far as its own last state tells.
@@ -20,6 +21,7 @@ var lossOf = map[string]account.Loss{
 	"DeletionByTaintManager":             account.LossNode,
 	"DeletionByPodGC":                    account.LossNode,
 	corev1.PodReasonTerminationByKubelet: account.LossFailed,
+	swapevent.ReasonOvercommitted:        account.LossOvercommitted,
 }
 
 // CauseOf says why a deleted placeholder went, from its last state.

@@ -51,6 +51,7 @@ func ReadProfile(ctx context.Context, file, schedulerName string) (*Profile, err
 			continue
 		}
 		if args := argumentsIn(profile); args != nil {
+			args.IgnoredResources = append(args.IgnoredResources, ignoredResources(configuration, profile)...)
 			path := field.NewPath("profiles").Index(i).Child("pluginConfig").Key(plugin).Child("args")
 			found := &Profile{Args: args, Scheduler: profile, File: file}
 			return found, validation.ValidateHeadroomArgs(path, args).ToAggregate()
@@ -74,6 +75,28 @@ func argumentsIn(profile *schedulerconfig.KubeSchedulerProfile) *config.Headroom
 	}
 	args, _ := profile.PluginConfig[i].Args.(*config.HeadroomArgs)
 	return args
+}
+
+// ignoredResources returns the resources that the scheduler tells NodeResourcesFit of a profile to ignore: those that extenders manage in its
+// place, or else those of its arguments.
+func ignoredResources(configuration *schedulerconfig.KubeSchedulerConfiguration, profile *schedulerconfig.KubeSchedulerProfile) []string {
+	var ignored []string
+	for _, extender := range configuration.Extenders {
+		for _, managed := range extender.ManagedResources {
+			if managed.IgnoredByScheduler {
+				ignored = append(ignored, managed.Name)
+			}
+		}
+	}
+	if len(ignored) > 0 {
+		return ignored
+	}
+	for _, plugin := range profile.PluginConfig {
+		if args, ok := plugin.Args.(*schedulerconfig.NodeResourcesFitArgs); ok {
+			return args.IgnoredResources
+		}
+	}
+	return nil
 }
 
 func defaultProfile() (*Profile, error) {

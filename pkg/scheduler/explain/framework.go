@@ -56,6 +56,8 @@ func withoutPlugins(of *schedulerconfig.KubeSchedulerProfile, leftOut []string) 
 	plugins.Filter.Enabled = slices.DeleteFunc(plugins.Filter.Enabled, func(p schedulerconfig.Plugin) bool { return p.Name == fit.Name })
 	plugins.Filter.Disabled = append(plugins.Filter.Disabled, fit)
 	none := schedulerconfig.PluginSet{Disabled: []schedulerconfig.Plugin{{Name: "*"}}}
+	// Nothing is queued, and how the profile sorts its queue is none of kube-scheduler's own plugins, most often.
+	plugins.QueueSort = schedulerconfig.PluginSet{Enabled: []schedulerconfig.Plugin{{Name: names.PrioritySort}}, Disabled: none.Disabled}
 	plugins.PostFilter, plugins.Reserve, plugins.Permit, plugins.PreBind, plugins.PostBind = none, none, none, none, none
 	plugins.Bind = schedulerconfig.PluginSet{Enabled: []schedulerconfig.Plugin{{Name: names.DefaultBinder}}, Disabled: none.Disabled}
 	profile.PluginConfig = slices.DeleteFunc(profile.PluginConfig, func(c schedulerconfig.PluginConfig) bool { return out(c.Name) })

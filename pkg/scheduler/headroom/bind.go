@@ -24,6 +24,9 @@ import (
 // call lies between their end and the binding, and nothing goes for a pod that a Permit plugin still holds back. The binding carries
 // who was evicted by the decision; a pod by whose decision nothing was evicted is left to the next Bind plugin.
 func (p *Plugin) Bind(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
+	if status := p.lookTwice(ctx, state, pod); !status.IsSuccess() {
+		return status
+	}
 	s := swapOn(state, node)
 	if s != nil {
 		if err := p.evict(ctx, s, pod); err != nil {

@@ -24,6 +24,8 @@ type cycle struct {
 	swap *swap
 	// preemptor is the pod once PostFilter ran: from then on Filter answers dry runs of preemption.
 	preemptor *selection.Preemptor
+	// kept is about room that is kept for other pods.
+	kept keptFrom
 }
 
 // swap is a decision and how far it got.

@@ -10,20 +10,21 @@ import (
 )
 
 // Filter stands in for the Filter of NodeResourcesFit: it is that very Filter, asked about the node without the placeholders
-// that the pod takes there. On every other node, and in every cycle that takes none, it is NodeResourcesFit.
+// that the pod takes there, and with those pods that room is kept for there, see package holes. On every other node, and in every cycle that
+// takes none, it is NodeResourcesFit.
 func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
 	c := cycleOf(state)
 	if c == nil {
 		if victims, _ := dryrun.Without(state); len(victims) > 0 {
-			return p.fit.Filter(ctx, state, pod, dryrun.NodeWithout(info, victims))
+			return p.fits(ctx, state, nil, pod, dryrun.NodeWithout(info, victims))
 		}
-		return p.fit.Filter(ctx, state, pod, info)
+		return p.fits(ctx, state, nil, pod, info)
 	}
 	if victims := c.victimsOn(info.Node().Name); len(victims) > 0 {
-		return p.fit.Filter(ctx, state, pod, dryrun.NodeWithout(info, victims))
+		return p.fits(ctx, state, c, pod, dryrun.NodeWithout(info, victims))
 	}
 	if c.preemptor != nil {
-		return p.filterPreempting(ctx, state, c.preemptor, info)
+		return p.filterPreempting(ctx, state, c, info)
 	}
-	return p.fit.Filter(ctx, state, pod, info)
+	return p.fits(ctx, state, c, pod, info)
 }

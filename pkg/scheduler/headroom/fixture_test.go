@@ -35,6 +35,7 @@ type fixture struct {
 	*Plugin
 	framework framework.Framework
 	client    *fake.Clientset
+	factory   informers.SharedInformerFactory
 	snapshot  *cache.Snapshot
 	nodes     []fwk.NodeInfo
 	events    *events.FakeRecorder
@@ -64,6 +65,10 @@ type cluster struct {
 	signed bool
 	// spread changes the profile's default spread constraints.
 	spread func(*schedulerconfig.PodTopologySpreadArgs)
+	// ignored are resources that the profile's NodeResourcesFit is told to ignore.
+	ignored []string
+	// stock leaves the plugin out.
+	stock bool
 	// arrange changes which plugins the profile enables where.
 	arrange func(*schedulerconfig.Plugins)
 }
@@ -76,16 +81,9 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 	client := fake.NewClientset(c.others...)
 	factory := informers.NewSharedInformerFactory(client, 0)
 	f := &fixture{client: client, snapshot: cache.NewSnapshot(c.pods, c.nodes), events: events.NewFakeRecorder(100), nominated: nominations{}}
-	registry := frameworkplugins.NewInTreeRegistry()
-	require.NoError(tb, registry.Register(Name, New))
+	f.factory = factory
 	var err error
-	f.framework, err = frameworkruntime.NewFramework(ctx, registry, profile(tb, &c),
-		frameworkruntime.WithClientSet(client), frameworkruntime.WithInformerFactory(factory),
-		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
-		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
-		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2),
-		frameworkruntime.WithSharedDRAManager(deviceClasses{resource: c.devices}),
-		frameworkruntime.WithWaitingPods(frameworkruntime.NewWaitingPodsMap()), frameworkruntime.WithPodsInPreBind(frameworkruntime.NewPodsInPreBindMap()))
+	f.framework, err = frameworkruntime.NewFramework(ctx, registry(tb), profile(tb, &c), f.options(&c)...)
 	require.NoError(tb, err)
 	for _, plugin := range f.framework.EnqueueExtensions() {
 		if own, ok := plugin.(*Plugin); ok {
@@ -111,6 +109,26 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 	f.nodes, err = f.snapshot.NodeInfos().List()
 	require.NoError(tb, err)
 	return f
+}
+
+// registry has kube-scheduler's own plugins and the plugin.
+func registry(tb testing.TB) frameworkruntime.Registry {
+	tb.Helper()
+	registry := frameworkplugins.NewInTreeRegistry()
+	require.NoError(tb, registry.Register(Name, New))
+	return registry
+}
+
+// options are what a profile is made of.
+func (f *fixture) options(c *cluster) []frameworkruntime.Option {
+	return []frameworkruntime.Option{
+		frameworkruntime.WithClientSet(f.client), frameworkruntime.WithInformerFactory(f.factory),
+		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
+		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
+		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2),
+		frameworkruntime.WithSharedDRAManager(deviceClasses{resource: c.devices}),
+		frameworkruntime.WithWaitingPods(frameworkruntime.NewWaitingPodsMap()), frameworkruntime.WithPodsInPreBind(frameworkruntime.NewPodsInPreBindMap()),
+	}
 }
 
 // ownersOfPlaceholders returns a Headroom that is open to all for each that placeholders name.
@@ -142,6 +160,18 @@ func profile(tb testing.TB, c *cluster) *schedulerconfig.KubeSchedulerProfile {
 	p.Plugins.Bind = schedulerconfig.PluginSet{
 		Enabled: append(own, schedulerconfig.Plugin{Name: "DefaultBinder"}), Disabled: []schedulerconfig.Plugin{{Name: "DefaultBinder"}},
 	}
+	if c.stock {
+		for i := range p.PluginConfig {
+			if spread, ok := p.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs); ok && c.signed {
+				spread.DefaultingType = schedulerconfig.ListDefaulting
+			}
+		}
+		p.Plugins.MultiPoint.Enabled = slices.DeleteFunc(p.Plugins.MultiPoint.Enabled, func(plugin schedulerconfig.Plugin) bool {
+			return plugin.Name == Name
+		})
+		p.Plugins.Filter, p.Plugins.PostFilter, p.Plugins.Bind = schedulerconfig.PluginSet{}, schedulerconfig.PluginSet{}, schedulerconfig.PluginSet{}
+		return p
+	}
 	args := &config.HeadroomArgs{}
 	versioned := &argsv1.HeadroomArgs{}
 	argsv1.SetDefaultsHeadroomArgs(versioned)
@@ -159,6 +189,9 @@ func profile(tb testing.TB, c *cluster) *schedulerconfig.KubeSchedulerProfile {
 		}
 		if ok && c.spread != nil {
 			c.spread(spread)
+		}
+		if fit, ok := p.PluginConfig[i].Args.(*schedulerconfig.NodeResourcesFitArgs); ok {
+			fit.IgnoredResources = c.ignored
 		}
 	}
 	p.PluginConfig = append(p.PluginConfig, schedulerconfig.PluginConfig{Name: Name, Args: args})

@@ -52,6 +52,7 @@ type Plugin struct {
 	order    evictionorder.Order
 	handle   framework.Framework
 	fit      *noderesources.Fit
+	fitting  *fitting
 	shared   *shared
 	profile  *dryrun.Profile
 	selector *selection.Selector
@@ -95,6 +96,9 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 		order:  args.Order(),
 		handle: profile,
 		fit:    fit,
+		fitting: &fitting{
+			handle: profile, own: fit, asked: len(args.IgnoredResources)+len(args.IgnoredResourceGroups) > 0,
+		},
 		shared: common,
 		evictor: &eviction.Evictor{
 			Client:       handle.ClientSet(),
@@ -114,7 +118,7 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 	return p, nil
 }
 
-// newFit makes the NodeResourcesFit that the plugin's Filter asks.
+// newFit makes a NodeResourcesFit: what all of them do alike it does for the plugin, see fitting for the rest.
 func newFit(ctx context.Context, args *config.HeadroomArgs, handle fwk.Handle) (*noderesources.Fit, error) {
 	plugin, err := noderesources.NewFit(ctx, &schedulerconfig.NodeResourcesFitArgs{
 		IgnoredResources:      args.IgnoredResources,
@@ -138,10 +142,11 @@ func (p *Plugin) Name() string {
 
 // useHandle makes what asks the profile's other plugins.
 func (p *Plugin) useHandle(handle framework.Framework) {
+	handle = &withForeign{Framework: handle, shared: p.shared}
 	p.profile = dryrun.NewProfile(handle, Name)
 	p.selector = selection.New(selection.Options{
 		Handle: handle, Profile: p.profile, Inventory: p.shared.inventory, Catalog: p.shared.catalog, DaemonSets: p.shared.daemonSets,
-		Args: p.args, Features: p.features, Clock: p.clock,
+		Args: p.args, Ignores: p.fitting.Ignores, Features: p.features, Clock: p.clock,
 	})
 }
 

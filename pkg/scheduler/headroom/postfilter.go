@@ -22,6 +22,7 @@ func (p *Plugin) PostFilter(
 	if c == nil {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
+	p.postpone(c, pod)
 	// The swap came to nothing. Dry runs of preemption count its victims as long as they do not take them away themselves.
 	c.swap = nil
 	if !p.lookAgain(c, state, pod) {

@@ -178,18 +178,19 @@ func (p *Plugin) evidenceOf(name string, pods []*corev1.Pod) evictionorder.Node 
 // are put back, and all Filter plugins are asked once more: a placeholder may stand in the way by its resources, by a host port, or by an
 // anti-affinity. Where there can be no Headrooms, placeholders are left over from some, and are pods of low priority like any other.
 func (p *Plugin) filterPreempting(
-	ctx context.Context, state fwk.CycleState, preemptor *selection.Preemptor, info fwk.NodeInfo,
+	ctx context.Context, state fwk.CycleState, c *cycle, info fwk.NodeInfo,
 ) *fwk.Status {
+	preemptor := c.preemptor
 	pod, node := preemptor.Pod, p.shared.inventory.Node(info.Node().Name)
 	if node == nil || len(node.Placeholders) == 0 || p.shared.catalog.CRDAbsent() {
-		return p.fit.Filter(ctx, state, pod, info)
+		return p.fits(ctx, state, c, pod, info)
 	}
 	if preemptor.Outlives(node, info) {
 		return fwk.NewStatus(fwk.Unschedulable, "a placeholder goes before a running pod")
 	}
 	denied := preemptor.Denied(node, info)
 	if len(denied) == 0 {
-		return p.fit.Filter(ctx, state, pod, info)
+		return p.fits(ctx, state, c, pod, info)
 	}
 	state, info = state.Clone(), info.Snapshot()
 	for _, held := range denied {

@@ -29,6 +29,7 @@ func (p *Plugin) PreFilter(
 		return nil, nil // the plugin itself runs the PreFilter plugins to ask Filter plugins about nodes
 	}
 	c := &cycle{generation: p.shared.waiting.Generation()}
+	c.kept.placeholder = p.isPlaceholder(pod)
 	state.Write(cycleKey, c)
 	group := state.IsPodGroupSchedulingCycle()
 	if !group {

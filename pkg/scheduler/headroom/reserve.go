@@ -33,9 +33,13 @@ func (o outcome) result() metrics.SwapResult {
 	}
 }
 
-// Reserve reserves the victims for the pod, so that the next pod counts them as gone.
-func (p *Plugin) Reserve(_ context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
+// Reserve reserves the victims for the pod, so that the next pod counts them as gone. A placeholder gives way to pods that wait.
+func (p *Plugin) Reserve(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
 	p.noteSimulation(state, node)
+	if status := p.yields(ctx, state, pod, node); !status.IsSuccess() {
+		return status
+	}
+	p.noteChosen(state, node)
 	if s := swapOn(state, node); s != nil {
 		p.shared.reservations.Reserve(pod.UID, s.Victims)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
 )
@@ -39,6 +40,15 @@ type shared struct {
 	daemonSets placeholder.HeadroomOfDaemonSet
 	// pods are all pods that the scheduler knows.
 	pods cache.Indexer
+	// holes are where room is kept for other pods, postponed those from which it is kept.
+	holes     *holes.Nodes
+	postponed *waiting.Postponed
+	// unscheduled are the pods that placeholders give way to.
+	unscheduled *waiting.Unscheduled
+	// relief takes placeholders from overcommitted nodes.
+	relief *relief
+	// profiles are the names of the scheduler's own profiles.
+	profiles *profileNames
 	// moved says that a pod that may be a placeholder came or went since the inventory was last refreshed.
 	moved atomic.Bool
 }
@@ -57,6 +67,7 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	defer sharedMu.Unlock()
 	factory := handle.SharedInformerFactory()
 	if s := sharedUnder[factory]; s != nil {
+		s.profiles.add(profileOf(handle))
 		return s, nil
 	}
 	s := &shared{
@@ -74,6 +85,11 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 		return nil, err
 	}
 	if err := s.listenToPods(factory); err != nil {
+		return nil, err
+	}
+	s.profiles = profilesUnder(ctx, factory)
+	s.profiles.add(profileOf(handle))
+	if err := s.followHoles(ctx, handle, factory); err != nil {
 		return nil, err
 	}
 	changed := func(name types.NamespacedName) { s.waker.HeadroomChanged(ctx, name) }

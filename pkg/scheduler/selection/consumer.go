@@ -193,8 +193,11 @@ func (s *Selector) requests(pod *corev1.Pod) *framework.Resource {
 	return requests
 }
 
-// ignored reports whether the arguments tell NodeResourcesFit to leave a resource to somebody else.
+// ignored reports whether NodeResourcesFit is told to leave a resource to somebody else.
 func (s *Selector) ignored(name corev1.ResourceName) bool {
+	if s.Ignores != nil && s.Ignores(name) {
+		return true
+	}
 	if slices.Contains(s.Args.IgnoredResources, string(name)) {
 		return true
 	}

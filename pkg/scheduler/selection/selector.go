@@ -36,6 +36,8 @@ type Options struct {
 	DaemonSets placeholder.HeadroomOfDaemonSet
 	// Args are the plugin's arguments: order, topology keys and ignored resources.
 	Args *config.HeadroomArgs
+	// Ignores reports whether a resource is ignored for another reason than Args, nil if there is none.
+	Ignores func(corev1.ResourceName) bool
 	// Features of the scheduler.
 	Features feature.Features
 	// Clock tells how old cached results are.

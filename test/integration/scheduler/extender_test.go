@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -50,4 +51,27 @@ func TestAPodThatAnExtenderBindsComesAfterThePlaceholderIsGone(t *testing.T) {
 
 	require.Empty(t, w.remaining(t, units))
 	w.judge(t) // P5
+}
+
+// TestAResourceThatAnExtenderManagesIsIgnored has an extender manage a resource that no node has, with ignoredByScheduler, which kube-scheduler
+// tells its own NodeResourcesFit alone.
+func TestAResourceThatAnExtenderManagesIsIgnored(t *testing.T) {
+	const device = "example.com/device"
+	w := newWorld(t)
+	w.judged = true // to the observer a node without the device is overcommitted
+	w.nodes(t, cpu("1"), "a")
+	units := w.hold(t, "n0")
+	cfg := schedulerharness.SecondScheduler(t)
+	extender := w.binder(t)
+	extender.ManagedResources = []config.ExtenderManagedResource{{Name: device, IgnoredByScheduler: true}}
+	cfg.Extenders = []config.Extender{extender}
+	w.StartHeadroom(t, cfg, nil)
+	needs := cpu("1")
+	needs[device] = "1"
+	pod := consumer("web", needs).Obj()
+	pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{device: resource.MustParse("1")}
+	w.CreatePods(t, pod)
+
+	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
+	require.Empty(t, w.remaining(t, units))
 }

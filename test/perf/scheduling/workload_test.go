@@ -23,7 +23,7 @@ const (
 )
 
 // registry has the plugins that are not kube-scheduler's own.
-var registry = frameworkruntime.Registry{headroom.Name: headroom.New, deletingName: newDeleting}
+var registry = frameworkruntime.Registry{headroom.Name: headroom.New, headroom.QueueSortName: headroom.NewQueueSort, deletingName: newDeleting}
 
 // observe makes every workload prove that nothing happened in it that never may: no pod but a placeholder evicted, no node
 // overcommitted. It costs time: do not measure with it.

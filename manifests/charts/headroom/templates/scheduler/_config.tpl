@@ -33,6 +33,12 @@ leaderElection:
 profiles:
   - schedulerName: {{ $v.name }}
     plugins:
+      # Placeholders come last in the queue. All profiles of a scheduler must sort it alike.
+      queueSort:
+        enabled:
+          - name: HeadroomQueueSort
+        disabled:
+          - name: PrioritySort
       multiPoint:
         enabled:
           - name: Headroom

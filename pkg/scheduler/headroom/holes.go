@@ -1,0 +1,163 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/utils/clock"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
+	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
+)
+
+// observed is the index of pods by their nodes, by which they are also heard of early: see followHoles.
+const observed = Name + "/observed"
+
+// profileNames are the names of the scheduler's profiles, as far as they have a plugin of ours.
+type profileNames struct{ names sync.Map }
+
+func (p *profileNames) add(name string) { p.names.Store(name, struct{}{}) }
+
+// has reports whether a scheduler's name is one of them. The API server lets no pod be without one.
+func (p *profileNames) has(name string) bool {
+	_, ok := p.names.Load(name)
+	return ok || name == ""
+}
+
+var (
+	profilesMu sync.Mutex
+	profilesOf = map[informers.SharedInformerFactory]*profileNames{}
+)
+
+// profilesUnder returns the names of the profiles of the scheduler that has a factory. They live as long as the context.
+func profilesUnder(ctx context.Context, factory informers.SharedInformerFactory) *profileNames {
+	profilesMu.Lock()
+	defer profilesMu.Unlock()
+	if known := profilesOf[factory]; known != nil {
+		return known
+	}
+	names := &profileNames{}
+	profilesOf[factory] = names
+	context.AfterFunc(ctx, func() {
+		profilesMu.Lock()
+		defer profilesMu.Unlock()
+		delete(profilesOf, factory)
+	})
+	return names
+}
+
+// profileOf returns the name of the profile that a handle belongs to.
+func profileOf(handle fwk.Handle) string {
+	if profile, ok := handle.(framework.Framework); ok {
+		return profile.ProfileName()
+	}
+	return ""
+}
+
+// followHoles makes what knows of room that is kept for other pods.
+func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) error {
+	s.postponed = waiting.NewPostponed(func(pods map[types.UID]types.NamespacedName) { tryAgain(ctx, handle, pods) })
+	context.AfterFunc(ctx, s.postponed.Stop)
+	s.unscheduled = waiting.NewUnscheduled()
+	s.holes = holes.New(holes.Options{
+		Clock: clock.RealClock{}, Own: s.profiles.has, Released: s.postponed.Hurry,
+		IsPlaceholder: func(pod *corev1.Pod) bool {
+			_, ok := placeholder.HeadroomOf(pod, s.daemonSets)
+			return ok
+		},
+	})
+	pods := factory.Core().V1().Pods().Informer()
+	// The functions of an index are called for each change before anybody hears of it. A hole must be known when the scheduler sees the
+	// victim gone, and the order in which two listeners are told is not.
+	err := pods.AddIndexers(cache.Indexers{observed: func(object any) ([]string, error) {
+		if pod, ok := object.(*corev1.Pod); ok {
+			s.holes.Observe(pod)
+			if pod.Spec.NodeName != "" {
+				return []string{pod.Spec.NodeName}, nil
+			}
+		}
+		return nil, nil
+	}})
+	if err != nil {
+		return fmt.Errorf("indexing pods: %w", err)
+	}
+	_, err = pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(object any) { s.podChanged(nil, object) },
+		UpdateFunc: func(before, after any) {
+			s.podChanged(before, after)
+			s.lookAtNode(ctx, before, after)
+		},
+		DeleteFunc: func(object any) {
+			if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+				object = tombstone.Obj
+			}
+			s.podChanged(object, nil)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("listening to pods: %w", err)
+	}
+	s.relief = newRelief(handle.ClientSet(), factory, s.daemonSets)
+	return s.relief.followNodes(ctx, factory)
+}
+
+// lookAtNode has placeholders go from the node of a pod if it is overcommitted since the pod was bound or grew. One scheduler alone overcommits
+// no node.
+func (s *shared) lookAtNode(ctx context.Context, before, after any) {
+	was, _ := before.(*corev1.Pod)
+	is, ok := after.(*corev1.Pod)
+	if !ok || was == nil || is.Spec.NodeName == "" {
+		return
+	}
+	if came := was.Spec.NodeName == "" && s.holes.BesideOthers(); came || was.Generation != is.Generation {
+		s.relief.look(ctx, is.Spec.NodeName)
+	}
+}
+
+// podChanged tells of a pod that came, changed or went.
+func (s *shared) podChanged(before, after any) {
+	was, _ := before.(*corev1.Pod)
+	is, _ := after.(*corev1.Pod)
+	if was == nil && is == nil {
+		return
+	}
+	if was != nil && is != nil && was.UID != is.UID {
+		// The deletion was missed.
+		s.holes.PodChanged(was, nil)
+		was = nil
+	}
+	s.holes.PodChanged(was, is)
+	switch {
+	case is == nil:
+		s.postponed.Forget(was.UID)
+		s.unscheduled.Forget(was.UID)
+	case is.Spec.NodeName != "":
+		s.postponed.Forget(is.UID)
+		s.unscheduled.Forget(is.UID)
+	default:
+		s.unscheduled.Observe(is)
+	}
+}
+
+// tryAgain has the scheduler try those of the pods again that still wait.
+func tryAgain(ctx context.Context, handle fwk.Handle, pods map[types.UID]types.NamespacedName) {
+	lister := handle.SharedInformerFactory().Core().V1().Pods().Lister()
+	again := map[string]*corev1.Pod{}
+	for uid, name := range pods {
+		if pod, err := lister.Pods(name.Namespace).Get(name.Name); err == nil && pod.UID == uid && pod.Spec.NodeName == "" {
+			again[name.String()] = pod
+		}
+	}
+	if len(again) > 0 {
+		handle.Activate(klog.FromContext(ctx), again)
+	}
+}

@@ -1,0 +1,137 @@
+package headroom
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// foreign is a pod of one CPU that another scheduler schedules.
+func foreign(name string, priority int32) *st.PodWrapper {
+	return wants("1").Name(name).UID(name).SchedulerName("stock").Priority(priority)
+}
+
+// preemptedBy marks a pod as the victim of a scheduler's preemption.
+func preemptedBy(scheduler string, pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: corev1.PodReasonPreemptionByScheduler,
+		Message: scheduler + ": preempting to accommodate a higher priority pod",
+	}}
+	return pod
+}
+
+// pending is a placeholder that waits.
+func pending(ordinal int) *corev1.Pod {
+	pod := unit(hr("open", "1"), ordinal, "").Obj()
+	pod.Spec.NodeName = ""
+	return pod
+}
+
+// filtered runs a cycle of the pod until its Filter plugins have said what they say of the fixture's first node, and PostFilter if they reject it.
+func (f *fixture) filtered(t *testing.T, pod *corev1.Pod) (*fwk.Status, *framework.CycleState) {
+	t.Helper()
+	state := framework.NewCycleState()
+	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
+	require.True(t, status.IsSuccess(), status.Message())
+	status = f.framework.RunFilterPluginsWithNominatedPods(t.Context(), state, pod, f.nodes[0])
+	if status.IsRejected() {
+		f.PostFilter(t.Context(), state, pod, framework.NewDefaultNodeToStatus())
+	}
+	return status, state
+}
+
+func TestP15APlaceholderLeavesRoomAloneThatIsKeptForAnotherPod(t *testing.T) {
+	victim := unit(hr("open", "1"), 7, "a").Obj()
+	for name, happens := range map[string]func(f *fixture){
+		"that is nominated by another scheduler": func(f *fixture) { f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj()) },
+		"of whatever priority":                   func(f *fixture) { f.shared.podChanged(nil, foreign("p", -1000).NominatedNodeName("a").Obj()) },
+		"that nobody knows yet": func(f *fixture) {
+			f.shared.podChanged(nil, foreign("p", 0).Obj())
+			f.shared.podChanged(nil, preemptedBy("stock", victim))
+			f.shared.podChanged(preemptedBy("stock", victim), nil)
+		},
+		"or may be, as it was free for a moment only": func(f *fixture) {
+			f.shared.podChanged(nil, foreign("p", 0).Obj())
+			f.shared.podChanged(victim, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, headrooms: nil})
+			status, _ := f.filtered(t, pending(0))
+			require.True(t, status.IsSuccess(), status.Message())
+			happens(f)
+			status, _ = f.filtered(t, pending(0))
+			require.Equal(t, fwk.Unschedulable, status.Code(), "another attempt may succeed")
+			require.Contains(t, []string{reasonKept, reasonYoung}, status.Message())
+			require.Equal(t, 1, f.shared.postponed.Len(), "it is tried again when the time has come")
+			f.shared.podChanged(pending(0), nil)
+			require.Zero(t, f.shared.postponed.Len())
+		})
+	}
+}
+
+func TestP15APlaceholderLooksTwice(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happens func(f *fixture)
+		want    string
+	}{
+		"and is not bound into a new hole": {want: reasonNotFree, happens: func(f *fixture) {
+			f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj())
+		}},
+		"nor where another scheduler has bound a pod": {want: reasonNotFree, happens: func(f *fixture) {
+			f.shared.podChanged(foreign("p", 0).Obj(), foreign("p", 0).Node("a").Obj())
+		}},
+		"but what happens on other nodes does not matter": {happens: func(f *fixture) {
+			f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("b").Obj())
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+			f.shared.podChanged(nil, foreign("waits", 0).Obj())
+			status, state := f.filtered(t, pending(0))
+			require.True(t, status.IsSuccess(), status.Message())
+			require.True(t, f.Reserve(context.Background(), state, pending(0), "a").IsSuccess())
+			tc.happens(f)
+			status = f.Bind(t.Context(), state, pending(0), "a")
+			if tc.want == "" {
+				require.True(t, status.IsSkip(), "DefaultBinder binds it")
+				return
+			}
+			require.Equal(t, tc.want, status.Message())
+		})
+	}
+}
+
+func TestP15ConsumersHeedForeignPodsOfAtLeastTheirPriority(t *testing.T) {
+	open := hr("open", "1")
+	for name, tc := range map[string]struct {
+		priority int32
+		want     []string
+	}{
+		"and take placeholders instead":     {priority: 0, want: []string{"open-headroom-0"}},
+		"but no more than for those before": {priority: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z-1", res("3")).Obj()},
+				pods:  []*corev1.Pod{unit(open, 0, "a").Obj(), on("a", "x", "1")},
+			})
+			f.shared.podChanged(nil, foreign("other", tc.priority).NominatedNodeName("a").Obj())
+			c, _ := f.decided(t, wants("1").Obj())
+			if tc.want == nil {
+				require.Nil(t, c.swap)
+				return
+			}
+			require.NotNil(t, c.swap)
+			require.Equal(t, tc.want, names(c.swap.Victims))
+		})
+	}
+}

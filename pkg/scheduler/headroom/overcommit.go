@@ -1,0 +1,161 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	clientset "k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/klog/v2"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
+)
+
+const (
+	// relieveAgain is after how long a node may lose placeholders again that is overcommitted once more. It doubles up to relieveMax.
+	relieveAgain = 10 * time.Second
+	relieveMax   = 5 * time.Minute
+)
+
+// relief takes placeholders from nodes to which more was bound than they have, as happens when two schedulers bind at the same time, or when a
+// node shrinks: the kubelet would reject one of the pods, or has to.
+type relief struct {
+	client        clientset.Interface
+	nodes         corelisters.NodeLister
+	pods          cache.Indexer
+	isPlaceholder func(*corev1.Pod) bool
+	backoff       *flowcontrol.Backoff
+
+	mu      sync.Mutex
+	delayed map[string]bool
+}
+
+// followNodes has nodes looked at that shrink.
+func (r *relief) followNodes(ctx context.Context, factory informers.SharedInformerFactory) error {
+	_, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(before, after any) {
+			old, updated, err := schedutil.As[*corev1.Node](before, after)
+			if err == nil && old != nil && shrank(old, updated) {
+				r.look(ctx, updated.Name)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("listening to nodes: %w", err)
+	}
+	return nil
+}
+
+func shrank(before, after *corev1.Node) bool {
+	for name, was := range before.Status.Allocatable {
+		if is := after.Status.Allocatable[name]; is.Cmp(was) < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// look takes placeholders from a node if it is overcommitted. It returns at once; requests to the API server are made in the background.
+func (r *relief) look(ctx context.Context, name string) {
+	victims := r.victims(name)
+	if len(victims) == 0 {
+		return
+	}
+	now := time.Now()
+	if r.backoff.IsInBackOffSinceUpdate(name, now) {
+		r.lookLater(ctx, name)
+		return
+	}
+	r.backoff.Next(name, now)
+	r.backoff.GC()
+	go r.relieve(ctx, name, victims)
+}
+
+// lookLater looks again when the node may lose placeholders again.
+func (r *relief) lookLater(ctx context.Context, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.delayed[name] {
+		return
+	}
+	r.delayed[name] = true
+	time.AfterFunc(r.backoff.Get(name), func() {
+		r.mu.Lock()
+		delete(r.delayed, name)
+		r.mu.Unlock()
+		if ctx.Err() == nil {
+			r.look(ctx, name)
+		}
+	})
+}
+
+// victims returns the placeholders that have to go from a node.
+func (r *relief) victims(name string) []*corev1.Pod {
+	objects, err := r.pods.ByIndex(observed, name)
+	if err != nil {
+		return nil
+	}
+	pods, some := make([]*corev1.Pod, 0, len(objects)), false
+	for _, object := range objects {
+		if pod, ok := object.(*corev1.Pod); ok {
+			pods = append(pods, pod)
+			some = some || looksLikePlaceholder(pod)
+		}
+	}
+	if !some {
+		return nil
+	}
+	node, err := r.nodes.Get(name)
+	if err != nil {
+		return nil // it is gone
+	}
+	return holes.Overcommitting(node, pods, r.isPlaceholder)
+}
+
+// relieve deletes placeholders, each with a condition that says why, which is for the account.
+func (r *relief) relieve(ctx context.Context, node string, victims []*corev1.Pod) {
+	logger := klog.FromContext(ctx)
+	for _, victim := range victims {
+		logger.V(2).Info("Deleting a placeholder, as more is bound to its node than the node has", "pod", klog.KObj(victim), "node", node)
+		status := victim.Status.DeepCopy()
+		podutil.UpdatePodCondition(status, &corev1.PodCondition{
+			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: swapevent.ReasonOvercommitted,
+			Message: "headroom-scheduler: more is bound to node " + node + " than it has",
+		})
+		if err := schedutil.PatchPodStatus(ctx, r.client, victim.Name, victim.Namespace, &victim.Status, status); err != nil &&
+			!apierrors.IsNotFound(err) {
+			logger.Error(err, "Writing why a placeholder goes failed; it will count as abandoned", "pod", klog.KObj(victim))
+		}
+		now := int64(0)
+		err := r.client.CoreV1().Pods(victim.Namespace).Delete(ctx, victim.Name, metav1.DeleteOptions{
+			GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &victim.UID},
+		})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			logger.Error(err, "Deleting a placeholder of an overcommitted node failed", "pod", klog.KObj(victim), "node", node)
+		}
+	}
+}
+
+// newRelief makes what takes placeholders from overcommitted nodes.
+func newRelief(client clientset.Interface, factory informers.SharedInformerFactory, daemonSets placeholder.HeadroomOfDaemonSet) *relief {
+	return &relief{
+		client: client, nodes: factory.Core().V1().Nodes().Lister(), pods: factory.Core().V1().Pods().Informer().GetIndexer(),
+		isPlaceholder: func(pod *corev1.Pod) bool {
+			_, ok := placeholder.HeadroomOf(pod, daemonSets)
+			return ok
+		},
+		backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax), delayed: map[string]bool{},
+	}
+}

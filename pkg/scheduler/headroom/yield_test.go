@@ -1,0 +1,84 @@
+package headroom
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// unscheduled is a pod for which no node was found.
+func unscheduled(pod *st.PodWrapper) *corev1.Pod {
+	waits := pod.Obj().DeepCopy()
+	waits.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
+	return waits
+}
+
+func TestP16APlaceholderYieldsToAPodThatWaits(t *testing.T) {
+	waits := func() *st.PodWrapper { return wants("1").Name("waits").UID("waits") }
+	for name, tc := range map[string]struct {
+		node  string
+		waits *corev1.Pod
+		since time.Duration
+		want  bool
+	}{
+		"that would have the room":            {node: "1", waits: unscheduled(waits()), want: true},
+		"whatever its priority":               {node: "1", waits: unscheduled(waits().Priority(-1000)), want: true},
+		"and its scheduler":                   {node: "1", waits: unscheduled(waits().SchedulerName("stock")), want: true},
+		"for a while":                         {node: "1", waits: unscheduled(waits()), since: waiting.YieldsFor - time.Second, want: true},
+		"but not for ever":                    {node: "1", waits: unscheduled(waits()), since: waiting.YieldsFor},
+		"nor if there is room for both":       {node: "2", waits: unscheduled(waits())},
+		"nor to one that no node fits":        {node: "1", waits: unscheduled(waits().NodeSelector(map[string]string{"no": "such"}))},
+		"nor to one that is too large":        {node: "1", waits: unscheduled(wants("2").Name("waits").UID("waits"))},
+		"nor to one that has not been tried":  {node: "1", waits: waits().Obj()},
+		"nor to another placeholder":          {node: "1", waits: unscheduled(unit(hr("open", "1"), 3, "").Node(""))},
+		"nor to one that is bound by another": {node: "1", waits: unscheduled(waits().Node("b"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res(tc.node)).Obj()}})
+			f.shared.podChanged(nil, tc.waits)
+			if tc.since > 0 {
+				f.shared.unscheduled.Yield("waits", time.Now().Add(-tc.since))
+			}
+			status, state := f.filtered(t, pending(0))
+			require.True(t, status.IsSuccess(), status.Message())
+			status = f.Reserve(t.Context(), state, pending(0), "a")
+			if !tc.want {
+				require.True(t, status.IsSuccess(), status.Message())
+				return
+			}
+			require.Equal(t, reasonYields, status.Message())
+			require.Equal(t, []string{"waits"}, []string(f.activated), "the pod is tried at once")
+			require.Equal(t, 1, f.shared.postponed.Len(), "and the placeholder later")
+
+			status, _ = f.filtered(t, pending(0))
+			require.Equal(t, reasonKept, status.Message(), "meanwhile the room is kept from placeholders")
+			status, _ = f.filtered(t, wants("1").Obj())
+			require.True(t, status.IsSuccess(), "and from nobody else")
+			bound := tc.waits.DeepCopy()
+			bound.Spec.NodeName = "elsewhere"
+			f.shared.podChanged(tc.waits, bound)
+			status, state = f.filtered(t, pending(0))
+			require.True(t, status.IsSuccess(), status.Message())
+			require.True(t, f.Reserve(t.Context(), state, pending(0), "a").IsSuccess())
+		})
+	}
+}
+
+func TestP16PodsThatCanNeverRunDelayNoPlaceholder(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	for i := range 100 {
+		name := fmt.Sprintf("never-%d", i)
+		f.shared.podChanged(nil, unscheduled(wants("1").Name(name).UID(name).NodeSelector(map[string]string{"no": "such"})))
+	}
+	status, state := f.filtered(t, pending(0))
+	require.True(t, status.IsSuccess(), status.Message())
+	require.True(t, f.Reserve(t.Context(), state, pending(0), "a").IsSuccess())
+	require.Empty(t, f.activated)
+}
