@@ -1,12 +1,15 @@
 package selection
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
@@ -68,6 +71,8 @@ func TestRoomIsScarceWhereNearlyNoneOfManyNodesHasIt(t *testing.T) {
 			f := newFixture(t, nodes, unit(0, "node-000"))
 			infos, err := f.snapshot.NodeInfos().List()
 			require.NoError(t, err)
+			// A snapshot that is made at once has its nodes in no order.
+			slices.SortFunc(infos, func(a, b fwk.NodeInfo) int { return cmp.Compare(a.Node().Name, b.Node().Name) })
 			require.Equal(t, tc.want, roomIsScarce(f.requests(wants("1").Obj()), infos))
 		})
 	}
