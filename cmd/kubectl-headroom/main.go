@@ -38,6 +38,6 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
 	command.SetVersionTemplate("kubectl-headroom {{.Version}}\n")
-	command.AddCommand(newStatus(streams), newNodes(streams), newLedger(streams), newExplain(streams))
+	command.AddCommand(newStatus(streams), newNodes(streams), newLedger(streams), newExplain(streams), newAdvise(streams), newReport(streams))
 	return command
 }

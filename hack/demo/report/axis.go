@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // Sizes of text.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/history"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // step is a count that holds from a moment on, in seconds since the burst began.

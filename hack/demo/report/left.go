@@ -3,7 +3,7 @@ package report
 import (
 	"fmt"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // drawLeft draws what the burst left of the headroom, one column a run, one bar a zone: light what was held, strong what is left.

@@ -7,8 +7,8 @@ import (
 	"html/template"
 	"strconv"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 //go:embed page.html.tmpl

@@ -3,7 +3,7 @@ package report
 import (
 	"fmt"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // Sizes of the picture.

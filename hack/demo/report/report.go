@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/history"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // Run is a run with what was recorded of it.

@@ -17,10 +17,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/history"
 	"github.com/headroom-dev/headroom/hack/demo/report"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 const (

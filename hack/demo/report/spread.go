@@ -4,8 +4,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // ageTicks are the marks of the logarithmic axis.

@@ -3,9 +3,9 @@ package report
 import (
 	"fmt"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
 	"github.com/headroom-dev/headroom/hack/demo/history"
 	"github.com/headroom-dev/headroom/hack/demo/summary"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // lead is how many seconds before the burst the timelines begin.

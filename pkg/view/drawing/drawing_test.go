@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/headroom-dev/headroom/hack/demo/drawing"
+	"github.com/headroom-dev/headroom/pkg/view/drawing"
 )
 
 // luminance is the relative luminance of WCAG 2.

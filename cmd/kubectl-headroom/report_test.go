@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+func TestAFileIsWrittenAtOnceOrNotAtAll(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "report.html")
+	require.NoError(t, writeFile(name, []byte("one")))
+	require.NoError(t, writeFile(name, []byte("two")))
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, "two", string(data))
+	entries, err := os.ReadDir(filepath.Dir(name))
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing is left beside it")
+	require.ErrorContains(t, writeFile(filepath.Join(name, "x"), nil), "writing "+filepath.Join(name, "x"))
+}
+
+func TestFlagsOfReportAndAdviseAreChecked(t *testing.T) {
+	for args, want := range map[string]string{
+		"report":                 "-o names the file to write",
+		"report -o x --days 15":  "--days is from 1 to 14",
+		"advise --served 100":    "--served is from 50 to 99.999 percent",
+		"advise --served NaN":    "--served is from 50 to 99.999 percent",
+		"advise --node-price=-1": "--node-price is not below 0",
+		"advise -o csv":          "-o csv is not known",
+	} {
+		t.Run(args, func(t *testing.T) {
+			var out strings.Builder
+			command := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out})
+			command.SetArgs(strings.Fields(args))
+			require.ErrorContains(t, command.ExecuteContext(t.Context()), want)
+		})
+	}
+}
+
+func TestAPriceIsThatOfTheLabelOrElseOfAllNodes(t *testing.T) {
+	node := func(labels, annotations map[string]string) corev1.Node {
+		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations}}
+	}
+	nodes := []corev1.Node{
+		node(map[string]string{"price": "0.5"}, nil), node(nil, map[string]string{"price": "0.25"}), node(nil, nil), node(map[string]string{"price": "much"}, nil),
+	}
+	prices := func(o adviseOptions) []float64 {
+		var found []float64
+		for _, priced := range o.priced(nodes) {
+			found = append(found, priced.Price)
+		}
+		return found
+	}
+	require.Equal(t, []float64{0.5, 0.25}, prices(adviseOptions{priceLabel: "price"}))
+	require.Equal(t, []float64{0.5, 0.25, 1, 1}, prices(adviseOptions{priceLabel: "price", nodePrice: 1}))
+}

@@ -1,0 +1,107 @@
+package advice
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/view/table"
+	"github.com/headroom-dev/headroom/test/golden"
+)
+
+var now = time.Date(2026, time.March, 20, 15, 30, 0, 0, time.UTC)
+
+func headroom(name string, units int32) v1alpha1.Headroom {
+	h := v1alpha1.Headroom{}
+	h.Namespace, h.Name = "shop", name
+	h.Spec.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("8Gi")}
+	h.Status.DesiredReplicas = units
+	return h
+}
+
+// kept is an account of some days in which two units are taken each day at noon.
+func kept(t testing.TB, name string, days int) v1alpha1.HeadroomAccount {
+	t.Helper()
+	a := account.New(now.Add(-time.Duration(days) * 24 * time.Hour))
+	for slot := time.Duration(days) * 24 * time.Hour; slot >= 0; slot -= account.Slot {
+		at := now.Add(-slot)
+		a.Observe(at, 8)
+		if at.Hour() == 12 && at.Minute() == 0 {
+			for i := range 2 {
+				a.Take(account.Take{Time: at, Placeholder: fmt.Sprint(i), How: account.BySwap})
+			}
+			a.Observe(at, 6)
+		}
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	stored := v1alpha1.HeadroomAccount{Record: record}
+	stored.Namespace, stored.Name = "shop", name
+	return stored
+}
+
+func input(t testing.TB) *Input {
+	t.Helper()
+	allocatable := func(cpu, memory string) corev1.ResourceList {
+		return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+	}
+	return &Input{
+		Headrooms: []v1alpha1.Headroom{headroom("ample", 8), headroom("short", 1), headroom("young", 8), headroom("new", 3)},
+		Accounts:  []v1alpha1.HeadroomAccount{kept(t, "ample", 13), kept(t, "short", 13), kept(t, "young", 2)},
+		// A unit takes a quarter of the first by its memory, and half of the second; the third is too small for one.
+		Nodes:  []PricedNode{{allocatable("8", "32Gi"), 0.40}, {allocatable("2", "32Gi"), 0.20}, {allocatable("8", "4Gi"), 9}},
+		Served: 0.999, Now: now,
+	}
+}
+
+func TestTheTextIsTheOneOnRecord(t *testing.T) {
+	report := New(input(t))
+	for _, width := range []int{0, 40, 80, 200} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
+			text := report.Text(table.Style{Width: width})
+			golden.Check(t, fmt.Sprintf("advice-%d.txt", width), text)
+			for line := range strings.SplitSeq(text, "\n") {
+				require.True(t, width == 0 || ansi.StringWidth(line) <= width, "%q", line)
+			}
+		})
+	}
+}
+
+func TestTheAdviceIsWhatTheHistorySays(t *testing.T) {
+	report := New(input(t))
+	found := map[string]Advice{}
+	for _, one := range report.Headrooms {
+		found[one.Name] = one
+	}
+	require.Len(t, found, 3)
+	require.Equal(t, "ample", report.Headrooms[0].Name, "what could save most is first")
+	require.Less(t, found["ample"].Needed, 8)
+	require.GreaterOrEqual(t, found["ample"].Needed, 2)
+	require.Contains(t, found["ample"].Sentence, "would do, which cost about")
+	require.Greater(t, found["short"].Needed, 1)
+	require.Contains(t, found["short"].Sentence, "more than the 1 that it asks for")
+	require.Contains(t, found["young"].Sentence, "wait until it is seven days", "what was not seen yet may still come")
+	require.Len(t, report.NotSeen, 1)
+	require.Contains(t, report.NotSeen[0], "shop/new has no account yet")
+}
+
+func TestAUnitCostsTheShareOfItsNode(t *testing.T) {
+	in := input(t)
+	price, ok := unitPrice(in.Headrooms[0].Spec.Requests, in.Nodes)
+	require.True(t, ok)
+	require.InDelta(t, (0.40/4+0.20/2)/2, price, 1e-9)
+	_, ok = unitPrice(in.Headrooms[0].Spec.Requests, in.Nodes[2:])
+	require.False(t, ok, "no unit fits there")
+	in.Nodes = nil
+	for _, one := range New(in).Headrooms {
+		require.Nil(t, one.Cost, "without a price there is no cost")
+	}
+}

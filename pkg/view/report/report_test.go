@@ -1,0 +1,144 @@
+package report
+
+import (
+	"encoding/xml"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/view/ledger"
+	"github.com/headroom-dev/headroom/pkg/view/nodes"
+	"github.com/headroom-dev/headroom/pkg/view/status"
+)
+
+var now = time.Date(2026, time.March, 9, 15, 30, 0, 0, time.UTC)
+
+// example has a Headroom with a week of history, one that is not full, and two zones.
+func example(t testing.TB) *Input {
+	t.Helper()
+	a := account.New(now.Add(-8 * 24 * time.Hour))
+	for h := range 8 * 24 {
+		at := now.Add(-time.Duration(h) * time.Hour)
+		if h > 40 && h < 46 {
+			continue // Nobody looked.
+		}
+		busy := max(0, 6-abs(at.Hour()-13))
+		a.Observe(at, 12-busy)
+		for i := range busy {
+			a.Take(account.Take{
+				Time: at.Add(time.Duration(i) * time.Second), Placeholder: "web-headroom-1", Node: "node-1", How: account.BySwap,
+				Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web-7d9f8c-abcde"}, Owner: "ReplicaSet/web-7d9f8c"},
+			})
+			a.Went(at)
+			a.Bound(at.Add(70*time.Second), at.Add(time.Second))
+		}
+		if busy == 6 {
+			a.Lack(2, at)
+		}
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	stored := v1alpha1.HeadroomAccount{Record: record}
+	stored.Namespace, stored.Name = "shop", "web"
+
+	web, short := v1alpha1.Headroom{}, v1alpha1.Headroom{}
+	web.Namespace, web.Name = "shop", "web"
+	web.Status = v1alpha1.HeadroomStatus{ObservedGeneration: 1, DesiredReplicas: 12, ReadyReplicas: 12}
+	short.Namespace, short.Name = "ci", "runners"
+	short.Status = v1alpha1.HeadroomStatus{DesiredReplicas: 6, ReadyReplicas: 4}
+	accounts := []v1alpha1.HeadroomAccount{stored}
+	quantity := resource.MustParse
+	room := &nodes.Report{Resource: corev1.ResourceCPU, Zones: []nodes.Zone{
+		{Name: "eu-1a", Count: 6, Total: nodes.Room{Allocatable: quantity("48"), Used: quantity("30"), Headroom: quantity("8"), Units: 8}},
+		{Name: "", Count: 1, Total: nodes.Room{}},
+	}}
+	return &Input{
+		Where:  "Headrooms of all namespaces on https://cluster <script>alert(1)</script>",
+		Status: status.New(status.Input{Headrooms: []v1alpha1.Headroom{web, short}, Accounts: accounts, AccountsSeen: true, Now: now}),
+		Ledger: ledger.New(ledger.Input{Accounts: accounts, Now: now}), Accounts: accounts, Nodes: room, Days: 7, Now: now, Version: "v0.0.0",
+	}
+}
+
+func abs(n int) int { return max(n, -n) }
+
+func TestThePageTellsWhatItShould(t *testing.T) {
+	page, err := Page(example(t))
+	require.NoError(t, err)
+	if path := os.Getenv("HEADROOM_REPORT"); path != "" { // to be looked at
+		require.NoError(t, os.WriteFile(path, page, 0o600))
+	}
+	text := string(page)
+	for _, want := range []string{
+		"16 of 18", "ci/runners", "shop/web", "NotSeen", "shop/ReplicaSet/web-*", "6 nodes, 62 % used, 17 % headroom (8 units)", "eu-1a", "(no zone)",
+	} {
+		require.Contains(t, text, want)
+	}
+	require.Less(t, strings.Index(text, "ci/runners"), strings.Index(text, "shop/web"), "what needs somebody is first")
+	require.NotContains(t, text, "<script", "what comes from the cluster is text")
+	for _, outside := range []string{"http-equiv", "src=", "href=", "@import", "url("} {
+		require.NotContains(t, text, outside, "the page needs nothing from elsewhere")
+	}
+}
+
+// SVG in a page has to be well-formed, or browsers draw nothing.
+func TestThePlotsAreWellFormed(t *testing.T) {
+	page, err := Page(example(t))
+	require.NoError(t, err)
+	found := 0
+	for rest := string(page); ; found++ {
+		_, after, ok := strings.Cut(rest, "<svg")
+		if !ok {
+			break
+		}
+		drawn, next, ok := strings.Cut(after, "</svg>")
+		require.True(t, ok)
+		decoder := xml.NewDecoder(strings.NewReader("<svg" + drawn + "</svg>"))
+		for {
+			if _, err := decoder.Token(); err == io.EOF {
+				break
+			} else {
+				require.NoError(t, err)
+			}
+		}
+		rest = next
+	}
+	require.Equal(t, 2, found, "a plot of the Headroom with an account, and one of the zones")
+}
+
+func TestAnEmptyClusterHasAPageToo(t *testing.T) {
+	page, err := Page(&Input{Status: status.New(status.Input{Now: now}), Now: now, Days: 7})
+	require.NoError(t, err)
+	require.Contains(t, string(page), "There are none.")
+}
+
+func TestHoursThatNobodySawAreAGap(t *testing.T) {
+	in := example(t)
+	h, ok := historyOf(&in.Accounts[0], in.hours(), now)
+	require.True(t, ok)
+	require.Len(t, h.hours, 7*24)
+	require.Equal(t, -1, h.hours[len(h.hours)-1-43].lowest)
+	require.Equal(t, 8, h.hours[len(h.hours)-1].lowest)
+	require.Equal(t, 4, h.hours[len(h.hours)-1].taken)
+	_, ok = historyOf(&v1alpha1.HeadroomAccount{Record: v1alpha1.AccountRecord{Hours: []byte("no gzip")}}, 24, now)
+	require.False(t, ok)
+}
+
+func TestTheTopOfAnAxisIsEvenAndNotBelowWhatIsDrawn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.IntRange(1, 20_000).Draw(t, "most")
+		top := niceTop(most)
+		require.GreaterOrEqual(t, top, most)
+		require.Zero(t, top%2)
+		require.LessOrEqual(t, top, 2*most+2)
+	})
+}
