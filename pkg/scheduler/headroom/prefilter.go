@@ -17,8 +17,8 @@ import (
 const catalogTimeout = 10 * time.Second
 
 // PreFilter decides the whole swap. If the pod fits nowhere as it is, but would fit where placeholders go, it narrows the cycle
-// to the one node that the published order puts first. In any other case the decision is kube-scheduler's; where few nodes have free room for
-// a consumer, it need not look at the others.
+// to the one node that the published order puts first. In any other case the decision is kube-scheduler's; where few nodes have free
+// room for a consumer, it need not look at the others.
 func (p *Plugin) PreFilter(
 	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, nodes []fwk.NodeInfo,
 ) (*fwk.PreFilterResult, *fwk.Status) {

@@ -67,7 +67,8 @@ func roomIsScarce(requests *framework.Resource, nodes []fwk.NodeInfo) bool {
 
 // Free returns the nodes to which the cycle of a consumer that fits somewhere as it is may be narrowed without any effect but that it is
 // over sooner: those with the resources that the consumer asks for, if they are few. kube-scheduler, left to itself, would ask the Filter
-// plugins about every node of the cluster to find the same. It returns nil where the cycle is to be left alone. The inventory must be fresh.
+// plugins about every node of the cluster to find the same. It returns nil where the cycle is to be left alone. The inventory must be
+// fresh.
 func (s *Selector) Free(ctx context.Context, run *dryrun.Run, c *Consumer) sets.Set[string] {
 	if c == nil || !c.Entitled {
 		return nil
