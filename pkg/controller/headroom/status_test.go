@@ -249,6 +249,15 @@ func TestEventsOf(t *testing.T) {
 		"units wait for room": {
 			before: topping, after: with(v1alpha1.ReasonValid, v1alpha1.ReasonWaitingForRoom), want: []string{"CannotFill: filled message"},
 		},
+		"gates hold units back": {
+			before: topping, after: with(v1alpha1.ReasonValid, v1alpha1.ReasonGated), want: []string{"CannotFill: filled message"},
+		},
+		"no scheduler looks": {
+			before: topping, after: with(v1alpha1.ReasonValid, v1alpha1.ReasonNoScheduler), want: []string{"CannotFill: filled message"},
+		},
+		"kubelets fail units": {
+			before: topping, after: with(v1alpha1.ReasonValid, v1alpha1.ReasonUnitsFail), want: []string{"CannotFill: filled message"},
+		},
 		"the spec is invalid": {
 			before: filled, after: with(v1alpha1.ReasonPriorityTooHigh, v1alpha1.ReasonNotReady),
 			want: []string{"Invalid: PriorityTooHigh: ready message"},
