@@ -78,7 +78,7 @@ test-unit: go ## Run the tests that need no API server.
 # Never from the cache: these start processes, which Go's test cache knows nothing of. Two packages at a time: each has a
 # control plane of its own, and spends much of its time waiting for it.
 .PHONY: test-integration
-test-integration: build $(CONTROL_PLANE) $(TOOLS_DIR)/helm ## Run the tests on the embedded cluster and on the scheduler's own harness.
+test-integration: build $(CONTROL_PLANE) $(TOOLS_DIR)/helm $(TOOLS_DIR)/promtool ## Run the tests on the embedded cluster and on the scheduler's own harness.
 	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 2 -timeout 30m $(TESTFLAGS) $(WHAT)
 
 .PHONY: test-versions

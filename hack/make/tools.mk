@@ -14,7 +14,8 @@ go:
 fingerprint = $(shell cat hack/tools/$(1)/go.mod hack/tools/$(1)/go.sum $(wildcard hack/tools/$(1)/*.go) | cksum | cut -d' ' -f1)
 version = $(shell sed -n 's|.*$(2) \(v[0-9][^ ]*\).*|\1|p' hack/tools/$(1)/go.mod | head -n 1)
 
-# tool: $(1) binary, $(2) folder under hack/tools, $(3) module, $(4) package, $(5) time of a cold build, $(6) linker flags.
+# tool: $(1) binary, $(2) folder under hack/tools, $(3) module, $(4) package, $(5) time of a cold build, $(6) linker flags,
+# $(7) build tags.
 # The new binary is moved into place in one step, so that two makes at once never see half a tool.
 define tool
 $(TOOLS_DIR)/$(1): $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2))
@@ -22,7 +23,7 @@ $(TOOLS_DIR)/$(1): $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2))
 $(TOOLS_DIR)/.built/$(1)-$(call fingerprint,$(2)): | go
 	@mkdir -p $(dir $(TOOLS_DIR)/$(1)) $(dir $(TOOLS_DIR)/.built/$(1))
 	@echo "building $(1) $(call version,$(2),$(3)), about $(5) the first time"
-	@cd hack/tools/$(2) && $(CURDIR)/hack/build.sh $(1) $(GO) build -ldflags '$(6)' -o $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(4) && mv $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(TOOLS_DIR)/$(1)
+	@cd hack/tools/$(2) && $(CURDIR)/hack/build.sh $(1) $(GO) build -ldflags '$(6)' -tags '$(7)' -o $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(4) && mv $(TOOLS_DIR)/.built/$(1).$$$$$$$$ $(TOOLS_DIR)/$(1)
 	@touch $$@
 endef
 
@@ -35,6 +36,7 @@ helm_ldflags := -X helm.sh/helm/v4/internal/version.version=$(call version,helm,
 $(eval $(call tool,controller-gen,controller-gen,sigs.k8s.io/controller-tools,sigs.k8s.io/controller-tools/cmd/controller-gen,20 seconds))
 $(eval $(call tool,golangci-lint,golangci-lint,github.com/golangci/golangci-lint/v2,.,3 minutes))
 $(eval $(call tool,benchstat,benchstat,golang.org/x/perf,golang.org/x/perf/cmd/benchstat,5 seconds))
+$(eval $(call tool,promtool,promtool,github.com/prometheus/prometheus,github.com/prometheus/prometheus/cmd/promtool,3 minutes,,remove_all_sd))
 $(eval $(call tool,helm,helm,helm.sh/helm/v4,helm.sh/helm/v4/cmd/helm,3 minutes,$(helm_ldflags)))
 $(eval $(call tool,etcd,etcd,go.etcd.io/etcd/server/v3,go.etcd.io/etcd/server/v3,30 seconds))
 $(eval $(call tool,kube-apiserver,kubernetes,k8s.io/kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,5 minutes,$(call kubernetes_ldflags,$(KUBERNETES_VERSION))))
@@ -82,4 +84,4 @@ earlier_control_plane = $(addprefix $(TOOLS_DIR)/$(1)/,kube-apiserver kube-contr
 
 # What the demo and the end-to-end tests need beyond the control plane.
 AUTOSCALER_TOOLS := $(TOOLS_DIR)/karpenter $(KARPENTER_CRDS)
-TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,benchstat controller-gen crd-ref-docs golangci-lint helm misspell)
+TOOLS := $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) $(addprefix $(TOOLS_DIR)/,benchstat controller-gen crd-ref-docs golangci-lint helm misspell promtool)
