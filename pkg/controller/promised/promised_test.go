@@ -79,8 +79,11 @@ func TestUnits(t *testing.T) {
 			},
 			want: []types.UID{"a"},
 		},
-		"two that wait share no unit": {
-			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(1), -10), younger}, Waiting: []Pod{other("v", cpu(1), 0), other("w", cpu(1), 5)}},
+		"two that wait share no unit, and get no more than two": {
+			node: Node{
+				Allocatable: ofSize(3, 10), Bound: []Pod{unit("a", cpu(1), -10), younger, unit("b", cpu(1), -5)},
+				Waiting: []Pod{other("v", cpu(1), 0), other("w", cpu(1), 5)},
+			},
 			want: []types.UID{"a", "younger"},
 		},
 		"a pod of no higher priority is promised nothing": {
