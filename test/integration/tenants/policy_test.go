@@ -1,0 +1,163 @@
+package tenants
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+const (
+	onlyPods       = "only headroom-controller makes pods with the label"
+	onlyDaemonSets = "only headroom-controller makes DaemonSets of pods with the label"
+	nothingElse    = "headroom-controller makes and deletes placeholders and their DaemonSets, and nothing else"
+)
+
+// refused wants an error of one of the policies.
+func refused(t require.TestingT, err error, message string) {
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+	require.ErrorContains(t, err, message)
+}
+
+// labeled gives an object the label of the Headroom web.
+func labeled[O client.Object](object O) O {
+	object.SetLabels(map[string]string{v1alpha1.LabelHeadroom: "web"})
+	return object
+}
+
+// TestOnlyTheControllerMakesPlaceholders has an administrator, who may do everything else, disguise pods as placeholders in every way there
+// is, while the controller and the DaemonSet controller do their work.
+func TestOnlyTheControllerMakesPlaceholders(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.eventually(func(t *assert.CollectT) { // until the API server has compiled the policies
+		refused(t, w.admin.Create(ctx, labeled(w.pod("probe", nil)), client.DryRunAll), onlyPods)
+	})
+	web := w.headroom("web", 2, func(s *v1alpha1.HeadroomSpec) { s.Replicas = ptr.To[int32](2) })
+	reserve := w.headroom("reserve", 1, func(s *v1alpha1.HeadroomSpec) { s.Placement = v1alpha1.PlacementPerNode })
+
+	t.Run("by making one", func(t *testing.T) {
+		owned := labeled(w.pod("disguised", nil))
+		owned.OwnerReferences = placeholder.Build(web, placeholder.Defaults{}, 0).OwnerReferences
+		refused(t, w.admin.Create(ctx, owned), onlyPods)
+	})
+	t.Run("by changing one", func(t *testing.T) {
+		ordinary := w.pod("ordinary", nil)
+		w.create(ordinary)
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"headroom.dev/headroom":"web"}}}`))
+		refused(t, w.admin.Patch(ctx, ordinary.DeepCopy(), patch), onlyPods)
+		refused(t, w.admin.Status().Patch(ctx, ordinary.DeepCopy(), patch), onlyPods)
+		binding := labeled(&corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "n"}})
+		refused(t, w.admin.SubResource("binding").Create(ctx, ordinary.DeepCopy(), binding), onlyPods)
+		require.NoError(t, w.admin.Patch(ctx, ordinary, client.RawPatch(patch.Type(), []byte(`{"metadata":{"labels":{"app":"ordinary"}}}`))))
+	})
+	t.Run("by giving one to another Headroom", func(t *testing.T) {
+		unit := w.placeholders(web)[0]
+		moved := unit.DeepCopy()
+		moved.Labels[v1alpha1.LabelHeadroom] = "reserve"
+		refused(t, w.admin.Update(ctx, moved), onlyPods)
+		moved = unit.DeepCopy()
+		moved.OwnerReferences[0].UID = reserve.UID
+		refused(t, w.admin.Update(ctx, moved), onlyPods)
+		touched := unit.DeepCopy()
+		touched.Annotations["touched"] = "true"
+		require.NoError(t, w.admin.Update(ctx, touched), "others may change the rest, as kubelets and admission do")
+	})
+	t.Run("by another controller", func(t *testing.T) {
+		set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "disguised"}}
+		set.Spec.Replicas = ptr.To[int32](1)
+		set.Spec.Template = template("web")
+		set.Spec.Selector = &metav1.LabelSelector{MatchLabels: set.Spec.Template.Labels}
+		w.create(set)
+		w.eventually(func(t *assert.CollectT) {
+			require.NoError(t, w.admin.Get(ctx, client.ObjectKeyFromObject(set), set))
+			require.NotEmpty(t, set.Status.Conditions)
+			assert.Contains(t, set.Status.Conditions[0].Message, onlyPods)
+		})
+	})
+	t.Run("by a DaemonSet", func(t *testing.T) {
+		set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "other-headroom"}}
+		set.Spec.Template = template("other")
+		set.Spec.Selector = &metav1.LabelSelector{MatchLabels: set.Spec.Template.Labels}
+		refused(t, w.admin.Create(ctx, set), onlyDaemonSets)
+		ours := &appsv1.DaemonSet{}
+		key := client.ObjectKey{Namespace: w.namespace, Name: placeholder.DaemonSetName(reserve.Name)}
+		require.NoError(t, w.admin.Get(ctx, key, ours))
+		ours.Spec.Template.Spec.Containers[0].Image = "tenant.example/miner:1"
+		refused(t, w.admin.Update(ctx, ours), onlyDaemonSets)
+	})
+	t.Run("and they can be given up", func(t *testing.T) {
+		require.NoError(t, w.admin.Delete(ctx, web, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
+		w.eventually(func(t *assert.CollectT) {
+			require.Len(t, w.placeholders(web), 2)
+			for _, pod := range w.placeholders(web) {
+				assert.Empty(t, pod.OwnerReferences)
+			}
+		})
+	})
+}
+
+func template(headroom string) corev1.PodTemplateSpec {
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.LabelHeadroom: headroom}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "main"}}},
+	}
+}
+
+// TestTheControllersAccountMakesAndDeletesPlaceholdersOnly has somebody with the controller's credentials, and all rights, do what the
+// controller does not.
+func TestTheControllersAccountMakesAndDeletesPlaceholdersOnly(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	thief := w.as(controllerUser)
+	w.eventually(func(t *assert.CollectT) {
+		refused(t, thief.Create(ctx, w.pod("probe", nil), client.DryRunAll), nothingElse)
+	})
+	web := w.headroom("web", 2, func(s *v1alpha1.HeadroomSpec) { s.Replicas = ptr.To[int32](2) })
+	reserve := w.headroom("reserve", 1, func(s *v1alpha1.HeadroomSpec) { s.Placement = v1alpha1.PlacementPerNode })
+
+	refused(t, thief.Create(ctx, labeled(w.pod("labeled", nil))), nothingElse)
+	owned := placeholder.Build(web, placeholder.Defaults{}, 7)
+	owned.Labels[v1alpha1.LabelHeadroom] = "another"
+	refused(t, thief.Create(ctx, owned), nothingElse)
+	victim := w.pod("victim", nil)
+	w.create(victim)
+	refused(t, thief.Delete(ctx, victim), nothingElse)
+	daemon := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "proxy"}}
+	daemon.Spec.Template = template("")
+	daemon.Spec.Template.Labels = map[string]string{"app": "proxy"}
+	daemon.Spec.Selector = &metav1.LabelSelector{MatchLabels: daemon.Spec.Template.Labels}
+	w.create(daemon)
+	refused(t, thief.Delete(ctx, daemon), nothingElse)
+	hijacked := labeled(daemon.DeepCopy())
+	hijacked.OwnerReferences = owned.OwnerReferences
+	refused(t, thief.Update(ctx, hijacked), nothingElse)
+	daemon.ObjectMeta = metav1.ObjectMeta{Namespace: w.namespace, Name: "proxy-2"}
+	refused(t, thief.Create(ctx, daemon), nothingElse)
+
+	// What it is there for goes on: a unit of a DaemonSet is deleted, as when admission changed it, and the controller scales down and makes
+	// a DaemonSet anew.
+	require.NoError(t, thief.Delete(ctx, &w.placeholders(reserve)[0]))
+	require.NoError(t, w.admin.Get(ctx, client.ObjectKeyFromObject(web), web))
+	web.Spec.Replicas = ptr.To[int32](0)
+	require.NoError(t, w.admin.Update(ctx, web))
+	w.eventually(func(t *assert.CollectT) { assert.Empty(t, w.placeholders(web)) })
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: placeholder.DaemonSetName(reserve.Name)}}
+	require.NoError(t, w.admin.Get(ctx, client.ObjectKeyFromObject(set), set))
+	before := set.UID
+	require.NoError(t, w.admin.Delete(ctx, set))
+	w.eventually(func(t *assert.CollectT) {
+		require.NoError(t, w.admin.Get(ctx, client.ObjectKeyFromObject(set), set))
+		assert.NotEqual(t, before, set.UID)
+		assert.Len(t, w.placeholders(reserve), 1)
+	})
+}
