@@ -32,6 +32,14 @@ const (
 	// ReasonPreemptingPriorityClass says that the preemptionPolicy of the PriorityClass is not Never: placeholders could evict
 	// other pods to make room for themselves.
 	ReasonPreemptingPriorityClass = "PreemptingPriorityClass"
+	// ReasonImageNotAllowed says that the operator does not allow units to run this image. The message names it and those that are
+	// allowed.
+	ReasonImageNotAllowed = "ImageNotAllowed"
+	// ReasonSecurityContextNotAllowed says that the units would not meet the Pod Security level that the operator enforces for all of
+	// them (baseline, or restricted). The message says in what.
+	ReasonSecurityContextNotAllowed = "SecurityContextNotAllowed"
+	// ReasonLimitReached says that the operator allows no more units: of this Headroom, in its namespace, or in all. The message says which.
+	ReasonLimitReached = "LimitReached"
 	// ReasonQuotaExceeded says that a ResourceQuota of the namespace leaves no room for the missing placeholders.
 	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonAdmissionRefused says that admission refuses the placeholders: a LimitRange, Pod Security, a policy or a webhook.

@@ -157,14 +157,16 @@ type HeadroomSpec struct {
 
 	// podSecurityContext of the placeholders, as in a pod. What it leaves open is
 	// filled in such that Pod Security level restricted lets the placeholders pass: a
-	// numeric user that is not root, and seccomp RuntimeDefault.
+	// numeric user that is not root, and seccomp RuntimeDefault. Beyond Pod Security
+	// level baseline, or restricted if the operator says so, the condition Ready is
+	// False, whatever the namespace enforces.
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
 	// securityContext of the placeholders' only container, as in a pod. What it
 	// leaves open is filled in such that Pod Security level restricted lets the
 	// placeholders pass: no privilege escalation and no capabilities; and a read-only
-	// root file system.
+	// root file system. The bounds of podSecurityContext apply.
 	// +optional
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 
@@ -184,7 +186,8 @@ type HeadroomSpec struct {
 	SchedulerName string `json:"schedulerName,omitempty"`
 
 	// image of the placeholders' only container. Default: the operator's choice,
-	// the pause image. An image of your own has to run forever, as any user and
+	// the pause image. Others have to be allowed by the operator; if this one is
+	// not, the condition Ready is False. It has to run forever, as any user and
 	// with a read-only root file system; one that has large layers in common with
 	// the consumers' image has them on the node already when a consumer comes.
 	// +optional

@@ -85,6 +85,8 @@ const (
 	ReasonOutdated Reason = "Outdated"
 	// ReasonNonconforming is a unit of the desired template that is not what the template says.
 	ReasonNonconforming Reason = "Nonconforming"
+	// ReasonGivenBack is a unit that waited where others wait for theirs, see pkg/allotment. No plan has it.
+	ReasonGivenBack Reason = "GivenBack"
 )
 
 // Creation is one unit to create.

@@ -3,7 +3,10 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -19,6 +22,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -28,11 +32,13 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/allotment"
 	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/pkg/controller/config"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/headroom"
 	"github.com/headroom-dev/headroom/pkg/controller/lacking"
+	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
@@ -59,6 +65,11 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	access = rest.CopyConfig(access)
 	access.QPS, access.Burst = c.Client.QPS, c.Client.Burst
 	mgr, err := manager.New(access, managerOptions(ctx, c))
+	if err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
+	images := append([]string{c.Placeholders.DefaultImage}, c.Placeholders.AllowedImages...)
+	policy, err := podpolicy.New(images, c.Placeholders.PodSecurityLevel)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
@@ -89,6 +100,11 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		Limits: priority.Limits{
 			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
 			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass,
+		},
+		Policy:     policy,
+		HideOthers: c.HideNamesOfOtherNamespaces,
+		Units: allotment.Limits{
+			PerHeadroom: c.Units.MaxPerHeadroom, PerNamespace: c.Units.MaxPerNamespace, Total: c.Units.Max, Pending: c.Units.MaxPending,
 		},
 	})
 	if err := reconciler.Register(ctx, mgr, c.ConcurrentReconciles); err != nil {
@@ -144,8 +160,13 @@ func metricsOptions(c *config.Config) metricsserver.Options {
 		SecureServing:  true,
 		CertDir:        c.MetricsCertDir,
 		FilterProvider: filters.WithAuthenticationAndAuthorization,
+		TLSOpts:        []func(*tls.Config){withoutHTTP2},
 	}
 }
+
+// withoutHTTP2 keeps who may reach the port, and has not yet said who they are, from opening and resetting streams without end, which
+// one connection of HTTP/2 allows. A scrape is one request.
+func withoutHTTP2(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }
 
 // identity names this process, and no other.
 func identity() string {
@@ -201,8 +222,23 @@ func addChecks(mgr manager.Manager) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("setting up /healthz: %w", err)
 	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+	if err := mgr.AddReadyzCheck("caches", cachesSynced(mgr.GetCache())); err != nil {
 		return fmt.Errorf("setting up /readyz: %w", err)
 	}
 	return nil
+}
+
+// readyGlance is how long /readyz waits for caches. The kubelet waits for a second.
+const readyGlance = 500 * time.Millisecond
+
+// cachesSynced is the check that the caches have read what they are to hold once. Those of a replica that does not lead hold less.
+func cachesSynced(caches cache.Cache) healthz.Checker {
+	return func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), readyGlance)
+		defer cancel()
+		if !caches.WaitForCacheSync(ctx) {
+			return errors.New("the caches have not read everything yet")
+		}
+		return nil
+	}
 }

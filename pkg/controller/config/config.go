@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
@@ -31,6 +32,11 @@ type Config struct {
 	Namespaces []string `json:"namespaces,omitempty"`
 	// Placeholders is what placeholders are made from and may be.
 	Placeholders Placeholders `json:"placeholders"`
+	// Units bounds how many placeholders there are.
+	Units Units `json:"units"`
+	// HideNamesOfOtherNamespaces leaves the names of pods of other namespaces than a Headroom's, and of their owners, out of the Headroom's
+	// events and its account. Default: false.
+	HideNamesOfOtherNamespaces bool `json:"hideNamesOfOtherNamespaces"`
 	// LeaderElection decides which of several controllers works.
 	LeaderElection LeaderElection `json:"leaderElection"`
 	// Identity names the installation to others that might act on the same Headrooms; its replicas share it. At most 320 characters.
@@ -58,10 +64,28 @@ type Placeholders struct {
 	MinPriority int32 `json:"minPriority"`
 	// AllowPreemptingPriorityClass allows PriorityClasses whose preemptionPolicy is not Never. Default: false.
 	AllowPreemptingPriorityClass bool `json:"allowPreemptingPriorityClass"`
-	// DefaultImage is the image of placeholders whose Headroom names none.
+	// DefaultImage is the image of placeholders whose Headroom names none. It is always allowed.
 	DefaultImage string `json:"defaultImage"`
+	// AllowedImages are the images that Headrooms may name beside DefaultImage, as Headrooms write them. An entry that ends in "/*", ":*"
+	// or "@*" stands for all that begin so, and "*" for every image. Default: none.
+	AllowedImages []string `json:"allowedImages,omitempty"`
+	// PodSecurityLevel is the Pod Security level that all placeholders have to meet, whatever their namespace enforces: baseline or
+	// restricted. Default: baseline.
+	PodSecurityLevel string `json:"podSecurityLevel"`
 	// SchedulerName is the scheduler of placeholders whose Headroom names none. Default: empty, the cluster's.
 	SchedulerName string `json:"schedulerName,omitempty"`
+}
+
+// Units bounds how many placeholders there are. Zero is no bound.
+type Units struct {
+	// MaxPerHeadroom is how many one Headroom may have. Default: 10000, as many as a spec can ask for.
+	MaxPerHeadroom int `json:"maxPerHeadroom"`
+	// MaxPerNamespace is how many those of a namespace may have together. Default: 0.
+	MaxPerNamespace int `json:"maxPerNamespace"`
+	// Max is how many all may have together. Default: 0.
+	Max int `json:"max"`
+	// MaxPending is how many units of all Headrooms may wait for a node at a time. Default: 500.
+	MaxPending int `json:"maxPending"`
 }
 
 // LeaderElection decides which of several controllers works. The times are Kubernetes' own defaults: a lease lasts 15 s.
@@ -85,8 +109,11 @@ type Client struct {
 // Default returns the configuration of a controller that was told nothing.
 func Default() *Config {
 	return &Config{
-		TypeMeta:               metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
-		Placeholders:           Placeholders{MaxPriority: -1, MinPriority: -10, DefaultImage: placeholder.DefaultImage},
+		TypeMeta: metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
+		Placeholders: Placeholders{
+			MaxPriority: -1, MinPriority: -10, DefaultImage: placeholder.DefaultImage, PodSecurityLevel: podpolicy.Levels[0],
+		},
+		Units:                  Units{MaxPerHeadroom: 10_000, MaxPending: 500},
 		LeaderElection:         LeaderElection{Enabled: true, LeaseName: "headroom-controller"},
 		Client:                 Client{QPS: 200, Burst: 400},
 		MetricsBindAddress:     ":8443",
@@ -114,6 +141,7 @@ func (c *Config) Validate() field.ErrorList {
 		}
 	}
 	errs = append(errs, c.Placeholders.validate(field.NewPath("placeholders"))...)
+	errs = append(errs, c.Units.validate(field.NewPath("units"))...)
 	if c.LeaderElection.Enabled {
 		path := field.NewPath("leaderElection", "leaseName")
 		for _, problem := range validation.IsDNS1123Subdomain(c.LeaderElection.LeaseName) {
@@ -143,9 +171,30 @@ func (p *Placeholders) validate(path *field.Path) field.ErrorList {
 	if p.DefaultImage == "" || strings.TrimSpace(p.DefaultImage) != p.DefaultImage {
 		errs = append(errs, field.Invalid(path.Child("defaultImage"), p.DefaultImage, "must name an image"))
 	}
+	for i, image := range p.AllowedImages {
+		if problem := podpolicy.ValidateImage(image); problem != "" {
+			errs = append(errs, field.Invalid(path.Child("allowedImages").Index(i), image, problem))
+		}
+	}
+	if !slices.Contains(podpolicy.Levels, p.PodSecurityLevel) {
+		errs = append(errs, field.NotSupported(path.Child("podSecurityLevel"), p.PodSecurityLevel, podpolicy.Levels))
+	}
 	if p.SchedulerName != "" {
 		for _, problem := range validation.IsDNS1123Subdomain(p.SchedulerName) {
 			errs = append(errs, field.Invalid(path.Child("schedulerName"), p.SchedulerName, problem))
+		}
+	}
+	return errs
+}
+
+func (u *Units) validate(path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for _, bound := range []struct {
+		name  string
+		value int
+	}{{"maxPerHeadroom", u.MaxPerHeadroom}, {"maxPerNamespace", u.MaxPerNamespace}, {"max", u.Max}, {"maxPending", u.MaxPending}} {
+		if bound.value < 0 {
+			errs = append(errs, field.Invalid(path.Child(bound.name), bound.value, "must not be negative; 0 is no bound"))
 		}
 	}
 	return errs

@@ -19,8 +19,21 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 		c.Placeholders.AllowPreemptingPriorityClass, "Allow PriorityClasses whose preemptionPolicy is not Never.")
 	flags.StringVar(&c.Placeholders.DefaultImage, "default-image", c.Placeholders.DefaultImage,
 		"Image of placeholders whose Headroom names none.")
+	flags.StringSliceVar(&c.Placeholders.AllowedImages, "allowed-images", c.Placeholders.AllowedImages,
+		"Images that Headrooms may name beside the default one, separated by commas. One that ends in /*, :* or @* stands for all that\n"+
+			"begin so, * for every image.")
+	flags.StringVar(&c.Placeholders.PodSecurityLevel, "pod-security-level", c.Placeholders.PodSecurityLevel,
+		"Pod Security level that all placeholders have to meet, whatever their namespace enforces: baseline or restricted.")
 	flags.StringVar(&c.Placeholders.SchedulerName, "placeholder-scheduler-name", c.Placeholders.SchedulerName,
 		"Scheduler of placeholders whose Headroom names none. Empty: the cluster's default.")
+	flags.IntVar(&c.Units.MaxPerHeadroom, "max-units-per-headroom", c.Units.MaxPerHeadroom, "Units that one Headroom may have. 0: no bound.")
+	flags.IntVar(&c.Units.MaxPerNamespace, "max-units-per-namespace", c.Units.MaxPerNamespace,
+		"Units that the Headrooms of a namespace may have together. 0: no bound.")
+	flags.IntVar(&c.Units.Max, "max-units", c.Units.Max, "Units that all Headrooms may have together. 0: no bound.")
+	flags.IntVar(&c.Units.MaxPending, "max-pending-units", c.Units.MaxPending,
+		"Units of all Headrooms that may wait for a node at a time, shared out among them. 0: no bound.")
+	flags.BoolVar(&c.HideNamesOfOtherNamespaces, "hide-names-of-other-namespaces", c.HideNamesOfOtherNamespaces,
+		"Leave names of pods of other namespaces than a Headroom's out of its events and its account.")
 	flags.BoolVar(&c.LeaderElection.Enabled, "leader-elect", c.LeaderElection.Enabled,
 		"Work only while holding a Lease, so that several controllers can run.")
 	flags.StringVar(&c.LeaderElection.LeaseName, "leader-elect-lease-name", c.LeaderElection.LeaseName, "Name of that Lease.")

@@ -74,6 +74,8 @@ type Ledger struct {
 	book  Book
 	// changed is called without the lock when a Headroom has something to report.
 	changed func(headroom types.NamespacedName)
+	// HideOthers leaves out the names of pods of other namespaces than the Headroom's, and of their owners. Set it before use.
+	HideOthers bool
 	// wake is called with the lock held when there is a node to look at sooner than Due said.
 	wake func()
 
@@ -170,6 +172,9 @@ func (l *Ledger) Lost(headroom types.NamespacedName, uid types.UID, why account.
 // take decides that a pod took a unit. The lock is held.
 func (l *Ledger) take(d *departure, consumer account.Consumer, how account.How) (report bool) {
 	l.decide(d)
+	if l.HideOthers && consumer.Namespace != d.headroom.Namespace {
+		consumer.NamespacedName, consumer.Owner = types.NamespacedName{}, ""
+	}
 	l.book.Took(d.headroom, account.Take{
 		Time: d.Time, Placeholder: d.Placeholder.Name, UID: d.UID, Node: d.Node, Consumer: consumer, How: how,
 	})

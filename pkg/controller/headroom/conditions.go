@@ -40,6 +40,9 @@ func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
 	if t.unavailable > 0 {
 		units = fmt.Sprintf("%d of %d units can be taken, %d unavailable (%s)", t.ready, t.desired, t.unavailable, t.trouble)
 	}
+	if t.queued > 0 {
+		units += fmt.Sprintf(", %d more are made when it is their turn (the operator bounds how many units wait at a time)", t.queued)
+	}
 	filled := t.settled && t.ready >= t.desired
 	switch {
 	case filled && t.rolling == 0 && t.problem == nil && t.failing == nil:

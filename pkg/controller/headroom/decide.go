@@ -1,9 +1,12 @@
 package headroom
 
 import (
+	"cmp"
+
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -20,12 +23,15 @@ type plan struct {
 	actions topup.Actions
 	// nonconforming are units of a DaemonSet to delete, so that its controller makes them anew.
 	nonconforming []topup.Deletion
+	allotted
 }
 
 // decide says what to do. It depends on nothing but its arguments.
-func decide(headroom *v1alpha1.Headroom, seen *observation, defaults placeholder.Defaults, limits priority.Limits) plan {
+func decide(
+	headroom *v1alpha1.Headroom, seen *observation, defaults placeholder.Defaults, limits priority.Limits, policy *podpolicy.Policy,
+) plan {
 	p := plan{
-		refused:  checkSpec(headroom, seen.class, limits),
+		refused:  cmp.Or(checkSpec(headroom, seen.class, limits), checkPods(headroom, defaults, policy)),
 		template: placeholder.TemplateHash(headroom, defaults),
 	}
 	desired := topup.Desired{

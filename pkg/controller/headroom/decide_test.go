@@ -19,14 +19,14 @@ func TestARefusedSpecIsNoReasonToMakeOrReplaceUnits(t *testing.T) {
 	}
 	seen := &observation{units: []unit{older(0, topup.Pending), older(1, topup.Lost), older(2, topup.Lost)}}
 
-	p := decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10})
+	p := decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10}, anyImage(t))
 	require.Equal(t, v1alpha1.ReasonUnknownPriorityClass, p.refused.reason)
 	require.Empty(t, p.actions.Create)
 	require.Empty(t, p.actions.Replace)
 	require.Len(t, p.actions.Delete, 1, "what is too many goes")
 
 	seen.class = &schedulingv1.PriorityClass{Value: -5}
-	p = decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10, AllowPreempting: true})
+	p = decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10, AllowPreempting: true}, anyImage(t))
 	require.Nil(t, p.refused)
 	require.Len(t, p.actions.Replace, 2)
 }

@@ -99,7 +99,7 @@ func needsHelp(reason string) bool {
 func isRefusal(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonNameTaken,
-		v1alpha1.ReasonAdmissionChanged, v1alpha1.ReasonAnotherController:
+		v1alpha1.ReasonAdmissionChanged, v1alpha1.ReasonAnotherController, v1alpha1.ReasonLimitReached:
 		return true
 	}
 	return false

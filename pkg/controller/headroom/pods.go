@@ -36,6 +36,7 @@ var _ handler.TypedEventHandler[*corev1.Pod, reconcile.Request] = podHandler{}
 func (h podHandler) Create(_ context.Context, e event.TypedCreateEvent[*corev1.Pod], queue podQueue) {
 	key := labeled(e.Object)
 	h.expectations.observedPod(key, e.Object)
+	h.allotments.note(key, e.Object)
 	h.Accounts.Processed(key, version(e.Object))
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 }
@@ -44,6 +45,7 @@ func (h podHandler) Create(_ context.Context, e event.TypedCreateEvent[*corev1.P
 func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1.Pod], queue podQueue) {
 	key := labeled(e.ObjectNew)
 	h.expectations.observedPod(key, e.ObjectNew)
+	h.allotments.note(key, e.ObjectNew)
 	if e.ObjectOld.Spec.NodeName == "" && e.ObjectNew.Spec.NodeName != "" {
 		if refill, ok := h.Accounts.Bound(key, h.nodeCreated(ctx, e.ObjectNew.Spec.NodeName)); ok {
 			h.Metrics.RefillDuration.Observe(refill.Seconds())
@@ -52,6 +54,7 @@ func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1
 	h.Accounts.Processed(key, version(e.ObjectNew))
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 	if old := labeled(e.ObjectOld); old != key {
+		h.allotments.gone(old, e.ObjectOld.UID)
 		queue.AddAfter(reconcile.Request{NamespacedName: old}, settle)
 	}
 }
@@ -62,6 +65,7 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 	h.expectations.observedPod(key, e.Object)
 	reason, own := h.expectations.observedDelete(key, e.Object)
 	h.names.nameVacated(key, e.Object.Name)
+	h.allotments.gone(key, e.Object.UID)
 	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" {
 		h.account(ctx, key, e.Object, reason, own)
 	}

@@ -16,7 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/allotment"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/controller/promised"
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
@@ -45,6 +47,12 @@ type Options struct {
 	Defaults placeholder.Defaults
 	// Limits are the priorities that placeholders may have.
 	Limits priority.Limits
+	// Policy is what placeholders may be.
+	Policy *podpolicy.Policy
+	// Units is how many placeholders there may be, and may wait for a node.
+	Units allotment.Limits
+	// HideOthers leaves the names of pods of other namespaces than a Headroom's out of its events and its account.
+	HideOthers bool
 	// Accounts is where what happened to units is written down.
 	Accounts Accounts
 	// Workloads are what Headrooms size themselves by.
@@ -83,6 +91,7 @@ type Reconciler struct {
 	changes      *changes
 	rivals       *rivals
 	surges       *surges
+	allotments   *allotments
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
 	ledger         *consumption.Ledger
@@ -110,8 +119,11 @@ func New(options Options) *Reconciler {
 		nodes:          make(chan nodeWake, wakeBuffer),
 	}
 	r.nominations = promised.NewNominations(options.Clock, func(node string, after time.Duration) { r.nodes <- nodeWake{node, after} })
-	options.Workloads.OnChange(func(headroom types.NamespacedName) { r.wake <- headroom })
-	r.ledger = consumption.NewLedger(options.Clock, options.Accounts, func(headroom types.NamespacedName) { r.wake <- headroom })
+	wake := func(headroom types.NamespacedName) { r.wake <- headroom }
+	options.Workloads.OnChange(wake)
+	r.allotments = newAllotments(options.Units, options.Clock, wake)
+	r.ledger = consumption.NewLedger(options.Clock, options.Accounts, wake)
+	r.ledger.HideOthers = options.HideOthers
 	return r
 }
 
@@ -130,12 +142,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	headroom = r.expectations.newest(headroom)
 	if headroom.DeletionTimestamp != nil {
+		r.allotments.forget(request.NamespacedName)
 		return reconcile.Result{}, nil // the garbage collector deletes what the Headroom owns
 	}
 
 	who := r.roleIn(headroom)
 	if !who.acts {
 		r.ledger.Report(request.NamespacedName) // the other one tells of it
+		r.allotments.forget(request.NamespacedName)
 		var err error
 		if who.renew {
 			err = r.announce(ctx, headroom)
@@ -146,8 +160,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, r.failed(metrics.StageGather, err)
 	}
-	plan := decide(headroom, seen, r.Defaults, r.Limits)
+	plan := decide(headroom, seen, r.Defaults, r.Limits, r.Policy)
+	plan = r.allot(headroom, seen, plan)
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
+	r.allotments.made(request.NamespacedName, uidsOf(done.created), done.deleted)
+	done = outcome{problem: plan.limited, retry: plan.again}.and(done)
 	done = r.tellChange(ctx, headroom, done)
 	if who.rival != "" {
 		done = outcome{problem: anotherController(r.Identity, who.rival), retry: who.again}.and(done)
@@ -180,6 +197,7 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.relapses.forget(headroom)
 	r.changes.forget(headroom)
 	r.surges.forget(headroom)
+	r.allotments.forget(headroom)
 	r.daemonSetsSeen.forget(headroom)
 	r.rivals.forget(headroom)
 	r.ledger.Forget(headroom)

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
@@ -30,6 +31,14 @@ func checkSpec(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, l
 	}
 	if err := placeholder.ValidateConsumers(headroom.Spec.Consumers); err != nil {
 		return &problem{reason: v1alpha1.ReasonInvalidSpec, message: err.Error()}
+	}
+	return nil
+}
+
+// checkPods reports whether the operator lets units be what the spec makes of them.
+func checkPods(headroom *v1alpha1.Headroom, defaults placeholder.Defaults, policy *podpolicy.Policy) *problem {
+	if refusal := policy.Check(placeholder.Build(headroom, defaults, 0)); refusal != nil {
+		return &problem{reason: refusal.Reason, message: refusal.Message}
 	}
 	return nil
 }

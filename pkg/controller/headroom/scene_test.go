@@ -30,6 +30,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/accounts"
+	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
@@ -91,9 +92,17 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 		}),
 		Workloads: workload.New(t.Context(), workload.Options{}),
 		Live:      s.api, Recorder: s.recorder, Clock: s.clock, Metrics: counted,
-		Limits: priority.Limits{Max: -1, Min: -10},
+		Limits: priority.Limits{Max: -1, Min: -10}, Policy: anyImage(t),
 	})
 	return s
+}
+
+// anyImage allows every image, and enforces baseline.
+func anyImage(t *testing.T) *podpolicy.Policy {
+	t.Helper()
+	policy, err := podpolicy.New([]string{"*"}, "")
+	require.NoError(t, err)
+	return policy
 }
 
 // indexes lets a fake API server have the indexes of the cache.

@@ -46,6 +46,8 @@ type tally struct {
 	rolling int
 	// problem is why the spec is not acted on, nil if it is.
 	problem *problem
+	// queued is how many units are made later, when others are bound.
+	queued int
 	// obstacle is what keeps pending units from being bound.
 	obstacle obstacle
 	// failing is how units fail again and again, nil if they do not.
@@ -66,7 +68,7 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 	t := tally{
 		desired: wanted(headroom, seen.size), size: seen.size, settled: true,
 		rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
-		failing: seen.failing, short: seen.short, again: seen.remember,
+		failing: seen.failing, queued: p.queued, short: seen.short, again: seen.remember,
 	}
 	units := slices.Concat(seen.units, seen.perNode)
 	for _, pod := range done.created {
@@ -205,7 +207,7 @@ func (r *Reconciler) report(
 		}
 		r.expectations.expectStatus(changed)
 	}
-	if done.problem != nil && p.refused == nil && done.problem.reason != v1alpha1.ReasonAnotherController {
+	if p.refusedNow(done.problem) {
 		r.Metrics.Refused.WithLabelValues(done.problem.reason).Inc()
 	}
 	r.Accounts.Observed(key, headroom.Generation, t.bound, t.desired-t.bound, seen.at)
@@ -213,4 +215,9 @@ func (r *Reconciler) report(
 		r.Recorder.Eventf(headroom, e.related, e.kind, e.reason, e.action, "%s", e.note)
 	}
 	return t.again, nil
+}
+
+// refusedNow reports whether a problem is that the API server refused placeholders, and not what was known before.
+func (p plan) refusedNow(what *problem) bool {
+	return what != nil && what != p.refused && what != p.limited && what.reason != v1alpha1.ReasonAnotherController
 }

@@ -41,6 +41,9 @@ func TestWrongValuesAreRefusedByTheNameOfTheField(t *testing.T) {
 		"a label that selects the pods":                {[]string{`controller.podLabels.app\.kubernetes\.io/name=x`}, []string{"app.kubernetes.io/name"}},
 		"a quantity with two points":                   {[]string{"scheduler.resources.limits.memory=1.2.3"}, []string{"/scheduler/resources/limits/memory"}},
 		"bounds of priorities that exclude each other": {[]string{"controller.placeholders.minPriority=0"}, []string{"controller.placeholders.minPriority", "maxPriority"}},
+		"an image with an asterisk in its midst":       {[]string{"controller.placeholders.allowedImages={a.example*}"}, []string{"/controller/placeholders/allowedImages/0"}},
+		"placeholders without Pod Security":            {[]string{"controller.placeholders.podSecurityLevel=privileged"}, []string{"/controller/placeholders/podSecurityLevel"}},
+		"fewer than no units":                          {[]string{"controller.units.maxPending=-1"}, []string{"/controller/units/maxPending"}},
 		"a port that is none":                          {[]string{"networkPolicy.apiServerPorts={https}"}, []string{"/networkPolicy/apiServerPorts/0"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -61,6 +61,43 @@ func TestMetricsAreServedToWhoMayReadThem(t *testing.T) {
 		code, _ = e.fetch("http://"+probes+path, "")
 		require.Equal(t, http.StatusOK, code)
 	}
+	connection, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}) // self-signed
+	require.NoError(t, err)
+	require.Equal(t, "http/1.1", connection.ConnectionState().NegotiatedProtocol)
+	require.NoError(t, connection.Close())
+}
+
+// TestNotReadyBeforeTheCachesAreSynced has a controller that may read no Headrooms.
+func TestNotReadyBeforeTheCachesAreSynced(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, nil)
+	probes := clustertest.FreeAddress(t)
+	allowed := make(chan struct{})
+	e.startController(through(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(request *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(request.URL.Path, "/headrooms") {
+				select {
+				case <-allowed:
+				case <-request.Context().Done():
+					return nil, request.Context().Err()
+				}
+			}
+			return next.RoundTrip(request)
+		})
+	}), func(c *config.Config, _ *rest.Config) { c.HealthProbeBindAddress = probes })
+	answers := func(path string, want int) {
+		e.eventually(path+" answers", func() error {
+			code, body := e.fetch("http://"+probes+path, "")
+			if code != want {
+				return fmt.Errorf("%d: %s", code, body)
+			}
+			return nil
+		})
+	}
+	answers("/healthz", http.StatusOK)
+	answers("/readyz", http.StatusInternalServerError)
+	close(allowed)
+	answers("/readyz", http.StatusOK)
 }
 
 func (e *environment) token(account string) string {

@@ -206,11 +206,11 @@ func TestPodSecurityRefusal(t *testing.T) {
 	e.waitFilled("good", 1) // what a Headroom is silent about is filled in such that it is admitted
 
 	e.headroom("root", replicas(1), func(spec *v1alpha1.HeadroomSpec) {
-		spec.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true), AllowPrivilegeEscalation: ptr.To(true)}
+		spec.PodSecurityContext = &corev1.PodSecurityContext{RunAsUser: ptr.To[int64](0)}
 	})
 	h := e.waitStatus("root", v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNotReady, 0, 0)
 	require.Contains(t, messageOf(h, v1alpha1.ConditionReady), "violates PodSecurity")
-	e.change("root", func(spec *v1alpha1.HeadroomSpec) { spec.SecurityContext = nil })
+	e.change("root", func(spec *v1alpha1.HeadroomSpec) { spec.PodSecurityContext = nil })
 	e.waitFilled("root", 1)
 }
 
@@ -224,7 +224,7 @@ func TestRolloutThatAdmissionRefusesCostsNothing(t *testing.T) {
 	e.waitFilled("web", 4)
 	before := e.pods()
 	e.change("web", func(spec *v1alpha1.HeadroomSpec) {
-		spec.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true), AllowPrivilegeEscalation: ptr.To(true)}
+		spec.PodSecurityContext = &corev1.PodSecurityContext{RunAsUser: ptr.To[int64](0)}
 	})
 	e.waitStatus("web", v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNotReady, 4, 0)
 	for i, pod := range e.pods() {

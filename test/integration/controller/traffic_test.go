@@ -31,6 +31,12 @@ func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 
 var errAway = errors.New("connection refused, says the test")
 
+// roundTripper is a function that sends requests.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip calls the function.
+func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
+
 // RoundTrip passes a request on, or not.
 func (t *traffic) RoundTrip(request *http.Request) (*http.Response, error) {
 	t.mu.Lock()

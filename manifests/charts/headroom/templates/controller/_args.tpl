@@ -34,6 +34,29 @@
 {{- with .defaultImage -}}
 {{- $args = append $args (printf "--default-image=%s" .) -}}
 {{- end -}}
+{{- with .allowedImages -}}
+{{- $args = append $args (printf "--allowed-images=%s" (join "," .)) -}}
+{{- end -}}
+{{- if and .podSecurityLevel (ne .podSecurityLevel "baseline") -}}
+{{- $args = append $args (printf "--pod-security-level=%s" .podSecurityLevel) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.controller.hideNamesOfOtherNamespaces -}}
+{{- $args = append $args "--hide-names-of-other-namespaces" -}}
+{{- end -}}
+{{- with .Values.controller.units -}}
+{{- if ne (int .maxPerHeadroom) 10000 -}}
+{{- $args = append $args (printf "--max-units-per-headroom=%d" (int .maxPerHeadroom)) -}}
+{{- end -}}
+{{- if .maxPerNamespace -}}
+{{- $args = append $args (printf "--max-units-per-namespace=%d" (int .maxPerNamespace)) -}}
+{{- end -}}
+{{- if .max -}}
+{{- $args = append $args (printf "--max-units=%d" (int .max)) -}}
+{{- end -}}
+{{- if ne (int .maxPending) 500 -}}
+{{- $args = append $args (printf "--max-pending-units=%d" (int .maxPending)) -}}
+{{- end -}}
 {{- end -}}
 {{- concat $args .Values.controller.extraArgs | toYaml -}}
 {{- end -}}

@@ -1,0 +1,73 @@
+package headroom
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/allotment"
+	"github.com/headroom-dev/headroom/pkg/topup"
+)
+
+func TestWhatIsNotGrantedIsLeftForLater(t *testing.T) {
+	replacement := func(state topup.State, reason topup.Reason) topup.Replacement {
+		return topup.Replacement{Old: topup.Unit{State: state}, Reason: reason}
+	}
+	waits := replacement(topup.Pending, topup.ReasonOutdated)
+	old, lost := replacement(topup.Bound, topup.ReasonOutdated), replacement(topup.Lost, topup.ReasonLost)
+	actions := topup.Actions{
+		Replace: []topup.Replacement{lost, old, waits, old}, Create: make([]topup.Creation, 5), Outdated: 4,
+	}
+	require.Equal(t, topup.Actions{
+		Replace: []topup.Replacement{lost, waits}, Create: make([]topup.Creation, 2), Outdated: 6,
+	}, within(actions, allotment.Grant{Replace: 1, Create: 2}))
+	require.Equal(t, 3, requestOf(&observation{}, plan{actions: actions}).replacing, "one that waits takes the place of another")
+}
+
+func TestTheLastOfTheUnitsThatWaitAreGivenBack(t *testing.T) {
+	numbered := func(ordinal int, state topup.State) unit {
+		return unit{Unit: topup.Unit{UID: types.UID(rune('a' + ordinal)), Ordinal: ordinal, State: state}}
+	}
+	units := []unit{numbered(0, topup.Pending), numbered(3, topup.Pending), numbered(2, topup.Bound), numbered(1, topup.Pending)}
+	uids := func(deletions []topup.Deletion) (all []types.UID) {
+		for _, d := range deletions {
+			require.Equal(t, topup.ReasonGivenBack, d.Reason)
+			all = append(all, d.Old.UID)
+		}
+		return all
+	}
+	require.Empty(t, givenBack(units, topup.Actions{}, 0))
+	require.Equal(t, []types.UID{"d", "b"}, uids(givenBack(units, topup.Actions{}, 2)))
+	surplus := topup.Actions{Delete: []topup.Deletion{{Old: units[1].Unit}}}
+	require.Equal(t, []types.UID{"b"}, uids(givenBack(units, surplus, 2)), "one goes anyway")
+	replaced := topup.Actions{Replace: []topup.Replacement{{Old: units[1].Unit}}}
+	require.Equal(t, []types.UID{"b", "a"}, uids(givenBack(units, replaced, 9)))
+}
+
+func TestNoMoreUnitsWaitThanTheWindowHasPlaces(t *testing.T) {
+	s := newScene(t, webOf(5))
+	s.allotments = newAllotments(allotment.Limits{Pending: 2}, s.clock, s.allotments.wake)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-0", "create Pod web-headroom-1"}, slices.Sorted(slices.Values(s.writes())))
+	require.Equal(t, v1alpha1.ReasonToppingUp, s.reason(v1alpha1.ConditionFilled))
+	s.reconcile()
+	require.Empty(t, s.writes(), "both wait")
+	s.all(bind)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-2", "create Pod web-headroom-3"}, slices.Sorted(slices.Values(s.writes())))
+}
+
+func TestTheLimitOnUnitsIsToldAndHealed(t *testing.T) {
+	s := newScene(t, webOf(3))
+	s.allotments = newAllotments(allotment.Limits{PerHeadroom: 2}, s.clock, s.allotments.wake)
+	s.reconcile()
+	require.Len(t, s.writes(), 2)
+	require.Equal(t, v1alpha1.ReasonLimitReached, s.reason(v1alpha1.ConditionReady))
+	s.change(func(spec *v1alpha1.HeadroomSpec) { *spec.Replicas = 2 })
+	s.reconcile()
+	require.Empty(t, s.writes())
+	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
+}

@@ -1,0 +1,166 @@
+package headroom
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/headroom-dev/headroom/pkg/allotment"
+)
+
+// sharers are Headrooms that ask for units by hand.
+type sharers struct {
+	*allotments
+	*testing.T
+	clock *testingclock.FakeClock
+	// woken are the Headrooms that were woken since the last look.
+	woken []string
+	units map[string]map[types.UID]bool
+	next  int
+}
+
+func newSharers(t *testing.T, window int) *sharers {
+	t.Helper()
+	s := &sharers{T: t, clock: testingclock.NewFakeClock(epoch), units: map[string]map[types.UID]bool{}}
+	s.allotments = newAllotments(allotment.Limits{Pending: window}, s.clock, func(headroom types.NamespacedName) {
+		s.woken = append(s.woken, headroom.Name)
+	})
+	return s
+}
+
+func named(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: "shop", Name: name}
+}
+
+// reconcile has a Headroom ask for what it misses of so many units, and make what it is granted; it returns how many that were, and how
+// many it gave back.
+func (s *sharers) reconcile(name string, replicas int) (made, back int) {
+	s.Helper()
+	if s.units[name] == nil {
+		s.units[name] = map[types.UID]bool{}
+	}
+	units := map[types.UID]bool{}
+	for uid, waits := range s.units[name] {
+		units[uid] = waits
+	}
+	given := s.ask(named(name), request{units: units, missing: max(0, replicas-len(units))})
+	var created, deleted []types.UID
+	for uid, waits := range s.units[name] {
+		if waits && len(deleted) < given.giveBack {
+			deleted = append(deleted, uid)
+		}
+	}
+	for _, uid := range deleted {
+		delete(s.units[name], uid)
+	}
+	for range given.Create {
+		s.next++
+		uid := types.UID(fmt.Sprint("uid-", s.next))
+		s.units[name][uid] = true
+		created = append(created, uid)
+	}
+	s.made(named(name), created, deleted)
+	return given.Create, given.giveBack
+}
+
+// bind has the cache show that so many of the units that wait are bound.
+func (s *sharers) bind(name string, n int) {
+	s.Helper()
+	for uid, waits := range s.units[name] {
+		if waits && n > 0 {
+			n--
+			s.units[name][uid] = false
+			s.observed(named(name), uid, false)
+		}
+	}
+	require.Zero(s, n)
+}
+
+// takeWoken returns who was woken since the last call.
+func (s *sharers) takeWoken() []string {
+	woken := s.woken
+	s.woken = nil
+	return woken
+}
+
+func TestPlacesThatComeFreeWakeWhoIsNext(t *testing.T) {
+	s := newSharers(t, 10)
+	made, _ := s.reconcile("large", 100)
+	require.Equal(t, 10, made)
+	made, _ = s.reconcile("small", 3)
+	require.Zero(t, made, "the window is full")
+	require.Empty(t, s.takeWoken())
+
+	s.bind("large", 1)
+	require.Equal(t, []string{"small"}, s.takeWoken(), "it has fewer waiting")
+	s.bind("large", 1)
+	require.Empty(t, s.takeWoken(), "it is about to ask")
+	made, _ = s.reconcile("small", 3)
+	require.Equal(t, 2, made)
+	s.bind("large", 1)
+	require.Equal(t, []string{"small"}, s.takeWoken())
+	made, _ = s.reconcile("small", 3)
+	require.Equal(t, 1, made)
+	s.bind("small", 3)
+	require.Equal(t, []string{"large"}, s.takeWoken())
+	made, _ = s.reconcile("large", 100)
+	require.Equal(t, 3, made)
+}
+
+func TestWhoCannotUseAPlaceKeepsItFromNobody(t *testing.T) {
+	s := newSharers(t, 10)
+	require.Equal(t, 10, s.ask(named("refused"), request{missing: 50}).Create)
+	made, _ := s.reconcile("web", 50)
+	require.Zero(t, made, "all places are about to be used")
+	s.made(named("refused"), nil, nil) // a quota refuses its units
+	require.Equal(t, []string{"web"}, s.takeWoken())
+	made, _ = s.reconcile("web", 50)
+	require.Equal(t, 10, made)
+}
+
+func TestUnitsThatWaitInVainGoForOthers(t *testing.T) {
+	s := newSharers(t, 10)
+	s.reconcile("hopeless", 100)
+	require.Equal(t, overdueAfter, s.ask(named("web"), request{missing: 3}).again)
+	s.made(named("web"), nil, nil)
+	s.clock.Step(overdueAfter - time.Millisecond)
+	s.reconcile("web", 3)
+	require.Empty(t, s.takeWoken(), "places may come free by themselves")
+
+	s.clock.Step(time.Millisecond)
+	s.reconcile("web", 3)
+	require.Equal(t, []string{"hopeless"}, s.takeWoken())
+	s.reconcile("web", 3)
+	require.Empty(t, s.takeWoken(), "once")
+	_, back := s.reconcile("hopeless", 100)
+	require.Equal(t, 3, back)
+	require.Equal(t, []string{"web"}, s.takeWoken())
+	made, _ := s.reconcile("hopeless", 100)
+	require.Zero(t, made, "not these places")
+	made, _ = s.reconcile("web", 3)
+	require.Equal(t, 3, made)
+	require.Empty(t, s.takeWoken())
+}
+
+func TestAHeadroomThatIsGoneLeavesItsPlacesWhenItsUnitsAreGone(t *testing.T) {
+	s := newSharers(t, 2)
+	s.reconcile("gone", 5)
+	s.reconcile("web", 2)
+	s.forget(named("gone"))
+	require.Empty(t, s.takeWoken(), "its units are still there")
+	for uid := range s.units["gone"] {
+		s.gone(named("gone"), uid)
+	}
+	require.Equal(t, []string{"web"}, s.takeWoken())
+	require.NotContains(t, s.all, named("gone"), "nothing is remembered of it")
+	s.reconcile("web", 2)
+	s.forget(named("web"))
+	for uid := range s.units["web"] {
+		s.gone(named("web"), uid)
+	}
+	require.Empty(t, s.all)
+}
