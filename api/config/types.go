@@ -20,6 +20,8 @@ type HeadroomArgs struct {
 	EvictionParallelism int32
 	// MinNodesToScore is the least number of tied nodes that are filtered and scored, see package v1.
 	MinNodesToScore int32
+	// HideNamesOfOtherNamespaces leaves the names of placeholders of other namespaces than the consumer's out of its events.
+	HideNamesOfOtherNamespaces bool
 	// IgnoredResources are the ones that NodeResourcesFit ignores.
 	IgnoredResources []string
 	// IgnoredResourceGroups are the ones that NodeResourcesFit ignores.

@@ -6,6 +6,7 @@ package swapevent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -39,6 +40,7 @@ const (
 	nodeMark     = " on node "
 	whyMark      = ": "
 	moreSuffix   = " more"
+	hiddenSuffix = " of other namespaces"
 )
 
 // Swap is one swap: which placeholders were taken, where, and why these.
@@ -49,10 +51,27 @@ type Swap struct {
 	// Shared are the placeholders whose room the consumer uses, and that were evicted by the decisions of other swaps. The note names
 	// them if Placeholders is empty, and counts them otherwise.
 	Shared []types.NamespacedName
+	// Hidden are how many there are of Placeholders, or if there are none of Shared, beside those that are named. See Hide.
+	Hidden int
 	// Node is the name of the node on which they were.
 	Node string
 	// Why is one line for people: the rule that decided.
 	Why string
+	// took says that the hidden ones are of Placeholders.
+	took bool
+}
+
+// Hide leaves out the names of placeholders of other namespaces than this one, and counts them.
+func (s Swap) Hide(namespace string) Swap {
+	s.took = len(s.Placeholders) > 0
+	named := &s.Shared
+	if s.took {
+		named = &s.Placeholders
+	}
+	kept := slices.DeleteFunc(slices.Clone(*named), func(pod types.NamespacedName) bool { return pod.Namespace != namespace })
+	s.Hidden = len(*named) - len(kept)
+	*named = kept
+	return s
 }
 
 // Note writes the swap as the note of the event:
@@ -64,7 +83,7 @@ type Swap struct {
 func Note(s Swap) string {
 	intro, placeholders, why := prefix, s.Placeholders, message.Cut(s.Why, maxWhy, "")
 	switch {
-	case len(s.Placeholders) == 0:
+	case len(s.Placeholders) == 0 && !s.took:
 		intro, placeholders = sharedPrefix, s.Shared
 		why = strings.TrimSuffix("evicted for another pod; "+why, "; ")
 	case len(s.Shared) > 0:
@@ -74,7 +93,7 @@ func Note(s Swap) string {
 	if why != "" {
 		tail += whyMark + why
 	}
-	room := maxNote - len(intro) - len(tail) - len(" and 00000"+moreSuffix)
+	room := maxNote - len(intro) - len(tail) - len(" and 00000"+moreSuffix) - len(" and 00000"+hiddenSuffix)
 	names, used := []string{}, 0
 	for _, p := range placeholders {
 		name := p.String()
@@ -87,11 +106,14 @@ func Note(s Swap) string {
 	if left := len(placeholders) - len(names); left > 0 {
 		list += fmt.Sprintf(" and %d%s", left, moreSuffix)
 	}
+	if s.Hidden > 0 {
+		list = strings.TrimPrefix(fmt.Sprintf("%s and %d%s", list, s.Hidden, hiddenSuffix), " and ")
+	}
 	return intro + list + tail
 }
 
-// Parse reads what Note wrote, and reports whether the note is one at all. Placeholders that Note only counted are missing, and so are
-// Shared beside Placeholders.
+// Parse reads what Note wrote, and reports whether the note is one that names placeholders. Those that Note only counted are missing, and so
+// are Shared beside Placeholders.
 func Parse(note string) (Swap, bool) {
 	rest, took := strings.CutPrefix(note, prefix)
 	if !took {
@@ -104,7 +126,7 @@ func Parse(note string) (Swap, bool) {
 	if !ok {
 		return Swap{}, false
 	}
-	if strings.HasSuffix(list, moreSuffix) {
+	if strings.HasSuffix(list, moreSuffix) || strings.HasSuffix(list, hiddenSuffix) {
 		list, _, _ = strings.Cut(list, " and ")
 	}
 	s := Swap{}

@@ -84,6 +84,7 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
       victimWaitSeconds: 0
       evictionParallelism: 2
       minNodesToScore: 7
+      hideNamesOfOtherNamespaces: true
       ignoredResources: [example.com/licence]
       ignoredResourceGroups: [example.org]
 `)
@@ -95,10 +96,11 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
 		NodeRules: []config.NodeRule{
 			{Name: "Spread", Tier: 1, Weight: 1}, {Name: "Nearest", Tier: 2, Weight: 10}, {Name: "LeastWaste", Tier: 2, Weight: 1},
 		},
-		EvictionParallelism:   2,
-		MinNodesToScore:       7,
-		IgnoredResources:      []string{"example.com/licence"},
-		IgnoredResourceGroups: []string{"example.org"},
+		EvictionParallelism:        2,
+		HideNamesOfOtherNamespaces: true,
+		MinNodesToScore:            7,
+		IgnoredResources:           []string{"example.com/licence"},
+		IgnoredResourceGroups:      []string{"example.org"},
 	}
 	require.Empty(t, cmp.Diff(want, args))
 	require.Equal(t, []evictionorder.Tier{

@@ -19,6 +19,7 @@ func toInternal(in *HeadroomArgs, out *config.HeadroomArgs, _ conversion.Scope) 
 	out.VictimWaitSeconds = ptr.Deref(in.VictimWaitSeconds, 0)
 	out.EvictionParallelism = ptr.Deref(in.EvictionParallelism, 0)
 	out.MinNodesToScore = ptr.Deref(in.MinNodesToScore, 0)
+	out.HideNamesOfOtherNamespaces = ptr.Deref(in.HideNamesOfOtherNamespaces, false)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil
@@ -36,6 +37,7 @@ func fromInternal(in *config.HeadroomArgs, out *HeadroomArgs, _ conversion.Scope
 	out.VictimWaitSeconds = ptr.To(in.VictimWaitSeconds)
 	out.EvictionParallelism = ptr.To(in.EvictionParallelism)
 	out.MinNodesToScore = ptr.To(in.MinNodesToScore)
+	out.HideNamesOfOtherNamespaces = ptr.To(in.HideNamesOfOtherNamespaces)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil

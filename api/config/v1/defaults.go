@@ -33,6 +33,7 @@ func SetDefaultsHeadroomArgs(args *HeadroomArgs) {
 	setDefault(&args.VictimWaitSeconds, defaultVictimWaitSeconds)
 	setDefault(&args.EvictionParallelism, defaultEvictionParallelism)
 	setDefault(&args.MinNodesToScore, defaultMinNodesToScore)
+	setDefault(&args.HideNamesOfOtherNamespaces, false)
 }
 
 func setDefault[T any](field **T, value T) {

@@ -37,6 +37,10 @@ type HeadroomArgs struct {
 	// which ones, a hash of the pod's UID and the node's name. 1 to 1000000. Default: 100, as kube-scheduler has it.
 	// +optional
 	MinNodesToScore *int32 `json:"minNodesToScore,omitempty"`
+	// hideNamesOfOtherNamespaces leaves the names of placeholders of other namespaces than the consumer's out of the consumer's events.
+	// Default: false.
+	// +optional
+	HideNamesOfOtherNamespaces *bool `json:"hideNamesOfOtherNamespaces,omitempty"`
 	// ignoredResources of the built-in NodeResourcesFit, whose Filter the plugin stands in for: set both alike.
 	// Default: none.
 	// +optional

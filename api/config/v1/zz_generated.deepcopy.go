@@ -44,6 +44,11 @@ func (in *HeadroomArgs) DeepCopyInto(out *HeadroomArgs) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.HideNamesOfOtherNamespaces != nil {
+		in, out := &in.HideNamesOfOtherNamespaces, &out.HideNamesOfOtherNamespaces
+		*out = new(bool)
+		**out = **in
+	}
 	if in.IgnoredResources != nil {
 		in, out := &in.IgnoredResources, &out.IgnoredResources
 		*out = make([]string, len(*in))

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -36,11 +37,16 @@ func (p *Plugin) PostBind(ctx context.Context, state fwk.CycleState, pod *corev1
 	}
 	recorder := p.handle.EventRecorder().WithLogger(klog.FromContext(ctx))
 	tell := swapevent.Swap{Node: node, Why: why, Placeholders: keysOf(took), Shared: keysOf(shared)}
+	reason, first := swapevent.Reason, runtime.Object(slices.Concat(took, shared)[0])
 	if len(took) == 0 {
-		recorder.Eventf(pod, shared[0], corev1.EventTypeNormal, swapevent.ReasonShared, swapevent.Action, "%s", swapevent.Note(tell))
-		return
+		reason = swapevent.ReasonShared
 	}
-	recorder.Eventf(pod, took[0], corev1.EventTypeNormal, swapevent.Reason, swapevent.Action, "%s", swapevent.Note(tell))
+	if p.args.HideNamesOfOtherNamespaces {
+		if tell = tell.Hide(pod.Namespace); tell.Hidden > 0 {
+			first = nil
+		}
+	}
+	recorder.Eventf(pod, first, corev1.EventTypeNormal, reason, swapevent.Action, "%s", swapevent.Note(tell))
 }
 
 // annotate writes what the binding would have carried, where another plugin than DefaultBinder may have bound the pod.
