@@ -3,14 +3,28 @@ package headroom
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
+
+func TestUnitsThatTheOperatorDoesNotAllowAreNotMade(t *testing.T) {
+	h := webOf(2)
+	h.Spec.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
+	seen := &observation{class: &schedulingv1.PriorityClass{Value: -5, PreemptionPolicy: ptr.To(corev1.PreemptNever)}}
+	seen.units = []unit{{Unit: topup.Unit{State: topup.Bound, Template: "older"}}}
+
+	p := decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10}, anyImage(t))
+	require.Equal(t, v1alpha1.ReasonSecurityContextNotAllowed, p.refused.reason)
+	require.Empty(t, cmp.Diff(topup.Actions{Outdated: p.actions.Outdated}, p.actions), "what is there stays")
+}
 
 func TestARefusedSpecIsNoReasonToMakeOrReplaceUnits(t *testing.T) {
 	h := webOf(2)
