@@ -58,8 +58,12 @@ func TestMetricsAreServedToWhoMayReadThem(t *testing.T) {
 	code, _ = e.fetch(url, "")
 	require.Equal(t, http.StatusUnauthorized, code)
 	for _, path := range []string{"/healthz", "/readyz"} {
-		code, _ = e.fetch("http://"+probes+path, "")
-		require.Equal(t, http.StatusOK, code)
+		e.eventually(path+" says yes", func() error {
+			if code, body := e.fetch("http://"+probes+path, ""); code != http.StatusOK {
+				return fmt.Errorf("%d: %s", code, body)
+			}
+			return nil
+		})
 	}
 	connection, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}) // self-signed
 	require.NoError(t, err)
