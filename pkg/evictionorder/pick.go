@@ -19,6 +19,13 @@ func SetSurplus(placeholders []Placeholder, shortfall, allocatable Resources) {
 // returns nil and false.
 func Pick(placeholders []Placeholder, shortfall, allocatable Resources) (victims []Placeholder, ok bool) {
 	SetSurplus(placeholders, shortfall, allocatable)
+	return PickWhere(placeholders, shortfall, nil)
+}
+
+// PickWhere is Pick for placeholders whose Surplus is set, and for a pod that may lack more than the shortfall, such as devices. Of victims
+// that make up for the shortfall, enough reports whether they make up for all else. It must not keep the slice, and it must not say no of
+// victims if it says yes of some of them. It may be nil.
+func PickWhere(placeholders []Placeholder, shortfall Resources, enough func(victims []Placeholder) bool) (victims []Placeholder, ok bool) {
 	slices.SortFunc(placeholders, Compare)
 
 	var onStack [stackResources]int64
@@ -29,30 +36,34 @@ func Pick(placeholders []Placeholder, shortfall, allocatable Resources) (victims
 	evicted = evicted[:len(shortfall)]
 
 	taken := 0
-	for !Covers(evicted, shortfall) {
+	for !Covers(evicted, shortfall) || enough != nil && !enough(placeholders[:taken]) {
 		if taken == len(placeholders) {
 			return nil, false
 		}
 		add(evicted, placeholders[taken].Requests, 1)
 		taken++
 	}
-	return placeholders[:dropUnnecessary(placeholders[:taken], evicted, shortfall)], true
+	return placeholders[:dropUnnecessary(placeholders[:taken], evicted, shortfall, enough)], true
 }
 
 // dropUnnecessary moves the placeholders that can stay behind those that have to go, and returns how many have to go. Both
 // groups keep their order.
-func dropUnnecessary(taken []Placeholder, evicted, shortfall Resources) int {
+func dropUnnecessary(taken []Placeholder, evicted, shortfall Resources, enough func(victims []Placeholder) bool) int {
 	needed := len(taken)
 	for i := len(taken) - 1; i >= 0; i-- {
-		add(evicted, taken[i].Requests, -1)
-		if !Covers(evicted, shortfall) {
-			add(evicted, taken[i].Requests, 1)
-			continue
-		}
 		stays := taken[i]
-		copy(taken[i:needed], taken[i+1:needed])
-		needed--
-		taken[needed] = stays
+		add(evicted, stays.Requests, -1)
+		if Covers(evicted, shortfall) {
+			copy(taken[i:needed-1], taken[i+1:needed])
+			if enough == nil || enough(taken[:needed-1]) {
+				needed--
+				taken[needed] = stays
+				continue
+			}
+			copy(taken[i+1:needed], taken[i:needed-1])
+			taken[i] = stays
+		}
+		add(evicted, stays.Requests, 1)
 	}
 	return needed
 }
