@@ -27,6 +27,8 @@ const (
 	SwapEvictionRefused SwapResult = "eviction_refused"
 	// SwapVictimStayed: a victim was not gone within victimWaitSeconds.
 	SwapVictimStayed SwapResult = "victim_stayed"
+	// SwapDevicesStayed: the victims went, but their devices were not free within a minute.
+	SwapDevicesStayed SwapResult = "devices_stayed"
 	// SwapBindRefused: the victims went, but the consumer could not be bound.
 	SwapBindRefused SwapResult = "bind_refused"
 	// SwapUndone: the swap was given up before any victim was evicted.
@@ -35,7 +37,7 @@ const (
 
 // swapResults returns all results of a swap.
 func swapResults() []SwapResult {
-	return []SwapResult{SwapBound, SwapEvictionRefused, SwapVictimStayed, SwapBindRefused, SwapUndone}
+	return []SwapResult{SwapBound, SwapEvictionRefused, SwapVictimStayed, SwapDevicesStayed, SwapBindRefused, SwapUndone}
 }
 
 // MissReason is why no headroom could serve a pod that needed room while some node held headroom.
@@ -73,7 +75,7 @@ var (
 	swaps = metrics.NewCounterVec(&metrics.CounterOpts{
 		Subsystem: schedulerSubsystem,
 		Name:      "swaps_total",
-		Help: "Swaps by result: bound, eviction_refused, victim_stayed, bind_refused, undone. " +
+		Help: "Swaps by result: bound, eviction_refused, victim_stayed, devices_stayed, bind_refused, undone. " +
 			"A swap evicts placeholders and binds their consumer in one scheduling cycle.",
 		StabilityLevel: metrics.ALPHA,
 	}, []string{labelResult})

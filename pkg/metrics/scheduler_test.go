@@ -19,10 +19,11 @@ func TestSchedulerMetricsShowFromTheStart(t *testing.T) {
 	CountMiss(MissTooSmall)
 
 	require.NoError(t, testutil.GatherAndCompare(legacyregistry.DefaultGatherer, strings.NewReader(`
-# HELP headroom_scheduler_swaps_total [ALPHA] Swaps by result: bound, eviction_refused, victim_stayed, bind_refused, undone. A swap evicts placeholders and binds their consumer in one scheduling cycle.
+# HELP headroom_scheduler_swaps_total [ALPHA] Swaps by result: bound, eviction_refused, victim_stayed, devices_stayed, bind_refused, undone. A swap evicts placeholders and binds their consumer in one scheduling cycle.
 # TYPE headroom_scheduler_swaps_total counter
 headroom_scheduler_swaps_total{result="bind_refused"} 0
 headroom_scheduler_swaps_total{result="bound"} 1
+headroom_scheduler_swaps_total{result="devices_stayed"} 0
 headroom_scheduler_swaps_total{result="eviction_refused"} 0
 headroom_scheduler_swaps_total{result="undone"} 0
 headroom_scheduler_swaps_total{result="victim_stayed"} 1

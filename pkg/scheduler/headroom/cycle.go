@@ -22,6 +22,8 @@ type cycle struct {
 	candidates *int
 	// swap is what was decided, nil if the pod is scheduled as kube-scheduler would.
 	swap *swap
+	// devicesBefore is what the plugin DynamicResources went by before the swap exposed devices to it, nil if none does.
+	devicesBefore fwk.StateData
 	// preemptor is the pod once PostFilter ran: from then on Filter answers dry runs of preemption.
 	preemptor *selection.Preemptor
 	// kept is about room that is kept for other pods.

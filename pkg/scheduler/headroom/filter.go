@@ -20,6 +20,9 @@ func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.P
 		}
 		return p.fits(ctx, state, nil, pod, info)
 	}
+	if c.exposedElsewhere(info.Node().Name) {
+		return fwk.NewStatus(fwk.Unschedulable, "the pod takes devices of placeholders on another node")
+	}
 	if victims := c.victimsOn(info.Node().Name); len(victims) > 0 {
 		return p.fits(ctx, state, c, pod, dryrun.NodeWithout(info, victims))
 	}

@@ -63,8 +63,9 @@ type Plugin struct {
 	checkProfileOnce, logBinderOnce, awaitOnce sync.Once
 	misplaced                                  bool
 
-	preemption *defaultpreemption.DefaultPreemption
-	attempt    attempt
+	preemption  *defaultpreemption.DefaultPreemption
+	attempt     attempt
+	deviceSwaps deviceSwaps
 }
 
 // New makes the plugin for one profile. It fails if its arguments are invalid, and if it is not given the framework of a
@@ -146,7 +147,7 @@ func (p *Plugin) useHandle(handle framework.Framework) {
 	p.profile = dryrun.NewProfile(handle, Name)
 	p.selector = selection.New(selection.Options{
 		Handle: handle, Profile: p.profile, Inventory: p.shared.inventory, Catalog: p.shared.catalog, DaemonSets: p.shared.daemonSets,
-		Args: p.args, Ignores: p.fitting.Ignores, Features: p.features, Clock: p.clock,
+		Args: p.args, Ignores: p.fitting.Ignores, Features: p.features, Devices: p.devices, Clock: p.clock,
 	})
 }
 

@@ -25,6 +25,7 @@ func (p *Plugin) PostFilter(
 	p.postpone(c, pod)
 	// The swap came to nothing. Dry runs of preemption count its victims as long as they do not take them away themselves.
 	c.swap = nil
+	c.hideDevices(state)
 	if !p.lookAgain(c, state, pod) {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}

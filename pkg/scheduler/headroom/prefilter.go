@@ -63,6 +63,7 @@ func (p *Plugin) PreFilter(
 		return only(selected.Free), nil
 	}
 	c.swap = &swap{Swap: selected.Swap, decided: p.clock.Now()}
+	c.exposeDevices(state)
 	klog.FromContext(ctx).V(2).Info("Pod takes headroom", "pod", klog.KObj(pod), "node", c.swap.Node,
 		"placeholders", klog.KObjSlice(c.swap.Victims), "why", c.swap.Why)
 	return only(sets.New(c.swap.Node)), nil

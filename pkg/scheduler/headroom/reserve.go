@@ -16,6 +16,7 @@ const (
 	undone outcome = iota
 	evictionRefused
 	victimStayed
+	devicesStayed
 	evicted
 )
 
@@ -26,6 +27,8 @@ func (o outcome) result() metrics.SwapResult {
 		return metrics.SwapEvictionRefused
 	case victimStayed:
 		return metrics.SwapVictimStayed
+	case devicesStayed:
+		return metrics.SwapDevicesStayed
 	case evicted:
 		return metrics.SwapBindRefused
 	default:

@@ -84,7 +84,7 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if err := s.waker.Listen(ctx, factory); err != nil {
 		return nil, err
 	}
-	if err := s.listenToPods(factory); err != nil {
+	if err := s.listenToPods(ctx, factory); err != nil {
 		return nil, err
 	}
 	s.profiles = profilesUnder(ctx, factory)
@@ -136,11 +136,12 @@ func (s *shared) refresh(nodes []fwk.NodeInfo, group bool) {
 }
 
 // listenToPods notes pods that are bound or gone.
-func (s *shared) listenToPods(factory informers.SharedInformerFactory) error {
+func (s *shared) listenToPods(ctx context.Context, factory informers.SharedInformerFactory) error {
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		UpdateFunc: func(_, updated any) {
+		UpdateFunc: func(old, updated any) {
 			if pod, ok := updated.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
 				s.forget(pod.UID)
+				s.wakeForDevices(ctx, old, pod)
 			}
 		},
 		DeleteFunc: func(object any) {

@@ -89,6 +89,8 @@ type Placeholder struct {
 	// Evidence about the placeholder: Headroom is an index into Inventory.Headroom, Index one into Node.Placeholders, and Leaving is
 	// also set for a placeholder that is reserved.
 	Evidence evictionorder.Placeholder
+	// Reserved says that the placeholder is a victim of a swap that has been decided.
+	Reserved bool
 	// Pod is the placeholder itself.
 	Pod *corev1.Pod
 	// Info is the placeholder as the snapshot has it.

@@ -182,9 +182,11 @@ func (inv *Inventory) placeholder(podInfo fwk.PodInfo, headroom, index int) Plac
 	pod := podInfo.GetPod()
 	requests := inv.resources(nil, podInfo.CalculateResource().Resource)
 	requests[evictionorder.Pods] = 1
+	reserved := inv.reservations.Reserved(pod.UID)
 	return Placeholder{
-		Pod:  pod,
-		Info: podInfo,
+		Pod:      pod,
+		Info:     podInfo,
+		Reserved: reserved,
 		Evidence: evictionorder.Placeholder{
 			UID:      string(pod.UID),
 			Name:     pod.Namespace + "/" + pod.Name,
@@ -193,7 +195,7 @@ func (inv *Inventory) placeholder(podInfo fwk.PodInfo, headroom, index int) Plac
 			Requests: requests,
 			Created:  pod.CreationTimestamp.UnixNano(),
 			Priority: corev1helpers.PodPriority(pod),
-			Leaving:  pod.DeletionTimestamp != nil || inv.reservations.Reserved(pod.UID),
+			Leaving:  pod.DeletionTimestamp != nil || reserved,
 		},
 	}
 }

@@ -25,7 +25,8 @@ type choice struct {
 	nodes    []inventory.Node
 	// candidates are the nodes in question, by index.
 	candidates []int
-	// nominated are the candidates of nodes that other pods are nominated to; they are good for this cycle only.
+	// nominated are the candidates that are good for this cycle only: of nodes that other pods are nominated to, or whose placeholders hold
+	// devices.
 	nominated map[int]*candidate
 }
 
@@ -95,6 +96,9 @@ func (ch *choice) nominatedTo(node int) bool {
 // those say that read nothing but the node, unless that may be due to pods that are nominated to it.
 func (ch *choice) passes(ctx context.Context, node int, as fit) bool {
 	info, known := ch.nodes[node].Info, &ch.cache.nodes[node]
+	if as == afterEviction && ch.candidate(node).passes {
+		return true
+	}
 	if ch.nominated[node] != nil || ch.nominatedTo(node) {
 		return ch.run.Passes(ctx, info, ch.without(node, as))
 	}

@@ -14,6 +14,10 @@ type candidate struct {
 	evidence evictionorder.Node
 	// victims are the placeholders that go; Index is one into the node's Placeholders.
 	victims []evictionorder.Placeholder
+	// devices are set if the consumer gets devices of victims.
+	devices *Devices
+	// passes says that all Filter plugins were asked about the node without exactly these victims, and pass it.
+	passes bool
 }
 
 // podsOf returns the pods of some of a node's placeholders.

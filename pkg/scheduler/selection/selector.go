@@ -40,6 +40,9 @@ type Options struct {
 	Ignores func(corev1.ResourceName) bool
 	// Features of the scheduler.
 	Features feature.Features
+	// Devices returns what asks about the devices of placeholders, nil if the profile cannot take these. It is called when the first consumer
+	// comes that asks for devices. It may be nil.
+	Devices func(context.Context) *dryrun.Devices
 	// Clock tells how old cached results are.
 	Clock clock.PassiveClock
 }
@@ -102,6 +105,8 @@ type Swap struct {
 	Why string
 	// Waste is what the victims hold beyond what the consumer lacks, in millionths of the node, see evictionorder.Waste.
 	Waste int64
+	// Devices are set if the consumer gets devices of victims.
+	Devices *Devices
 }
 
 // Selection is what Select finds out about a consumer.
@@ -141,21 +146,23 @@ func (s *Selector) choose(ctx context.Context, run *dryrun.Run, c *Consumer) (se
 	ch := &choice{selector: s, run: run, consumer: c, cache: cache, nodes: nodes}
 	ch.candidates = ch.addNominatedNodes(found.afterEviction, found.asIs)
 	selected.Candidates = found.candidates + len(ch.nominated)
-	if len(ch.candidates) == 0 {
+	devices := s.devicesFor(ctx, c)
+	if len(ch.candidates) == 0 && devices == nil {
 		return selected, false
 	}
 	if ch.fitsAsItIs(ctx, found.asIs) {
 		selected.Free = s.namesOfFew(run, found.asIs)
 		return selected, true
 	}
+	ch.addDevices(ctx, devices)
 	ch.addDistances()
-	ranking, ok := ch.best(ctx)
+	ranking, ok := ch.confirmed(ctx, devices)
 	if !ok {
 		return selected, false
 	}
 	node, best := &nodes[ranking.best], ch.candidate(ranking.best)
 	selected.Swap = &Swap{
-		Node: node.Name, Victims: podsOf(best.victims, node), Why: ch.explain(ranking), Waste: best.evidence.Waste,
+		Node: node.Name, Victims: podsOf(best.victims, node), Why: ch.explain(ranking), Waste: best.evidence.Waste, Devices: best.devices,
 	}
 	return selected, false
 }

@@ -46,6 +46,11 @@ profiles:
       filter:
         disabled:
           - name: NodeResourcesFit
+      # A consumer that gets devices of placeholders needs these gone before DynamicResources writes its claim, and after its volumes are bound.
+      preBind:
+        enabled:
+          - name: VolumeBinding
+          - name: Headroom
       # Named here to go first: it evicts, and binds the pods that it evicted for; DefaultBinder binds all others, ...
       bind:
         enabled:
