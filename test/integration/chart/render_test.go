@@ -46,7 +46,7 @@ func TestTheChartInstallsWhatTheKustomizationsInstall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--set", "image.tag=latest"} // the chart follows releases, the kustomizations the branch they are on
+			var args []string
 			for _, value := range tt.values {
 				args = append(args, "--set", value)
 			}
