@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/pkg/controller/promised"
 )
 
@@ -55,6 +57,9 @@ func TestUnitsOnACordonedNodeAreNotReadyAndAreMadeElsewhereAfterAMinute(t *testi
 	require.EqualValues(t, 3, status.ReadyReplicas)
 	require.EqualValues(t, 1, status.UnavailableReplicas)
 	require.Equal(t, v1alpha1.ReasonUnavailable, s.reason(v1alpha1.ConditionFilled))
+	s.Accounts.(*accounts.Keeper).Read(client.ObjectKeyFromObject(s.headroom()), func(a *account.Account) {
+		require.Equal(t, 3, *a.Hours()[0].Lowest, "the account, too, counts what could be taken")
+	})
 
 	s.clock.Step(retry)
 	s.reconcile()

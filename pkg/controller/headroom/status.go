@@ -210,7 +210,7 @@ func (r *Reconciler) report(
 	if p.refusedNow(done.problem) {
 		r.Metrics.Refused.WithLabelValues(done.problem.reason).Inc()
 	}
-	r.Accounts.Observed(key, headroom.Generation, t.bound, t.desired-t.bound, seen.at)
+	r.Accounts.Observed(key, headroom.Generation, t.ready, t.desired-t.bound, seen.at)
 	for _, e := range eventsOf(headroom.Status, status, t, len(done.created), consumed) {
 		r.Recorder.Eventf(headroom, e.related, e.kind, e.reason, e.action, "%s", e.note)
 	}
