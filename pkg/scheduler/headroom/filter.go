@@ -10,8 +10,8 @@ import (
 )
 
 // Filter stands in for the Filter of NodeResourcesFit: it is that very Filter, asked about the node without the placeholders
-// that the pod takes there, and with those pods that room is kept for there, see package holes. On every other node, and in every cycle that
-// takes none, it is NodeResourcesFit.
+// that the pod takes there, and with those pods that room is kept for there, see package holes. On every other node, and in
+// every cycle that takes none, it is NodeResourcesFit.
 func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
 	c := cycleOf(state)
 	if c == nil {

@@ -11,10 +11,10 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/noderesources"
 )
 
-// fitting is what says whether a node has the resources that a pod requests: the profile's own NodeResourcesFit, whose Filter is disabled
-// but which is there for its other extension points. It knows what kube-scheduler tells no other plugin, as the resources that an extender
-// manages and has the scheduler ignore. A profile without it gets one that is made from the plugin's arguments. Methods may be called
-// concurrently.
+// fitting is what says whether a node has the resources that a pod requests: the profile's own NodeResourcesFit, whose Filter
+// is disabled but which is there for its other extension points. It knows what kube-scheduler tells no other plugin, as the
+// resources that an extender manages and has the scheduler ignore. A profile without it gets one that is made from the plugin's
+// arguments. Methods may be called concurrently.
 type fitting struct {
 	handle framework.Framework
 	// own is made from the plugin's arguments; asked says that these name resources to ignore, so that its word counts, too.
@@ -28,7 +28,8 @@ type fitting struct {
 	ignores sync.Map
 }
 
-// resolve looks for the profile's NodeResourcesFit, once. Only the first pod, or who asks for events, finds the plugins of the profile there.
+// resolve looks for the profile's NodeResourcesFit, once. Only the first pod, or who asks for events, finds the plugins of the
+// profile there.
 func (f *fitting) resolve() *noderesources.Fit {
 	f.once.Do(func() {
 		for _, plugin := range f.handle.EnqueueExtensions() {

@@ -110,8 +110,8 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 	return s.relief.followNodes(ctx, factory)
 }
 
-// lookAtNode has placeholders go from the node of a pod if it is overcommitted since the pod was bound or grew. One scheduler alone overcommits
-// no node.
+// lookAtNode has placeholders go from the node of a pod if it is overcommitted since the pod was bound or grew. One scheduler
+// alone overcommits no node.
 func (s *shared) lookAtNode(ctx context.Context, before, after any) {
 	was, _ := before.(*corev1.Pod)
 	is, ok := after.(*corev1.Pod)

@@ -128,7 +128,8 @@ func (p *Plugin) lookTwice(ctx context.Context, state fwk.CycleState, pod *corev
 	if kept.Nothing() || p.fitting.Filter(ctx, state, pod, dryrun.NodeWith(c.kept.chosen, kept.Pods, kept.Young)).IsSuccess() {
 		return nil
 	}
-	klog.FromContext(ctx).V(3).Info("Placeholder is not bound", "pod", klog.KObj(pod), "node", c.kept.chosen.Node().Name, "reason", reasonNotFree)
+	klog.FromContext(ctx).V(3).Info("Placeholder is not bound", "pod", klog.KObj(pod), "node", c.kept.chosen.Node().Name,
+		"reason", reasonNotFree)
 	return fwk.NewStatus(fwk.Unschedulable, reasonNotFree)
 }
 

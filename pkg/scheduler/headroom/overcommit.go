@@ -29,8 +29,8 @@ const (
 	relieveMax   = 5 * time.Minute
 )
 
-// relief takes placeholders from nodes to which more was bound than they have, as happens when two schedulers bind at the same time, or when a
-// node shrinks: the kubelet would reject one of the pods, or has to.
+// relief takes placeholders from nodes to which more was bound than they have, as happens when two schedulers bind at the same
+// time, or when a node shrinks: the kubelet would reject one of the pods, or has to.
 type relief struct {
 	client        clientset.Interface
 	nodes         corelisters.NodeLister

@@ -49,8 +49,8 @@ func comesLast(entry fwk.QueuedEntityInfo) bool {
 	return looksLikePlaceholder(queued.Pod)
 }
 
-// looksLikePlaceholder reports whether a pod is a placeholder, and believes its label where its controller is a DaemonSet: what a heap is sorted
-// by must not change while the pod is in it, as it would when the DaemonSet becomes known.
+// looksLikePlaceholder reports whether a pod is a placeholder, and believes its label where its controller is a DaemonSet: what
+// a heap is sorted by must not change while the pod is in it, as it would when the DaemonSet becomes known.
 func looksLikePlaceholder(pod *corev1.Pod) bool {
 	_, ok := placeholder.HeadroomOf(pod, func(namespace, _ string, _ types.UID) (types.NamespacedName, bool) {
 		return types.NamespacedName{Namespace: namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}, true

@@ -18,8 +18,9 @@ const (
 	maxYieldChecks = 64
 )
 
-// yields has a placeholder leave the node that was chosen for it to a pod that waits, if there is one that could be bound there and could not
-// be any more once the placeholder is. That pod is tried again at once; the room is kept from placeholders until it is bound, but not for long.
+// yields has a placeholder leave the node that was chosen for it to a pod that waits, if there is one that could be bound there
+// and could not be any more once the placeholder is. That pod is tried again at once; the room is kept from placeholders until
+// it is bound, but not for long.
 func (p *Plugin) yields(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
 	c := cycleOf(state)
 	if c == nil || !c.kept.placeholder {
@@ -45,7 +46,8 @@ func (p *Plugin) yields(ctx context.Context, state fwk.CycleState, pod *corev1.P
 		until := p.shared.unscheduled.Yield(other.Pod.UID, now)
 		p.shared.holes.Yield(node, other, until)
 		p.shared.postponed.Add(pod, now, []string{node})
-		klog.FromContext(ctx).V(3).Info("A placeholder yields to a pod that waits", "placeholder", klog.KObj(pod), "pod", klog.KObj(other.Pod), "node", node)
+		klog.FromContext(ctx).V(3).Info("A placeholder yields to a pod that waits", "placeholder", klog.KObj(pod),
+			"pod", klog.KObj(other.Pod), "node", node)
 		p.handle.Activate(klog.FromContext(ctx), map[string]*corev1.Pod{other.Pod.Namespace + "/" + other.Pod.Name: other.Pod})
 		return fwk.NewStatus(fwk.Unschedulable, reasonYields)
 	}

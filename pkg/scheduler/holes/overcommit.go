@@ -8,8 +8,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// Overcommitting returns the placeholders that have to go from a node to which more was bound than it has: the youngest first, and none that
-// could stay. pods are all pods of the node that have not finished.
+// Overcommitting returns the placeholders that have to go from a node to which more was bound than it has: the youngest first,
+// and none that could stay. pods are all pods of the node that have not finished.
 func Overcommitting(node *corev1.Node, pods []*corev1.Pod, isPlaceholder func(*corev1.Pod) bool) []*corev1.Pod {
 	beyond := framework.NewResource(node.Status.Allocatable)
 	add(beyond, beyond.Clone(), -2) // what the node has, counted down
@@ -53,7 +53,8 @@ func helps(amount, beyond *framework.Resource) bool {
 	return false
 }
 
-// irreducible leaves out those of the victims, the oldest first, without which enough goes. beyond is what is too much without all of them.
+// irreducible leaves out those of the victims, the oldest first, without which enough goes. beyond is what is too much without
+// all of them.
 func irreducible(victims []*corev1.Pod, amounts map[*corev1.Pod]*framework.Resource, beyond *framework.Resource) []*corev1.Pod {
 	for _, pod := range slices.Backward(slices.Clone(victims)) {
 		with := beyond.Clone()

@@ -33,10 +33,10 @@ func TestPostponedPodsAreTriedAgainWhenTheirTimeHasCome(t *testing.T) {
 		add("elsewhere", 30*time.Second, "c")
 		p.Forget("bound")
 
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // the clock is synctest's
 		synctest.Wait()
 		p.Hurry("b")
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // the clock is synctest's
 		synctest.Wait()
 		require.Equal(t, map[types.UID]time.Duration{
 			"past": time.Second, "early": 3 * time.Second, "late": 5 * time.Second, "elsewhere": 30 * time.Second,
@@ -59,7 +59,7 @@ func TestAPostponedPodIsNotHurriedMoreThanOnceASecond(t *testing.T) {
 		again()
 		for range 1000 {
 			p.Hurry("a")
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) //nolint:forbidigo // the clock is synctest's
 		}
 		synctest.Wait()
 		require.InDelta(t, 10, tried, 1)
