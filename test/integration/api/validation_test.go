@@ -230,6 +230,10 @@ var verdicts = []verdict{
 
 	{name: "limits at and above the requests", spec: "requests: {cpu: '1', memory: 1Gi}\nlimits: {cpu: 2500m, memory: 1Gi}\n"},
 	{
+		name: "four limits", spec: "requests: {cpu: 1}\nlimits: {cpu: 1, memory: 1Gi, ephemeral-storage: 1Gi, example.com/x: 1}\n",
+		refused: "spec.limits: Too many: 4: must have at most 3 items",
+	},
+	{
 		name: "a limit below the request", spec: "requests: {cpu: '1', memory: 1Gi}\nlimits: {memory: 1023Mi}\n",
 		refused: "limits must not be below requests",
 	},
