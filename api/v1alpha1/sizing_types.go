@@ -83,16 +83,16 @@ type SizingRule struct {
 
 	// percentOf is a percentage of pods that are bound to nodes.
 	// +optional
-	PercentOf *PercentOf `json:"percentOf,omitempty"`
+	PercentOf *PercentOf `json:"percentOf,omitempty"` //nolint:kubeapilinter // nil is absent
 
 	// upToMaxReplicasOf is what the HorizontalPodAutoscaler of a workload may still
 	// add: its maxReplicas without the replicas that the workload has.
 	// +optional
-	UpToMaxReplicasOf *UpToMaxReplicasOf `json:"upToMaxReplicasOf,omitempty"`
+	UpToMaxReplicasOf *UpToMaxReplicasOf `json:"upToMaxReplicasOf,omitempty"` //nolint:kubeapilinter // nil is absent
 
 	// schedule is a number of units at some times of the week.
 	// +optional
-	Schedule *Schedule `json:"schedule,omitempty"`
+	Schedule *Schedule `json:"schedule,omitempty"` //nolint:kubeapilinter // nil is absent
 }
 
 // PercentOf is a percentage of pods that are bound to nodes. They are in the
@@ -109,7 +109,7 @@ type PercentOf struct {
 
 	// target is the workload whose pods count.
 	// +optional
-	Target *WorkloadReference `json:"target,omitempty"`
+	Target *WorkloadReference `json:"target,omitempty"` //nolint:kubeapilinter // nil is absent
 
 	// pods selects the pods that count by their labels. A selector that does not
 	// parse is told in the condition Sized.

@@ -22,6 +22,7 @@ type Asked struct {
 	Units int
 }
 
+// String is for example "rule tenth asks for 14".
 func (a Asked) String() string {
 	if a.Rule == "" {
 		return "no rule asks for any"

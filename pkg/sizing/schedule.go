@@ -100,12 +100,13 @@ func (s Schedule) Units(units int, now time.Time) (count int, message string, re
 	show := func(t time.Time) string { return t.In(s.Zone).Format("Mon 2006-01-02 15:04 MST") }
 	lead := ""
 	if s.Lead > 0 {
-		lead = fmt.Sprintf(", ready from %s", show(window.Ready))
+		lead = ", ready from " + show(window.Ready)
 	}
 	if active {
 		return units, fmt.Sprintf("%s until %s, within %s%s.", Units(units), show(window.End), s, lead), window.End.Sub(now)
 	}
-	return 0, fmt.Sprintf("It is not within %s; the next is %s to %s%s.", s, show(window.Start), show(window.End), lead), window.Ready.Sub(now)
+	message = fmt.Sprintf("It is not within %s; the next is %s to %s%s.", s, show(window.Start), show(window.End), lead)
+	return 0, message, window.Ready.Sub(now)
 }
 
 // String is for example "Mon, Tue 08:00-19:00 Europe/Berlin".
