@@ -2,6 +2,7 @@ package holes
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +22,11 @@ func Overcommitting(node *corev1.Node, pods []*corev1.Pod, isPlaceholder func(*c
 			continue
 		}
 		amounts[pod] = amountOf(info)
+		// What the node has none of by itself, dynamic resource allocation hands out, and counts.
+		maps.DeleteFunc(amounts[pod].ScalarResources, func(name corev1.ResourceName, _ int64) bool {
+			quantity := node.Status.Allocatable[name]
+			return quantity.IsZero()
+		})
 		add(beyond, amounts[pod], 1)
 		if pod.DeletionTimestamp == nil && isPlaceholder(pod) {
 			placeholders = append(placeholders, pod)
