@@ -171,12 +171,18 @@ func writeBelow(text *strings.Builder, cells []Cell, style Style) {
 		var line strings.Builder
 		cell.write(&line, Style{})
 		room := max(narrowest, style.Width-len(indent))
-		for part := range strings.SplitSeq(ansi.Wrap(line.String(), room, " "), "\n") {
+		for part := range strings.SplitSeq(wrap(line.String(), room), "\n") {
 			text.WriteString(indent)
 			In(cell.color(), strings.TrimSpace(part)).write(text, style)
 			text.WriteByte('\n')
 		}
 	}
+}
+
+// wrap breaks a text at words, and words that are wider than the width. A hyphen at the end of such a word would stand beyond the width if
+// ansi.Wrap had the last word.
+func wrap(text string, width int) string {
+	return ansi.Hardwrap(ansi.Wrap(text, width, " "), width, false)
 }
 
 // Cut shortens a text to a number of characters. What is left out is in its middle, since the ends of names tell them apart.
@@ -214,7 +220,7 @@ func Paragraphs(beginning string, texts []string, style Style) string {
 	for _, text := range texts {
 		text = beginning + Clean(text)
 		if style.Width > 0 {
-			text = ansi.Wrap(text, style.Width, " ")
+			text = wrap(text, style.Width)
 		}
 		for line := range strings.SplitSeq(text, "\n") {
 			In(Warn, strings.TrimSpace(line)).write(&all, style)
@@ -228,7 +234,7 @@ func Paragraphs(beginning string, texts []string, style Style) string {
 func WriteIndented(out *strings.Builder, color Color, spaces int, text string, style Style) {
 	text = Clean(text)
 	if style.Width > 0 {
-		text = ansi.Wrap(text, max(narrowest, style.Width-spaces-len(indent)), " ")
+		text = wrap(text, max(narrowest, style.Width-spaces-len(indent)))
 	}
 	before := strings.Repeat(" ", spaces)
 	for line := range strings.SplitSeq(text, "\n") {
