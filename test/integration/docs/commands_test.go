@@ -29,6 +29,7 @@ var needs = []struct{ prefix, what string }{
 	{"sha256sum ", "a release"},
 	{"diff ", "a release"},
 	{"docker ", "a container engine"},
+	{"kubectl headroom __complete ", "an argument: it is a script's"},
 	{"make build && sudo install ", "root"},
 	{"helm install headroom oci://", "a release"},
 	{"helm upgrade headroom oci://", "a release"},
