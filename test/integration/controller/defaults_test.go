@@ -17,6 +17,7 @@ func TestWhatAHeadroomLeavesOpenIsTheOperatorsChoice(t *testing.T) {
 	t.Parallel()
 	chosen := func(c *config.Config, _ *rest.Config) {
 		c.Placeholders.SchedulerName, c.Placeholders.DefaultImage = "headroom-scheduler", "example.com/pause:1"
+		c.Placeholders.AllowedImages = []string{"example.com/mine:1"}
 	}
 	its := func(spec *v1alpha1.HeadroomSpec) { spec.SchedulerName, spec.Image = "mine", "example.com/mine:1" }
 	for name, tc := range map[string]struct {

@@ -20,7 +20,8 @@ import (
 )
 
 // TestAnUpgradeReplacesNoPlaceholder: Headrooms that commit 2ab7e04 filled are what this version finds when it starts. It makes, changes
-// and deletes nothing, and Ready stays True all the time: the time of its last transition stays, too.
+// and deletes nothing, and Ready stays True all the time: the time of its last transition stays, too. The operator allows the image that one
+// of them names, as the upgrade notes ask.
 func TestAnUpgradeReplacesNoPlaceholder(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, nil)
@@ -58,7 +59,9 @@ func TestAnUpgradeReplacesNoPlaceholder(t *testing.T) {
 	})
 
 	requests := &traffic{}
-	e.startController(func(c *config.Config, _ *rest.Config) { c.Identity = "new/headroom-controller" }, through(requests.wrap))
+	e.startController(func(c *config.Config, _ *rest.Config) {
+		c.Identity, c.Placeholders.AllowedImages = "new/headroom-controller", []string{"example.com/pause:1"}
+	}, through(requests.wrap))
 	for name, n := range units {
 		h := e.waitFilled(name, n)
 		e.eventually("this version has looked at "+name, func() error {
