@@ -18,9 +18,9 @@ import (
 
 const adviseLong = `Says how many units each Headroom needed by its own history, why so many and not one less, and what the others cost.
 
-It is the rule that spec.sizing uses for demand: as many units as cover what pods took and lacked within one refill time, in all but a small
-share of the time (--served). A price is what you say it is: --node-price for all nodes, or --price-label, a label or annotation of nodes. A unit
-is charged the share of a node that it takes, so costs are estimates. Nothing is asked of any cloud.`
+It is the base-stock rule: as many units as cover what pods took and lacked within one refill time, in all but a small share of the time
+(--served). A price is what you say it is: --node-price for all nodes, or --price-label, a label or annotation of nodes. A unit is charged
+the share of a node that it takes, so costs are estimates. Nothing is asked of any cloud.`
 
 const adviseExample = `  # Of all namespaces
   kubectl headroom advise -A
@@ -51,9 +51,11 @@ func newAdvise(streams genericiooptions.IOStreams) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	flags := command.Flags()
-	flags.Float64Var(&o.served, "served", 99.9, "the share of the time, in percent, in which all demand is to be served at once, from 50 to 99.999")
+	flags.Float64Var(&o.served, "served", 99.9,
+		"the share of the time, in percent, in which all demand is to be served at once, from 50 to 99.999")
 	flags.Float64Var(&o.nodePrice, "node-price", 0, "what a node costs an hour, in your currency; 0 for not known")
-	flags.StringVar(&o.priceLabel, "price-label", "", "the label or annotation of nodes that says what they cost an hour; it wins over --node-price")
+	flags.StringVar(&o.priceLabel, "price-label", "",
+		"the label or annotation of nodes that says what they cost an hour; it wins over --node-price")
 	o.output.addFlag(command)
 	o.access.addFlags(flags, true)
 	return command

@@ -23,8 +23,8 @@ import (
 	"github.com/headroom-dev/headroom/pkg/view/table"
 )
 
-const explainPodLong = `Says which units a pod took and why, and what would happen if it came now: on which nodes it fits as it is, which units it would take and by
-which rule, or why it can take none and what would have to change.
+const explainPodLong = `Says which units a pod took and why, and what would happen if it came now: on which nodes it fits as it is,
+which units it would take and by which rule, or why it can take none and what would have to change.
 
 With -f it is about a pod that does not exist yet: a Pod, or the template of a Deployment, ReplicaSet, StatefulSet or Job. The answer comes
 from the scheduler's own code, over the objects of the cluster as they are; what it takes for granted is printed with it.`
@@ -59,11 +59,13 @@ func newExplainPod(streams genericiooptions.IOStreams) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	flags := command.Flags()
-	flags.StringArrayVarP(&o.files, "filename", "f", nil, "`FILE` with the pod, or with the workload whose template it is; - for standard input")
+	flags.StringArrayVarP(&o.files, "filename", "f", nil,
+		"`FILE` with the pod, or with the workload whose template it is; - for standard input")
 	flags.StringArrayVar(&o.cluster, "cluster-file", nil,
 		"`FILE` with the objects of the cluster, - for standard input; may be repeated. Without it the cluster is asked")
-	flags.StringVar(&o.schedulerConfig, "scheduler-config", "", "configuration `FILE` of headroom-scheduler, of which the pod's profile applies. "+
-		"Default: kube-scheduler's defaults, and the plugin's")
+	flags.StringVar(&o.schedulerConfig, "scheduler-config", "",
+		"configuration `FILE` of headroom-scheduler, of which the pod's profile applies. "+
+			"Default: kube-scheduler's defaults, and the plugin's")
 	o.output.addFlag(command)
 	o.access.addFlags(flags, false)
 	return command
@@ -262,7 +264,8 @@ func (o *explainPodOptions) addHistory(ctx context.Context, told *explanation.Ex
 		for _, take := range a.Takes() {
 			if take.Consumer.UID == pod.UID && pod.UID != "" {
 				told.Took = append(told.Took, explanation.Taken{
-					Headroom: stored.Namespace + "/" + stored.Name, Placeholder: take.Placeholder, Node: take.Node, Time: take.Time, How: string(take.How),
+					Headroom: stored.Namespace + "/" + stored.Name, Placeholder: take.Placeholder,
+					Node: take.Node, Time: take.Time, How: string(take.How),
 				})
 			}
 		}

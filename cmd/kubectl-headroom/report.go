@@ -19,8 +19,8 @@ import (
 	"github.com/headroom-dev/headroom/pkg/view/report"
 )
 
-const reportLong = `Writes one page of HTML, which needs nothing from elsewhere and can be mailed: how the Headrooms are, what became of their units in the
-last days by the hour, who took most, and how full each zone is.`
+const reportLong = `Writes one page of HTML, which needs nothing from elsewhere and can be mailed: how the Headrooms are, what became of
+their units in the last days by the hour, who took most, and how full each zone is.`
 
 const reportExample = `  # Of all namespaces
   kubectl headroom report -A -o report.html`
@@ -109,7 +109,8 @@ func (o *reportOptions) gather(ctx context.Context) (*report.Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &report.Input{Where: "Headrooms " + place(namespace) + " on " + config.Host, Days: o.days, Now: time.Now(), Version: buildinfo.Get().Version}
+	in := &report.Input{
+		Where: "Headrooms " + place(namespace) + " on " + config.Host, Days: o.days, Now: time.Now(), Version: buildinfo.Get().Version}
 	if in.Status, err = reader.status(ctx, namespace, nil); err != nil {
 		return nil, err
 	}

@@ -14,11 +14,12 @@ import (
 	"github.com/headroom-dev/headroom/pkg/view/table"
 )
 
-const statusLong = `Prints of every Headroom how many units it wants, how many can be taken now and in which zones, how many are missing, unavailable or
-outdated and why, and how many pods took lately, and which was the last.
+const statusLong = `Prints of every Headroom how many units it wants, how many can be taken now and in which zones, how many are missing,
+unavailable or outdated and why, and how many pods took lately, and which was the last.
 
 WANTED is the sum of READY, UNAVAILABLE (held on a node to which no pod can be bound now) and MISSING (on no node), unless more is held than
-wanted. TAKEN 24H and LACKED 24H are the units that pods took, and that entitled pods lacked, in the last 24 full hours and the present one.`
+wanted. TAKEN 24H and LACKED 24H are the units that pods took, and that entitled pods lacked, in the last 24 full hours and the present
+one.`
 
 const statusExample = `  # The Headrooms of the namespace
   kubectl headroom status
@@ -112,7 +113,8 @@ func (r *reader) status(ctx context.Context, namespace string, names []string) (
 	if len(names) > 0 {
 		for _, name := range names {
 			if !slices.ContainsFunc(in.Headrooms, func(h v1alpha1.Headroom) bool { return h.Name == name }) {
-				return status.Report{}, notFound("there is no Headroom %s among those %s: kubectl headroom status -A lists all", name, place(namespace))
+				return status.Report{}, notFound(
+					"there is no Headroom %s among those %s: kubectl headroom status -A lists all", name, place(namespace))
 			}
 		}
 		in.Headrooms = slices.DeleteFunc(in.Headrooms, func(h v1alpha1.Headroom) bool { return !slices.Contains(names, h.Name) })

@@ -63,7 +63,8 @@ func addBins(dst, src []int) {
 	}
 }
 
-// quantile returns how many were counted in bins of refills, and the upper bound of the bin in which the part of them ends, zero if there are
+// quantile returns how many were counted in bins of refills, and the upper bound of the bin in which the part of them ends, zero if there
+// are
 // none. The last bin has no upper bound; the largest there is stands for it.
 func quantile(bins []int, part, of int) (counted int, bound time.Duration) {
 	for _, n := range bins {

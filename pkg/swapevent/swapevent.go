@@ -112,7 +112,8 @@ func Note(s Swap) string {
 	return intro + list + tail
 }
 
-// Parse reads what Note wrote, and reports whether the note is one that names placeholders. Those that Note only counted are missing, and so
+// Parse reads what Note wrote, and reports whether the note is one that names placeholders. Those that Note only counted are missing, and
+// so
 // are Shared beside Placeholders.
 func Parse(note string) (Swap, bool) {
 	rest, took := strings.CutPrefix(note, prefix)

@@ -56,7 +56,7 @@ func TestNothingPointsAtWhatMoves(t *testing.T) {
 	for _, p := range repositoryPages(t) {
 		for n, line := range p.Lines {
 			for _, moving := range []string{"/blob/main/", "/tree/main/", "/raw/main/", "/blob/master/", "ref=main", ":latest"} {
-				require.False(t, strings.Contains(line, moving), "%s:%d points at %s, which moves", p.Path, n+1, moving)
+				require.NotContains(t, line, moving, "%s:%d points at %s, which moves", p.Path, n+1, moving)
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func TestEveryReasonOfAConditionIsAmongTheSymptoms(t *testing.T) {
 		if reason == "Valid" || reason == "Filled" || reason == "Sized" { // all is well
 			continue
 		}
-		require.True(t, strings.Contains(string(symptoms), reason), "docs/how-to/troubleshoot.md says nothing of the reason %s", reason)
+		require.Contains(t, string(symptoms), reason, "docs/how-to/troubleshoot.md says nothing of the reason %s", reason)
 	}
 	require.Greater(t, reasons, 10)
 }

@@ -42,7 +42,7 @@ func (b Block) Commands() []string {
 		if match := heredoc.FindStringSubmatch(command); match != nil {
 			for i+1 < len(lines) && lines[i] != match[1] {
 				i++
-				command += "\n" + lines[i]
+				command += "\n" + lines[i] //nolint:perfsprint // a few lines of a here-document
 			}
 		}
 		commands = append(commands, command)

@@ -19,7 +19,7 @@ func documented(t *testing.T, page, name string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, page))
 	require.NoError(t, err)
-	require.True(t, strings.Contains(string(text), "`"+name+"`"), "%s does not name `%s`", page, name)
+	require.Contains(t, string(text), "`"+name+"`", "%s does not name `%s`", page, name)
 }
 
 func TestEveryFlagOfTheControllerIsDocumented(t *testing.T) {
@@ -64,6 +64,6 @@ func TestEveryLabelAndAnnotationIsDocumented(t *testing.T) {
 		all.WriteString(strings.Join(p.Lines, "\n"))
 	}
 	for _, name := range constants(t, "api/v1alpha1", `(?:Label|Annotation)\w+`) {
-		require.True(t, strings.Contains(all.String(), "`"+name), "no page names `%s`", name)
+		require.Contains(t, all.String(), "`"+name, "no page names `%s`", name)
 	}
 }

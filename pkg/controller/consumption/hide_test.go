@@ -8,8 +8,8 @@ import (
 
 func TestNamesOfOtherNamespacesCanBeHidden(t *testing.T) {
 	mine, other := consumer("api-1", "uid-a"), consumer("api-1", "uid-b")
-	mine.Consumer.Owner, other.Consumer.Owner = "ReplicaSet/api", "ReplicaSet/api"
-	other.Consumer.Namespace = "bank"
+	mine.Owner, other.Owner = "ReplicaSet/api", "ReplicaSet/api"
+	other.Namespace = "bank"
 	for name, hide := range map[string]bool{"told": false, "hidden": true} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory()

@@ -2,7 +2,6 @@ package workload
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -55,7 +54,7 @@ func (f *feed) state() *Problem {
 		return f.problem
 	}
 	if !f.synced {
-		return &Problem{v1alpha1.ReasonReading, fmt.Sprintf("%s was not read yet", f.what)}
+		return &Problem{v1alpha1.ReasonReading, f.what + " was not read yet"}
 	}
 	return nil
 }

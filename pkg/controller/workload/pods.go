@@ -166,7 +166,8 @@ func (p *pods) trim(object any) (*counted, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: got a %T", p.what, object)
 	}
-	kept := &counted{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: strings.Clone(pod.Name), ResourceVersion: pod.ResourceVersion}}
+	kept := &counted{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: strings.Clone(pod.Name), ResourceVersion: pod.ResourceVersion}}
 	if pod.DeletionTimestamp != nil || pod.Spec.NodeName == "" {
 		return kept, nil
 	}

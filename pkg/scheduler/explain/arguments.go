@@ -77,7 +77,8 @@ func argumentsIn(profile *schedulerconfig.KubeSchedulerProfile) *config.Headroom
 	return args
 }
 
-// ignoredResources returns the resources that the scheduler tells NodeResourcesFit of a profile to ignore: those that extenders manage in its
+// ignoredResources returns the resources that the scheduler tells NodeResourcesFit of a profile to ignore: those that extenders manage in
+// its
 // place, or else those of its arguments.
 func ignoredResources(configuration *schedulerconfig.KubeSchedulerConfiguration, profile *schedulerconfig.KubeSchedulerProfile) []string {
 	var ignored []string

@@ -127,10 +127,12 @@ func (a *Advice) sentence() string {
 	case spare == 0:
 		return fmt.Sprintf("It needed the %d units that it asks for.", a.Wanted)
 	case known < enough:
-		return fmt.Sprintf("It needed %d of its %d units so far, but its account is only %s old: wait until it is seven days.", a.Needed, a.Wanted,
+		return fmt.Sprintf(
+			"It needed %d of its %d units so far, but its account is only %s old: wait until it is seven days.", a.Needed, a.Wanted,
 			duration.HumanDuration(known))
 	case a.Spare != nil:
-		return fmt.Sprintf("It needed %d units: %d fewer than the %d that it asks for would do, which cost about %.2f a month.", a.Needed, spare,
+		return fmt.Sprintf(
+			"It needed %d units: %d fewer than the %d that it asks for would do, which cost about %.2f a month.", a.Needed, spare,
 			a.Wanted, *a.Spare)
 	default:
 		return fmt.Sprintf("It needed %d units: %d fewer than the %d that it asks for would do.", a.Needed, spare, a.Wanted)

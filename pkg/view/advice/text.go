@@ -14,8 +14,10 @@ func (r *Report) Text(style table.Style) string {
 		return ""
 	}
 	t := table.Table{Columns: []table.Column{
-		{Header: "HEADROOM", Shrink: true}, {Header: "WANTED", Right: true}, {Header: "NEEDED", Right: true}, {Header: "TAKEN", Right: true, Drop: 3},
-		{Header: "LACKED", Right: true, Drop: 2}, {Header: "READY AT LEAST", Right: true, Drop: 4}, {Header: "COST/MONTH", Right: true, Drop: 5},
+		{Header: "HEADROOM", Shrink: true}, {Header: "WANTED", Right: true}, {Header: "NEEDED", Right: true},
+		{Header: "TAKEN", Right: true, Drop: 3},
+		{Header: "LACKED", Right: true, Drop: 2}, {Header: "READY AT LEAST", Right: true, Drop: 4},
+		{Header: "COST/MONTH", Right: true, Drop: 5},
 		{Header: "SPARE/MONTH", Right: true, Drop: 1},
 	}}
 	if style.Width == 0 {

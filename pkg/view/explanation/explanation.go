@@ -153,7 +153,8 @@ func (e *Explanation) history(line writeLine, now time.Time) {
 func (p *Prediction) sentences(line writeLine) {
 	switch {
 	case len(p.Fits) > 0:
-		line(table.Good, 2, "It fits as it is on %d of %d nodes (%s), so it takes no unit. kube-scheduler's scores choose among them.", len(p.Fits),
+		line(table.Good, 2,
+			"It fits as it is on %d of %d nodes (%s), so it takes no unit. kube-scheduler's scores choose among them.", len(p.Fits),
 			p.Nodes, some(p.Fits))
 	case len(p.Takes) > 0:
 		line(table.Good, 2, "It takes %s on node %s, and is bound there by its first attempt.", strings.Join(p.Takes, ", "), p.Node)

@@ -13,7 +13,8 @@ import (
 	"github.com/headroom-dev/headroom/pkg/view/table"
 )
 
-// Text is the ledger as a table. With a width of 0 times are exact and rules are whole; on a terminal times are ages, and rules their names.
+// Text is the ledger as a table. With a width of 0 times are exact and rules are whole; on a terminal times are ages, and rules their
+// names.
 func (r *Report) Text(style table.Style) string {
 	if len(r.Takes) == 0 {
 		return ""

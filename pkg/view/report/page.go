@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,7 +114,7 @@ func (p *page) add(one *status.Headroom, found map[types.NamespacedName]history,
 		drawn := plot(&h, now, pageWidth, plotHeight)
 		shown.Plot = svg(&drawn, "Units taken, lacked and ready of "+one.Namespace+"/"+one.Name+" by the hour.")
 		if h.usage.LowestReady != nil {
-			shown.Lowest = fmt.Sprint(*h.usage.LowestReady)
+			shown.Lowest = strconv.Itoa(*h.usage.LowestReady)
 		}
 		if h.usage.Refills > 0 {
 			shown.Refill = short(h.usage.RefillP90)

@@ -121,8 +121,9 @@ func zones(report *nodes.Report, width float64) drawing.Drawing {
 		out.Rect(names, top+7, room, 16, drawing.Grid)
 		out.Rect(names, top+7, room*used, 16, readyRole)
 		out.Rect(names+room*used, top+7, room*held, 16, takenRole)
-		text(names+room+14, drawing.Start, drawing.Muted, fmt.Sprintf("%d nodes, %.0f %% used, %.0f %% headroom (%d units)", zone.Count, 100*used,
-			100*held, zone.Total.Units))
+		text(names+room+14, drawing.Start, drawing.Muted,
+			fmt.Sprintf("%d nodes, %.0f %% used, %.0f %% headroom (%d units)", zone.Count, 100*used,
+				100*held, zone.Total.Units))
 	}
 	return out
 }

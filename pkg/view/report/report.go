@@ -1,4 +1,5 @@
-// Package report makes one page of HTML, which needs nothing from elsewhere, about the Headrooms of a cluster: how they are, and what became
+// Package report makes one page of HTML, which needs nothing from elsewhere, about the Headrooms of a cluster: how they are, and what
+// became
 // of their units in the last days. It is pure.
 package report
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -104,7 +105,7 @@ func TestThePlotsAreWellFormed(t *testing.T) {
 		require.True(t, ok)
 		decoder := xml.NewDecoder(strings.NewReader("<svg" + drawn + "</svg>"))
 		for {
-			if _, err := decoder.Token(); err == io.EOF {
+			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 				break
 			} else {
 				require.NoError(t, err)

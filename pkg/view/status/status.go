@@ -186,7 +186,8 @@ func lately(stored *v1alpha1.HeadroomAccount, now time.Time) (*Account, error) {
 		if len(told.Takes) == lastTakes {
 			break
 		}
-		told.Takes = append(told.Takes, Take{Time: take.Time, Consumer: consumerOf(&take.Consumer), Owner: take.Consumer.Owner, Node: take.Node})
+		told.Takes = append(told.Takes,
+			Take{Time: take.Time, Consumer: consumerOf(&take.Consumer), Owner: take.Consumer.Owner, Node: take.Node})
 	}
 	return told, nil
 }

@@ -41,7 +41,8 @@ func (r *Report) Text(layout Layout, style table.Style) string {
 // table has what is missing beside each Headroom, as the last column, or below it.
 func (r *Report) table(layout Layout, beside bool) table.Table {
 	t := table.Table{Columns: []table.Column{
-		{Header: "NAME", Shrink: true}, {Header: "WANTED", Right: true}, {Header: "READY", Right: true}, {Header: "MISSING", Right: true, Drop: 1},
+		{Header: "NAME", Shrink: true}, {Header: "WANTED", Right: true}, {Header: "READY", Right: true},
+		{Header: "MISSING", Right: true, Drop: 1},
 		{Header: "UNAVAILABLE", Right: true, Drop: 6}, {Header: "OUTDATED", Right: true, Drop: 7}, {Header: "HELD", Drop: 3, Shrink: true},
 		{Header: "TAKEN 24H", Right: true, Drop: 2}, {Header: "LACKED 24H", Right: true, Drop: 4}, {Header: "LAST TAKEN BY", Drop: 5},
 	}}

@@ -2,7 +2,6 @@ package kubectl
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -134,7 +133,7 @@ func requireExit(t *testing.T, k kubectl, code int, words string, args ...string
 	t.Helper()
 	out, err := k.run(args...)
 	var exit *exec.ExitError
-	require.True(t, errors.As(err, &exit), "%v: %s", err, out)
+	require.ErrorAs(t, err, &exit, "%v: %s", err, out)
 	require.Contains(t, out, words)
 	require.Equal(t, code, exit.ExitCode(), out)
 }
