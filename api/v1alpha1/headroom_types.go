@@ -236,7 +236,7 @@ type HeadroomSpec struct {
 	// replicas, which stays what kubectl scale and HorizontalPodAutoscalers set.
 	// Default: none, replicas is the number. Not with placement PerNode.
 	// +optional
-	Sizing *Sizing `json:"sizing,omitempty"`
+	Sizing *Sizing `json:"sizing,omitempty"` //nolint:kubeapilinter // nil is absent
 }
 
 // Consumers says which pods may take the room of a Headroom. All that is set
@@ -358,13 +358,13 @@ type HeadroomStatus struct {
 	// controller is the installation of headroom-controller that acts on this
 	// Headroom, and when it last wrote this status.
 	// +optional
-	Controller *ControllerRecord `json:"controller,omitempty"`
+	Controller *ControllerRecord `json:"controller,omitempty"` //nolint:kubeapilinter // nil is absent
 
 	// otherController is another installation that would act on this Headroom too.
 	// It does not while the first one does, and takes over when that has not
 	// answered for a minute.
 	// +optional
-	OtherController *ControllerRecord `json:"otherController,omitempty"`
+	OtherController *ControllerRecord `json:"otherController,omitempty"` //nolint:kubeapilinter // nil is absent
 
 	// sizing is what the rules of spec.sizing come to, and why.
 	// +optional
@@ -391,7 +391,7 @@ type ControllerRecord struct {
 	Identity string `json:"identity,omitempty"`
 	// lastWriteTime is when it last wrote the status.
 	// +required
-	LastWriteTime metav1.Time `json:"lastWriteTime,omitzero"`
+	LastWriteTime metav1.Time `json:"lastWriteTime,omitzero"` //nolint:kubeapilinter // a record without a time is none
 }
 
 // SpreadStatus is where a Headroom holds its units.
