@@ -97,7 +97,13 @@ func TestOthersUnitsNeedNotWaitForThoseOfTwoLargeHeadrooms(t *testing.T) {
 	e.waitStatus("large-2", v1alpha1.ReasonValid, v1alpha1.ReasonToppingUp, 0, window/2)
 
 	e.headroom("small", replicas(3))
-	permit(2 * window) // all that wait already, and the first that are made afterwards
+	e.eventually("it has asked for units", func() error {
+		if reasonOf(e.get("small"), v1alpha1.ConditionFilled) == "none" {
+			return errNotYet
+		}
+		return nil
+	})
+	permit(3 * window) // all that were made already, those given back among them, and the first that are made afterwards
 	e.waitFilled("small", 3)
 	h := e.get("large-1")
 	require.Contains(t, messageOf(h, v1alpha1.ConditionFilled), "when it is their turn")
@@ -129,7 +135,8 @@ func (e *environment) mostPending() func() int {
 			if !ok {
 				continue
 			}
-			if change.Type != watch.Deleted && pod.Spec.NodeName == "" {
+			// The API server notes a deletion before it deletes; schedulers and autoscalers pass such a pod over.
+			if change.Type != watch.Deleted && pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil {
 				pending[pod.Name] = true
 			} else {
 				delete(pending, pod.Name)
