@@ -32,7 +32,9 @@ func TestAPodThatTakesDevicesGoesToNoOtherNode(t *testing.T) {
 
 	c.swap.Devices = &selection.Devices{}
 
-	require.True(t, f.Filter(t.Context(), state, pod, f.nodes[0]).IsSuccess())
+	for _, node := range f.nodes { // in the snapshot's own order
+		require.Equal(t, node.Node().Name == "a", f.Filter(t.Context(), state, pod, node).IsSuccess(), node.Node().Name)
+	}
 	require.False(t, f.Filter(t.Context(), state, pod, empty).IsSuccess())
 }
 
