@@ -14,7 +14,6 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/clock"
 
-	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
 )
@@ -70,10 +69,7 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 	s.unscheduled = waiting.NewUnscheduled()
 	s.holes = holes.New(holes.Options{
 		Clock: clock.RealClock{}, Own: s.profiles.has, Released: s.postponed.Hurry,
-		IsPlaceholder: func(pod *corev1.Pod) bool {
-			_, ok := placeholder.HeadroomOf(pod, s.daemonSets)
-			return ok
-		},
+		IsPlaceholder: s.isPlaceholder,
 	})
 	pods := factory.Core().V1().Pods().Informer()
 	// The functions of an index are called for each change before anybody hears of it. A hole must be known when the scheduler sees the
@@ -106,7 +102,7 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 	if err != nil {
 		return fmt.Errorf("listening to pods: %w", err)
 	}
-	s.relief = newRelief(handle.ClientSet(), factory, s.daemonSets)
+	s.relief = newRelief(handle.ClientSet(), factory, s.isPlaceholder)
 	return s.relief.followNodes(ctx, factory)
 }
 

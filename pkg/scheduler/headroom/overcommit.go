@@ -18,7 +18,6 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
-	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
@@ -149,13 +148,9 @@ func (r *relief) relieve(ctx context.Context, node string, victims []*corev1.Pod
 }
 
 // newRelief makes what takes placeholders from overcommitted nodes.
-func newRelief(client clientset.Interface, factory informers.SharedInformerFactory, daemonSets placeholder.HeadroomOfDaemonSet) *relief {
+func newRelief(client clientset.Interface, factory informers.SharedInformerFactory, isPlaceholder func(*corev1.Pod) bool) *relief {
 	return &relief{
 		client: client, nodes: factory.Core().V1().Nodes().Lister(), pods: factory.Core().V1().Pods().Informer().GetIndexer(),
-		isPlaceholder: func(pod *corev1.Pod) bool {
-			_, ok := placeholder.HeadroomOf(pod, daemonSets)
-			return ok
-		},
-		backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax), delayed: map[string]bool{},
+		isPlaceholder: isPlaceholder, backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax), delayed: map[string]bool{},
 	}
 }

@@ -111,7 +111,7 @@ func (p *Plugin) candidates(c *cycle) int {
 // missed notes that no headroom could serve the pod. A pod for which there is no reason is kept, too: there is no
 // headroom as far as is known, but pods may turn out to be placeholders.
 func (p *Plugin) missed(ctx context.Context, c *cycle, pod *corev1.Pod, reason metrics.MissReason) {
-	if pod.Spec.NodeName != "" || p.isPlaceholder(pod) {
+	if pod.Spec.NodeName != "" || p.shared.isPlaceholder(pod) {
 		return
 	}
 	late := p.shared.waiting.Add(pod, c.generation)

@@ -33,7 +33,7 @@ func (p *Plugin) PreFilter(
 		return nil, nil // the plugin itself runs the PreFilter plugins to ask Filter plugins about nodes
 	}
 	c := &cycle{generation: p.shared.waiting.Generation()}
-	c.kept.placeholder = p.isPlaceholder(pod)
+	c.kept.placeholder = p.shared.isPlaceholder(pod)
 	state.Write(cycleKey, c)
 	group := state.IsPodGroupSchedulingCycle()
 	if !group {
@@ -100,7 +100,7 @@ func (p *Plugin) PreFilterExtensions() fwk.PreFilterExtensions {
 	return nil
 }
 
-// await waits, at start-up, until it is known what the Headrooms entitle which pods to.
+// await waits, at start-up, until the Headrooms are known, which say which pods are entitled.
 func (p *Plugin) await(ctx context.Context) bool {
 	select {
 	case <-p.shared.catalog.Ready():

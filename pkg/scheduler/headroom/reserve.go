@@ -97,7 +97,7 @@ func (p *Plugin) yields(ctx context.Context, state fwk.CycleState, pod *corev1.P
 	}
 	now := p.clock.Now()
 	waiting := p.shared.unscheduled.Matching(now, func(other *framework.PodInfo) bool {
-		return !p.isPlaceholder(other.Pod) && holes.Contend(info, other, unit)
+		return !p.shared.isPlaceholder(other.Pod) && holes.Contend(info, other, unit)
 	})
 	for _, other := range waiting[:min(len(waiting), maxYieldChecks)] {
 		run := p.profile.NewRunApart(other.Pod)

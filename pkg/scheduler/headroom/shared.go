@@ -183,7 +183,8 @@ func (s *shared) identityOf(pod *corev1.Pod) entitlement.Consumer {
 	return entitlement.ConsumerOf(pod, s.namespaces.Get)
 }
 
-func (p *Plugin) isPlaceholder(pod *corev1.Pod) bool {
-	_, ok := placeholder.HeadroomOf(pod, p.shared.daemonSets)
+// isPlaceholder reports whether a pod is a placeholder of a Headroom.
+func (s *shared) isPlaceholder(pod *corev1.Pod) bool {
+	_, ok := placeholder.HeadroomOf(pod, s.daemonSets)
 	return ok
 }
