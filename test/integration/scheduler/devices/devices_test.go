@@ -1,7 +1,6 @@
 package devices
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -151,12 +150,7 @@ func TestTheRefillStaysOffDevicesThatAConsumerWaitsFor(t *testing.T) {
 	inference := builders.Headroom("inference", oneGPU()).Obj()
 	units := w.units(t, inference, 1)
 	w.consume(t, "model", oneGPU())
-	w.Eventually(t, "waiting for the unit to be gone", func(context.Context) string {
-		if left := w.remaining(t, units); len(left) > 0 {
-			return left[0] + " is there"
-		}
-		return ""
-	})
+	w.waitGone(t, units)
 	w.CreatePods(t, withLimits(builders.Placeholder(inference, 1)))
 	w.WaitUnschedulable(t, "inference-headroom-1")
 	require.Empty(t, w.Pod(t, "model").Spec.NodeName, "the device is not free yet")
@@ -208,12 +202,7 @@ func TestAConsumerThatIsDeletedMeanwhileLeavesTheDevice(t *testing.T) {
 	inference := builders.Headroom("inference", oneGPU()).Obj()
 	units := w.units(t, inference, 1)
 	w.consume(t, "model", oneGPU())
-	w.Eventually(t, "waiting for the unit to be gone", func(context.Context) string {
-		if left := w.remaining(t, units); len(left) > 0 {
-			return left[0] + " is there"
-		}
-		return ""
-	})
+	w.waitGone(t, units)
 	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), "model", *metav1.NewDeleteOptions(0)))
 	w.startClaimController(t)
 

@@ -170,5 +170,16 @@ func (w *world) remaining(t *testing.T, units map[string]string) []string {
 	return names
 }
 
+// waitGone waits until none of the units is left.
+func (w *world) waitGone(t *testing.T, units map[string]string) {
+	t.Helper()
+	w.Eventually(t, "waiting for the units to be gone", func(context.Context) string {
+		if left := w.remaining(t, units); len(left) > 0 {
+			return left[0] + " is there"
+		}
+		return ""
+	})
+}
+
 // oneGPU is a request.
 func oneGPU() builders.Resources { return builders.Resources{gpu: "1", "cpu": "100m"} }
