@@ -168,7 +168,7 @@ func TestOtherDeletionsAreNoConsumption(t *testing.T) {
 			e.change("web", replicas(3))
 		},
 		"it fails and is replaced": func(e *environment, pod *corev1.Pod) {
-			e.update(pod, func(status *corev1.PodStatus) { status.Phase = corev1.PodFailed })
+			e.fail(pod, "", "")
 		},
 	}
 	for name, remove := range tests {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -82,7 +81,7 @@ func TestEachDeletionNamesTheUIDOfItsPod(t *testing.T) {
 	want := map[string]types.UID{}
 	failed := e.pods()[0]
 	want[failed.Name] = failed.UID
-	e.update(&failed, func(status *corev1.PodStatus) { status.Phase = corev1.PodFailed })
+	e.fail(&failed, "", "")
 	e.waitReplaced(failed.UID)
 	e.waitFilled("web", 3)
 	requests.requireOf(e, want)

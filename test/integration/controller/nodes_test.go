@@ -99,3 +99,21 @@ func (e *environment) update(pod *corev1.Pod, change func(*corev1.PodStatus)) {
 		return e.client.Status().Update(e.Context(), pod)
 	})
 }
+
+// fail plays a kubelet whose pod failed, for a reason and in its words. It waits until KWOK has told that the pod runs, which it would
+// otherwise tell afterwards.
+func (e *environment) fail(pod *corev1.Pod, reason, words string) {
+	e.Helper()
+	e.eventually(pod.Name+" runs", func() error {
+		if err := e.client.Get(e.Context(), client.ObjectKeyFromObject(pod), pod); err != nil {
+			return err
+		}
+		if pod.Status.Phase != corev1.PodRunning {
+			return fmt.Errorf("its phase is %s", pod.Status.Phase)
+		}
+		return nil
+	})
+	e.update(pod, func(status *corev1.PodStatus) {
+		status.Phase, status.Reason, status.Message = corev1.PodFailed, reason, words
+	})
+}

@@ -61,9 +61,7 @@ func TestFailedPlaceholderIsReplaced(t *testing.T) {
 	t.Parallel()
 	e, _ := filled(t, 2)
 	failed := e.pods()[0]
-	e.update(&failed, func(status *corev1.PodStatus) {
-		status.Phase, status.Reason = corev1.PodFailed, "OutOfcpu"
-	})
+	e.fail(&failed, "OutOfcpu", "")
 	e.waitReplaced(failed.UID)
 	e.waitFilled("web", 2)
 }

@@ -45,10 +45,16 @@ func TestANodeThatFailsEveryPod(t *testing.T) {
 	t.Parallel()
 	e, _ := filled(t, 1)
 	for range 4 {
-		pod := e.pods()[0]
-		e.update(&pod, func(status *corev1.PodStatus) {
-			status.Phase, status.Reason, status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
+		var pod corev1.Pod
+		e.eventually("there is a unit", func() error {
+			pods := e.pods()
+			if len(pods) != 1 {
+				return fmt.Errorf("%d pods", len(pods))
+			}
+			pod = pods[0]
+			return nil
 		})
+		e.fail(&pod, "Evicted", "The node was low on resource: memory.")
 		e.waitReplaced(pod.UID)
 	}
 	var h *v1alpha1.Headroom
