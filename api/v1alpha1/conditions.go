@@ -9,6 +9,9 @@ const (
 	ConditionFilled = "Filled"
 	// ConditionSized is True if every rule of spec.sizing is evaluated, and says why not otherwise. It is there with spec.sizing only.
 	ConditionSized = "Sized"
+	// ConditionShaped is True if units are made like the pods of the workload of spec.shapeFrom, and says why not otherwise. It is there
+	// with spec.shapeFrom only.
+	ConditionShaped = "Shaped"
 )
 
 // Reasons of the condition Ready. Valid and QuotaShort come with True, all others with False; with False no new placeholders are made.
@@ -53,6 +56,9 @@ const (
 	ReasonAnotherController = "AnotherController"
 	// ReasonNameTaken says that the DaemonSet of a PerNode Headroom cannot be made: one of its name belongs to somebody else.
 	ReasonNameTaken = "NameTaken"
+	// ReasonShapeUnknown says that it is not known yet what the units of a Headroom with spec.shapeFrom are like; the condition Shaped
+	// says why.
+	ReasonShapeUnknown = "ShapeUnknown"
 	// ReasonNamespaceTerminating says that the namespace is being deleted, so that nothing can be created in it.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 )
@@ -105,4 +111,17 @@ const (
 	ReasonInvalidRule = "InvalidRule"
 	// ReasonUnreadable says that the API server did not answer what a rule is about. The message is its own.
 	ReasonUnreadable = "Unreadable"
+)
+
+// Reasons of the condition Shaped, beside TargetNotFound, UnknownKind, Forbidden, InvalidRule and Unreadable, which come with False, and
+// Reading, which comes with Unknown; with them units keep the shape that they have. ReasonShaped comes with True, the others with False.
+const (
+	// ReasonShaped says that units are made like the pods of the workload.
+	ReasonShaped = "Shaped"
+	// ReasonNoRequests says that the pods of the workload request nothing.
+	ReasonNoRequests = "NoRequests"
+	// ReasonShapeChanged says that the workload changed less than 10 minutes after units last took another shape.
+	ReasonShapeChanged = "ShapeChanged"
+	// ReasonTargetRolls says that the workload changed and still replaces its pods.
+	ReasonTargetRolls = "TargetRolls"
 )

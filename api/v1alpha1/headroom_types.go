@@ -28,8 +28,8 @@ const (
 // +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.status.desiredReplicas`,description="Units that should be held."
 // +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.readyReplicas`,description="Units that are held on a node and can be taken now."
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pendingReplicas`,description="Units that wait for room."
-// +kubebuilder:printcolumn:name="CPU",type=string,JSONPath=`.spec.requests.cpu`,description="CPU of one unit."
-// +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.spec.requests.memory`,description="Memory of one unit."
+// +kubebuilder:printcolumn:name="CPU",type=string,JSONPath=`.status.unitRequests.cpu`,description="CPU of one unit."
+// +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.status.unitRequests.memory`,description="Memory of one unit."
 // +kubebuilder:printcolumn:name="Placement",type=string,JSONPath=`.spec.placement`,description="Cluster or PerNode."
 // +kubebuilder:printcolumn:name="Filled",type=string,JSONPath=`.status.conditions[?(@.type=="Filled")].status`,description="Whether every unit is held on a node."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since creation."
@@ -55,10 +55,11 @@ type Headroom struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.topologySpreadConstraints) || size(self.topologySpreadConstraints) == 0",message="topologySpreadConstraints must be absent with placement PerNode: there is one unit on each matching node, and nothing to spread"
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.replicas) || self.replicas == 1 || (oldSelf.hasValue() && has(oldSelf.value().replicas) && oldSelf.value().replicas == self.replicas)",optionalOldSelf=true,message="replicas must be 1, the default, with placement PerNode: there is one unit on each matching node, whatever it says; change nodeSelector, affinity or tolerations instead"
-// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, r in self.requests)",message="limits must name resources that requests name: a limit without a request is a request too, and would make the unit larger than it says"
-// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(r, !(r in self.requests) || quantity(string(self.limits[r])).compareTo(quantity(string(self.requests[r]))) >= 0)",message="limits must not be below requests"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || (has(self.requests) && self.limits.all(r, r in self.requests))",message="limits must name resources that requests name: a limit without a request is a request too, and would make the unit larger than it says"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.requests) || self.limits.all(r, !(r in self.requests) || quantity(string(self.limits[r])).compareTo(quantity(string(self.requests[r]))) >= 0)",message="limits must not be below requests"
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.sizing)",message="sizing must be absent with placement PerNode: there is one unit on each matching node"
 // +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.sizing.max) || !has(self.replicas) || self.sizing.max >= self.replicas",message="sizing.max must not be below replicas"
+// +kubebuilder:validation:XValidation:rule="has(self.requests) != has(self.shapeFrom)",message="exactly one of requests and shapeFrom must be set"
 // +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.sizing.maxResources) || !has(self.requests) || self.sizing.maxResources.exists(r, r in self.requests)",message="sizing.maxResources must have a resource of requests, or it limits nothing"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
@@ -77,9 +78,9 @@ type HeadroomSpec struct {
 	// all. At least one must be above zero and none below. Extended resources and
 	// huge pages come in whole numbers, and huge pages need cpu or memory beside
 	// them, as in a pod. A unit serves a pod best if it is as large as the pod; a
-	// larger pod takes several units of one node. Example: {cpu: "2", memory:
-	// 4Gi}.
-	// +required
+	// larger pod takes several units of one node. Required, unless shapeFrom is
+	// set. Example: {cpu: "2", memory: 4Gi}.
+	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=12
 	// +kubebuilder:validation:XValidation:rule="self.all(r, !string(self[r]).startsWith('-'))",message="requests must not be negative"
@@ -103,6 +104,16 @@ type HeadroomSpec struct {
 	// +kubebuilder:validation:MaxProperties=3
 	// +kubebuilder:validation:XValidation:rule="self.all(r, r in ['cpu', 'memory', 'ephemeral-storage'])",message="limits must name cpu, memory or ephemeral-storage: extended resources and huge pages have limits equal to their requests in any case"
 	Limits corev1.ResourceList `json:"limits,omitempty"`
+
+	// shapeFrom makes units like the pods of a workload, in place of requests: as
+	// large, and on nodes on which they may be. It is a Deployment, a StatefulSet, a
+	// ReplicaSet, a Job, a CronJob, a PodTemplate, or another object with a scale
+	// subresource. nodeSelector, affinity, tolerations, topologySpreadConstraints
+	// and runtimeClassName that are set here go before those of the workload.
+	// Placeholders follow a change of 10 percent or more, not twice within 10
+	// minutes, and not while the workload replaces its pods.
+	// +optional
+	ShapeFrom *WorkloadReference `json:"shapeFrom,omitempty"` //nolint:kubeapilinter // nil is absent
 
 	// placement is Cluster (default: replicas units anywhere in the cluster) or
 	// PerNode (one unit on each node that nodeSelector, affinity and tolerations
@@ -336,6 +347,15 @@ type HeadroomStatus struct {
 	// +optional
 	ScaleReplicas int32 `json:"scaleReplicas"`
 
+	// unitRequests is the size of one unit: spec.requests, or what spec.shapeFrom
+	// comes to.
+	// +optional
+	UnitRequests corev1.ResourceList `json:"unitRequests,omitempty"`
+
+	// shape is what units are made like with spec.shapeFrom.
+	// +optional
+	Shape *ShapeStatus `json:"shape,omitempty"`
+
 	// selector selects the placeholders; the scale subresource and the
 	// HorizontalPodAutoscaler read it.
 	// +optional
@@ -371,8 +391,9 @@ type HeadroomStatus struct {
 	Sizing *SizingStatus `json:"sizing,omitempty"`
 
 	// conditions are Ready (the spec is valid and acted on), Filled (every unit can
-	// be taken) and, with spec.sizing, Sized (every rule is evaluated). A cluster
-	// without room is no error: Ready stays True, and Filled says why it is not.
+	// be taken), with spec.sizing Sized (every rule is evaluated), and with
+	// spec.shapeFrom Shaped (units are like the workload's pods). A cluster without
+	// room is no error: Ready stays True, and Filled says why it is not.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -145,7 +145,8 @@ type UpToMaxReplicasOf struct {
 }
 
 // WorkloadReference names a Deployment, a StatefulSet, a ReplicaSet or another
-// object with a scale subresource, in the Headroom's own namespace.
+// object with a scale subresource, or one of the kinds that spec.shapeFrom
+// names, in the Headroom's own namespace.
 type WorkloadReference struct {
 	// apiVersion of the object, such as apps/v1.
 	// +required

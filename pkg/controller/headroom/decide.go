@@ -31,7 +31,7 @@ func decide(
 	headroom *v1alpha1.Headroom, seen *observation, defaults placeholder.Defaults, limits priority.Limits, policy *podpolicy.Policy,
 ) plan {
 	p := plan{
-		refused:  cmp.Or(checkSpec(headroom, seen.class, limits), checkPods(headroom, defaults, policy)),
+		refused:  cmp.Or(unshaped(seen.shape), checkSpec(headroom, seen.class, limits), checkPods(headroom, defaults, policy)),
 		template: placeholder.TemplateHash(headroom, defaults),
 	}
 	desired := topup.Desired{

@@ -18,7 +18,6 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/quota"
-	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -46,15 +45,14 @@ type observation struct {
 	pendingReplacements int
 	coolingDown         []int
 	surge               topup.Surge
-	// size is what spec.sizing comes to, nil if there is none.
-	size *rules.Outcome
+	measured
 }
 
 // observe reads what there is, from the cache where that does no harm.
-func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (*observation, error) {
+func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m measured) (*observation, error) {
 	key := client.ObjectKeyFromObject(headroom)
 	seen := &observation{
-		at: r.Clock.Now(), domains: map[string]string{},
+		at: r.Clock.Now(), measured: m, domains: map[string]string{},
 		pendingReplacements: r.rollouts.pendingReplacements(key), coolingDown: r.names.coolingDown(key),
 	}
 	seen.failing, seen.remember = r.losses.repeated(key, headroom.Generation)
@@ -93,7 +91,6 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom) (
 			seen.units = append(seen.units, r.look(headroom, seen, pod, nodes, metav1.IsControlledBy(pod, headroom)))
 		}
 	}
-	seen.size = r.size(headroom, seen.at)
 	seen.surge = r.surges.next(headroom, seen)
 	return seen, nil
 }

@@ -156,7 +156,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{RequeueAfter: who.again}, r.failed(metrics.StageStatus, err)
 	}
-	seen, err := r.observe(ctx, headroom)
+	headroom, measured := r.measure(headroom, r.Clock.Now())
+	seen, err := r.observe(ctx, headroom, measured)
 	if err != nil {
 		return reconcile.Result{}, r.failed(metrics.StageGather, err)
 	}
@@ -171,7 +172,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	retry, statusErr := r.report(ctx, headroom, who, seen, plan, done)
 
-	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, sizeRecheck(seen.size)))
+	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, seen.recheck()))
 	return reconcile.Result{RequeueAfter: again}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),

@@ -19,7 +19,6 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/quota"
-	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/message"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -59,14 +58,13 @@ type tally struct {
 	// capacity and domains are what the ready units hold, and where.
 	capacity corev1.ResourceList
 	domains  []v1alpha1.DomainStatus
-	// size is what spec.sizing comes to, nil if there is none.
-	size *rules.Outcome
+	measured
 }
 
 // count makes the tally of what was found and done.
 func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) tally {
 	t := tally{
-		desired: wanted(headroom, seen.size), size: seen.size, settled: true,
+		desired: wanted(headroom, seen.size), measured: seen.measured, settled: true,
 		rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
 		failing: seen.failing, queued: p.queued, short: seen.short, again: seen.remember,
 	}
@@ -155,6 +153,7 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 		}
 	}
 	sizeStatus(&status, t.size, headroom.Generation, now)
+	shapeStatus(&status, headroom, t.shape, now)
 	ready := readyCondition(t)
 	setCondition(&status.Conditions, ready, headroom.Generation, now)
 	setCondition(&status.Conditions, filledCondition(t, ready), headroom.Generation, now)
@@ -195,9 +194,10 @@ func (r *Reconciler) report(
 	r.addRecords(&status, who)
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
 		status.Controller = r.record()
-		changed := headroom.DeepCopy()
+		stored := cmp.Or(seen.stored, headroom)
+		changed := stored.DeepCopy()
 		changed.Status = status
-		patch := client.MergeFromWithOptions(patchBase(headroom), client.MergeFromWithOptimisticLock{})
+		patch := client.MergeFromWithOptions(patchBase(stored), client.MergeFromWithOptimisticLock{})
 		if err := r.Client.Status().Patch(ctx, changed, patch); err != nil {
 			r.ledger.Restore(key, consumed)
 			if apierrors.IsNotFound(err) {

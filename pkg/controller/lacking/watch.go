@@ -270,7 +270,7 @@ func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, error) {
 	}
 	w.known, w.asOf = nil, w.Clock.Now()
 	for i := range list.Items {
-		h := &list.Items[i]
+		h := list.Items[i].Shaped(list.Items[i].Status.Shape)
 		priority, ok := values[h.Spec.PriorityClassName]
 		if !ok {
 			continue // it can have no units

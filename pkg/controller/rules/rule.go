@@ -77,11 +77,8 @@ func (e evaluation) percentOf(rule *v1alpha1.PercentOf) (finding, *workload.Prob
 func (e evaluation) podsOf(rule *v1alpha1.PercentOf) (labels.Selector, string, *workload.Problem) {
 	if rule.Target != nil {
 		ref := e.ref(rule.Target)
-		target, problem := e.look.Target(ref)
-		if problem != nil {
-			return nil, "", problem
-		}
-		return target.Selector, "bound pods of " + ref.String(), nil
+		target, problem := e.target(ref)
+		return target.Selector, "bound pods of " + ref.String(), problem
 	}
 	selector, err := metav1.LabelSelectorAsSelector(rule.Pods)
 	if err != nil {
@@ -95,7 +92,7 @@ func (e evaluation) podsOf(rule *v1alpha1.PercentOf) (labels.Selector, string, *
 
 func (e evaluation) upToMaxReplicasOf(rule *v1alpha1.UpToMaxReplicasOf) (finding, *workload.Problem) {
 	ref := e.ref(&rule.Target)
-	target, problem := e.look.Target(ref)
+	target, problem := e.target(ref)
 	if problem != nil {
 		return finding{}, problem
 	}
@@ -140,6 +137,15 @@ func (e evaluation) schedule(rule *v1alpha1.Schedule) (finding, *workload.Proble
 	found.Units, found.message, found.recheck = schedule.Units(int(rule.Replicas), e.now)
 	found.recheck = min(max(found.recheck, time.Second), clockCheck)
 	return found, nil
+}
+
+// target is a workload that has pods.
+func (e evaluation) target(ref workload.Ref) (workload.Target, *workload.Problem) {
+	target, problem := e.look.Target(ref)
+	if problem == nil && target.Selector == nil {
+		problem = &workload.Problem{Reason: v1alpha1.ReasonUnknownKind, Message: ref.String() + " has no pods of its own"}
+	}
+	return target, problem
 }
 
 func (e evaluation) ref(to *v1alpha1.WorkloadReference) workload.Ref {

@@ -29,7 +29,7 @@ const boundPods = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 type Group struct {
 	// Labels of each pod.
 	Labels labels.Set
-	// Requests of each pod, the overhead of its RuntimeClass included.
+	// Requests of each pod, without the overhead of its RuntimeClass.
 	Requests corev1.ResourceList
 	// Count is how many there are.
 	Count int
@@ -171,7 +171,7 @@ func (p *pods) trim(object any) (*counted, error) {
 	if pod.DeletionTimestamp != nil || pod.Spec.NodeName == "" {
 		return kept, nil
 	}
-	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{ExcludeOverhead: true})
 	if before := p.byName[pod.Name]; before != nil && before.has(pod.Labels, requests) {
 		kept.group = before
 		return kept, nil

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,10 +43,29 @@ func (r Ref) group() string {
 
 // Target is what counts of a workload.
 type Target struct {
-	// Selector selects its pods.
+	// Selector selects its pods; nil if it has none of its own.
 	Selector labels.Selector
+	// Newest selects those of its newest revision; nil if it has none of its own.
+	Newest labels.Selector
 	// Replicas is how many it is to have.
 	Replicas int
+	// Template is what size and placement of its pods depend on; nil if it has none that is known.
+	Template *corev1.PodSpec
+	// Rolls says that it is replacing its pods by those of a newer template.
+	Rolls bool
+}
+
+// equal reports whether two say the same.
+func (t *Target) equal(other *Target) bool {
+	return t.Replicas == other.Replicas && t.Rolls == other.Rolls && textOf(t.Selector) == textOf(other.Selector) &&
+		textOf(t.Newest) == textOf(other.Newest) && equality.Semantic.DeepEqual(t.Template, other.Template)
+}
+
+func textOf(selector labels.Selector) string {
+	if selector == nil {
+		return "none"
+	}
+	return selector.String()
 }
 
 // target follows one workload. It is the store of a reflector.
@@ -56,6 +76,8 @@ type target struct {
 	dynamic dynamic.Interface
 	// found is what the workload says, nil if there is none.
 	found *Target
+	// template is that of an object whose pods the scale subresource knows.
+	template *corev1.PodSpec
 	// scale says that the scale subresource has to be read, because the object itself does not say what counts.
 	scale chan struct{}
 }
@@ -100,7 +122,7 @@ func (t *target) mapping() (*meta.RESTMapping, *Problem) {
 // follow watches the one object until the context ends.
 func (t *target) follow(ctx context.Context, mapping *meta.RESTMapping) {
 	client := t.dynamic.Resource(mapping.Resource).Namespace(t.ref.Namespace)
-	if !saysItself(mapping.GroupVersionKind.GroupKind()) {
+	if readers[mapping.GroupVersionKind.GroupKind()] == nil {
 		go t.readScales(ctx, client)
 	}
 	byName := fields.OneTermEqualSelector("metadata.name", t.ref.Name).String()
@@ -115,11 +137,6 @@ func (t *target) follow(ctx context.Context, mapping *meta.RESTMapping) {
 	kind.SetGroupVersionKind(mapping.GroupVersionKind)
 	streams := cache.ToListWatcherWithWatchListSemantics(source, t.dynamic)
 	cache.NewReflectorWithOptions(streams, kind, t, cache.ReflectorOptions{Name: t.what}).RunWithContext(ctx)
-}
-
-// saysItself reports whether objects of a kind themselves say what counts.
-func saysItself(kind schema.GroupKind) bool {
-	return kind.Group == appsv1.GroupName && (kind.Kind == "Deployment" || kind.Kind == "StatefulSet" || kind.Kind == "ReplicaSet")
 }
 
 // readScales reads the scale subresource whenever the object changed, at most once a second.
@@ -175,30 +192,9 @@ func (t *target) ofScale(object *unstructured.Unstructured, err error) (*Target,
 		return nil, &Problem{v1alpha1.ReasonInvalidRule, fmt.Sprintf(
 			"the scale subresource of %s has no selector of pods; name them by percentOf.pods in place of percentOf.target", t.ref)}
 	}
-	return &Target{Selector: selector, Replicas: int(replicas)}, nil
-}
-
-// ofObject reads what counts from a Deployment, a StatefulSet or a ReplicaSet.
-func (t *target) ofObject(object *unstructured.Unstructured) (*Target, *Problem) {
-	spec := map[string]any{}
-	for _, field := range []string{"selector", "replicas"} {
-		if value, ok, err := unstructured.NestedFieldNoCopy(object.Object, "spec", field); ok && err == nil {
-			spec[field] = value
-		}
-	}
-	deployment := &appsv1.Deployment{} // what counts is the same in all three
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"spec": spec}, deployment); err != nil {
-		return nil, &Problem{v1alpha1.ReasonInvalidRule, fmt.Sprintf("%s cannot be read: %v", t.ref, err)}
-	}
-	selector, err := metav1.LabelSelectorAsSelector(deployment.Spec.Selector)
-	if err != nil {
-		return nil, &Problem{v1alpha1.ReasonInvalidRule, fmt.Sprintf("the selector of %s is malformed: %v", t.ref, err)}
-	}
-	found := &Target{Selector: selector, Replicas: 1}
-	if deployment.Spec.Replicas != nil {
-		found.Replicas = int(*deployment.Spec.Replicas)
-	}
-	return found, nil
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &Target{Selector: selector, Newest: selector, Replicas: int(replicas), Template: t.template}, nil
 }
 
 // get is what the workload says.
@@ -217,8 +213,7 @@ func (t *target) get() (Target, *Problem) {
 // set keeps what the workload says, nil if it is gone.
 func (t *target) set(found *Target) {
 	t.mu.Lock()
-	same := t.synced && (t.found == nil) == (found == nil) &&
-		(found == nil || t.found.Replicas == found.Replicas && t.found.Selector.String() == found.Selector.String())
+	same := t.synced && (t.found == nil) == (found == nil) && (found == nil || t.found.equal(found))
 	t.found, t.synced = found, true
 	t.mu.Unlock()
 	if !same {
@@ -235,13 +230,17 @@ func (t *target) Update(object any) error {
 	if !ok {
 		return fmt.Errorf("%s: got a %T", t.what, object)
 	}
-	if !saysItself(schema.GroupKind{Group: t.ref.group(), Kind: t.ref.Kind}) {
+	read := readers[schema.GroupKind{Group: t.ref.group(), Kind: t.ref.Kind}]
+	if read == nil {
+		t.mu.Lock()
+		t.template = templateOf(seen)
+		t.mu.Unlock()
 		t.readScale()
 		return nil
 	}
-	found, problem := t.ofObject(seen)
-	if problem != nil {
-		t.fail(problem)
+	found, err := read(seen.Object)
+	if err != nil {
+		t.fail(&Problem{v1alpha1.ReasonInvalidRule, fmt.Sprintf("%s cannot be read: %v", t.ref, err)})
 		return nil
 	}
 	t.set(found)

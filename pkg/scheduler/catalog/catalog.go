@@ -75,12 +75,17 @@ func (c *Catalog) CRDAbsent() bool {
 func (c *Catalog) Set(headroom *v1alpha1.Headroom) error {
 	name := types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}
 	rule, err := entitlement.Compile(name, headroom.Spec.Consumers)
-	entry := &Entry{Rule: rule, SpreadKeys: headroom.Spec.SpreadKeys()}
+	entry := &Entry{Rule: rule, SpreadKeys: spreadKeys(headroom)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.entries[name] = entry
 	c.version.Add(1)
 	return err
+}
+
+// spreadKeys are those of the Headroom's own spec or, with spec.shapeFrom, of the shape that its units have.
+func spreadKeys(headroom *v1alpha1.Headroom) []string {
+	return headroom.Shaped(headroom.Status.Shape).Spec.SpreadKeys()
 }
 
 // Delete removes a Headroom.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -121,10 +122,10 @@ func (c *Catalog) inform(ctx context.Context, client *rest.RESTClient, changed f
 	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: set,
 		UpdateFunc: func(old, updated any) {
-			// Status changes with every placeholder; only the spec is of interest here.
+			// Status changes with every placeholder; only the spec is of interest here, and over what units of spec.shapeFrom are spread.
 			if before, ok := old.(*v1alpha1.Headroom); ok {
 				if after, ok := updated.(*v1alpha1.Headroom); ok && before.Generation == after.Generation && after.Generation != 0 &&
-					before.UID == after.UID {
+					before.UID == after.UID && slices.Equal(spreadKeys(before), spreadKeys(after)) {
 					return
 				}
 			}
@@ -160,7 +161,11 @@ func trim(obj any) (any, error) {
 	if headroom, ok := obj.(*v1alpha1.Headroom); ok {
 		headroom.ManagedFields = nil
 		headroom.Annotations = nil
-		headroom.Status = v1alpha1.HeadroomStatus{}
+		var shape *v1alpha1.ShapeStatus
+		if headroom.Status.Shape != nil {
+			shape = &v1alpha1.ShapeStatus{TopologySpreadConstraints: headroom.Status.Shape.TopologySpreadConstraints}
+		}
+		headroom.Status = v1alpha1.HeadroomStatus{Shape: shape}
 	}
 	return obj, nil
 }

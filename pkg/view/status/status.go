@@ -130,7 +130,8 @@ func headroomOf(h *v1alpha1.Headroom) Headroom {
 	s := &h.Status
 	one := Headroom{
 		Namespace: h.Namespace, Name: h.Name, Wanted: s.DesiredReplicas, Ready: s.ReadyReplicas, Unavailable: s.UnavailableReplicas,
-		Missing: max(0, s.DesiredReplicas-s.ReadyReplicas-s.UnavailableReplicas), Outdated: s.OutdatedReplicas, Requests: h.Spec.Requests,
+		Missing: max(0, s.DesiredReplicas-s.ReadyReplicas-s.UnavailableReplicas), Outdated: s.OutdatedReplicas,
+		Requests:    h.Shaped(s.Shape).Spec.Requests,
 		TopologyKey: s.Spread.TopologyKey, Held: []Domain{},
 	}
 	for _, domain := range s.Spread.Domains {

@@ -36,6 +36,10 @@ func TestReferenceIsComplete(t *testing.T) {
 	}
 	requireRows(t, "sizing.", spec["sizing"], has)
 	requireRows(t, "sizing.", status["sizing"], has)
+	requireRows(t, "shapeFrom.", spec["shapeFrom"], has)
+	for name := range status["shape"].Properties {
+		has("\n| `shape." + name + "` | ")
+	}
 	for name := range status {
 		has("\n| `" + name + "` | ")
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -77,6 +79,7 @@ func filledStatus() v1alpha1.HeadroomStatus {
 		DesiredReplicas: 5, Replicas: 5, ReadyReplicas: 4, PendingReplicas: 1,
 		Selector:      "headroom.dev/headroom=example",
 		ScaleReplicas: 4,
+		UnitRequests:  corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi")},
 		Sizing:        &v1alpha1.SizingStatus{Replicas: 5, Rule: "a", Message: "5 units: rule a asks for 5 and no rule for more."},
 		Spread: v1alpha1.SpreadStatus{
 			TopologyKey: "topology.kubernetes.io/zone", Summary: "a:3 b:1",

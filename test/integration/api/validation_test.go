@@ -57,7 +57,12 @@ var verdicts = []verdict{
 	{name: "negative replicas", spec: requests + "replicas: -1", refused: "spec.replicas in body should be greater than or equal to 0"},
 
 	{name: "no spec", spec: "", refused: "spec: Required value"},
-	{name: "no requests", spec: "replicas: 1", refused: "spec.requests: Required value"},
+	{name: "no requests", spec: "replicas: 1", refused: "exactly one of requests and shapeFrom must be set"},
+	{name: "the shape of a workload", spec: "shapeFrom: {apiVersion: apps/v1, kind: Deployment, name: web}"},
+	{
+		name: "the shape of a workload and requests", spec: requests + "shapeFrom: {apiVersion: apps/v1, kind: Deployment, name: web}",
+		refused: "exactly one of requests and shapeFrom must be set",
+	},
 	{name: "empty requests", spec: "requests: {}", refused: "spec.requests in body should have at least 1 properties"},
 	{name: "12 resources", spec: "requests:\n" + many(12, "  example.com/r%d: 1")},
 	{

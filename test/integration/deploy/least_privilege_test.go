@@ -258,12 +258,25 @@ func sizeByWorkloads(t *testing.T, cl client.Client, namespace string) {
 			},
 		},
 	}
+	for _, of := range []v1alpha1.WorkloadReference{
+		{APIVersion: "batch/v1", Kind: "Job", Name: "none"}, {APIVersion: "batch/v1", Kind: "CronJob", Name: "none"},
+		{APIVersion: "v1", Kind: "PodTemplate", Name: "none"},
+	} {
+		shaped := builders.Headroom(strings.ToLower(of.Kind), nil).Namespace(namespace).Replicas(0).Obj()
+		shaped.Spec.Requests, shaped.Spec.ShapeFrom = nil, &of
+		require.NoError(t, cl.Create(t.Context(), shaped))
+	}
 	require.NoError(t, cl.Create(t.Context(), idle))
 	require.NoError(t, cl.Create(t.Context(), sized))
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		require.NoError(t, cl.Get(context.Background(), client.ObjectKeyFromObject(sized), sized))
 		condition := meta.FindStatusCondition(sized.Status.Conditions, v1alpha1.ConditionSized)
 		require.NotNil(t, condition)
+		for _, kind := range []string{"job", "cronjob", "podtemplate"} {
+			shaped := &v1alpha1.Headroom{}
+			require.NoError(t, cl.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: kind}, shaped))
+			require.True(t, meta.IsStatusConditionPresentAndEqual(shaped.Status.Conditions, v1alpha1.ConditionShaped, metav1.ConditionFalse))
+		}
 		for _, missing := range []string{
 			"there is no Deployment web", "there is no StatefulSet web", "there is no ReplicaSet web",
 			"no HorizontalPodAutoscaler has Deployment idle as scaleTargetRef",

@@ -1,0 +1,160 @@
+package shapes
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/workload"
+)
+
+var noon = time.Date(2026, time.November, 26, 12, 0, 0, 0, time.UTC)
+
+// cluster is what a Headroom looks at.
+type cluster struct {
+	target  workload.Target
+	groups  []workload.Group
+	problem *workload.Problem
+}
+
+func (c *cluster) Target(workload.Ref) (workload.Target, *workload.Problem) {
+	return c.target, c.problem
+}
+
+func (c *cluster) Pods(_ string, selector labels.Selector) ([]workload.Group, *workload.Problem) {
+	var matching []workload.Group
+	for _, group := range c.groups {
+		if selector.Matches(group.Labels) {
+			matching = append(matching, group)
+		}
+	}
+	return matching, nil
+}
+
+func cpu(n string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(n)}
+}
+
+func template(requests string) *corev1.PodSpec {
+	spec := &corev1.PodSpec{Containers: []corev1.Container{{Name: "main"}}}
+	if requests != "" {
+		spec.Containers[0].Resources.Requests = cpu(requests)
+	}
+	return spec
+}
+
+// web is a workload of pods of one CPU.
+func web() *cluster {
+	selector := labels.SelectorFromSet(labels.Set{"app": "web"})
+	return &cluster{target: workload.Target{Selector: selector, Newest: selector, Replicas: 1, Template: template("1")}}
+}
+
+func shaped() *v1alpha1.Headroom {
+	return &v1alpha1.Headroom{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Generation: 1},
+		Spec:       v1alpha1.HeadroomSpec{ShapeFrom: &v1alpha1.WorkloadReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}},
+	}
+}
+
+func TestUnitsTakeTheFirstShapeAtOnceAndLaterOnesInTheirTime(t *testing.T) {
+	h, c := shaped(), web()
+	c.target.Rolls = true
+	out := Evaluate(h, c, noon)
+	require.Equal(t, "1", out.Status.Requests.Cpu().String(), "the first, although the workload rolls")
+	require.Equal(t, "1 cpu: the template of Deployment web.", out.Status.Message)
+	require.Equal(t, v1alpha1.ReasonShaped, out.Shaped.Reason)
+	h.Status.Shape = out.Status
+
+	c.target.Template = template("2")
+	out = Evaluate(h, c, noon.Add(time.Hour))
+	require.Same(t, h.Status.Shape, out.Status)
+	require.Equal(t, v1alpha1.ReasonTargetRolls, out.Shaped.Reason)
+
+	c.target.Rolls = false
+	out = Evaluate(h, c, noon.Add(4*time.Minute))
+	require.Same(t, h.Status.Shape, out.Status)
+	require.Equal(t, v1alpha1.ReasonShapeChanged, out.Shaped.Reason)
+	require.Equal(t, 6*time.Minute, out.Recheck)
+
+	out = Evaluate(h, c, noon.Add(10*time.Minute))
+	require.Equal(t, "2", out.Status.Requests.Cpu().String())
+	require.Equal(t, noon.Add(10*time.Minute), out.Status.ChangedTime.UTC())
+	require.Zero(t, out.Recheck)
+}
+
+func TestPodsThatRequestMoreThanTheTemplateCount(t *testing.T) {
+	h, c := shaped(), web()
+	c.groups = []workload.Group{
+		{Labels: labels.Set{"app": "web"}, Requests: cpu("1500m"), Count: 3}, {Labels: labels.Set{"app": "web", "old": "yes"}, Requests: cpu("500m"), Count: 1},
+		{Labels: labels.Set{"app": "batch"}, Requests: cpu("9"), Count: 1},
+	}
+	out := Evaluate(h, c, noon)
+	require.Equal(t, "1500m", out.Status.Requests.Cpu().String())
+	require.Equal(t, "1500m cpu: the template of Deployment web, and the larger requests of pods of Deployment web.", out.Status.Message)
+
+	c.target.Rolls = true // its pods are of two templates
+	out = Evaluate(h, c, noon)
+	require.Equal(t, "1", out.Status.Requests.Cpu().String())
+
+	c.target.Rolls, c.target.Template = false, nil // a kind of others, with a scale subresource alone
+	out = Evaluate(h, c, noon)
+	require.Equal(t, "1500m cpu: the larger requests of pods of Deployment web.", out.Status.Message)
+}
+
+func TestWhatCannotBeToldLeavesTheShape(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change       func(*cluster)
+		reason, text string
+	}{
+		"a workload that is gone": {
+			func(c *cluster) {
+				c.problem = &workload.Problem{Reason: v1alpha1.ReasonTargetNotFound, Message: "there is no Deployment web"}
+			},
+			v1alpha1.ReasonTargetNotFound, "there is no Deployment web",
+		},
+		"a workload without requests": {
+			func(c *cluster) { c.target.Template = template("") }, v1alpha1.ReasonNoRequests, "the pods of Deployment web request nothing",
+		},
+		"a workload that requests zero": {
+			func(c *cluster) { c.target.Template = template("0") }, v1alpha1.ReasonNoRequests, "the pods of Deployment web request nothing",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := shaped(), web()
+			held := Evaluate(h, c, noon).Status
+			tc.change(c)
+			out := Evaluate(h, c, noon)
+			require.Nil(t, out.Status)
+			require.Equal(t, tc.reason, out.Shaped.Reason)
+			require.Contains(t, out.Shaped.Message, tc.text)
+			require.Contains(t, out.Shaped.Message, "no unit is made before it is known")
+
+			h.Status.Shape = held
+			out = Evaluate(h, c, noon)
+			require.Same(t, held, out.Status)
+			require.Contains(t, out.Shaped.Message, "units keep the shape that they have")
+		})
+	}
+}
+
+func TestWhatTheHeadroomSaysGoesBefore(t *testing.T) {
+	h, c := shaped(), web()
+	c.target.Template.NodeSelector = map[string]string{"pool": "general"}
+	c.target.Template.Tolerations = []corev1.Toleration{{Key: "spot", Operator: corev1.TolerationOpExists}}
+	shape := Evaluate(h, c, noon).Status
+	require.Equal(t, shape.NodeSelector, h.Shaped(shape).Spec.NodeSelector)
+	h.Spec.NodeSelector = map[string]string{"pool": "own"}
+	got := h.Shaped(shape)
+	require.Equal(t, map[string]string{"pool": "own"}, got.Spec.NodeSelector)
+	require.Equal(t, shape.Tolerations, got.Spec.Tolerations)
+	require.Nil(t, h.Spec.Requests, "the Headroom itself is left alone")
+	require.Same(t, h, h.Shaped(nil))
+	h.Spec.ShapeFrom = nil
+	require.Same(t, h, h.Shaped(shape))
+}

@@ -1,0 +1,112 @@
+package workload
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+)
+
+// ofTyped reads what counts of an object as the API server would send it.
+func ofTyped(t *testing.T, read func(map[string]any) (*Target, error), object any) *Target {
+	t.Helper()
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	require.NoError(t, err)
+	found, err := read(fields)
+	require.NoError(t, err)
+	return found
+}
+
+func someTemplate() corev1.PodTemplateSpec {
+	template := corev1.PodTemplateSpec{Spec: bound("a", "web", "1").Spec}
+	template.Spec.Containers[0].Image = "example.com/app"
+	template.Spec.ServiceAccountName = "web"
+	return template
+}
+
+var webLabels = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+
+func TestWhetherADeploymentReplacesItsPods(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*appsv1.Deployment)
+		want   bool
+	}{
+		"all are of the newest template": {func(*appsv1.Deployment) {}, false},
+		"the template is new":            {func(d *appsv1.Deployment) { d.Generation = 8 }, true},
+		"some are of an old one":         {func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 2 }, true},
+		"old ones are beside the new":    {func(d *appsv1.Deployment) { d.Status.Replicas = 4 }, true},
+		"it is paused":                   {func(d *appsv1.Deployment) { d.Generation, d.Spec.Paused = 8, true }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Generation: 7}}
+			d.Spec = appsv1.DeploymentSpec{Replicas: ptr.To[int32](3), Selector: webLabels, Template: someTemplate()}
+			d.Status = appsv1.DeploymentStatus{ObservedGeneration: 7, Replicas: 3, UpdatedReplicas: 3}
+			tc.change(d)
+			found := ofTyped(t, ofDeployment, d)
+			require.Equal(t, tc.want, found.Rolls)
+			require.Equal(t, 3, found.Replicas)
+			require.Empty(t, found.Template.Containers[0].Image)
+			require.Empty(t, found.Template.ServiceAccountName)
+		})
+	}
+}
+
+func TestWhetherAStatefulSetReplacesItsPods(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*appsv1.StatefulSet)
+		want   bool
+	}{
+		"all are of the newest revision": {func(s *appsv1.StatefulSet) { s.Status.CurrentRevision = "web-2" }, false},
+		"some are of an old one":         {func(*appsv1.StatefulSet) {}, true},
+		"old ones stay, by partition": {func(s *appsv1.StatefulSet) {
+			s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To[int32](2)}
+		}, false},
+		"old ones stay until deleted": {func(s *appsv1.StatefulSet) { s.Spec.UpdateStrategy.Type = appsv1.OnDeleteStatefulSetStrategyType }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Generation: 7}}
+			s.Spec = appsv1.StatefulSetSpec{Selector: webLabels, Template: someTemplate()}
+			s.Status = appsv1.StatefulSetStatus{ObservedGeneration: 7, CurrentRevision: "web-1", UpdateRevision: "web-2"}
+			tc.change(s)
+			found := ofTyped(t, ofStatefulSet, s)
+			require.Equal(t, tc.want, found.Rolls)
+			require.True(t, found.Newest.Matches(labels.Set{"app": "web", "controller-revision-hash": "web-2"}))
+			require.False(t, found.Newest.Matches(labels.Set{"app": "web", "controller-revision-hash": "web-1"}))
+			require.True(t, found.Selector.Matches(labels.Set{"app": "web", "controller-revision-hash": "web-1"}))
+		})
+	}
+}
+
+func TestKindsWithoutPodsOfTheirOwn(t *testing.T) {
+	cron := ofTyped(t, ofCronJob, &batchv1.CronJob{Spec: batchv1.CronJobSpec{JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: someTemplate()}}}})
+	require.Nil(t, cron.Selector)
+	require.Len(t, cron.Template.Containers, 1)
+	template := ofTyped(t, ofPodTemplate, &corev1.PodTemplate{Template: someTemplate()})
+	require.Nil(t, template.Selector)
+	require.Equal(t, cron.Template, template.Template)
+	require.True(t, cron.equal(template))
+	job := ofTyped(t, ofJob, &batchv1.Job{Spec: batchv1.JobSpec{Parallelism: ptr.To[int32](5), Selector: webLabels, Template: someTemplate()}})
+	require.Equal(t, 5, job.Replicas)
+	require.False(t, job.equal(cron))
+}
+
+func TestTemplatesOfOthersKinds(t *testing.T) {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: webLabels, Template: someTemplate()}})
+	require.NoError(t, err)
+	require.Equal(t, "1", templateOf(&unstructured.Unstructured{Object: fields}).Containers[0].Resources.Requests.Cpu().String())
+	for name, fields := range map[string]map[string]any{
+		"none":                {},
+		"of another kind":     {"spec": map[string]any{"template": "https://example.com"}},
+		"without containers":  {"spec": map[string]any{"template": map[string]any{"spec": map[string]any{}}}},
+		"that does not parse": {"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": "many"}}}},
+	} {
+		require.Nil(t, templateOf(&unstructured.Unstructured{Object: fields}), name)
+	}
+}
