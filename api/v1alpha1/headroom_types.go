@@ -45,7 +45,7 @@ type Headroom struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 	// spec is the capacity to keep ready.
 	// +required
-	Spec HeadroomSpec `json:"spec,omitzero"`
+	Spec HeadroomSpec `json:"spec,omitzero"` //nolint:kubeapilinter // it has a required field: requests or shapeFrom
 	// status is the capacity that is ready, as last observed by the controller.
 	// +optional
 	Status HeadroomStatus `json:"status,omitempty"` //nolint:kubeapilinter // a value, as in the core API

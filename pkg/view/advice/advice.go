@@ -110,7 +110,7 @@ func advise(h *v1alpha1.Headroom, a *account.Account, in *Input) Advice {
 		Namespace: h.Namespace, Name: h.Name, Wanted: int(h.Status.DesiredReplicas), Needed: size.Replicas, Evidence: size.Why,
 		Known: int64(in.Now.Sub(a.Opened()) / time.Second), Taken: usage.Taken, Lacked: usage.Lacked, LowestReady: usage.LowestReady,
 	}
-	if price, ok := unitPrice(h.Spec.Requests, in.Nodes); ok {
+	if price, ok := unitPrice(h.Shaped(h.Status.Shape).Spec.Requests, in.Nodes); ok {
 		cost, spare := price*HoursPerMonth*float64(one.Wanted), price*HoursPerMonth*float64(max(0, one.Wanted-one.Needed))
 		one.UnitPrice, one.Cost, one.Spare = &price, &cost, &spare
 	}
