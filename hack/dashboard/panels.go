@@ -1,0 +1,174 @@
+package main
+
+// row is a heading with panels below it.
+type row struct {
+	title  string
+	panels []panel
+}
+
+// panel is one picture. A stat is one number, which has the color over from the value above on.
+type panel struct {
+	title, description, unit string
+	queries                  []query
+	stat                     bool
+	over                     string
+	above                    float64
+}
+
+type query struct{ expr, legend string }
+
+// selected are the Headrooms that the user chose.
+const selected = `{namespace=~"$namespace",headroom=~"$headroom"}`
+
+// with adds a matcher to the selection.
+func with(matcher string) string {
+	return `{namespace=~"$namespace",headroom=~"$headroom",` + matcher + `}`
+}
+
+// createdToBound is kube-scheduler's histogram, of the schedulers that have the plugin.
+const createdToBound = "sum by (le) (rate(scheduler_pod_scheduling_sli_duration_seconds_bucket[5m])" +
+	" and on (instance) headroom_scheduler_evictions_total)"
+
+const each = "{{namespace}}/{{headroom}}"
+
+// rows are the whole dashboard. docs/reference/metrics.md says what each metric means.
+func rows() []row {
+	return []row{
+		{title: "At a glance", panels: glance()},
+		{title: "Headroom held", panels: held()},
+		{title: "Headroom taken", panels: taken()},
+		{title: "Pods that take it", panels: consumers()},
+		{title: "Scheduler and controller", panels: health()},
+	}
+}
+
+func glance() []panel {
+	return []panel{
+		{
+			title: "Units wanted", unit: "short", stat: true, over: "green", above: 0,
+			description: "Units that the selected Headrooms should hold.",
+			queries:     []query{{"sum(headroom_desired" + selected + ")", ""}},
+		},
+		{
+			title: "Units that can be taken", unit: "short", stat: true, over: "green", above: 1,
+			description: "Units that are held on nodes to which a pod can be bound now.",
+			queries:     []query{{"sum(headroom_placeholders" + with(`state="bound"`) + ")", ""}},
+		},
+		{
+			title: "Headrooms that are not full", unit: "short", stat: true, over: "orange", above: 1,
+			description: "Headrooms whose condition Filled is not True. kubectl headroom status says why.",
+			queries:     []query{{"count(headroom_condition" + with(`type="Filled",status!="True"`) + ") or vector(0)", ""}},
+		},
+		{
+			title: "Headrooms that are not acted on", unit: "short", stat: true, over: "red", above: 1,
+			description: "Headrooms whose condition Ready is False: the spec is wrong, or a quota or policy refuses the placeholders.",
+			queries:     []query{{"count(headroom_condition" + with(`type="Ready",status="False"`) + ") or vector(0)", ""}},
+		},
+	}
+}
+
+func held() []panel {
+	return []panel{
+		{
+			title: "Held against wanted", unit: "short", description: "Units that can be taken, and units that should be held, of each Headroom.",
+			queries: []query{
+				{"sum by (namespace, headroom) (headroom_placeholders" + with(`state="bound"`) + ")", each + " held"},
+				{"sum by (namespace, headroom) (headroom_desired" + selected + ")", each + " wanted"},
+			},
+		},
+		{
+			title: "Waiting", unit: "short", description: "Placeholders that wait for room. The condition Filled says for what.",
+			queries: []query{{"sum by (namespace, headroom) (headroom_placeholders" + with(`state="pending"`) + ")", each}},
+		},
+		{
+			title: "Unavailable and outdated", unit: "short",
+			description: "Units on nodes to which no pod can be bound now, and units that are not what the spec says.",
+			queries: []query{
+				{"sum by (namespace, headroom) (headroom_placeholders" + with(`state="unavailable"`) + ")", each + " unavailable"},
+				{"sum by (namespace, headroom) (headroom_outdated" + selected + ")", each + " outdated"},
+			},
+		},
+	}
+}
+
+func taken() []panel {
+	return []panel{
+		{
+			title: "Units taken", unit: "short",
+			description: "Units that pods took within five minutes. kubectl headroom ledger says which pods.",
+			queries:     []query{{"sum by (namespace, headroom) (increase(headroom_consumed_total" + selected + "[5m]))", each}},
+		},
+		{
+			title: "Units lacked", unit: "short",
+			description: "Units that entitled pods lacked when they were told that there is no room, within five minutes.",
+			queries:     []query{{"sum by (namespace, headroom) (increase(headroom_lacked_units_total" + selected + "[5m]))", each}},
+		},
+		{
+			title: "Refill", unit: "s", description: "How long it takes until a unit is bound in the place of one that went, of all Headrooms.",
+			queries: []query{
+				{"histogram_quantile(0.5, sum by (le) (rate(headroom_refill_duration_seconds_bucket[30m])))", "median"},
+				{"histogram_quantile(0.9, sum by (le) (rate(headroom_refill_duration_seconds_bucket[30m])))", "90 %"},
+			},
+		},
+		{
+			title: "Units lost", unit: "short", description: "Units that went without being taken, within an hour, by reason.",
+			queries: []query{{"sum by (reason) (increase(headroom_lost_total" + selected + "[1h]))", "{{reason}}"}},
+		},
+	}
+}
+
+func consumers() []panel {
+	return []panel{
+		{
+			title: "Misses", unit: "short",
+			description: "Pods that no headroom could serve although some node held headroom, within five minutes, by reason.",
+			queries:     []query{{"sum by (reason) (increase(headroom_scheduler_misses_total[5m]))", "{{reason}}"}},
+		},
+		{
+			title: "From created to bound", unit: "s",
+			description: "Pods that headroom-scheduler bound: how long they waited from when it first saw them, whether they took units or not.",
+			queries: []query{
+				{"histogram_quantile(0.5, " + createdToBound + ")", "median"},
+				{"histogram_quantile(0.99, " + createdToBound + ")", "99 %"},
+			},
+		},
+		{
+			title: "Swaps", unit: "short", description: "How swaps ended, within five minutes. Anything but bound is worth a look.",
+			queries: []query{{"sum by (result) (increase(headroom_scheduler_swaps_total[5m]))", "{{result}}"}},
+		},
+		{
+			title: "How long a swap takes", unit: "s", description: "From the choice of the victims to the binding, of swaps that ended bound.",
+			queries: []query{
+				{"histogram_quantile(0.5, sum by (le) (rate(headroom_scheduler_swap_duration_seconds_bucket[5m])))", "median"},
+				{"histogram_quantile(0.99, sum by (le) (rate(headroom_scheduler_swap_duration_seconds_bucket[5m])))", "99 %"},
+			},
+		},
+	}
+}
+
+func health() []panel {
+	return []panel{
+		{
+			title: "Which build runs", unit: "short", description: "Processes that are scraped, by component and version.",
+			queries: []query{{"sum by (component, version) (headroom_build_info)", "{{component}} {{version}}"}},
+		},
+		{
+			title: "Errors of the controller", unit: "short",
+			description: "Within five minutes: reconciles that failed, placeholders that were refused, writes of accounts that failed.",
+			queries: []query{
+				{"sum by (stage) (increase(headroom_reconcile_errors_total[5m]))", "reconcile: {{stage}}"},
+				{"sum by (reason) (increase(headroom_placeholders_refused_total[5m]))", "refused: {{reason}}"},
+				{"sum(increase(headroom_account_write_errors_total[5m]))", "account"},
+			},
+		},
+		{
+			title: "Placeholders deleted by the controller", unit: "short", description: "Within an hour, by reason.",
+			queries: []query{{"sum by (reason) (increase(headroom_placeholders_deleted_total[1h]))", "{{reason}}"}},
+		},
+		{
+			title: "Evictions for pods that are not entitled", unit: "short",
+			description: "Units that went in place of running pods, or for pods of the system, whatever consumers say, within an hour.",
+			queries:     []query{{"sum by (reason) (increase(headroom_scheduler_unentitled_evictions_total[1h]))", "{{reason}}"}},
+		},
+	}
+}
