@@ -191,6 +191,7 @@ func (r *run) rules() observer.Rules {
 		MayBePreempted: func(*corev1.Pod) bool { return true },
 		Race:           raceWindow,
 		Holes:          true,
+		Restarted:      r.wasKilled,
 		Places: func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error) {
 			return r.judging.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
 		},

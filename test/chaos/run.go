@@ -45,6 +45,7 @@ type run struct {
 	mu        sync.Mutex
 	deletions map[types.NamespacedName][]deletion
 	disturbed []disturbance
+	kills     []time.Time // of the scheduler
 	report    Report
 }
 

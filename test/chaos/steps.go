@@ -174,6 +174,7 @@ func (r *run) kill(k plan.Kill) error {
 	c.kill()
 	r.count("kills", 1)
 	r.disturb(k.Component, k.Pause)
+	r.killed(k.Component)
 	r.background.Add(1)
 	go func() {
 		defer r.background.Done()
@@ -214,6 +215,22 @@ func (r *run) disturb(c plan.Component, length time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.disturbed = append(r.disturbed, disturbance{component: c, from: time.Now().Add(-faultsLinger), to: time.Now().Add(length + faultsLinger)})
+}
+
+// killed notes that a component was killed just now.
+func (r *run) killed(c plan.Component) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c == plan.Scheduler {
+		r.kills = append(r.kills, time.Now())
+	}
+}
+
+// wasKilled reports whether the scheduler was killed between two times.
+func (r *run) wasKilled(from, to time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.kills, func(at time.Time) bool { return at.After(from) && at.Before(to) })
 }
 
 // wasDisturbed reports whether the scheduler had a reason to leave things half done at that time.

@@ -33,6 +33,9 @@ type Rules struct {
 	Race time.Duration
 	// Holes has the binds of placeholders judged by P15: no hole is filled twice. It needs events with times.
 	Holes bool
+	// Restarted reports whether a scheduler that binds placeholders was killed between two times: it may not know of the room that a
+	// preemption made before. Nil: none was.
+	Restarted func(from, to time.Time) bool
 	// Places has preemptions judged by P12: no running pod dies where placeholders would do. It returns the nodes on which a pod has a
 	// place among others, those left out that are on the node asked about and for which out reports true. It needs events with times, and
 	// reports. Nil: preemptions are not judged.

@@ -85,12 +85,16 @@ func (r *Replay) promised(node string, now, nominatedBy time.Time) []*corev1.Pod
 		}
 	}
 	for _, h := range r.holes[node] {
-		if now.Sub(h.at) <= holeLasts {
+		if now.Sub(h.at) <= holeLasts && !r.restarted(h.at, now) {
 			promised = append(promised, h.victim)
 		}
 	}
 	slices.SortFunc(promised, byName)
 	return promised
+}
+
+func (r *Replay) restarted(from, to time.Time) bool {
+	return r.rules.Restarted != nil && r.rules.Restarted(from, to)
 }
 
 // victimsGone are the pods of the node that were preempted and have gone since then.

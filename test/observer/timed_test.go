@@ -96,8 +96,9 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 		return new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, placeholder("small"))
 	}
 	for name, tc := range map[string]struct {
-		story *timed
-		want  []string
+		story     *timed
+		want      []string
+		restarted bool // between the hole and the bind
 	}{
 		"a unit in the hole of a preemption": {
 			story: full().pod(watch.Modified, marked(placeholder("small"))).pod(watch.Deleted, marked(placeholder("small"))).
@@ -117,6 +118,11 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 		"a hole that nobody came for in half a minute is room like any other": {
 			story: full().pod(watch.Modified, marked(placeholder("small"))).pod(watch.Deleted, marked(placeholder("small"))).
 				after(31*time.Second).pod(watch.Modified, late("small")),
+		},
+		"a hole of before a restart, which the scheduler knows nothing of": {
+			story: full().pod(watch.Modified, marked(placeholder("small"))).pod(watch.Deleted, marked(placeholder("small"))).
+				after(17*time.Second).pod(watch.Modified, late("small")),
+			restarted: true,
 		},
 		"a nomination on which nothing changed for minutes counts no longer": {
 			story: full().pod(watch.Modified, nominated(web("b", "", "1"), "small")).pod(watch.Modified, marked(placeholder("small"))).
@@ -148,6 +154,7 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tc.want, properties(observer.Check(t.Context(), tc.story.end().history, observer.Rules{
 				Holes: true, MayBePreempted: func(*corev1.Pod) bool { return true }, MayVanish: func(*corev1.Pod) bool { return true },
+				Restarted: func(from, to time.Time) bool { return tc.restarted && to.Sub(from) == 17*time.Second },
 			})))
 		})
 	}
