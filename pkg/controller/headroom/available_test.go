@@ -107,7 +107,7 @@ func TestAUnitThatIsPromisedToAPodThatWaitsIsNotReady(t *testing.T) {
 	s := onNodes(t, 2)
 	s.allocatable("node-0", "1500m")
 	s.nominations.Saw(waits("node-0"))
-	s.reconcile()
+	require.Equal(t, promised.Settle, s.reconcile(), "whatever else wakes it")
 	require.EqualValues(t, 2, s.headroom().Status.ReadyReplicas, "as a rule it is bound within moments")
 	s.clock.Step(promised.Settle)
 	s.reconcile()

@@ -32,6 +32,8 @@ type observation struct {
 	units, perNode []unit
 	// promised are the units on their nodes, those of other Headrooms included, that are promised to pods that wait.
 	promised sets.Set[types.UID]
+	// maturing is when a nomination begins to count that may promise more of them; zero: there is none.
+	maturing time.Duration
 	// domains are the topology domains of the nodes of the units, by node; see v1alpha1.HeadroomSpec.DomainKey.
 	domains map[string]string
 	// daemonSet is the DaemonSet under the Headroom's name, nil if there is none.
@@ -80,7 +82,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m
 	if err != nil {
 		return nil, err
 	}
-	seen.promised, err = r.promisedUnits(ctx, nodes)
+	seen.promised, seen.maturing, err = r.promisedUnits(ctx, nodes)
 	if err != nil {
 		return nil, err
 	}

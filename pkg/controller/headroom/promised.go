@@ -35,23 +35,28 @@ type nodeWake struct {
 // Nominations is what the Reconciler has to be told of pods that wait for a node.
 func (r *Reconciler) Nominations() *promised.Nominations { return r.nominations }
 
-// promisedUnits returns the units that are promised to pods which wait for one of these nodes. The pods of a node are read only if some
-// pod has been nominated to it for a while.
-func (r *Reconciler) promisedUnits(ctx context.Context, nodes map[string]*corev1.Node) (sets.Set[types.UID], error) {
-	all, asked := sets.New[types.UID](), 0
+// promisedUnits returns the units that are promised to pods which wait for one of these nodes, and when to look again because a nomination
+// is still too young to count; zero: no need. The wake-up that a nomination causes is not enough for that: the queue merges it with an
+// earlier one of the same Headroom. The pods of a node are read only if some pod has been nominated to it for a while.
+func (r *Reconciler) promisedUnits(
+	ctx context.Context, nodes map[string]*corev1.Node,
+) (all sets.Set[types.UID], recheck time.Duration, err error) {
+	all = sets.New[types.UID]()
+	asked := 0
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
-		waiting := r.nominations.On(name)
+		waiting, next := r.nominations.On(name)
+		recheck = soonest(recheck, next)
 		if nodes[name] == nil || len(waiting) == 0 || asked == mostAsked {
 			continue
 		}
 		asked++
 		units, err := r.promisedOn(ctx, name, waiting)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		all = all.Union(units)
 	}
-	return all, nil
+	return all, recheck, nil
 }
 
 // promisedOn returns the units on a node that are promised to these pods. A controller that is restricted to some namespaces sees the pods

@@ -172,7 +172,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	retry, statusErr := r.report(ctx, headroom, who, seen, plan, done)
 
-	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, seen.recheck()))
+	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, soonest(seen.maturing, seen.recheck())))
 	return reconcile.Result{RequeueAfter: again}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),

@@ -99,18 +99,22 @@ func (n *Nominations) drop(pod types.UID) (counted bool) {
 	return counted
 }
 
-// On returns the pods that wait for a node and have been nominated to it for long enough, in the order of their UIDs.
-func (n *Nominations) On(node string) []Pod {
+// On returns the pods that wait for a node and have been nominated to it for long enough, in the order of their UIDs, and after how long the
+// next one has been; zero: there is none.
+func (n *Nominations) On(node string) (pods []Pod, next time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var pods []Pod
 	for _, nomination := range n.nodes[node] {
-		if n.clock.Since(nomination.since) >= Settle {
+		left := Settle - n.clock.Since(nomination.since)
+		switch {
+		case left <= 0:
 			pods = append(pods, nomination.pod)
+		case next == 0 || left < next:
+			next = left
 		}
 	}
 	slices.SortFunc(pods, func(a, b Pod) int { return strings.Compare(string(a.UID), string(b.UID)) })
-	return pods
+	return pods, next
 }
 
 // PodOf returns what the decision asks about a pod. Whether it is a unit is for the caller to say.

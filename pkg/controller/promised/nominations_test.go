@@ -36,7 +36,8 @@ func (s *story) called() []string {
 
 func (s *story) uids(node string) []types.UID {
 	var uids []types.UID
-	for _, pod := range s.On(node) {
+	pods, _ := s.On(node)
+	for _, pod := range pods {
 		uids = append(uids, pod.UID)
 	}
 	return uids
@@ -52,6 +53,8 @@ func TestANominationCountsOnceItHasLasted(t *testing.T) {
 	require.Equal(t, []string{"n1 5s"}, s.called())
 	s.clock.Step(Settle - time.Millisecond)
 	require.Empty(t, s.uids("n1"))
+	_, next := s.On("n1")
+	require.Equal(t, time.Millisecond, next)
 	s.Saw(nominated("w", "n1")) // something else about the pod changed
 	require.Empty(t, s.called())
 	s.clock.Step(time.Millisecond)
