@@ -19,6 +19,7 @@ const (
 // Sizing says by which rules the number of units is found.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.max) || has(self.maxResources) || !self.rules.exists(r, has(r.upToMaxReplicasOf))",message="sizing with upToMaxReplicasOf must have max or maxResources: a limit that belongs to another object must not be the only one"
+// +kubebuilder:validation:XValidation:rule="has(self.max) || has(self.maxResources) || !self.rules.exists(r, has(r.demand))",message="sizing with demand must have max or maxResources: what pods ask for must not be the only limit"
 type Sizing struct {
 	// mode is Apply (default: hold as many units as the rules come to) or Advise
 	// (show the number in status.sizing, and hold spec.replicas units).
@@ -69,10 +70,10 @@ type SizingScaleDown struct {
 	StabilizationWindow *metav1.Duration `json:"stabilizationWindow,omitempty"` //nolint:kubeapilinter // a duration is what people write
 }
 
-// SizingRule is one rule. Exactly one of percentOf, upToMaxReplicasOf and
-// schedule is set.
+// SizingRule is one rule. Exactly one of percentOf, upToMaxReplicasOf, schedule
+// and demand is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.percentOf), has(self.upToMaxReplicasOf), has(self.schedule)].filter(set, set).size() == 1",message="a rule must have exactly one of percentOf, upToMaxReplicasOf and schedule"
+// +kubebuilder:validation:XValidation:rule="[has(self.percentOf), has(self.upToMaxReplicasOf), has(self.schedule), has(self.demand)].filter(set, set).size() == 1",message="a rule must have exactly one of percentOf, upToMaxReplicasOf, schedule and demand"
 type SizingRule struct {
 	// name tells the rules of a Headroom apart; a DNS label.
 	// +required
@@ -93,6 +94,11 @@ type SizingRule struct {
 	// schedule is a number of units at some times of the week.
 	// +optional
 	Schedule *Schedule `json:"schedule,omitempty"` //nolint:kubeapilinter // nil is absent
+
+	// demand is as many units as serve what pods asked for in the past, by the
+	// Headroom's own account.
+	// +optional
+	Demand *Demand `json:"demand,omitempty"` //nolint:kubeapilinter // nil is absent
 }
 
 // PercentOf is a percentage of pods that are bound to nodes. They are in the
@@ -221,6 +227,57 @@ type Schedule struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	Replicas int32 `json:"replicas,omitempty"`
+}
+
+// DemandSeason is the time after which demand is taken to repeat.
+// +kubebuilder:validation:Enum=Week;Day;None
+type DemandSeason string
+
+const (
+	// SeasonWeek repeats on the same day of the week.
+	SeasonWeek DemandSeason = "Week"
+	// SeasonDay repeats each day.
+	SeasonDay DemandSeason = "Day"
+	// SeasonNone: all hours are alike.
+	SeasonNone DemandSeason = "None"
+)
+
+// Demand is as many units as serve at once what pods ask for while one refill
+// takes. What pods asked for is what the Headroom's account says: the units that
+// pods took, and those that entitled pods lacked.
+type Demand struct {
+	// served is the share of times, in percent, in which everything that pods ask
+	// for within one refill is to be served at once, from 50 to 99.999; default
+	// "99.9".
+	// +optional
+	// +default="99.9"
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=6
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[5-9][0-9]([.][0-9]{1,3})?$')",message="served must be a share in percent from 50 to 99.999, with at most three decimals, such as '99.9'"
+	Served string `json:"served,omitempty"`
+
+	// history is how far back to look, from 1h to 360h, and at least one season.
+	// Default: as far as the account goes, which is 15 days.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,3})?(s|m|h))+$') && duration(self) >= duration('1h') && duration(self) <= duration('360h')",message="history must be from 1h to 360h"
+	History *metav1.Duration `json:"history,omitempty"` //nolint:kubeapilinter // a duration is what people write
+
+	// season is Week (default: what was asked for at this time of the week counts),
+	// Day (at this time of the day) or None (all hours are alike).
+	// +optional
+	// +default="Week"
+	Season DemandSeason `json:"season,omitempty"`
+
+	// timeZone is where the days of the season begin, a name of the IANA Time Zone
+	// Database, such as Europe/Berlin. Default: Etc/UTC. An unknown name is told in
+	// the condition Sized.
+	// +optional
+	// +default="Etc/UTC"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
 }
 
 // SizingLimit is what a number of units was cut off by.

@@ -12,6 +12,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/sizing/demand"
 )
 
 // Options is what a Keeper needs.
@@ -39,6 +40,8 @@ type Keeper struct {
 	Ledger *consumption.Ledger
 	// Departed is told of placeholders that went while no controller ran. It is set before Start.
 	Departed Departed
+	// Lacking is told of Headrooms whose units pods lacked, without the lock; nil: nobody is. It is set before Start.
+	Lacking func(headroom types.NamespacedName)
 
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*entry
@@ -123,9 +126,12 @@ func (k *Keeper) Lost(headroom types.NamespacedName, why account.Loss, at time.T
 // Lacked notes that an entitled pod, which was told at that time that there is no room, lacked units.
 func (k *Keeper) Lacked(headroom types.NamespacedName, units int, at time.Time) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.change(headroom, true, func(a *account.Account) { a.Lack(units, at) })
+	k.mu.Unlock()
 	k.Metrics.Lacked.WithLabelValues(headroom.Namespace, headroom.Name).Add(float64(units))
+	if k.Lacking != nil {
+		k.Lacking(headroom)
+	}
 }
 
 // Loaded is closed when the stored accounts are read.
@@ -136,6 +142,19 @@ func (k *Keeper) LackedThrough(headroom types.NamespacedName) time.Time {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.entry(headroom).account.LackedThrough()
+}
+
+// Demand calls use with what the account of a Headroom remembers of the demand, and since when the account is kept, while nothing changes
+// it. It reports false, without a call, as long as the stored accounts are not read.
+func (k *Keeper) Demand(headroom types.NamespacedName, use func(history demand.History, since time.Time)) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.loaded {
+		return false
+	}
+	a := k.entry(headroom).account
+	use(a.Demand(false), a.Opened())
+	return true
 }
 
 // Went notes that a bound unit went that has to be replaced.

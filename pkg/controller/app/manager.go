@@ -110,7 +110,7 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	if err := reconciler.Register(ctx, mgr, c.ConcurrentReconciles); err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
-	keeper.Ledger, keeper.Departed = reconciler.Ledger(), reconciler.Departed
+	keeper.Ledger, keeper.Departed, keeper.Lacking = reconciler.Ledger(), reconciler.Departed, reconciler.Lacking
 	if err := addConsumption(mgr, c, clients, keeper, reconciler.Nominations()); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/controller/promised"
+	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -59,9 +60,10 @@ type Options struct {
 	Workloads *workload.Watcher
 }
 
-// Accounts is where what happened to units is written down.
+// Accounts is where what happened to units is written down, and read by rules.
 type Accounts interface {
 	consumption.Book
+	rules.Accounts
 	// Went notes that a bound unit went that has to be replaced.
 	Went(headroom types.NamespacedName, at time.Time)
 	// Bound notes that a unit was bound to a node that came into being at nodeCreated, and returns how long one was missing, if one was.
@@ -126,6 +128,9 @@ func New(options Options) *Reconciler {
 	r.ledger.HideOthers = options.HideOthers
 	return r
 }
+
+// Lacking is told that an entitled pod lacked units of a Headroom, which may have to be larger.
+func (r *Reconciler) Lacking(headroom types.NamespacedName) { r.wake <- headroom }
 
 // Ledger is what decides who took which placeholder.
 func (r *Reconciler) Ledger() *consumption.Ledger { return r.ledger }

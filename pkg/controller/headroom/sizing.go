@@ -9,6 +9,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/controller/shapes"
+	"github.com/headroom-dev/headroom/pkg/controller/workload"
 )
 
 // measured is what a Headroom's workloads say about its units.
@@ -18,6 +19,12 @@ type measured struct {
 	// shape is what spec.shapeFrom comes to, size what spec.sizing does; nil if there is none.
 	shape *shapes.Outcome
 	size  *rules.Outcome
+}
+
+// evidence is what rules are about: workloads, and accounts.
+type evidence struct {
+	*workload.Look
+	rules.Accounts
 }
 
 // measure says what spec.shapeFrom and spec.sizing come to, and returns the Headroom with the shape in its spec.
@@ -31,7 +38,7 @@ func (r *Reconciler) measure(headroom *v1alpha1.Headroom, now time.Time) (*v1alp
 		headroom = headroom.Shaped(shape.Status)
 	}
 	if headroom.Spec.Sizing != nil && headroom.Spec.Placement != v1alpha1.PlacementPerNode { // which the API server refuses together
-		size := rules.Evaluate(headroom, int(replicas(headroom)), look, now)
+		size := rules.Evaluate(headroom, int(replicas(headroom)), evidence{look, r.Accounts}, now)
 		m.size = &size
 	}
 	return headroom, m

@@ -46,7 +46,9 @@ func Evaluate(headroom *v1alpha1.Headroom, floor int, look Look, now time.Time) 
 		found, problem := evaluation.rule(rule)
 		if problem != nil {
 			failed = append(failed, failure{rule.Name, problem})
+			wait := found.recheck
 			found = kept(lastOf(before, rule.Name), problem)
+			found.recheck = wait
 		}
 		found.Units = min(max(found.Units, 0), absurd)
 		proposals = append(proposals, sizing.Proposal{Rule: rule.Name, Units: found.Units, Message: found.message})

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
 )
 
@@ -25,6 +26,9 @@ type cluster struct {
 	autoscalers map[workload.Ref]workload.Autoscaler
 	pods        []workload.Group
 	problem     *workload.Problem
+	// account is that of the Headroom; unread says that no account is read yet.
+	account *account.Account
+	unread  bool
 }
 
 func (c *cluster) Target(ref workload.Ref) (workload.Target, *workload.Problem) {

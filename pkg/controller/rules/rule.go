@@ -21,6 +21,7 @@ type Look interface {
 	Pods(namespace string, selector labels.Selector) ([]workload.Group, *workload.Problem)
 	// Autoscaler is the HorizontalPodAutoscaler of a workload.
 	Autoscaler(workload.Ref) (workload.Autoscaler, *workload.Problem)
+	Accounts
 }
 
 // evaluation is what all rules of a Headroom have in common.
@@ -50,6 +51,8 @@ func (e evaluation) rule(rule *v1alpha1.SizingRule) (finding, *workload.Problem)
 		return e.upToMaxReplicasOf(rule.UpToMaxReplicasOf)
 	case rule.Schedule != nil:
 		return e.schedule(rule.Schedule)
+	case rule.Demand != nil:
+		return e.demand(rule.Demand, lastOf(e.headroom.Status.Sizing, rule.Name))
 	}
 	return finding{}, invalid("it is of a kind that this version does not know")
 }

@@ -50,7 +50,7 @@ func (e Estimate) Size(history History, now time.Time) Result {
 	if raised := burst.units(e.options.Served); raised > wanted {
 		wanted, result.Burst = raised, true
 	}
-	result.Replicas = min(max(wanted, e.options.Min), e.options.Max)
+	result.Wanted, result.Replicas = wanted, min(max(wanted, e.options.Min), e.options.Max)
 	result.Why = why(&e.found, &burst, &result, wanted, &e.options)
 	return result
 }

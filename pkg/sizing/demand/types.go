@@ -111,6 +111,8 @@ const (
 type Result struct {
 	// Replicas is within Min and Max.
 	Replicas int
+	// Wanted is the number before Min and Max cut it. Each window counts at most Max all the same.
+	Wanted int
 	// Why is a sentence that says why it is this number, and not one less.
 	Why string
 	// PooledBy says which windows it stands on.

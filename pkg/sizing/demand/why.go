@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/headroom-dev/headroom/pkg/sizing"
 )
 
 // why says in a sentence why it is that number, and not one less.
@@ -18,6 +20,8 @@ func why(f *found, b *burst, r *Result, wanted int, o *Options) string {
 		text += fmt.Sprintf("; that needs %d, and the maximum is %d", wanted, o.Max)
 	case wanted < o.Min:
 		text += fmt.Sprintf("; that needs %d, and the minimum is %d", wanted, o.Min)
+	case wanted == o.Max && !r.Burst:
+		text += fmt.Sprintf("; a window counts at most the maximum of %d", o.Max)
 	}
 	return text
 }
@@ -25,7 +29,7 @@ func why(f *found, b *burst, r *Result, wanted int, o *Options) string {
 func (b *burst) why(wanted int, o *Options) string {
 	demand := b.out + b.lacked
 	text := fmt.Sprintf("a burst is under way: in the last %s pods took or lacked %s that have not come back; ",
-		short(b.within), units(demand))
+		short(b.within), sizing.Units(demand))
 	if wanted == 2*demand {
 		return text + fmt.Sprintf("%d cover as many again", wanted)
 	}
@@ -40,7 +44,7 @@ func (f *found) why(r *Result, o *Options) string {
 		if f.units == 0 {
 			return fmt.Sprintf("no demand is known yet: %d %s are too few for an estimate", f.windows, window)
 		}
-		return fmt.Sprintf("%s is the largest demand so far, in %d %s, too few for an estimate", units(f.units), f.windows, window)
+		return fmt.Sprintf("%s is the largest demand so far, in %d %s, too few for an estimate", sizing.Units(f.units), f.windows, window)
 	case PooledByAll:
 		return fmt.Sprintf("of all %d %s, %s", f.windows, window, f.level(o))
 	default:
@@ -62,26 +66,19 @@ func (f *found) level(o *Options) string {
 	switch {
 	case f.alone > 0 && f.overall:
 		return fmt.Sprintf("one asked for %s, which happened once and counts only up to what the level needs over all hours: %d, not %d",
-			units(f.alone), f.units, f.units-1)
+			sizing.Units(f.alone), f.units, f.units-1)
 	case f.alone > 0:
 		return fmt.Sprintf("one asked for %s, which happened once and counts only as twice the next largest, for which it takes %d, not %d",
-			units(f.alone), f.units, f.units-1)
+			sizing.Units(f.alone), f.units, f.units-1)
 	case f.units == 0:
 		return fmt.Sprintf("at most %s %% asked for any unit", missed)
 	case f.units > f.seen:
 		return fmt.Sprintf("none asked for more than %s; so few leave it to chance, and to expect more of at most %s %% takes %d, not %d",
-			units(f.seen), missed, f.units, f.units-1)
+			sizing.Units(f.seen), missed, f.units, f.units-1)
 	default:
 		return fmt.Sprintf("%d asked for more than %s, and %d for more than %d, where %s %% may",
-			f.exceeded, units(f.units), f.exceededByLess, f.units-1, missed)
+			f.exceeded, sizing.Units(f.units), f.exceededByLess, f.units-1, missed)
 	}
-}
-
-func units(n int) string {
-	if n == 1 {
-		return "1 unit"
-	}
-	return strconv.Itoa(n) + " units"
 }
 
 // percent formats a share without the noise of binary fractions.

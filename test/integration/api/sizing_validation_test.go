@@ -11,6 +11,9 @@ func ruled(rules string) string { return requests + "sizing: {max: 40, rules: ["
 // scheduled is a spec with a schedule of these fields.
 func scheduled(fields string) string { return ruled("{name: it, schedule: {" + fields + "}}") }
 
+// learned is a spec with a rule of demand of these fields.
+func learned(fields string) string { return ruled("{name: it, demand: {" + fields + "}}") }
+
 // targeted is a spec with a percentage of a target of these fields.
 func targeted(fields string) string {
 	return ruled("{name: it, percentOf: {percent: 10, target: {" + fields + "}}}")
@@ -21,7 +24,7 @@ const (
 	tenth = "{name: tenth, percentOf: {percent: 10, " + toWeb + "}}"
 	top   = "{name: top, upToMaxReplicasOf: {" + toWeb + "}}"
 
-	exactlyOneRule  = "a rule must have exactly one of percentOf, upToMaxReplicasOf and schedule"
+	exactlyOneRule  = "a rule must have exactly one of percentOf, upToMaxReplicasOf, schedule and demand"
 	exactlyOneBase  = "percentOf must have exactly one of target and pods"
 	ownNamespace    = "name must be that of an object in the Headroom's own namespace, without the namespace"
 	wrongAPIVersion = "apiVersion must be a version, after a group and '/' unless the group is the core, such as apps/v1"
@@ -29,6 +32,8 @@ const (
 	wrongStart      = "start must be a time of day from 00:00 to 23:59"
 	wrongEnd        = "end must be a time of day from 00:00 to 24:00"
 	wrongLead       = "lead must be from 0s to 12h"
+	wrongServed     = "served must be a share in percent from 50 to 99.999, with at most three decimals, such as '99.9'"
+	wrongHistory    = "history must be from 1h to 360h"
 	wrongWindow     = "stabilizationWindow must be from 0s to 24h"
 )
 
@@ -47,7 +52,8 @@ sizing:
   - ` + top + `
   - {name: office, schedule: {days: [Mon, Tue, Wed, Thu, Fri], start: "08:00", end: "19:00", timeZone: Europe/Berlin, lead: 10m, replicas: 20}}
   - {name: night, schedule: {start: "22:00", end: "06:00", replicas: 10000}}
-  - {name: rockets, percentOf: {percent: 1, target: {apiVersion: example.com/v1alpha1, kind: Rocket, name: web.eu-1}}}`},
+  - {name: rockets, percentOf: {percent: 1, target: {apiVersion: example.com/v1alpha1, kind: Rocket, name: web.eu-1}}}
+  - {name: learned, demand: {served: "99.99", history: 168h, season: Day, timeZone: Europe/Berlin}}`},
 	{name: "no rules", spec: requests + "sizing: {rules: []}", refused: "spec.sizing.rules in body should have at least 1 items"},
 	{name: "sizing of nothing", spec: requests + "sizing: {max: 1}", refused: "spec.sizing.rules: Required value"},
 	{name: "eight rules", spec: requests + "sizing:\n  rules:\n" + many(8, "  - {name: r%d, schedule: {start: '08:00', end: '09:00', replicas: 1}}")},
@@ -76,6 +82,27 @@ sizing:
 	{name: "a negative limit", spec: sized("maxResources: {cpu: -1}"), refused: "maxResources must not be negative"},
 	{name: "up to the maximum without a limit", spec: requests + "sizing: {rules: [" + top + "]}", refused: "sizing with upToMaxReplicasOf must have max or maxResources"},
 	{name: "up to the maximum with a limit of resources", spec: requests + "sizing: {maxResources: {cpu: 9}, rules: [" + top + "]}"},
+
+	{name: "demand", spec: learned("")},
+	{name: "demand and something else", spec: ruled("{name: it, demand: {}, upToMaxReplicasOf: {" + toWeb + "}}"), refused: exactlyOneRule},
+	{
+		name: "demand without a limit", spec: requests + "sizing: {rules: [{name: it, demand: {}}]}",
+		refused: "sizing with demand must have max or maxResources: what pods ask for must not be the only limit",
+	},
+	{name: "demand with a limit of resources", spec: requests + "sizing: {maxResources: {cpu: 9}, rules: [{name: it, demand: {}}]}"},
+	{name: "demand with PerNode", spec: learned("") + "\nplacement: PerNode", refused: "sizing must be absent with placement PerNode"},
+	{name: "half of the demand", spec: learned("served: '50'")},
+	{name: "less than half of the demand", spec: learned("served: '49.9'"), refused: wrongServed},
+	{name: "all of the demand", spec: learned("served: '100'"), refused: wrongServed},
+	{name: "nearly all of the demand", spec: learned("served: '99.999'")},
+	{name: "more nearly all of the demand", spec: learned("served: '99.9999'"), refused: "Too long: may not be more than 6 bytes"},
+	{name: "a share that is a number", spec: learned("served: 99.9"), refused: "served in body must be of type string"},
+	{name: "a share with a sign", spec: learned("served: '99%'"), refused: wrongServed},
+	{name: "a history of an hour", spec: learned("history: 1h")},
+	{name: "a history of no time", spec: learned("history: 0s"), refused: wrongHistory},
+	{name: "a history longer than accounts are", spec: learned("history: 360h1s"), refused: wrongHistory},
+	{name: "a history in days", spec: learned("history: 7d"), refused: wrongHistory},
+	{name: "an unknown season", spec: learned("season: Month"), refused: "demand.season: Unsupported value"},
 
 	{name: "a window of zero", spec: sized("scaleDown: {stabilizationWindow: 0s}")},
 	{name: "a window of a day", spec: sized("scaleDown: {stabilizationWindow: 24h}")},
