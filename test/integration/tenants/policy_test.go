@@ -62,6 +62,7 @@ func TestOnlyTheControllerMakesPlaceholders(t *testing.T) {
 	})
 	t.Run("by giving one to another Headroom", func(t *testing.T) {
 		unit := w.placeholders(web)[0]
+		unit.ResourceVersion = "" // whatever has changed of it since, and so below
 		moved := unit.DeepCopy()
 		moved.Labels[v1alpha1.LabelHeadroom] = "reserve"
 		refused(t, w.admin.Update(ctx, moved), onlyPods)
@@ -92,6 +93,7 @@ func TestOnlyTheControllerMakesPlaceholders(t *testing.T) {
 		ours := &appsv1.DaemonSet{}
 		key := client.ObjectKey{Namespace: w.namespace, Name: placeholder.DaemonSetName(reserve.Name)}
 		require.NoError(t, w.admin.Get(ctx, key, ours))
+		ours.ResourceVersion = ""
 		ours.Spec.Template.Spec.Containers[0].Image = "tenant.example/miner:1"
 		refused(t, w.admin.Update(ctx, ours), onlyDaemonSets)
 	})
@@ -139,7 +141,7 @@ func TestTheControllersAccountMakesAndDeletesPlaceholdersOnly(t *testing.T) {
 	w.create(daemon)
 	refused(t, thief.Delete(ctx, daemon), nothingElse)
 	hijacked := labeled(daemon.DeepCopy())
-	hijacked.OwnerReferences = owned.OwnerReferences
+	hijacked.ResourceVersion, hijacked.OwnerReferences = "", owned.OwnerReferences
 	refused(t, thief.Update(ctx, hijacked), nothingElse)
 	daemon.ObjectMeta = metav1.ObjectMeta{Namespace: w.namespace, Name: "proxy-2"}
 	refused(t, thief.Create(ctx, daemon), nothingElse)
@@ -147,9 +149,7 @@ func TestTheControllersAccountMakesAndDeletesPlaceholdersOnly(t *testing.T) {
 	// What it is there for goes on: a unit of a DaemonSet is deleted, as when admission changed it, and the controller scales down and makes
 	// a DaemonSet anew.
 	require.NoError(t, thief.Delete(ctx, &w.placeholders(reserve)[0]))
-	require.NoError(t, w.admin.Get(ctx, client.ObjectKeyFromObject(web), web))
-	web.Spec.Replicas = ptr.To[int32](0)
-	require.NoError(t, w.admin.Update(ctx, web))
+	require.NoError(t, w.admin.Patch(ctx, web, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":0}}`))))
 	w.eventually(func(t *assert.CollectT) { assert.Empty(t, w.placeholders(web)) })
 	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: placeholder.DaemonSetName(reserve.Name)}}
 	require.NoError(t, w.admin.Get(ctx, client.ObjectKeyFromObject(set), set))
