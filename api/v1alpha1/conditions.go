@@ -43,6 +43,9 @@ const (
 	ReasonSecurityContextNotAllowed = "SecurityContextNotAllowed"
 	// ReasonLimitReached says that the operator allows no more units: of this Headroom, in its namespace, or in all. The message says which.
 	ReasonLimitReached = "LimitReached"
+	// ReasonNoAccounts says that spec.refill.policy is Once, and that nothing counts what was taken, because the definition of
+	// HeadroomAccounts is not installed.
+	ReasonNoAccounts = "NoAccounts"
 	// ReasonQuotaExceeded says that a ResourceQuota of the namespace leaves no room for the missing placeholders.
 	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonAdmissionRefused says that admission refuses the placeholders: a LimitRange, Pod Security, a policy or a webhook.

@@ -61,6 +61,8 @@ type Headroom struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.sizing.max) || !has(self.replicas) || self.sizing.max >= self.replicas",message="sizing.max must not be below replicas"
 // +kubebuilder:validation:XValidation:rule="has(self.requests) != has(self.shapeFrom)",message="exactly one of requests and shapeFrom must be set"
 // +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.sizing.maxResources) || !has(self.requests) || self.sizing.maxResources.exists(r, r in self.requests)",message="sizing.maxResources must have a resource of requests, or it limits nothing"
+// +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.refill)",message="refill must be absent with placement PerNode: a DaemonSet makes the units, and no autoscaler adds nodes for them"
+// +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.refill) || !has(self.refill.policy) || self.refill.policy != 'Once'",message="refill.policy must not be Once with sizing: rules say how many units there are to be now, Once says how many pods can take in all"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
 	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
@@ -248,6 +250,12 @@ type HeadroomSpec struct {
 	// Default: none, replicas is the number. Not with placement PerNode.
 	// +optional
 	Sizing *Sizing `json:"sizing,omitempty"` //nolint:kubeapilinter // nil is absent
+
+	// refill says which units are made anew after they went, when, how many at a
+	// time, and for how long. Default: all, at once, as many as the operator allows,
+	// for as long as the Headroom is there. Not with placement PerNode.
+	// +optional
+	Refill *Refill `json:"refill,omitempty"` //nolint:kubeapilinter // nil is absent
 }
 
 // Consumers says which pods may take the room of a Headroom. All that is set
@@ -308,7 +316,8 @@ type HeadroomStatus struct {
 
 	// desiredReplicas is the number of units that should be held: spec.replicas,
 	// what spec.sizing comes to or, if placement is PerNode, the number of matching
-	// nodes.
+	// nodes; less what was taken if spec.refill.policy is Once, and 0 after
+	// spec.refill.ttl.
 	// +optional
 	DesiredReplicas int32 `json:"desiredReplicas"`
 
@@ -342,8 +351,9 @@ type HeadroomStatus struct {
 	OutdatedReplicas int32 `json:"outdatedReplicas"`
 
 	// scaleReplicas is what the scale subresource says: the number of placeholders
-	// that exist, at most spec.replicas, so that what a Headroom holds beside them
-	// misleads no autoscaler.
+	// that exist or that spec.refill holds back, at most spec.replicas, so that
+	// neither what a Headroom holds beside them nor what it makes later misleads an
+	// autoscaler.
 	// +optional
 	ScaleReplicas int32 `json:"scaleReplicas"`
 
@@ -389,6 +399,10 @@ type HeadroomStatus struct {
 	// sizing is what the rules of spec.sizing come to, and why.
 	// +optional
 	Sizing *SizingStatus `json:"sizing,omitempty"`
+
+	// refill is what spec.refill.policy Once counts.
+	// +optional
+	Refill *RefillStatus `json:"refill,omitempty"` //nolint:kubeapilinter // nil is absent
 
 	// conditions are Ready (the spec is valid and acted on), Filled (every unit can
 	// be taken), with spec.sizing Sized (every rule is evaluated), and with

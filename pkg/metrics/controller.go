@@ -93,7 +93,7 @@ func NewController(registry prometheus.Registerer) *Controller {
 		}, []string{"reason"}),
 		Deleted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "headroom_placeholders_deleted_total",
-			Help: "Placeholders that the controller deleted, by reason (Surplus, Lost, Outdated, Nonconforming).",
+			Help: "Placeholders that the controller deleted, by reason (Surplus, Lost, Outdated, Nonconforming, GivenBack, HeldBack).",
 		}, []string{"reason"}),
 	}
 	registry.MustRegister(c.Consumed, c.Lost, c.Lacked, c.AccountStored, c.AccountWriteErrors, c.AccountGaps,

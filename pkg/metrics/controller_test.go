@@ -27,7 +27,9 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 		require.Contains(t, string(page), "`"+string(why)+"`")
 	}
 	c.Refused.WithLabelValues("QuotaExceeded").Inc()
-	for _, reason := range []topup.Reason{topup.ReasonSurplus, topup.ReasonLost, topup.ReasonOutdated, topup.ReasonNonconforming} {
+	for _, reason := range []topup.Reason{
+		topup.ReasonSurplus, topup.ReasonLost, topup.ReasonOutdated, topup.ReasonNonconforming, topup.ReasonGivenBack, topup.ReasonHeldBack,
+	} {
 		c.Deleted.WithLabelValues(string(reason)).Inc()
 		require.Contains(t, string(page), "`"+string(reason)+"`")
 	}

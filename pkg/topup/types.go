@@ -87,6 +87,8 @@ const (
 	ReasonNonconforming Reason = "Nonconforming"
 	// ReasonGivenBack is a unit that waited where others wait for theirs, see pkg/allotment. No plan has it.
 	ReasonGivenBack Reason = "GivenBack"
+	// ReasonHeldBack is a unit that waited where spec.refill lets fewer wait. No plan has it.
+	ReasonHeldBack Reason = "HeldBack"
 )
 
 // Creation is one unit to create.

@@ -48,6 +48,8 @@ type Keeper struct {
 	// loaded says that the stored accounts were read, or that there can be none; then ready is closed.
 	loaded bool
 	ready  chan struct{}
+	// complete says that what happened before this process started is in the accounts as well.
+	complete bool
 	// stored says that the API server has HeadroomAccounts.
 	stored bool
 	// lastWrite is when any account was last written.
@@ -132,6 +134,14 @@ func (k *Keeper) Lacked(headroom types.NamespacedName, units int, at time.Time) 
 	if k.Lacking != nil {
 		k.Lacking(headroom)
 	}
+}
+
+// Taken is how many units of a Headroom pods took since its account was opened. It is complete when all is in it that happened before this
+// process started; stored says that it survives restarts.
+func (k *Keeper) Taken(headroom types.NamespacedName) (units int64, complete, stored bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.entry(headroom).account.Totals().Taken, k.complete, k.stored
 }
 
 // Loaded is closed when the stored accounts are read.

@@ -41,6 +41,9 @@ func (k *Keeper) Start(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil // what was to be replayed is not in the accounts: the next controller does it
 	}
+	k.mu.Lock()
+	k.complete = true
+	k.mu.Unlock()
 	ticker := k.Clock.NewTicker(WriteInterval)
 	defer ticker.Stop()
 	next := k.Clock.Now().Add(lookForDefinition)

@@ -186,6 +186,7 @@ func (r *Reconciler) create(ctx context.Context, headroom *v1alpha1.Headroom, cr
 	}
 	key := client.ObjectKeyFromObject(headroom)
 	r.expectations.expectCreated(key, pod)
+	r.departures.came(key, pod.UID)
 	if creation.FromRollout {
 		r.rollouts.rolloutStep(key, -1)
 	}

@@ -43,6 +43,7 @@ func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
 	if t.queued > 0 {
 		units += fmt.Sprintf(", %d more are made when it is their turn (the operator bounds how many units wait at a time)", t.queued)
 	}
+	units += t.sayRefill()
 	filled := t.settled && t.ready >= t.desired
 	switch {
 	case filled && t.rolling == 0 && t.problem == nil && t.failing == nil:

@@ -8,7 +8,6 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
-	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
@@ -23,6 +22,8 @@ type plan struct {
 	actions topup.Actions
 	// nonconforming are units of a DaemonSet to delete, so that its controller makes them anew.
 	nonconforming []topup.Deletion
+	// held are the units that spec.refill does not let be made now.
+	held held
 	allotted
 }
 
@@ -31,18 +32,22 @@ func decide(
 	headroom *v1alpha1.Headroom, seen *observation, defaults placeholder.Defaults, limits priority.Limits, policy *podpolicy.Policy,
 ) plan {
 	p := plan{
-		refused:  cmp.Or(unshaped(seen.shape), checkSpec(headroom, seen.class, limits), checkPods(headroom, defaults, policy)),
+		refused: cmp.Or(unshaped(seen.shape), checkSpec(headroom, seen.class, limits), checkPods(headroom, defaults, policy),
+			checkRefill(seen)),
 		template: placeholder.TemplateHash(headroom, defaults),
 	}
 	desired := topup.Desired{
-		Replicas: wanted(headroom, seen.size), Template: p.template,
+		Replicas: wanted(headroom, seen), Template: p.template,
 		PendingReplacements: seen.pendingReplacements, CoolingDown: seen.coolingDown, Surge: seen.surge,
 	}
 	p.actions = topup.Plan(desired, topupUnits(seen.units))
+	if seen.refill != nil {
+		p.actions, p.held = hold(p.actions, seen.units, seen.refill.Decision)
+	}
 	p.nonconforming = nonconforming(p.template, seen.perNode)
 	if p.refused != nil {
 		// Only what is too many goes: what is there stays, since it could not be made again.
-		p.actions.Create, p.actions.Replace, p.nonconforming = nil, nil, nil
+		p.actions.Create, p.actions.Replace, p.nonconforming, p.held = nil, nil, nil, held{}
 	}
 	return p
 }
@@ -73,13 +78,15 @@ func nonconforming(template string, units []unit) []topup.Deletion {
 	return deletions[:min(len(deletions), max(0, maxUnavailable-missing))]
 }
 
-// wanted is the number of placeholders that the controller makes itself. size is what spec.sizing comes to, nil if there is none.
-func wanted(headroom *v1alpha1.Headroom, size *rules.Outcome) int {
-	if headroom.Spec.Placement == v1alpha1.PlacementPerNode {
+// wanted is the number of placeholders that the controller makes itself, as far as it is observed what that comes to.
+func wanted(headroom *v1alpha1.Headroom, seen *observation) int {
+	switch {
+	case headroom.Spec.Placement == v1alpha1.PlacementPerNode:
 		return 0
-	}
-	if size != nil {
-		return size.Replicas
+	case seen.refill != nil:
+		return seen.refill.Replicas
+	case seen.size != nil:
+		return seen.size.Replicas
 	}
 	return int(replicas(headroom))
 }

@@ -3,6 +3,7 @@ package headroom
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -29,6 +30,8 @@ const (
 	EventRefilled = "Refilled"
 	// EventCannotFill says that units wait for room, or that the API server refuses them, and why.
 	EventCannotFill = "CannotFill"
+	// EventExpired says that the units go because spec.refill.ttl is over.
+	EventExpired = "Expired"
 	// EventQuotaShort says that a quota leaves less than one unit while units are held.
 	EventQuotaShort = "QuotaShort"
 	// EventInvalid says that the spec cannot be acted on, and why.
@@ -63,6 +66,10 @@ func eventsOf(before, after v1alpha1.HeadroomStatus, t tally, created int, consu
 	}
 	if len(consumed) > 0 {
 		notices = append(notices, consumedEvent(consumed, t))
+	}
+	if !t.expiredAt.IsZero() && before.DesiredReplicas > 0 {
+		notices = append(notices, normal(EventExpired, actionTopUp,
+			"The units go: spec.refill.ttl ended at "+t.expiredAt.UTC().Format(time.RFC3339)))
 	}
 	ready, wasReady := conditionOf(after, v1alpha1.ConditionReady), conditionOf(before, v1alpha1.ConditionReady)
 	if ready.Status == metav1.ConditionFalse && ready.Reason != wasReady.Reason {
@@ -99,7 +106,8 @@ func needsHelp(reason string) bool {
 func isRefusal(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonNameTaken,
-		v1alpha1.ReasonAdmissionChanged, v1alpha1.ReasonAnotherController, v1alpha1.ReasonLimitReached:
+		v1alpha1.ReasonAdmissionChanged, v1alpha1.ReasonAnotherController, v1alpha1.ReasonLimitReached,
+		v1alpha1.ReasonNoAccounts:
 		return true
 	}
 	return false

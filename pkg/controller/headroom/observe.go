@@ -48,6 +48,8 @@ type observation struct {
 	coolingDown         []int
 	surge               topup.Surge
 	measured
+	// refill is what spec.refill comes to, nil if there is none.
+	refill *refilling
 }
 
 // observe reads what there is, from the cache where that does no harm.
@@ -93,6 +95,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m
 			seen.units = append(seen.units, r.look(headroom, seen, pod, nodes, metav1.IsControlledBy(pod, headroom)))
 		}
 	}
+	seen.refill = r.refill(headroom, seen)
 	seen.surge = r.surges.next(headroom, seen)
 	return seen, nil
 }

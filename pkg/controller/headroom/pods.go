@@ -37,6 +37,7 @@ func (h podHandler) Create(_ context.Context, e event.TypedCreateEvent[*corev1.P
 	key := labeled(e.Object)
 	h.expectations.observedPod(key, e.Object)
 	h.allotments.note(key, e.Object)
+	h.departures.came(key, e.Object.UID)
 	h.Accounts.Processed(key, version(e.Object))
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 }
@@ -55,6 +56,7 @@ func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 	if old := labeled(e.ObjectOld); old != key {
 		h.allotments.gone(old, e.ObjectOld.UID)
+		h.departures.settled(old, e.ObjectOld.UID)
 		queue.AddAfter(reconcile.Request{NamespacedName: old}, settle)
 	}
 }
@@ -69,6 +71,7 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" {
 		h.account(ctx, key, e.Object, reason, own)
 	}
+	h.departures.settled(key, e.Object.UID)
 	h.Accounts.Processed(key, version(e.Object))
 	queue.Add(reconcile.Request{NamespacedName: key})
 }
@@ -79,6 +82,7 @@ func (h podHandler) account(ctx context.Context, key types.NamespacedName, pod *
 	case !own:
 		if at, news := h.ledger.Departed(key, pod, h.otherwise(ctx, pod)); news {
 			h.Accounts.Went(key, at)
+			h.departures.went(key)
 		}
 	case reason == topup.ReasonLost:
 		h.ledger.Lost(key, pod.UID, lossOf(pod))

@@ -70,6 +70,9 @@ type Accounts interface {
 	Bound(headroom types.NamespacedName, nodeCreated time.Time) (refill time.Duration, ok bool)
 	// Observed notes what a reconcile found: the Headroom's generation, how many units are ready, and how many are missing, at that time.
 	Observed(headroom types.NamespacedName, generation int64, ready, missing int, at time.Time)
+	// Taken is how many units of the Headroom pods took since its account was opened. It is complete when all is in it that happened
+	// before this controller started; stored says that it survives restarts.
+	Taken(headroom types.NamespacedName) (units int64, complete, stored bool)
 	// Processed notes that everything that a change of a placeholder means is written down.
 	Processed(headroom types.NamespacedName, resourceVersion uint64)
 	// Forget drops the account of a Headroom that is gone.
@@ -93,6 +96,7 @@ type Reconciler struct {
 	changes      *changes
 	rivals       *rivals
 	surges       *surges
+	departures   *departures
 	allotments   *allotments
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
@@ -116,6 +120,7 @@ func New(options Options) *Reconciler {
 		changes:        newChanges(options.Clock),
 		rivals:         newRivals(options.Clock),
 		surges:         newSurges(),
+		departures:     newDepartures(options.Clock),
 		daemonSetsSeen: newDaemonSetsSeen(),
 		wake:           make(chan types.NamespacedName, wakeBuffer),
 		nodes:          make(chan nodeWake, wakeBuffer),
@@ -177,7 +182,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	retry, statusErr := r.report(ctx, headroom, who, seen, plan, done)
 
-	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, soonest(seen.maturing, seen.recheck())))
+	recheck := soonest(soonest(seen.maturing, seen.recheck()), refillRecheck(seen.refill))
+	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, recheck))
 	return reconcile.Result{RequeueAfter: again}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),
@@ -203,6 +209,7 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.relapses.forget(headroom)
 	r.changes.forget(headroom)
 	r.surges.forget(headroom)
+	r.departures.forget(headroom)
 	r.allotments.forget(headroom)
 	r.daemonSetsSeen.forget(headroom)
 	r.rivals.forget(headroom)

@@ -47,6 +47,11 @@ type tally struct {
 	problem *problem
 	// queued is how many units are made later, when others are bound.
 	queued int
+	// held are the units that spec.refill does not let be made now, and refill is what its policy Once counts, nil with another one.
+	held   held
+	refill *v1alpha1.RefillStatus
+	// expiredAt is when spec.refill.ttl ended, zero if it did not.
+	expiredAt time.Time
 	// obstacle is what keeps pending units from being bound.
 	obstacle obstacle
 	// failing is how units fail again and again, nil if they do not.
@@ -64,10 +69,11 @@ type tally struct {
 // count makes the tally of what was found and done.
 func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome) tally {
 	t := tally{
-		desired: wanted(headroom, seen.size), measured: seen.measured, settled: true,
+		desired: wanted(headroom, seen), measured: seen.measured, settled: true,
 		rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
 		failing: seen.failing, queued: p.queued, short: seen.short, again: seen.remember,
 	}
+	t.addRefill(headroom, seen, p)
 	units := slices.Concat(seen.units, seen.perNode)
 	for _, pod := range done.created {
 		units = append(units, unit{pod: pod, Unit: topup.Unit{State: topup.Pending}})
@@ -141,7 +147,8 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 	status.PendingReplicas = int32(t.pending)         //nolint:gosec // as above
 	status.Selector = labels.SelectorFromSet(labels.Set{v1alpha1.LabelHeadroom: headroom.Name}).String()
 	status.Capacity = t.capacity
-	status.ScaleReplicas = min(status.Replicas, replicas(headroom))
+	status.ScaleReplicas = min(status.Replicas+int32(t.held.delayed+t.held.queued), replicas(headroom)) //nolint:gosec // as above
+	status.Refill = t.refill
 	status.Spread = v1alpha1.SpreadStatus{
 		TopologyKey: headroom.Spec.DomainKey(),
 		Domains:     t.domains[:min(len(t.domains), maxDomains)],

@@ -30,7 +30,7 @@ func (s *surges) next(headroom *v1alpha1.Headroom, seen *observation) topup.Surg
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := client.ObjectKeyFromObject(headroom)
-	memory, surge := topup.NextSurge(s.memory[key], seen.at, wanted(headroom, seen.size), topupUnits(seen.units))
+	memory, surge := topup.NextSurge(s.memory[key], seen.at, wanted(headroom, seen), topupUnits(seen.units))
 	s.memory[key] = memory
 	return surge
 }

@@ -283,7 +283,7 @@ var verdicts = []verdict{
 func TestValidation(t *testing.T) {
 	c, cl := apiServer(t)
 	namespace := clustertest.Namespace(t, c, nil)
-	for _, tc := range slices.Concat(verdicts, sizingVerdicts) {
+	for _, tc := range slices.Concat(verdicts, sizingVerdicts, refillVerdicts) {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tryCreate(t.Context(), cl, headroom(t, namespace, tc.headroom, tc.spec))
 			if tc.refused == "" {
@@ -315,7 +315,7 @@ func TestEveryRuleAndBoundIsTried(t *testing.T) {
 	schema := crdSchema(t)
 
 	refusals := []string{placementRule}
-	for _, tc := range slices.Concat(verdicts, sizingVerdicts) {
+	for _, tc := range slices.Concat(verdicts, sizingVerdicts, refillVerdicts) {
 		refusals = append(refusals, tc.refused)
 	}
 	tried := func(part string) bool {
