@@ -381,6 +381,10 @@ type HeadroomStatus struct {
 	// +optional
 	Spread SpreadStatus `json:"spread,omitzero"`
 
+	// usage is what became of the units in the last seven days.
+	// +optional
+	Usage UsageStatus `json:"usage,omitzero"`
+
 	// lastConsumedTime is when a consumer last took a placeholder.
 	// +optional
 	LastConsumedTime *metav1.Time `json:"lastConsumedTime,omitempty"`

@@ -77,6 +77,13 @@ func held() []panel {
 			},
 		},
 		{
+			title: "Held in each zone", unit: "short",
+			description: "Units that can be taken, by zone or by what spec.topologySpreadConstraints spread over.",
+			queries: []query{
+				{"sum by (namespace, headroom, domain) (headroom_domain_ready_placeholders" + selected + ")", each + " {{domain}}"},
+			},
+		},
+		{
 			title: "Waiting", unit: "short", description: "Placeholders that wait for room. The condition Filled says for what.",
 			queries: []query{{"sum by (namespace, headroom) (headroom_placeholders" + with(`state="pending"`) + ")", each}},
 		},
@@ -113,6 +120,16 @@ func taken() []panel {
 		{
 			title: "Units lost", unit: "short", description: "Units that went without being taken, within an hour, by reason.",
 			queries: []query{{"sum by (reason) (increase(headroom_lost_total" + selected + "[1h]))", "{{reason}}"}},
+		},
+		{
+			title: "Units that were not needed", unit: "short",
+			description: "Units that could be taken at all times of the last seven days. Fewer would have done.",
+			queries:     []query{{"sum by (namespace, headroom) (headroom_unused_units" + selected + ")", each}},
+		},
+		{
+			title: "Waiting that was saved, an estimate", unit: "s",
+			description: "How long pods would have waited for nodes in seven days without headroom: units taken times what a node takes.",
+			queries:     []query{{"sum by (namespace, headroom) (headroom_estimated_saved_seconds" + selected + ")", each}},
 		},
 	}
 }

@@ -4,6 +4,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 // Values of the label "stage" of headroom_reconcile_errors_total.
@@ -96,9 +101,32 @@ func NewController(registry prometheus.Registerer) *Controller {
 			Help: "Placeholders that the controller deleted, by reason (Surplus, Lost, Outdated, Nonconforming, GivenBack, HeldBack).",
 		}, []string{"reason"}),
 	}
+	for _, stage := range []string{StageGather, StageApply, StageStatus} {
+		c.ReconcileErrors.WithLabelValues(stage)
+	}
+	for _, reason := range deletionReasons() {
+		c.Deleted.WithLabelValues(string(reason))
+	}
 	registry.MustRegister(c.Consumed, c.Lost, c.Lacked, c.AccountStored, c.AccountWriteErrors, c.AccountGaps,
 		c.RefillDuration, c.ReconcileErrors, c.Refused, c.Deleted, build(componentController))
 	return c
+}
+
+// deletionReasons are why the controller deletes placeholders.
+func deletionReasons() []topup.Reason {
+	return []topup.Reason{
+		topup.ReasonSurplus, topup.ReasonLost, topup.ReasonOutdated, topup.ReasonNonconforming, topup.ReasonGivenBack,
+		topup.ReasonHeldBack,
+	}
+}
+
+// Show makes what is counted for a Headroom show from zero, so that the first increase is seen as one.
+func (c *Controller) Show(headroom types.NamespacedName) {
+	c.Consumed.WithLabelValues(headroom.Namespace, headroom.Name)
+	c.Lacked.WithLabelValues(headroom.Namespace, headroom.Name)
+	for _, why := range account.Losses() {
+		c.Lost.WithLabelValues(headroom.Namespace, headroom.Name, string(why))
+	}
 }
 
 // Forget removes what was counted for a Headroom that is gone.
@@ -116,6 +144,10 @@ type HeadroomState struct {
 	Desired, Bound, Unavailable, Pending int32
 	// Outdated is how many of the bound and unavailable ones are not what spec and PriorityClass say.
 	Outdated int32
+	// Domains are how many of the bound ones are in each topology domain, by its name.
+	Domains map[string]int32
+	// Usage is that of its status.
+	Usage v1alpha1.UsageStatus
 	// Conditions are those of its status.
 	Conditions []metav1.Condition
 }
@@ -132,8 +164,23 @@ var (
 	placeholdersDesc = prometheus.NewDesc("headroom_placeholders",
 		"Placeholders that exist, by Headroom and state (bound, unavailable, pending).",
 		[]string{"namespace", "headroom", "state"}, nil)
+	domainDesc = prometheus.NewDesc("headroom_domain_ready_placeholders",
+		"Placeholders that can be taken, by Headroom and topology domain, as a rule the zone.",
+		[]string{"namespace", "headroom", "domain"}, nil)
 	outdatedDesc = prometheus.NewDesc("headroom_outdated",
 		"Bound placeholders that are not what spec and PriorityClass say, by Headroom.",
+		[]string{"namespace", "headroom"}, nil)
+	lowestDesc = prometheus.NewDesc("headroom_lowest_ready_placeholders",
+		"Smallest number of placeholders that could be taken at any time of the last seven days, by Headroom.",
+		[]string{"namespace", "headroom"}, nil)
+	unusedDesc = prometheus.NewDesc("headroom_unused_units",
+		"Units that could be taken at all times of the last seven days, by Headroom; absent until its account covers these.",
+		[]string{"namespace", "headroom"}, nil)
+	refillP90Desc = prometheus.NewDesc("headroom_refill_p90_seconds",
+		"Time within which nine of ten units that went in the last seven days were replaced, by Headroom; absent if none was.",
+		[]string{"namespace", "headroom"}, nil)
+	savedDesc = prometheus.NewDesc("headroom_estimated_saved_seconds",
+		"Estimate of how long pods would have waited for nodes in the last seven days without headroom, by Headroom; absent without evidence.",
 		[]string{"namespace", "headroom"}, nil)
 	conditionDesc = prometheus.NewDesc("headroom_condition",
 		"Conditions of each Headroom, with status (True, False, Unknown) and reason; always 1.",
@@ -144,7 +191,12 @@ var (
 func (s StateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- desiredDesc
 	descs <- placeholdersDesc
+	descs <- domainDesc
 	descs <- outdatedDesc
+	descs <- lowestDesc
+	descs <- unusedDesc
+	descs <- refillP90Desc
+	descs <- savedDesc
 	descs <- conditionDesc
 }
 
@@ -158,7 +210,20 @@ func (s StateCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(placeholdersDesc, h.Bound, h.Namespace, h.Name, StateBound)
 		gauge(placeholdersDesc, h.Unavailable, h.Namespace, h.Name, StateUnavailable)
 		gauge(placeholdersDesc, h.Pending, h.Namespace, h.Name, StatePending)
+		for domain, ready := range h.Domains {
+			gauge(domainDesc, ready, h.Namespace, h.Name, domain)
+		}
 		gauge(outdatedDesc, h.Outdated, h.Namespace, h.Name)
+		optional := func(desc *prometheus.Desc, value float64, known bool) {
+			if known {
+				out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, h.Namespace, h.Name)
+			}
+		}
+		u := &h.Usage
+		optional(lowestDesc, float64(ptr.Deref(u.LowestReadyReplicas, 0)), u.LowestReadyReplicas != nil)
+		optional(unusedDesc, float64(ptr.Deref(u.UnusedReplicas, 0)), u.UnusedReplicas != nil)
+		optional(refillP90Desc, float64(ptr.Deref(u.RefillSecondsP90, 0)), u.RefillSecondsP90 != nil)
+		optional(savedDesc, float64(ptr.Deref(u.EstimatedSecondsSaved, 0)), u.EstimatedSecondsSaved != nil)
 		for _, c := range h.Conditions {
 			gauge(conditionDesc, 1, h.Namespace, h.Name, c.Type, string(c.Status), c.Reason)
 		}

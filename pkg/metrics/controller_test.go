@@ -10,9 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
-	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
@@ -27,20 +28,21 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 		require.Contains(t, string(page), "`"+string(why)+"`")
 	}
 	c.Refused.WithLabelValues("QuotaExceeded").Inc()
-	for _, reason := range []topup.Reason{
-		topup.ReasonSurplus, topup.ReasonLost, topup.ReasonOutdated, topup.ReasonNonconforming, topup.ReasonGivenBack, topup.ReasonHeldBack,
-	} {
-		c.Deleted.WithLabelValues(string(reason)).Inc()
+	for _, reason := range deletionReasons() {
 		require.Contains(t, string(page), "`"+string(reason)+"`")
 	}
 	for _, stage := range []string{StageGather, StageApply, StageStatus} {
 		c.ReconcileErrors.WithLabelValues(stage).Inc()
 		require.Contains(t, string(page), "`"+stage+"`")
 	}
-	registry.MustRegister(StateCollector{List: func() []HeadroomState { return []HeadroomState{{Conditions: []metav1.Condition{{Type: "Ready"}}}} }})
+	registry.MustRegister(StateCollector{List: func() []HeadroomState {
+		return []HeadroomState{{Conditions: []metav1.Condition{{Type: "Ready"}}, Domains: map[string]int32{"a": 1}, Usage: v1alpha1.UsageStatus{
+			LowestReadyReplicas: ptr.To[int32](0), UnusedReplicas: ptr.To[int32](0), RefillSecondsP90: ptr.To[int64](0), EstimatedSecondsSaved: ptr.To[int64](0),
+		}}}
+	}})
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 15)
+	require.Len(t, families, 20)
 	for _, family := range families {
 		require.Contains(t, string(page), "`"+family.GetName()+"`")
 	}
@@ -48,6 +50,11 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 
 func TestStateMetricsAreThoseOfTheMoment(t *testing.T) {
 	states := []HeadroomState{{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web"}, Desired: 5, Bound: 2, Unavailable: 1, Pending: 2, Outdated: 1,
+		Domains: map[string]int32{"eu-1a": 2},
+		Usage: v1alpha1.UsageStatus{
+			LowestReadyReplicas: ptr.To[int32](0), UnusedReplicas: ptr.To[int32](0), RefillSecondsP90: ptr.To[int64](45),
+			EstimatedSecondsSaved: ptr.To[int64](120),
+		},
 		Conditions: []metav1.Condition{{Type: "Filled", Status: "False", Reason: "Unavailable"}}}}
 	collector := StateCollector{List: func() []HeadroomState { return states }}
 	require.NoError(t, testutil.CollectAndCompare(collector, strings.NewReader(`
@@ -62,12 +69,40 @@ headroom_desired{headroom="web",namespace="shop"} 5
 headroom_placeholders{headroom="web",namespace="shop",state="bound"} 2
 headroom_placeholders{headroom="web",namespace="shop",state="pending"} 2
 headroom_placeholders{headroom="web",namespace="shop",state="unavailable"} 1
+# HELP headroom_domain_ready_placeholders Placeholders that can be taken, by Headroom and topology domain, as a rule the zone.
+# TYPE headroom_domain_ready_placeholders gauge
+headroom_domain_ready_placeholders{domain="eu-1a",headroom="web",namespace="shop"} 2
+# HELP headroom_lowest_ready_placeholders Smallest number of placeholders that could be taken at any time of the last seven days, by Headroom.
+# TYPE headroom_lowest_ready_placeholders gauge
+headroom_lowest_ready_placeholders{headroom="web",namespace="shop"} 0
+# HELP headroom_unused_units Units that could be taken at all times of the last seven days, by Headroom; absent until its account covers these.
+# TYPE headroom_unused_units gauge
+headroom_unused_units{headroom="web",namespace="shop"} 0
+# HELP headroom_refill_p90_seconds Time within which nine of ten units that went in the last seven days were replaced, by Headroom; absent if none was.
+# TYPE headroom_refill_p90_seconds gauge
+headroom_refill_p90_seconds{headroom="web",namespace="shop"} 45
+# HELP headroom_estimated_saved_seconds Estimate of how long pods would have waited for nodes in the last seven days without headroom, by Headroom; absent without evidence.
+# TYPE headroom_estimated_saved_seconds gauge
+headroom_estimated_saved_seconds{headroom="web",namespace="shop"} 120
 # HELP headroom_outdated Bound placeholders that are not what spec and PriorityClass say, by Headroom.
 # TYPE headroom_outdated gauge
 headroom_outdated{headroom="web",namespace="shop"} 1
 `)))
 	states = nil
 	require.Zero(t, testutil.CollectAndCount(collector), "a Headroom that is gone leaves nothing behind")
+}
+
+func TestWhatIsCountedShowsFromZero(t *testing.T) {
+	c := NewController(prometheus.NewRegistry())
+	c.Show(types.NamespacedName{Namespace: "shop", Name: "web"})
+	for name, count := range map[string]int{"taken": testutil.CollectAndCount(c.Consumed), "lacked": testutil.CollectAndCount(c.Lacked)} {
+		require.Equal(t, 1, count, name)
+	}
+	require.Equal(t, len(account.Losses()), testutil.CollectAndCount(c.Lost))
+	require.Equal(t, 3, testutil.CollectAndCount(c.ReconcileErrors))
+	require.Equal(t, len(deletionReasons()), testutil.CollectAndCount(c.Deleted))
+	c.Forget(types.NamespacedName{Namespace: "shop", Name: "web"})
+	require.Zero(t, testutil.CollectAndCount(c.Lost))
 }
 
 func TestForgottenHeadroomLeavesNoCounter(t *testing.T) {

@@ -194,6 +194,9 @@ func (k *Keeper) Observed(headroom types.NamespacedName, generation int64, ready
 		began = a.Observe(at, ready)
 	})
 	e := k.entries[headroom]
+	if !e.observed {
+		k.Metrics.Show(headroom)
+	}
 	e.dirty = e.dirty || began || e.generation != generation
 	e.generation, e.observed, e.ready = generation, true, ready
 }

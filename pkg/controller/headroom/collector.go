@@ -18,10 +18,15 @@ func States(ctx context.Context, cache client.Reader) ([]metrics.HeadroomState, 
 	states := make([]metrics.HeadroomState, 0, len(list.Items))
 	for i := range list.Items {
 		status := &list.Items[i].Status
+		domains := make(map[string]int32, len(status.Spread.Domains))
+		for _, domain := range status.Spread.Domains {
+			domains[domain.Name] = domain.ReadyReplicas
+		}
 		states = append(states, metrics.HeadroomState{
 			NamespacedName: client.ObjectKeyFromObject(&list.Items[i]),
 			Desired:        status.DesiredReplicas, Bound: status.ReadyReplicas, Pending: status.PendingReplicas,
 			Unavailable: status.UnavailableReplicas, Outdated: status.OutdatedReplicas, Conditions: status.Conditions,
+			Domains: domains, Usage: status.Usage,
 		})
 	}
 	return states, nil

@@ -38,7 +38,7 @@ func (s *scene) told(reason string) []string {
 	return notes
 }
 
-// label returns the samples of a counter by one of its labels.
+// label returns the samples of a counter by one of its labels, without those that have counted nothing.
 func (s *scene) label(name, label string) map[string]float64 {
 	s.t.Helper()
 	families, err := s.registry.Gather()
@@ -47,7 +47,7 @@ func (s *scene) label(name, label string) map[string]float64 {
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
 			for _, pair := range metric.GetLabel() {
-				if family.GetName() == name && pair.GetName() == label {
+				if family.GetName() == name && pair.GetName() == label && metric.GetCounter().GetValue() > 0 {
 					values[pair.GetValue()] += metric.GetCounter().GetValue()
 				}
 			}

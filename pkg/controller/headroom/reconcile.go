@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/allotment"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
@@ -73,6 +74,8 @@ type Accounts interface {
 	// Taken is how many units of the Headroom pods took since its account was opened. It is complete when all is in it that happened
 	// before this controller started; stored says that it survives restarts.
 	Taken(headroom types.NamespacedName) (units int64, complete, stored bool)
+	// Read calls use with the account of a Headroom, nil if there is none, while nothing changes it.
+	Read(headroom types.NamespacedName, use func(*account.Account))
 	// Processed notes that everything that a change of a placeholder means is written down.
 	Processed(headroom types.NamespacedName, resourceVersion uint64)
 	// Forget drops the account of a Headroom that is gone.

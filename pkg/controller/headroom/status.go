@@ -197,8 +197,13 @@ func (r *Reconciler) report(
 	key := client.ObjectKeyFromObject(headroom)
 	consumed := r.ledger.Report(key)
 	t := count(headroom, seen, p, done)
-	status := statusOf(headroom, t, consumed, r.Clock.Now())
+	r.Accounts.Observed(key, headroom.Generation, t.ready, t.desired-t.bound, seen.at)
+	now := r.Clock.Now()
+	status := statusOf(headroom, t, consumed, now)
 	r.addRecords(&status, who)
+	if !equality.Semantic.DeepEqual(status, headroom.Status) || usageDue(&status.Usage, now) {
+		status.Usage = r.usage(key, status.DesiredReplicas, now)
+	}
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
 		status.Controller = r.record()
 		stored := cmp.Or(seen.stored, headroom)
@@ -217,7 +222,6 @@ func (r *Reconciler) report(
 	if p.refusedNow(done.problem) {
 		r.Metrics.Refused.WithLabelValues(done.problem.reason).Inc()
 	}
-	r.Accounts.Observed(key, headroom.Generation, t.ready, t.desired-t.bound, seen.at)
 	for _, e := range eventsOf(headroom.Status, status, t, len(done.created), consumed) {
 		r.Recorder.Eventf(headroom, e.related, e.kind, e.reason, e.action, "%s", e.note)
 	}
