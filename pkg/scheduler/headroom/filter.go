@@ -30,6 +30,9 @@ func (p *Plugin) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.P
 	if c.exposedElsewhere(info.Node().Name) {
 		return fwk.NewStatus(fwk.Unschedulable, "the pod takes devices of placeholders on another node")
 	}
+	if c.place != "" && c.place != info.Node().Name {
+		return fwk.NewStatus(fwk.Unschedulable, reasonPlaced)
+	}
 	if victims := c.victimsOn(info.Node().Name); len(victims) > 0 {
 		return p.fits(ctx, state, c, pod, dryrun.NodeWithout(info, victims))
 	}

@@ -61,16 +61,17 @@ type Plugin struct {
 	clock    clock.PassiveClock
 	features feature.Features
 
-	checkProfileOnce, logBinderOnce, awaitOnce sync.Once
-	misplaced                                  bool
+	checkProfileOnce, checkGroupsOnce, logBinderOnce, awaitOnce sync.Once
+	misplaced                                                   bool
 
 	preemption  *defaultpreemption.DefaultPreemption
 	attempt     attempt
+	group       *groupAttempt
 	deviceSwaps deviceSwaps
 }
 
-// New makes the plugin for one profile. It fails if its arguments are invalid, and if it is not given the framework of a
-// scheduler.
+// New makes the plugin for one profile. It has PodGroupPostFilter only where the feature gate GenericWorkload is on. New fails if its
+// arguments are invalid, and if it is not given the framework of a scheduler.
 func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 	args, ok := object.(*config.HeadroomArgs)
 	if !ok {
@@ -116,6 +117,9 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 	p.useHandle(profile)
 	if p.preemption, err = p.newPreemption(ctx, handle); err != nil {
 		return nil, err
+	}
+	if p.features.EnableGenericWorkload {
+		return &withGroups{Plugin: p}, nil
 	}
 	return p, nil
 }

@@ -3,6 +3,7 @@ package headroom
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -99,9 +100,7 @@ func (p *Plugin) newPreemption(ctx context.Context, handle fwk.Handle) (*default
 		ctx context.Context, c preemption.Candidate, preemptor preemption.ExecutorPreemptor, victim *corev1.Pod, plugin string,
 	) (inMemory bool, err error) {
 		if inMemory, err = evict(ctx, c, preemptor, victim, plugin); err == nil && !inMemory {
-			for _, consumer := range preemptor.Pods() {
-				p.countUnentitled(consumer, []*corev1.Pod{victim})
-			}
+			p.countUnentitledToAll(slices.Collect(maps.Values(preemptor.Pods())), victim)
 		}
 		return inMemory, err
 	}
@@ -118,6 +117,16 @@ func (p *Plugin) countUnentitled(consumer *corev1.Pod, evicted []*corev1.Pod) {
 	for range p.unentitled(consumer, evicted) {
 		metrics.CountUnentitledEviction(why)
 	}
+}
+
+// countUnentitledToAll counts a placeholder that was evicted for some pods if its Headroom entitles none of them. It may be called
+// concurrently.
+func (p *Plugin) countUnentitledToAll(consumers []*corev1.Pod, evicted *corev1.Pod) {
+	pods := []*corev1.Pod{evicted}
+	if slices.ContainsFunc(consumers, func(consumer *corev1.Pod) bool { return p.unentitled(consumer, pods) == 0 }) {
+		return
+	}
+	p.countUnentitled(consumers[0], pods)
 }
 
 // unentitled returns how many of some pods are placeholders whose Headroom does not entitle the consumer, or is not known.

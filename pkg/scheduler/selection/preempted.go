@@ -21,6 +21,8 @@ import (
 type Victims struct {
 	// Evidence about each, by UID.
 	Evidence map[types.UID]evictionorder.Placeholder
+	// Pods are the placeholders themselves, in the order of the nodes.
+	Pods []*corev1.Pod
 	// Nodes are the names of the nodes that they are on.
 	Nodes sets.Set[string]
 }
@@ -46,6 +48,7 @@ func (s *Selector) PossibleVictims(c *Consumer) Victims {
 				continue
 			}
 			possible.Evidence[victim.UID] = evidence
+			possible.Pods = append(possible.Pods, victim)
 			possible.Nodes.Insert(node.Name)
 		}
 	}
@@ -97,6 +100,26 @@ type Preemptor struct {
 	// ByPriority says that the pod may take placeholders to which it is not entitled beside running pods that have to go for it, so that as
 	// few of these as possible do.
 	ByPriority bool
+}
+
+// Preemptable returns the pods that kube-scheduler's own preemption may take for a group of pods, which have one priority: all of lower
+// priority, but placeholders that none of the group may have. It reports whether any of them is a running pod that is not being deleted.
+func (s *Selector) Preemptable(group []*Preemptor) (pods []*corev1.Pod, running bool) {
+	priority := corev1helpers.PodPriority(group[0].Pod)
+	nodes := s.Inventory.Nodes()
+	for i := range nodes {
+		node := &nodes[i]
+		running = running || node.LowestPriority < priority
+		for _, info := range node.Info.GetPods() {
+			pod := info.GetPod()
+			held := placeholderIn(node, pod)
+			mayTake := func(p *Preemptor) bool { return p.Entitlements.To(held) != NotEntitled }
+			if corev1helpers.PodPriority(pod) < priority && (held == nil || slices.ContainsFunc(group, mayTake)) {
+				pods = append(pods, pod)
+			}
+		}
+	}
+	return pods, running
 }
 
 // Denied returns the placeholders that a dry run took away from a node, as it is now in the dry run, and that the preemptor may not have.

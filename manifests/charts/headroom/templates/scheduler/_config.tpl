@@ -39,9 +39,13 @@ profiles:
           - name: HeadroomQueueSort
         disabled:
           - name: PrioritySort
+      # Headroom comes before DefaultPreemption, also for groups of pods (PodGroupPostFilter, where the feature gate GenericWorkload is on).
       multiPoint:
         enabled:
           - name: Headroom
+          - name: DefaultPreemption
+        disabled:
+          - name: DefaultPreemption
       # Headroom's Filter asks a NodeResourcesFit of its own, with and without the placeholders. Only the Filter is replaced.
       filter:
         disabled:

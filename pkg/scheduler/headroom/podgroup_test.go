@@ -1,0 +1,190 @@
+package headroom
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// assignment is where a member of a group goes.
+type assignment struct {
+	info  fwk.PodInfo
+	state *framework.CycleState
+	node  string
+}
+
+func (a *assignment) GetPod() *corev1.Pod           { return a.info.GetPod() }
+func (a *assignment) GetPodInfo() fwk.PodInfo       { return a.info }
+func (a *assignment) GetNodeName() string           { return a.node }
+func (a *assignment) GetCycleState() fwk.CycleState { return a.state }
+
+// scheduleGroup places all members in the snapshot, one after another, on the first node by name that passes, and undoes that, as the
+// scheduler does with a group.
+func (f *fixture) scheduleGroup(t *testing.T, members []*corev1.Pod) (*fwk.PodGroupAssignments, *fwk.Status) {
+	t.Helper()
+	group, all := framework.NewCycleState(), &fwk.PodGroupAssignments{}
+	for _, member := range members {
+		state := framework.NewCycleState()
+		state.SetPodGroupSchedulingCycle(group)
+		result, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, member)
+		if status.IsRejected() {
+			return all, status
+		}
+		nodes, err := f.snapshot.NodeInfos().List()
+		require.NoError(t, err)
+		i := slices.IndexFunc(nodes, func(info fwk.NodeInfo) bool {
+			return (result.AllNodes() || result.NodeNames.Has(info.Node().Name)) &&
+				f.framework.RunFilterPluginsWithNominatedPods(t.Context(), state, member, info).IsSuccess()
+		})
+		if i < 0 {
+			return all, fwk.NewStatus(fwk.Unschedulable, "a member fits nowhere")
+		}
+		placed := member.DeepCopy()
+		placed.Spec.NodeName = nodes[i].Node().Name
+		info, err := framework.NewPodInfo(placed)
+		require.NoError(t, err)
+		require.NoError(t, f.snapshot.AssumePod(info))
+		require.True(t, f.framework.RunReservePluginsReserve(t.Context(), state, member, placed.Spec.NodeName).IsSuccess())
+		defer func() {
+			f.framework.RunReservePluginsUnreserve(context.Background(), state, member, placed.Spec.NodeName)
+			require.NoError(t, f.snapshot.ForgetPod(klog.Background(), placed))
+		}()
+		memberInfo, err := framework.NewPodInfo(member)
+		require.NoError(t, err)
+		all.ProposedAssignments = append(all.ProposedAssignments, &assignment{info: memberInfo, state: state, node: placed.Spec.NodeName})
+	}
+	return all, nil
+}
+
+// postFilterGroup has a group fail and returns what comes of it.
+func (f *fixture) postFilterGroup(
+	t *testing.T, schedule fwk.PodGroupSchedulingFunc, members ...*corev1.Pod,
+) (map[types.NamespacedName]*fwk.NominatingInfo, *fwk.Status) {
+	t.Helper()
+	group := &framework.PodGroupInfo{
+		Name: "gang", Namespace: "default", Type: fwk.PodGroupKeyType, UnscheduledPods: members,
+		PodGroup: &schedulingv1beta1.PodGroup{},
+	}
+	group.PodGroup.UID, group.PodGroup.Spec.Priority = "gang", members[0].Spec.Priority
+	result, status := (&withGroups{Plugin: f.Plugin}).PodGroupPostFilter(t.Context(), framework.NewCycleState(), group, schedule)
+	require.NoError(t, f.snapshot.StartMutations(), "the plugin has ended its changes of the snapshot")
+	require.NoError(t, f.snapshot.EndMutations())
+	if result == nil {
+		return nil, status
+	}
+	return result.NominatingInfos, status
+}
+
+// twoUnitsWithAPort are two nodes with a unit each that holds a host port, of the Headrooms given.
+func twoUnitsWithAPort(a, b *v1alpha1.Headroom) cluster {
+	return cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("4")).Obj(), builders.Node("b", "z-1", res("4")).Obj()},
+		pods:  []*corev1.Pod{unit(a, 0, "a").HostPort(80).Obj(), unit(b, 1, "b").HostPort(80).Obj()},
+	}
+}
+
+// gangWithAPort are pods that want that port.
+func gangWithAPort(names ...string) (members []*corev1.Pod) {
+	for _, name := range names {
+		members = append(members, st.MakePod().Name(name).Namespace("default").UID(name).Priority(0).Req(res("1")).HostPort(80).Obj())
+	}
+	return members
+}
+
+func TestP11AGroupPreemptsPlaceholdersForAllOrForNone(t *testing.T) {
+	open, shut := hr("open", "1"), closedHeadroom()
+	for name, tc := range map[string]struct {
+		second *v1alpha1.Headroom
+		names  []string
+		want   []string
+	}{
+		"for all":                                {open, []string{"x", "y"}, []string{"open-headroom-0", "open-headroom-1"}},
+		"for none if there are too few":          {open, []string{"x", "y", "z"}, nil},
+		"for none if one is not entitled to all": {shut, []string{"x", "y"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, members := twoUnitsWithAPort(open, tc.second), gangWithAPort(tc.names...)
+			c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
+			f := newFixture(t, c)
+			for _, pod := range c.pods {
+				require.NoError(t, f.client.Tracker().Add(pod))
+			}
+			nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
+				return f.scheduleGroup(t, members)
+			}, members...)
+			if tc.want == nil {
+				require.Equal(t, fwk.Unschedulable, status.Code(), "others have their turn")
+				require.Empty(t, nominated)
+				require.Empty(t, f.deleted())
+				return
+			}
+			require.True(t, status.IsSuccess(), status.Message())
+			require.Len(t, nominated, len(members))
+			require.Eventually(t, func() bool { return len(f.deleted()) == len(tc.want) }, patience, glance)
+			require.ElementsMatch(t, tc.want, f.deleted())
+		})
+	}
+}
+
+func TestAGroupThatCannotBeScheduledForAnErrorTakesNothing(t *testing.T) {
+	c, members := twoUnitsWithAPort(hr("open", "1"), hr("open", "1")), gangWithAPort("x", "y")
+	c.pending = members
+	f := newFixture(t, c)
+	_, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
+		return nil, fwk.AsStatus(errors.New("out of order"))
+	}, members...)
+	require.True(t, status.IsRejected(), status.Message())
+	require.Empty(t, f.deleted())
+	require.False(t, f.group.own, "the next PreFilter is not taken for one of the plugin's own")
+}
+
+func TestAfterThePluginOtherPreemptionGainsNothingForAGroupFromUnitsOfOthers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		headroom *v1alpha1.Headroom
+		want     bool
+	}{"of others": {closedHeadroom(), false}, "of its own": {hr("open", "1"), true}} {
+		t.Run(name, func(t *testing.T) {
+			// There are two units, so that the plugin itself takes none for the three.
+			c, members := twoUnitsWithAPort(tc.headroom, tc.headroom), gangWithAPort("x", "y", "z")
+			c.headrooms, c.pending = []*v1alpha1.Headroom{tc.headroom}, members
+			f := newFixture(t, c)
+			schedule := func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) { return f.scheduleGroup(t, members) }
+			_, status := f.postFilterGroup(t, schedule, members...)
+			require.True(t, status.IsRejected(), status.Message())
+
+			require.NoError(t, f.snapshot.StartMutations())
+			for _, pod := range c.pods {
+				require.NoError(t, f.snapshot.RemovePod(klog.Background(), pod, pod.Spec.NodeName))
+			}
+			_, status = f.scheduleGroup(t, members[:2])
+			require.Equal(t, tc.want, status.IsSuccess(), status.Message())
+			require.NoError(t, f.snapshot.EndMutations())
+
+			_, status = f.scheduleGroup(t, members[:1])
+			require.True(t, status.IsRejected(), "the units are back")
+			require.Nil(t, f.group, "and the next cycle is one of its own")
+		})
+	}
+}
+
+func TestOnlyWithTheFeatureGateThePluginHasPodGroupPostFilter(t *testing.T) {
+	f := newFixture(t, freeNode())
+	_, has := any(f.Plugin).(fwk.PodGroupPostFilterPlugin)
+	require.False(t, has)
+	for _, plugin := range f.framework.ListPlugins().PodGroupPostFilter.Enabled {
+		require.NotEqual(t, Name, plugin.Name)
+	}
+}
