@@ -49,12 +49,30 @@ func Main(m *testing.M, options Options) {
 		_ = silence.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"})
 		klog.SetOutput(io.Discard) //nolint:logcheck // of the whole process, before there is any context
 	} else {
-		klog.InitFlags(flag.CommandLine)
+		letLogsThrough(flag.CommandLine, os.Args[1:])
 	}
 	shared.options = options
 	code := m.Run()
 	stopServer()
 	os.Exit(code)
+}
+
+// letLogsThrough adds klog's flags to those of the command line and parses them. Packages that a test imports may have defined some of them
+// for logs of their own: these hold for klog too.
+func letLogsThrough(commandLine *flag.FlagSet, arguments []string) {
+	logs := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(logs)
+	logs.VisitAll(func(f *flag.Flag) {
+		if commandLine.Lookup(f.Name) == nil {
+			commandLine.Var(f.Value, f.Name, f.Usage)
+		}
+	})
+	_ = commandLine.Parse(arguments) // it ends the process if they are wrong
+	commandLine.Visit(func(f *flag.Flag) {
+		if logs.Lookup(f.Name) != nil {
+			_ = logs.Set(f.Name, f.Value.String())
+		}
+	})
 }
 
 // server returns the configuration of a client that may do everything, and starts the API server if this is the first call.
