@@ -23,7 +23,7 @@ import (
 
 func TestThreeConsumersGetThreeDevicesThatUnitsHold(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "n0", "a", 2)
 	w.node(t, "n1", "b", 1)
 	units := w.units(t, builders.Headroom("inference", oneGPU()).Obj(), 3)
@@ -53,7 +53,7 @@ func TestAFreeDeviceGoesBeforeOneThatAUnitHolds(t *testing.T) {
 
 func TestOnlyUnitsThatAreNeededGo(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "n0", "a", 3)
 	// They take all CPU, so that the consumer lacks half a core as well.
 	large := w.units(t, builders.Headroom("large", builders.Resources{gpu: "2", "cpu": "1"}).Obj(), 1)
@@ -76,7 +76,7 @@ func TestOnlyUnitsThatAreNeededGo(t *testing.T) {
 
 func TestAConsumerOfTwoDevicesTakesTwoUnitsOfOneNode(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "n0", "a", 1)
 	w.node(t, "n1", "b", 2)
 	units := w.units(t, builders.Headroom("inference", oneGPU()).Obj(), 3)
@@ -91,10 +91,10 @@ func TestAConsumerOfTwoDevicesTakesTwoUnitsOfOneNode(t *testing.T) {
 
 func TestDevicesInReachOfAllNodesAreTakenFromUnitsOfOneNode(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "n0", "a", 0)
 	w.node(t, "n1", "b", 0)
-	w.offer(t, "everywhere", 2, func(spec *resourcev1.ResourceSliceSpec) { spec.AllNodes = ptr.To(true) })
+	w.CreateDevices(t, driver, "everywhere", 2, func(spec *resourcev1.ResourceSliceSpec) { spec.AllNodes = ptr.To(true) })
 	inference := builders.Headroom("inference", oneGPU()).Obj()
 	w.CreateHeadroom(t, inference)
 	units := map[string]string{"inference-headroom-0": "n0", "inference-headroom-1": "n1"}
@@ -114,7 +114,7 @@ func TestDevicesInReachOfAllNodesAreTakenFromUnitsOfOneNode(t *testing.T) {
 
 func TestDevicesAreTakenWhereTheHeadroomLeavesTheMost(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "a1", "a", 1)
 	w.node(t, "b1", "b", 1)
 	w.node(t, "b2", "b", 1)
@@ -128,7 +128,7 @@ func TestDevicesAreTakenWhereTheHeadroomLeavesTheMost(t *testing.T) {
 
 func TestP8DevicesAreForEntitledPodsOnly(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "n0", "a", 1)
 	only := builders.Headroom("inference", oneGPU()).
 		Consumers(v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "inference"}}}).Obj()
@@ -155,7 +155,7 @@ func TestTheRefillStaysOffDevicesThatAConsumerWaitsFor(t *testing.T) {
 	w.WaitUnschedulable(t, "inference-headroom-1")
 	require.Empty(t, w.Pod(t, "model").Spec.NodeName, "the device is not free yet")
 
-	w.startClaimController(t)
+	w.StartClaimController(t)
 
 	w.WaitBound(t, "model")
 	require.Equal(t, map[string]int{"gpu.example.org/n0/gpu-0": 2}, w.allocated(t), "the unit's, then the consumer's")
@@ -165,7 +165,7 @@ func TestTheRefillStaysOffDevicesThatAConsumerWaitsFor(t *testing.T) {
 // TestAConsumerIsWokenWhenAUnitIsThereWithItsDevice holds back the claim of a unit until a consumer has looked for devices.
 func TestAConsumerIsWokenWhenAUnitIsThereWithItsDevice(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "n0", "a", 1)
 	begun, looked, once := make(chan struct{}), make(chan struct{}), sync.Once{}
 	w.faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
@@ -204,7 +204,7 @@ func TestAConsumerThatIsDeletedMeanwhileLeavesTheDevice(t *testing.T) {
 	w.consume(t, "model", oneGPU())
 	w.waitGone(t, units)
 	require.NoError(t, w.Client.CoreV1().Pods(w.Namespace).Delete(t.Context(), "model", *metav1.NewDeleteOptions(0)))
-	w.startClaimController(t)
+	w.StartClaimController(t)
 
 	w.CreatePods(t, withLimits(builders.Placeholder(inference, 1)))
 
@@ -214,7 +214,7 @@ func TestAConsumerThatIsDeletedMeanwhileLeavesTheDevice(t *testing.T) {
 // TestADeviceWhoseEvictionFailsIsTakenByTheNextAttempt has the API server refuse the first deletion.
 func TestADeviceWhoseEvictionFailsIsTakenByTheNextAttempt(t *testing.T) {
 	w := newWorld(t)
-	w.startClaimController(t)
+	w.StartClaimController(t)
 	w.node(t, "n0", "a", 1)
 	units := w.units(t, builders.Headroom("inference", oneGPU()).Obj(), 1)
 	refused := false
