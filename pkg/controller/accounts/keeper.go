@@ -31,6 +31,8 @@ type Options struct {
 	Metrics *metrics.Controller
 	// Identity names this process, and no other.
 	Identity string
+	// Installation names the installation, as in status.controller: the same for its replicas.
+	Installation string
 }
 
 // Keeper keeps the accounts. It is safe for concurrent use, and a Runnable of a controller-runtime manager.
@@ -65,6 +67,13 @@ type entry struct {
 	account *account.Account
 	// early are the changes that were made before the stored account was read.
 	early []func(*account.Account)
+	// keeper is the other installation that keeps the account, or kept it until this one has read what the other wrote; empty if this one
+	// keeps it.
+	keeper string
+	// returning says that this installation keeps the account again, and has yet to read what the other wrote.
+	returning bool
+	// lacks are what pods lacked of late while the other installation kept the account.
+	lacks []lack
 	// through is the resource version of the last change of the Headroom's placeholders that was worked on.
 	through    uint64
 	generation int64
@@ -99,37 +108,49 @@ func (k *Keeper) entry(headroom types.NamespacedName) *entry {
 	return e
 }
 
-// change changes an account, and the stored one too once it is read. The lock is held.
-func (k *Keeper) change(headroom types.NamespacedName, dirty bool, change func(*account.Account)) {
+// change changes an account, and the stored one too once it is read, unless another installation keeps it. The lock is held.
+func (k *Keeper) change(headroom types.NamespacedName, dirty bool, change func(*account.Account)) (changed bool) {
 	e := k.entry(headroom)
+	if e.isElsewhere() {
+		return false
+	}
 	change(e.account)
-	if !k.loaded {
+	if !k.loaded || e.returning {
 		e.early = append(e.early, change)
 	}
 	e.dirty = e.dirty || dirty
+	return true
 }
 
 // Took notes that a pod took a unit.
 func (k *Keeper) Took(headroom types.NamespacedName, take account.Take) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.change(headroom, true, func(a *account.Account) { a.Take(take) })
-	k.Metrics.Consumed.WithLabelValues(headroom.Namespace, headroom.Name).Inc()
+	if k.change(headroom, true, func(a *account.Account) { a.Take(take) }) {
+		k.Metrics.Consumed.WithLabelValues(headroom.Namespace, headroom.Name).Inc()
+	}
 }
 
 // Lost notes that a unit went otherwise.
 func (k *Keeper) Lost(headroom types.NamespacedName, why account.Loss, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.change(headroom, true, func(a *account.Account) { a.Lose(why, at) })
-	k.Metrics.Lost.WithLabelValues(headroom.Namespace, headroom.Name, string(why)).Inc()
+	if k.change(headroom, true, func(a *account.Account) { a.Lose(why, at) }) {
+		k.Metrics.Lost.WithLabelValues(headroom.Namespace, headroom.Name, string(why)).Inc()
+	}
 }
 
 // Lacked notes that an entitled pod, which was told at that time that there is no room, lacked units.
 func (k *Keeper) Lacked(headroom types.NamespacedName, units int, at time.Time) {
 	k.mu.Lock()
-	k.change(headroom, true, func(a *account.Account) { a.Lack(units, at) })
+	counts := k.change(headroom, true, func(a *account.Account) { a.Lack(units, at) })
+	if !counts {
+		k.entries[headroom].remember(lack{units: units, at: at}, k.Clock.Now())
+	}
 	k.mu.Unlock()
+	if !counts {
+		return
+	}
 	k.Metrics.Lacked.WithLabelValues(headroom.Namespace, headroom.Name).Add(float64(units))
 	if k.Lacking != nil {
 		k.Lacking(headroom)
@@ -155,14 +176,15 @@ func (k *Keeper) LackedThrough(headroom types.NamespacedName) time.Time {
 }
 
 // Demand calls use with what the account of a Headroom remembers of the demand, and since when the account is kept, while nothing changes
-// it. It reports false, without a call, as long as the stored accounts are not read.
+// it. It reports false, without a call, as long as the stored account is not read.
 func (k *Keeper) Demand(headroom types.NamespacedName, use func(history demand.History, since time.Time)) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.loaded {
+	e := k.entry(headroom)
+	if !k.loaded || e.keeper != "" {
 		return false
 	}
-	a := k.entry(headroom).account
+	a := e.account
 	use(a.Demand(false), a.Opened())
 	return true
 }
@@ -189,10 +211,12 @@ func (k *Keeper) Observed(headroom types.NamespacedName, generation int64, ready
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	began := false
-	k.change(headroom, false, func(a *account.Account) {
+	if !k.change(headroom, false, func(a *account.Account) {
 		a.Limit(missing, at)
 		began = a.Observe(at, ready)
-	})
+	}) {
+		return
+	}
 	e := k.entries[headroom]
 	if !e.observed {
 		k.Metrics.Show(headroom)
@@ -229,11 +253,11 @@ func (k *Keeper) Forget(headroom types.NamespacedName) {
 	delete(k.entries, headroom)
 }
 
-// Read calls use with the account of a Headroom, nil if there is none, while nothing changes it.
+// Read calls use with the account of a Headroom, nil if there is none or another installation keeps it, while nothing changes it.
 func (k *Keeper) Read(headroom types.NamespacedName, use func(*account.Account)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if e := k.entries[headroom]; e != nil {
+	if e := k.entries[headroom]; e != nil && e.keeper == "" {
 		use(e.account)
 		return
 	}

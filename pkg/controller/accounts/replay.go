@@ -22,17 +22,17 @@ const replayFor = 5
 // tell of one again.
 type Departed func(ctx context.Context, pod *corev1.Pod, otherwise account.Loss)
 
-// replay has the API server tell which placeholders were deleted after what is in the records. It remembers that for a minute and more;
-// how long depends on how much happens.
-func (k *Keeper) replay(ctx context.Context) {
-	from := k.recorded()
+// replay has the API server tell which placeholders of these Headrooms were deleted after what is in the records. It remembers that for a
+// minute and more; how long depends on how much happens.
+func (k *Keeper) replay(ctx context.Context, names map[types.NamespacedName]bool) {
+	from := k.recorded(names)
 	if from == 0 {
 		return // there are no records
 	}
 	for _, namespace := range k.namespaces() {
-		err := k.replayIn(ctx, namespace, from)
+		err := k.replayIn(ctx, namespace, from, names)
 		if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-			err = k.compareIn(ctx, namespace)
+			err = k.compareIn(ctx, namespace, names)
 		}
 		if err != nil && ctx.Err() == nil {
 			k.Metrics.AccountGaps.Inc()
@@ -42,16 +42,19 @@ func (k *Keeper) replay(ctx context.Context) {
 	}
 }
 
-// recorded returns the resource version through which all records are complete; zero if there are none.
-func (k *Keeper) recorded() uint64 {
+// recorded returns the resource version through which the records of these Headrooms are complete; zero if there are none.
+func (k *Keeper) recorded(names map[types.NamespacedName]bool) uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	all, first := uint64(0), uint64(0)
-	for _, e := range k.entries {
-		all = max(all, e.allThrough)
+	for name := range names {
+		if e := k.entries[name]; e != nil {
+			all = max(all, e.allThrough)
+		}
 	}
-	for _, e := range k.entries {
-		if e.version == "" {
+	for name := range names {
+		e := k.entries[name]
+		if e == nil || e.version == "" {
 			continue
 		}
 		e.position = max(e.position, all)
@@ -62,7 +65,7 @@ func (k *Keeper) recorded() uint64 {
 	return first
 }
 
-func (k *Keeper) replayIn(ctx context.Context, namespace string, from uint64) error {
+func (k *Keeper) replayIn(ctx context.Context, namespace string, from uint64, names map[types.NamespacedName]bool) error {
 	changes, err := k.Pods.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{
 		LabelSelector: v1alpha1.LabelHeadroom, ResourceVersion: format(from), TimeoutSeconds: ptr.To(int64(replayFor)),
 	})
@@ -78,7 +81,7 @@ func (k *Keeper) replayIn(ctx context.Context, namespace string, from uint64) er
 		case !ok || change.Type != watch.Deleted || pod.Spec.NodeName == "":
 			continue
 		}
-		if otherwise, missed := k.missed(ctx, pod); missed {
+		if otherwise, missed := k.missed(ctx, pod, names); missed {
 			k.Departed(ctx, pod, otherwise)
 		}
 	}
@@ -87,7 +90,7 @@ func (k *Keeper) replayIn(ctx context.Context, namespace string, from uint64) er
 
 // compareIn finds the placeholders that were there when a record was written and are no longer, where the API server does not remember
 // their ends. It remembers how things were for longer, five minutes by default.
-func (k *Keeper) compareIn(ctx context.Context, namespace string) error {
+func (k *Keeper) compareIn(ctx context.Context, namespace string, names map[types.NamespacedName]bool) error {
 	pods := k.Pods.CoreV1().Pods(namespace)
 	now, err := pods.List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelHeadroom})
 	if err != nil {
@@ -97,7 +100,7 @@ func (k *Keeper) compareIn(ctx context.Context, namespace string) error {
 	for i := range now.Items {
 		present[now.Items[i].UID] = true
 	}
-	for name, position := range k.positions(namespace) {
+	for name, position := range k.positions(namespace, names) {
 		then, err := k.Pods.CoreV1().Pods(name.Namespace).List(ctx, metav1.ListOptions{
 			LabelSelector: v1alpha1.LabelHeadroom + "=" + name.Name, ResourceVersion: format(position),
 			ResourceVersionMatch: metav1.ResourceVersionMatchExact,
@@ -111,7 +114,7 @@ func (k *Keeper) compareIn(ctx context.Context, namespace string) error {
 			if present[pod.UID] || pod.Spec.NodeName == "" {
 				continue
 			}
-			if otherwise, missed := k.missed(ctx, pod); missed {
+			if otherwise, missed := k.missed(ctx, pod, names); missed {
 				k.Departed(ctx, pod, otherwise)
 			}
 		}
@@ -119,23 +122,29 @@ func (k *Keeper) compareIn(ctx context.Context, namespace string) error {
 	return nil
 }
 
-// positions returns through which resource versions the records of a namespace, or of all, are complete.
-func (k *Keeper) positions(namespace string) map[types.NamespacedName]uint64 {
+// positions returns through which resource versions the records of these Headrooms in a namespace, or in all, are complete.
+func (k *Keeper) positions(namespace string, names map[types.NamespacedName]bool) map[types.NamespacedName]uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	positions := map[types.NamespacedName]uint64{}
-	for name, e := range k.entries {
-		if e.version != "" && e.position > 0 && (namespace == metav1.NamespaceAll || namespace == name.Namespace) {
+	for name := range names {
+		e := k.entries[name]
+		if e != nil && e.version != "" && e.position > 0 && (namespace == metav1.NamespaceAll || namespace == name.Namespace) {
 			positions[name] = e.position
 		}
 	}
 	return positions
 }
 
-// missed reports whether the end of a placeholder is not in the record, and what becomes of it if no pod took it: if the Headroom's spec
-// changed since, the last controller may have deleted it.
-func (k *Keeper) missed(ctx context.Context, pod *corev1.Pod) (otherwise account.Loss, missed bool) {
+// missed reports whether the end of a placeholder of one of these Headrooms is not in the record, and what becomes of it if no pod took
+// it: if the Headroom's spec changed since, the last controller may have deleted it.
+func (k *Keeper) missed(
+	ctx context.Context, pod *corev1.Pod, names map[types.NamespacedName]bool,
+) (otherwise account.Loss, missed bool) {
 	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}
+	if !names[name] {
+		return "", false
+	}
 	headroom := &v1alpha1.Headroom{}
 	if err := k.Client.Get(ctx, name, headroom); err != nil {
 		return "", false // it is gone, and its account with it

@@ -37,7 +37,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 	if err := k.load(ctx); err != nil {
 		return nil // the context ended
 	}
-	k.replay(ctx)
+	k.replay(ctx, k.kept())
 	if ctx.Err() != nil {
 		return nil // what was to be replayed is not in the accounts: the next controller does it
 	}
@@ -57,6 +57,9 @@ func (k *Keeper) Start(ctx context.Context) error {
 		case <-ticker.C():
 		}
 		k.look()
+		if !k.takeOver(ctx) {
+			return nil // as above
+		}
 		if !k.isStored() {
 			if k.Clock.Now().Before(next) {
 				continue
@@ -78,8 +81,9 @@ func (k *Keeper) load(ctx context.Context) error {
 		list, err := k.list(ctx)
 		if err == nil || isUndefined(err) {
 			k.setStored(ctx, err == nil)
-			k.take(ctx, list)
-			return nil
+			if err = k.begin(ctx, list); err == nil {
+				return nil
+			}
 		}
 		klog.FromContext(ctx).Error(err, "Reading the accounts failed; it is tried again", "wait", wait)
 		select {
@@ -113,35 +117,65 @@ func (k *Keeper) namespaces() []string {
 	return k.Namespaces
 }
 
-// take puts stored accounts in the place of those that were begun meanwhile, with what was recorded in these.
-func (k *Keeper) take(ctx context.Context, stored []v1alpha1.HeadroomAccount) {
-	resume := map[types.NamespacedName][]consumption.Departure{}
-	k.mu.Lock()
-	for i := range stored {
-		name := client.ObjectKeyFromObject(&stored[i])
-		record := &stored[i].Record
-		a, err := account.Decode(record)
-		if err != nil {
-			klog.FromContext(ctx).Error(err, "A stored account cannot be read; a new one is begun", "headroomAccount", name)
-			a = account.New(k.Clock.Now())
-		}
-		e := k.entry(name)
-		for _, change := range e.early {
-			change(a)
-		}
-		e.account = a
-		e.adopt(&stored[i])
-		resume[name] = departuresOf(name.Namespace, record)
+// begin takes up the stored accounts of the Headrooms that no other installation keeps.
+func (k *Keeper) begin(ctx context.Context, stored []v1alpha1.HeadroomAccount) error {
+	elsewhere, err := k.elsewhere(ctx)
+	if err != nil {
+		return err
 	}
+	k.mu.Lock()
+	for name, installation := range elsewhere {
+		k.entry(name).leave(installation)
+	}
+	open := k.take(ctx, stored, func(e *entry) bool { return e.keeper == "" })
 	for _, e := range k.entries {
 		e.early = nil
 	}
 	k.loaded = true
 	close(k.ready)
 	k.mu.Unlock()
-	for name, departures := range resume {
+	k.resume(open)
+	return nil
+}
+
+// take puts the stored accounts that are due in the place of those that were begun meanwhile, with what was recorded in these, and returns
+// what is not decided in them. The lock is held.
+func (k *Keeper) take(
+	ctx context.Context, stored []v1alpha1.HeadroomAccount, due func(*entry) bool,
+) map[types.NamespacedName][]consumption.Departure {
+	open := map[types.NamespacedName][]consumption.Departure{}
+	for i := range stored {
+		name := client.ObjectKeyFromObject(&stored[i])
+		e := k.entry(name)
+		if !due(e) {
+			continue
+		}
+		record := &stored[i].Record
+		a, err := account.Decode(record)
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "A stored account cannot be read; a new one is begun", "headroomAccount", name)
+			a = account.New(k.Clock.Now())
+		}
+		e.replace(a)
+		e.adopt(&stored[i])
+		open[name] = departuresOf(name.Namespace, record)
+	}
+	return open
+}
+
+// resume has the Ledger decide what other processes left undecided.
+func (k *Keeper) resume(open map[types.NamespacedName][]consumption.Departure) {
+	for name, departures := range open {
 		k.Ledger.Resume(name, departures)
 	}
+}
+
+// replace puts an account in the place of the entry's, with what was recorded in this meanwhile.
+func (e *entry) replace(a *account.Account) {
+	for _, change := range e.early {
+		change(a)
+	}
+	e.account = a
 }
 
 // adopt notes which stored object the entry is written over.

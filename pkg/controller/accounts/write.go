@@ -45,7 +45,7 @@ func (k *Keeper) allThrough() uint64 {
 	}
 	through := k.current[0]
 	for _, e := range k.entries {
-		if e.dirty {
+		if e.dirty || e.returning {
 			through = min(through, e.position)
 		}
 	}
@@ -64,6 +64,7 @@ func (k *Keeper) writeAll(ctx context.Context, interval time.Duration) {
 	smallest, size := types.NamespacedName{}, -1
 	for name, e := range k.entries {
 		switch {
+		case e.keeper != "": // another installation's
 		case e.dirty && now.Sub(e.written) >= interval:
 			due = append(due, name)
 		case e.version != "" && (size < 0 || e.size < size):
@@ -164,6 +165,9 @@ func (k *Keeper) wrote(ctx context.Context, name types.NamespacedName, object *v
 		if current, err = k.stale(ctx, name, err); current == nil && err == nil {
 			err = errors.New("the HeadroomAccount changed and is gone")
 		}
+		if current != nil && current.Record.Position.Writer != k.Identity && k.isLost(ctx, name) {
+			return nil
+		}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,8 +177,8 @@ func (k *Keeper) wrote(ctx context.Context, name types.NamespacedName, object *v
 	}
 	switch {
 	case current != nil:
-		// It was this process's own write whose answer was lost, or another controller's. In either case what is in memory is
-		// written over it, next time.
+		// It was this process's own write whose answer was lost, or that of another controller that does not keep the account. In either
+		// case what is in memory is written over it, next time.
 		e.dirty = true
 		e.adopt(current)
 		if current.Record.Position.Writer != k.Identity {

@@ -80,7 +80,7 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	}
 	keeper := accounts.New(accounts.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: clients, Namespaces: c.Namespaces,
-		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(),
+		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(), Installation: installation(c),
 	})
 	workloads, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {

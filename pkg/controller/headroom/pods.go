@@ -68,7 +68,7 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 	reason, own := h.expectations.observedDelete(key, e.Object)
 	h.names.nameVacated(key, e.Object.Name)
 	h.allotments.gone(key, e.Object.UID)
-	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" {
+	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" && h.Accounts.Keeps(key) {
 		h.account(ctx, key, e.Object, reason, own)
 	}
 	h.departures.settled(key, e.Object.UID)

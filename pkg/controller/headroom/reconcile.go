@@ -78,6 +78,11 @@ type Accounts interface {
 	Read(headroom types.NamespacedName, use func(*account.Account))
 	// Processed notes that everything that a change of a placeholder means is written down.
 	Processed(headroom types.NamespacedName, resourceVersion uint64)
+	// Leave says that another installation keeps the account of a Headroom, Keep that this one does.
+	Leave(headroom types.NamespacedName, installation string)
+	Keep(headroom types.NamespacedName)
+	// Keeps reports whether this installation keeps the account of a Headroom.
+	Keeps(headroom types.NamespacedName) bool
 	// Forget drops the account of a Headroom that is gone.
 	Forget(headroom types.NamespacedName)
 }
@@ -161,14 +166,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 	who := r.roleIn(headroom)
 	if !who.acts {
-		r.ledger.Report(request.NamespacedName) // the other one tells of it
-		r.allotments.forget(request.NamespacedName)
-		var err error
-		if who.renew {
-			err = r.announce(ctx, headroom)
-		}
-		return reconcile.Result{RequeueAfter: who.again}, r.failed(metrics.StageStatus, err)
+		return reconcile.Result{RequeueAfter: who.again}, r.failed(metrics.StageStatus, r.standBack(ctx, headroom, who))
 	}
+	r.Accounts.Keep(request.NamespacedName)
 	headroom, measured := r.measure(headroom, r.Clock.Now())
 	seen, err := r.observe(ctx, headroom, measured)
 	if err != nil {

@@ -119,6 +119,18 @@ func (r *Reconciler) record() *v1alpha1.ControllerRecord {
 	return &v1alpha1.ControllerRecord{Identity: r.Identity, LastWriteTime: metav1.NewTime(r.Clock.Now().Truncate(time.Second))}
 }
 
+// standBack leaves a Headroom, and its account, to the installation that acts on it.
+func (r *Reconciler) standBack(ctx context.Context, headroom *v1alpha1.Headroom, who role) error {
+	key := client.ObjectKeyFromObject(headroom)
+	r.Accounts.Leave(key, who.rival)
+	r.ledger.Forget(key) // the other one tells of it
+	r.allotments.forget(key)
+	if who.renew {
+		return r.announce(ctx, headroom)
+	}
+	return nil
+}
+
 // announce tells the installation that acts on a Headroom that this one would act too. It changes nothing else.
 func (r *Reconciler) announce(ctx context.Context, headroom *v1alpha1.Headroom) error {
 	klog.FromContext(ctx).Info("Another installation acts on this Headroom",

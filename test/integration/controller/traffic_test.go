@@ -78,7 +78,7 @@ func (b *breakable) Read(p []byte) (int, error) {
 
 // resourceOf is the last fixed part of a request's path: the resource that it is about, with the subresource.
 func resourceOf(request *http.Request) string {
-	for _, resource := range []string{"headrooms", "pods", "daemonsets", "events", "nodes"} {
+	for _, resource := range []string{"headrooms", "headroomaccounts", "pods", "daemonsets", "events", "nodes"} {
 		if strings.Contains(request.URL.Path, "/"+resource) {
 			if strings.HasSuffix(request.URL.Path, "/status") {
 				return resource + "/status"

@@ -1,0 +1,162 @@
+package accounts
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/sizing/demand"
+)
+
+// keptBy is the Headroom, on which an installation acts.
+func keptBy(installation string) *v1alpha1.Headroom {
+	h := headroomObject("1")
+	h.Status.Controller = &v1alpha1.ControllerRecord{Identity: installation, LastWriteTime: metav1.NewTime(epoch)}
+	return h
+}
+
+// other begins with a process of another installation, beside that of the story.
+func (s *story) other(t *testing.T, installation string) *story {
+	t.Helper()
+	o := &story{clock: s.clock, client: s.client}
+	o.restart()
+	o.Identity, o.Installation = "a process of "+installation, installation
+	o.begin(t)
+	return o
+}
+
+func TestAnAccountThatAnotherInstallationKeepsIsLeftAlone(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	two := s.other(t, "two")
+	require.False(t, two.Keeps(web))
+	two.takes("a")
+	two.Lost(web, account.LossDrained, epoch)
+	two.Lacked(web, 1, epoch)
+	two.Went(web, epoch)
+	two.Observed(web, 1, 3, 0, epoch)
+	_, bound := two.Bound(web, epoch)
+	require.False(t, bound)
+	for range 12 { // two minutes
+		s.clock.Step(WriteInterval)
+		two.look()
+		require.True(t, two.takeOver(t.Context()))
+		two.writeAll(t.Context(), WriteInterval)
+	}
+	require.Zero(t, s.writes)
+	for _, counter := range []int{
+		testutil.CollectAndCount(two.Metrics.Consumed), testutil.CollectAndCount(two.Metrics.Lost), testutil.CollectAndCount(two.Metrics.Lacked),
+	} {
+		require.Zero(t, counter, "the other one counts it")
+	}
+	two.Read(web, func(a *account.Account) { require.Nil(t, a) })
+}
+
+func TestAnInstallationThatTakesOverGoesOnFromWhatIsStored(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	one, two := s.other(t, "one"), s.other(t, "two")
+	require.True(t, one.Keeps(web))
+	one.takes("a")
+	one.takes("b")
+	one.Lacked(web, 1, s.clock.Now())
+	two.Lacked(web, 1, s.clock.Now()) // it saw the same pod
+	one.Went(web, s.clock.Now())
+	one.Ledger.Departed(web, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "c", UID: "c"}, Spec: corev1.PodSpec{NodeName: "n"},
+	}, account.LossAbandoned)
+	one.writeAll(t.Context(), WriteInterval)
+
+	s.clock.Step(time.Minute)
+	two.Lacked(web, 2, s.clock.Now()) // while the first is silent
+	two.Keep(web)
+	require.True(t, two.Keeps(web))
+	two.takes("d") // before the stored account is read
+	require.False(t, two.Demand(web, func(demand.History, time.Time) {}), "nothing is sized by what is not read")
+	two.writeAll(t.Context(), 0)
+	require.EqualValues(t, 2, s.stored(t).Record.Taken, "nothing is written over what is not read")
+	require.True(t, two.takeOver(t.Context()))
+	require.True(t, two.Demand(web, func(demand.History, time.Time) {}))
+	two.Ledger.Looked("n", s.clock.Now().Add(account.Patience), nil, false)
+	two.writeAll(t.Context(), WriteInterval)
+
+	record := s.stored(t).Record
+	require.Equal(t, "a process of two", record.Position.Writer)
+	require.EqualValues(t, 3, record.Taken)
+	require.EqualValues(t, 3, record.Lacked, "each pod once")
+	require.EqualValues(t, 1, record.Abandoned, "the departure that the first had not decided")
+	two.Read(web, func(a *account.Account) { require.Len(t, a.Missing(), 1) })
+	require.InDelta(t, 2, testutil.ToFloat64(two.Metrics.Lacked.WithLabelValues(web.Namespace, web.Name)), 0)
+}
+
+func TestAnInstallationThatWasTooLateDropsWhatItHad(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	one := s.other(t, "one")
+	one.takes("a")
+	one.writeAll(t.Context(), WriteInterval)
+	one.takes("b") // what is not written, the other one finds in the API server's history
+	one.Leave(web, "two")
+	s.clock.Step(time.Minute)
+	before := s.writes
+	one.writeAll(t.Context(), 0)
+	one.writeAll(t.Context(), WriteInterval)
+	require.Equal(t, before, s.writes)
+	one.Keep(web)
+	require.True(t, one.takeOver(t.Context()))
+	one.Read(web, func(a *account.Account) { require.EqualValues(t, 1, a.Totals().Taken) })
+}
+
+// TestAWriteThatComesTooLateLeavesTheAccountToWhoKeepsItNow: the cache of the first does not say yet that the other one took over.
+func TestAWriteThatComesTooLateLeavesTheAccountToWhoKeepsItNow(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	one, two := s.other(t, "one"), s.other(t, "two")
+	one.takes("a")
+	one.writeAll(t.Context(), WriteInterval)
+	two.Keep(web)
+	require.True(t, two.takeOver(t.Context()))
+	two.takes("b")
+	two.writeAll(t.Context(), WriteInterval)
+	require.NoError(t, s.client.Update(t.Context(), func() *v1alpha1.Headroom {
+		h := &v1alpha1.Headroom{}
+		require.NoError(t, s.client.Get(t.Context(), web, h))
+		h.Status.Controller.Identity = "two"
+		return h
+	}()))
+
+	one.takes("b")
+	for range 3 {
+		s.clock.Step(WriteInterval)
+		one.writeAll(t.Context(), WriteInterval)
+	}
+
+	require.False(t, one.Keeps(web))
+	require.Equal(t, "a process of two", s.stored(t).Record.Position.Writer)
+	require.EqualValues(t, 2, s.stored(t).Record.Taken)
+}
+
+func TestRecordsOfAnInstallationAreCompleteThroughWhatItSaysAnywhere(t *testing.T) {
+	other := types.NamespacedName{Namespace: "shop", Name: "other"}
+	s := newStory(t, keptBy("one"))
+	two := s.other(t, "two")
+	for name, keeper := range map[types.NamespacedName]string{web: "one", other: "one", {Namespace: "shop", Name: "third"}: "three"} {
+		two.Leave(name, keeper)
+	}
+	stored := func(name, through, allThrough string) v1alpha1.HeadroomAccount {
+		a := v1alpha1.HeadroomAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, ResourceVersion: "1"}}
+		a.Record.Position = v1alpha1.AccountPosition{Through: through, AllThrough: allThrough}
+		return a
+	}
+	two.Keep(web)
+	two.mu.Lock()
+	two.current = []uint64{40, 50, 60}
+	require.Zero(t, two.allThrough(), "nothing is known of an account that is not read yet")
+	two.mu.Unlock()
+	names, _ := two.takeBack(t.Context(), []v1alpha1.HeadroomAccount{stored("web", "10", "5"), stored("other", "20", "30"), stored("third", "70", "90")})
+	require.Equal(t, map[types.NamespacedName]bool{web: true}, names)
+	require.EqualValues(t, 30, two.recorded(names), "and what a third installation says is not about it")
+}
