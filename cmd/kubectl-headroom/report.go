@@ -122,11 +122,14 @@ func (o *reportOptions) gather(ctx context.Context) (*report.Input, error) {
 	if in.Ledger, err = reader.ledger(ctx, namespace, nil, time.Duration(o.days)*24*time.Hour); err != nil && !lacking(err) {
 		return nil, err
 	}
-	in.Nodes, err = o.nodes(ctx)
+	if in.Nodes, err = o.nodes(ctx); lacking(err) {
+		in.Status.NotSeen = append(in.Status.NotSeen, "how full the zones are is not shown: "+err.Error())
+		return in, nil
+	}
 	return in, err
 }
 
-// nodes is how full the zones are, nil if that may not be looked at.
+// nodes is how full the zones are.
 func (o *reportOptions) nodes(ctx context.Context) (*nodes.Report, error) {
 	namespace, err := o.access.ownNamespace()
 	if err != nil {
@@ -137,11 +140,11 @@ func (o *reportOptions) nodes(ctx context.Context) (*nodes.Report, error) {
 		return nil, err
 	}
 	seen, err := lookAround(ctx, clientset, namespace)
-	if lacking(err) || err == nil && !seen.nodes {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
+	}
+	if !seen.nodes {
+		return nil, &problem{code: exitForbidden, text: "no right to list nodes of the whole cluster: ask for the verbs list and watch on it"}
 	}
 	found, err := seen.list(ctx)
 	if err != nil {

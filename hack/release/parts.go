@@ -94,10 +94,10 @@ metadata:
 spec:
   version: {{.Version}}
   homepage: https://github.com/headroom-dev/headroom
-  shortDescription: Show which spare capacity a pod would get, and why
+  shortDescription: Show spare capacity, who took it, and why
   description: |
-    Reads Headrooms, nodes and pods, and says on which nodes a pod would get the room of placeholders, which ones go for it,
-    and by which rule. It only reads.
+    Says what spare capacity Headrooms hold and where, what is missing and why, who took which unit, why a pod got one or gets
+    none, and how many units were needed at which cost. It only reads.
   platforms:
 {{- range .Archives}}
     - selector:

@@ -72,8 +72,10 @@ func TestTheManifestForKrewNamesEveryArchiveWithItsSum(t *testing.T) {
 	require.NoError(t, run(&out, []string{"krew", "v1.2.3", dir}))
 	var manifest struct {
 		Spec struct {
-			Version   string
-			Platforms []struct {
+			Version string
+			// krew asks for both, and shows the short one in a column.
+			ShortDescription, Description string
+			Platforms                     []struct {
 				Selector         struct{ MatchLabels map[string]string }
 				URI, Sha256, Bin string
 			}
@@ -81,6 +83,9 @@ func TestTheManifestForKrewNamesEveryArchiveWithItsSum(t *testing.T) {
 	}
 	require.NoError(t, yaml.Unmarshal(out.Bytes(), &manifest))
 	require.Equal(t, "v1.2.3", manifest.Spec.Version)
+	require.NotEmpty(t, manifest.Spec.Description)
+	require.NotEmpty(t, manifest.Spec.ShortDescription)
+	require.LessOrEqual(t, len(manifest.Spec.ShortDescription), 50)
 	require.Len(t, manifest.Spec.Platforms, 2)
 	windows := manifest.Spec.Platforms[1]
 	require.Equal(t, map[string]string{"os": "windows", "arch": "amd64"}, windows.Selector.MatchLabels)
