@@ -1,0 +1,90 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/app"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
+)
+
+const (
+	// headrooms is how many there are, of one unit each.
+	headrooms = 200
+	// replaced is how many of the foreign pods are deleted and made anew while it is measured.
+	replaced = 5_000
+)
+
+// BenchmarkSizing runs the binary on a cluster of 50,000 pods of 200 workloads, with 200 Headrooms of one unit: without sizing, and with
+// three rules each. It reports memory, and the CPU time of starting, of making the Headrooms, and of 5,000 pods that are deleted and made
+// anew. At most 1.5 times as much with rules is wanted; docs/benchmarks-controller.md says what was reached.
+func BenchmarkSizing(b *testing.B) {
+	c := clustertest.SharedAPIServer(b)
+	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: app.Scheme()})
+	require.NoError(b, err)
+	namespace := clustertest.Namespace(b, c, nil)
+	foreign := func(i int) *corev1.Pod {
+		pod := foreignPod(namespace, i)
+		pod.Labels["app"] = fmt.Sprint("app-", i%headrooms)
+		return pod
+	}
+	inParallel(b, nodes, func(i int) error { return cl.Create(b.Context(), node(i)) })
+	inParallel(b, foreignPods, func(i int) error { return cl.Create(b.Context(), foreign(i)) })
+	for _, rules := range []bool{false, true} {
+		b.Run(map[bool]string{false: "Static", true: "ThreeRules"}[rules], func(b *testing.B) {
+			for b.Loop() {
+				controller, err := c.RunController(b.Context())
+				require.NoError(b, err)
+				inParallel(b, headrooms, func(i int) error { return cl.Create(b.Context(), small(namespace, i, rules)) })
+				require.Eventually(b, func() bool {
+					list := &v1alpha1.HeadroomList{}
+					require.NoError(b, cl.List(b.Context(), list, client.InNamespace(namespace)))
+					for i := range list.Items {
+						if list.Items[i].Status.Replicas != 1 || rules && list.Items[i].Status.Sizing.Rules[0].Replicas != 3 {
+							return false
+						}
+					}
+					return len(list.Items) == headrooms
+				}, 2*time.Minute, 100*time.Millisecond)
+				inParallel(b, replaced, func(i int) error {
+					if err := cl.Delete(b.Context(), foreign(i), client.GracePeriodSeconds(0)); err != nil {
+						return err
+					}
+					return cl.Create(b.Context(), foreign(i))
+				})
+				<-time.After(settled)
+				b.ReportMetric(memory(b, controller.PID(), "VmHWM"), "peak-MiB")
+				b.ReportMetric(memory(b, controller.PID(), "RssAnon"), "anonymous-MiB")
+				b.ReportMetric(processorTime(b, controller.PID()).Seconds(), "cpu-s")
+				controller.Stop()
+				require.NoError(b, cl.DeleteAllOf(b.Context(), &v1alpha1.Headroom{}, client.InNamespace(namespace)))
+				require.NoError(b, cl.DeleteAllOf(b.Context(), &corev1.Pod{}, client.InNamespace(namespace),
+					client.HasLabels{v1alpha1.LabelHeadroom}, client.GracePeriodSeconds(0)))
+			}
+		})
+	}
+}
+
+// small is a Headroom of one unit, whose rules ask for no more than that: 1 % of 250 pods is 3, and max is 1.
+func small(namespace string, i int, rules bool) *v1alpha1.Headroom {
+	h := headroom(namespace)
+	h.Name, h.Spec.Replicas = fmt.Sprint("web-", i), ptr.To[int32](1)
+	if !rules {
+		return h
+	}
+	pods := &metav1.LabelSelector{MatchLabels: map[string]string{"app": fmt.Sprint("app-", i)}}
+	h.Spec.Sizing = &v1alpha1.Sizing{Max: ptr.To[int32](1), Rules: []v1alpha1.SizingRule{
+		{Name: "count", PercentOf: &v1alpha1.PercentOf{Percent: 1, Pods: pods}},
+		{Name: "requests", PercentOf: &v1alpha1.PercentOf{Percent: 1, Pods: pods, By: v1alpha1.PercentOfRequests}},
+		{Name: "learned", Demand: &v1alpha1.Demand{}},
+	}}
+	return h
+}
