@@ -99,8 +99,8 @@ func (n *Nominations) drop(pod types.UID) (counted bool) {
 	return counted
 }
 
-// On returns the pods that wait for a node and have been nominated to it for long enough, in the order of their UIDs, and after how long the
-// next one has been; zero: there is none.
+// On returns the pods that wait for a node and have been nominated to it for long enough, in the order of their UIDs, and after how long
+// the next one has been; zero: there is none.
 func (n *Nominations) On(node string) (pods []Pod, next time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
