@@ -86,27 +86,13 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	if err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
-	reconciler := headroom.New(headroom.Options{
-		Accounts:   keeper,
-		Workloads:  workload.New(ctx, workload.Options{Clients: clients, Dynamic: workloads, Mapper: mgr.GetRESTMapper()}),
-		Client:     mgr.GetClient(),
-		Live:       mgr.GetAPIReader(),
-		Recorder:   mgr.GetEventRecorder(headroom.Reporter),
-		Clock:      clock.RealClock{},
-		Metrics:    counted,
-		Identity:   installation(c),
-		Namespaces: c.Namespaces,
-		Defaults:   placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
-		Limits: priority.Limits{
-			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
-			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass,
-		},
-		Policy:     policy,
-		HideOthers: c.HideNamesOfOtherNamespaces,
-		Units: allotment.Limits{
-			PerHeadroom: c.Units.MaxPerHeadroom, PerNamespace: c.Units.MaxPerNamespace, Total: c.Units.Max, Pending: c.Units.MaxPending,
-		},
-	})
+	options := configured(c)
+	options.Accounts = keeper
+	options.Workloads = workload.New(ctx, workload.Options{Clients: clients, Dynamic: workloads, Mapper: mgr.GetRESTMapper()})
+	options.Client, options.Live = mgr.GetClient(), mgr.GetAPIReader()
+	options.Recorder = mgr.GetEventRecorder(headroom.Reporter)
+	options.Clock, options.Metrics, options.Policy = clock.RealClock{}, counted, policy
+	reconciler := headroom.New(options)
 	if err := reconciler.Register(ctx, mgr, c.ConcurrentReconciles); err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
@@ -114,8 +100,25 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	if err := addConsumption(mgr, c, clients, keeper, reconciler.Nominations()); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr)})
+	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr.Elected(), mgr.GetCache())})
 	return mgr, addChecks(mgr)
+}
+
+// configured are the options of the Reconciler that the configuration has.
+func configured(c *config.Config) headroom.Options {
+	return headroom.Options{
+		Identity:   installation(c),
+		Namespaces: c.Namespaces,
+		Defaults:   placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
+		Limits: priority.Limits{
+			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
+			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass,
+		},
+		HideOthers: c.HideNamesOfOtherNamespaces,
+		Units: allotment.Limits{
+			PerHeadroom: c.Units.MaxPerHeadroom, PerNamespace: c.Units.MaxPerNamespace, Total: c.Units.Max, Pending: c.Units.MaxPending,
+		},
+	}
 }
 
 // namespaceFile tells a pod its namespace.
@@ -203,14 +206,14 @@ func addConsumption(
 }
 
 // states returns the state metrics of the leader; a controller that does not lead has none, or each would be scraped twice.
-func states(ctx context.Context, mgr manager.Manager) func() []metrics.HeadroomState {
+func states(ctx context.Context, elected <-chan struct{}, headrooms client.Reader) func() []metrics.HeadroomState {
 	return func() []metrics.HeadroomState {
 		select {
-		case <-mgr.Elected():
+		case <-elected:
 		default:
 			return nil
 		}
-		list, err := headroom.States(ctx, mgr.GetCache())
+		list, err := headroom.States(ctx, headrooms)
 		if err != nil {
 			klog.FromContext(ctx).Error(err, "Listing Headrooms for the metrics failed")
 		}

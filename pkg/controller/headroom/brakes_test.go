@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -61,6 +62,32 @@ func TestARolloutGivesNoUnitUpForOneThatCouldNotBeRecognized(t *testing.T) {
 	require.Equal(t, time.Second, s.reconcile())
 	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
 	require.Equal(t, v1alpha1.ReasonAdmissionChanged, s.reason(v1alpha1.ConditionReady))
+}
+
+// TestUnitsOfADaemonSetThatAdmissionChangesAreReplacedEverMoreRarely: a try without them comes out as it should be, and what the controller
+// of DaemonSets then makes does not.
+func TestUnitsOfADaemonSetThatAdmissionChangesAreReplacedEverMoreRarely(t *testing.T) {
+	set := daemonSetOf(perNode(), func(set *appsv1.DaemonSet) {
+		set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled, set.Status.UpdatedNumberScheduled = 1, 1, 1
+	})
+	s := newScene(t, perNode(), set)
+	for i, want := range []time.Duration{1, 2, 4, 8} {
+		unit := placeholderOf(perNode(), i, func(pod *corev1.Pod) {
+			pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+			pod.Annotations[v1alpha1.AnnotationTemplateHash] = set.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash]
+			pod.Spec.InitContainers = []corev1.Container{{Name: "mesh-proxy"}}
+		})
+		require.NoError(t, s.api.Create(t.Context(), unit))
+		require.LessOrEqual(t, s.reconcile(), want*time.Second)
+		require.Contains(t, s.writes(), "delete Pod "+unit.Name)
+		next := unit.DeepCopy()
+		next.ResourceVersion, next.UID, next.Name = "", "uid-next", "web-headroom-next"
+		require.NoError(t, s.api.Create(t.Context(), next))
+		s.reconcile()
+		require.Empty(t, s.writes(), "not before the time is up")
+		require.NoError(t, s.api.Delete(t.Context(), next))
+		s.clock.Step(want * time.Second)
+	}
 }
 
 // TestAPolicyThatAddsASidecar: the units are made and filled, the status says what is different, also after a restart, until the API

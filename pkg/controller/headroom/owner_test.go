@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -114,6 +115,9 @@ func TestADaemonSetIsPutRight(t *testing.T) {
 			if !slices.Contains(tc.want, "update DaemonSet web-headroom") {
 				return
 			}
+			set := &appsv1.DaemonSet{}
+			require.NoError(t, s.api.Get(t.Context(), client.ObjectKey{Namespace: perNode().Namespace, Name: "web-headroom"}, set))
+			require.Equal(t, placeholder.BuildDaemonSet(perNode(), placeholder.Defaults{}).Spec, set.Spec, "what somebody added goes")
 			s.clock.Step(time.Minute)
 			s.reconcile()
 			require.Empty(t, s.writes(), "once is enough")

@@ -2,6 +2,7 @@ package headroom
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,6 +59,12 @@ func TestABindingIsOfThatPodAndCarriesWhatItTook(t *testing.T) {
 		},
 		Target: corev1.ObjectReference{Kind: "Node", Name: "a"},
 	}}, f.bindings())
+}
+
+func TestABindingLeavesThePodsOtherAnnotationsTheRoomThatTheyHave(t *testing.T) {
+	pod := wants("1").Obj()
+	pod.Annotations = map[string]string{"example.com/long": strings.Repeat("x", 245<<10)}
+	require.Equal(t, map[string]string{v1alpha1.AnnotationTook: "+1"}, annotation(pod, []*corev1.Pod{unit(hr("open", "1"), 0, "a").Obj()}))
 }
 
 func TestAPodIsNotBoundUntilItsRoomIsFree(t *testing.T) {
