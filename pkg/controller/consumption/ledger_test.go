@@ -143,6 +143,13 @@ func TestAPodOnAnotherNodeTookNothing(t *testing.T) {
 	require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
 }
 
+func TestAPodOnAnotherNodeTookNothingEitherIfItWasSeenFirst(t *testing.T) {
+	s := newStory()
+	s.sees("node-2", consumer("liar", "uid-a"))
+	s.departs("a", nil)
+	require.Empty(t, s.taken)
+}
+
 func TestADeletionThatNothingExplainsIsAbandonedAfterAMinute(t *testing.T) {
 	s := newStory()
 	s.departs("a", nil)
