@@ -80,6 +80,9 @@ const (
 	// ReasonWaitingForRoom says that the scheduler found no room for some units. An autoscaler would add it; without one the
 	// units wait until pods go. The message carries the scheduler's.
 	ReasonWaitingForRoom = "WaitingForRoom"
+	// ReasonAtCeiling says that no room came for the units that waited within spec.refill.parkAfter, so that only a few of them wait now. The
+	// message carries the words of an autoscaler that says so, else those of the scheduler.
+	ReasonAtCeiling = "AtCeiling"
 	// ReasonUnavailable says that every unit is bound, but some cannot be taken: no consumer could be bound to their node now, or they
 	// are promised to a pod that waits. The message says it of one.
 	ReasonUnavailable = "Unavailable"

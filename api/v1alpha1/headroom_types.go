@@ -35,6 +35,7 @@ const (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since creation."
 // +kubebuilder:printcolumn:name="Priority",type=string,priority=1,JSONPath=`.spec.priorityClassName`,description="PriorityClass of the placeholders."
 // +kubebuilder:printcolumn:name="Spread",type=string,priority=1,JSONPath=`.status.spread.summary`,description="Units held in each topology domain, as a rule in each zone."
+// +kubebuilder:printcolumn:name="Parked",type=integer,priority=1,JSONPath=`.status.parkedReplicas`,description="Units that are not made for now, because no room came for those that waited."
 // +kubebuilder:printcolumn:name="Sizing",type=string,priority=1,JSONPath=`.status.sizing.message`,description="Why spec.sizing comes to this number of units."
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must have at most 63 characters: the placeholders carry it in a label"
 type Headroom struct {
@@ -334,6 +335,11 @@ type HeadroomStatus struct {
 	// pendingReplicas is the number of placeholders that wait for room.
 	// +optional
 	PendingReplicas int32 `json:"pendingReplicas"`
+
+	// parkedReplicas is the number of units that are not made for now, because no
+	// room came for those that waited within spec.refill.parkAfter.
+	// +optional
+	ParkedReplicas int32 `json:"parkedReplicas"`
 
 	// unavailableReplicas is the number of placeholders that are bound and cannot be
 	// taken now: their node is being deleted, not ready or unschedulable, or has a

@@ -48,6 +48,20 @@ type Refill struct {
 	// +kubebuilder:validation:XValidation:rule="self >= 1",message="maxPending must be at least 1: with none that may wait for room, no unit could ever be made; scale replicas to 0 to hold nothing"
 	MaxPending *int32 `json:"maxPending,omitempty"` //nolint:kubeapilinter // zero is refused with a sentence of our own
 
+	// parkAfter is how long units wait for room, from 30s to 24h, until all but a few
+	// are parked: their pods go, status.parkedReplicas counts them, and the
+	// condition Filled says AtCeiling. It begins anew whenever a unit is bound or,
+	// for up to three times as long, when Karpenter or Cluster Autoscaler says that it
+	// adds a node for one; so it should be longer than a node takes to come. Of a
+	// parked Headroom one unit waits, or one for each domain that
+	// topologySpreadConstraints spread the units over, up to 10. When one of them is
+	// bound, the others are made at growing speed. Default: never. Example: 10m.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,3})?(s|m|h))+$') && duration(self) >= duration('30s') && duration(self) <= duration('24h')",message="parkAfter must be from 30s to 24h, and should be longer than a node takes to come: what is parked sooner makes autoscalers add and remove nodes again and again"
+	ParkAfter *metav1.Duration `json:"parkAfter,omitempty"` //nolint:kubeapilinter // a duration is what people write
+
 	// ttl is how long after the creation of the Headroom its units go, from 1s to
 	// 8760h. The Headroom stays, with desiredReplicas 0. Default: never.
 	// +optional

@@ -548,6 +548,11 @@ func (in *Refill) DeepCopyInto(out *Refill) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.ParkAfter != nil {
+		in, out := &in.ParkAfter, &out.ParkAfter
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.TTL != nil {
 		in, out := &in.TTL, &out.TTL
 		*out = new(v1.Duration)

@@ -144,6 +144,8 @@ type HeadroomState struct {
 	Desired, Bound, Unavailable, Pending int32
 	// Outdated is how many of the bound and unavailable ones are not what spec and PriorityClass say.
 	Outdated int32
+	// Parked is the number of units that are not made because no room came for those that waited.
+	Parked int32
 	// Domains are how many of the bound ones are in each topology domain, by its name.
 	Domains map[string]int32
 	// Usage is that of its status.
@@ -170,6 +172,9 @@ var (
 	outdatedDesc = prometheus.NewDesc("headroom_outdated",
 		"Bound placeholders that are not what spec and PriorityClass say, by Headroom.",
 		[]string{"namespace", "headroom"}, nil)
+	parkedDesc = prometheus.NewDesc("headroom_parked",
+		"Units that are not made for now, because no room came for those that waited, by Headroom.",
+		[]string{"namespace", "headroom"}, nil)
 	lowestDesc = prometheus.NewDesc("headroom_lowest_ready_placeholders",
 		"Smallest number of placeholders that could be taken at any time of the last seven days, by Headroom.",
 		[]string{"namespace", "headroom"}, nil)
@@ -193,6 +198,7 @@ func (s StateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- placeholdersDesc
 	descs <- domainDesc
 	descs <- outdatedDesc
+	descs <- parkedDesc
 	descs <- lowestDesc
 	descs <- unusedDesc
 	descs <- refillP90Desc
@@ -214,6 +220,7 @@ func (s StateCollector) Collect(out chan<- prometheus.Metric) {
 			gauge(domainDesc, ready, h.Namespace, h.Name, domain)
 		}
 		gauge(outdatedDesc, h.Outdated, h.Namespace, h.Name)
+		gauge(parkedDesc, h.Parked, h.Namespace, h.Name)
 		optional := func(desc *prometheus.Desc, value float64, known bool) {
 			if known {
 				out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, h.Namespace, h.Name)

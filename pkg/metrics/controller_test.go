@@ -42,7 +42,7 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 	}})
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 20)
+	require.Len(t, families, 21)
 	for _, family := range families {
 		require.Contains(t, string(page), "`"+family.GetName()+"`")
 	}
@@ -50,6 +50,7 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 
 func TestStateMetricsAreThoseOfTheMoment(t *testing.T) {
 	states := []HeadroomState{{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web"}, Desired: 5, Bound: 2, Unavailable: 1, Pending: 2, Outdated: 1,
+		Parked:  3,
 		Domains: map[string]int32{"eu-1a": 2},
 		Usage: v1alpha1.UsageStatus{
 			LowestReadyReplicas: ptr.To[int32](0), UnusedReplicas: ptr.To[int32](0), RefillSecondsP90: ptr.To[int64](45),
@@ -64,6 +65,9 @@ headroom_condition{headroom="web",namespace="shop",reason="Unavailable",status="
 # HELP headroom_desired Placeholders that should exist, by Headroom.
 # TYPE headroom_desired gauge
 headroom_desired{headroom="web",namespace="shop"} 5
+# HELP headroom_parked Units that are not made for now, because no room came for those that waited, by Headroom.
+# TYPE headroom_parked gauge
+headroom_parked{headroom="web",namespace="shop"} 3
 # HELP headroom_placeholders Placeholders that exist, by Headroom and state (bound, unavailable, pending).
 # TYPE headroom_placeholders gauge
 headroom_placeholders{headroom="web",namespace="shop",state="bound"} 2

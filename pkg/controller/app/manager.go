@@ -97,7 +97,7 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
 	keeper.Ledger, keeper.Departed, keeper.Lacking = reconciler.Ledger(), reconciler.Departed, reconciler.Lacking
-	if err := addConsumption(mgr, c, clients, keeper, reconciler.Nominations()); err != nil {
+	if err := addConsumption(mgr, c, clients, keeper, reconciler); err != nil {
 		return nil, err
 	}
 	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr.Elected(), mgr.GetCache())})
@@ -182,12 +182,13 @@ func identity() string {
 
 // addConsumption adds what finds out who took what, and what keeps it.
 func addConsumption(
-	mgr manager.Manager, c *config.Config, clients kubernetes.Interface, keeper *accounts.Keeper, nominations lacking.Nominations,
+	mgr manager.Manager, c *config.Config, clients kubernetes.Interface, keeper *accounts.Keeper, reconciler *headroom.Reconciler,
 ) error {
 	waiting := &lacking.Watcher{
 		Client: clients, Namespaces: c.Namespaces, Cache: mgr.GetCache(), Accounts: keeper, Clock: clock.RealClock{},
-		Nominations: nominations,
+		Nominations: reconciler.Nominations(),
 	}
+	reconciler.Short = waiting.Short
 	runnables := []manager.Runnable{
 		keeper, waiting,
 		&consumption.Watcher{

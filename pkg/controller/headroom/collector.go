@@ -25,6 +25,7 @@ func States(ctx context.Context, cache client.Reader) ([]metrics.HeadroomState, 
 		states = append(states, metrics.HeadroomState{
 			NamespacedName: client.ObjectKeyFromObject(&list.Items[i]),
 			Desired:        status.DesiredReplicas, Bound: status.ReadyReplicas, Pending: status.PendingReplicas,
+			Parked:      status.ParkedReplicas,
 			Unavailable: status.UnavailableReplicas, Outdated: status.OutdatedReplicas, Conditions: status.Conditions,
 			Domains: domains, Usage: status.Usage,
 		})

@@ -52,6 +52,8 @@ func filledCondition(t tally, ready metav1.Condition) metav1.Condition {
 		return so(metav1.ConditionFalse, v1alpha1.ReasonNotReady, "%s; see the condition Ready.", units)
 	case t.failing != nil:
 		return so(metav1.ConditionFalse, t.failing.reason, "%s, and units fail again and again. %s", units, t.failing.message)
+	case t.atCeiling && (t.obstacle.reason == "" || t.obstacle.reason == v1alpha1.ReasonWaitingForRoom):
+		return so(metav1.ConditionFalse, v1alpha1.ReasonAtCeiling, "%s. %s", units, t.sayCeiling())
 	case t.obstacle.reason != "":
 		return so(metav1.ConditionFalse, t.obstacle.reason, "%s. %s", units, t.obstacle.message)
 	case filled && t.deviation != "":

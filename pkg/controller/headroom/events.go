@@ -30,6 +30,10 @@ const (
 	EventRefilled = "Refilled"
 	// EventCannotFill says that units wait for room, or that the API server refuses them, and why.
 	EventCannotFill = "CannotFill"
+	// EventParked says that no room came for the units that waited, so that only a few wait now. EventUnparked says that all that are missing
+	// are made again.
+	EventParked   = "Parked"
+	EventUnparked = "Unparked"
 	// EventExpired says that the units go because spec.refill.ttl is over.
 	EventExpired = "Expired"
 	// EventQuotaShort says that a quota leaves less than one unit while units are held.
@@ -87,6 +91,10 @@ func eventsOf(before, after v1alpha1.HeadroomStatus, t tally, created int, consu
 	case filled.Reason == wasFilled.Reason:
 	case filled.Status == metav1.ConditionTrue && wasFilled.Status == metav1.ConditionFalse && t.desired > 0:
 		notices = append(notices, normal(EventRefilled, actionTopUp, filled.Message))
+	case filled.Reason == v1alpha1.ReasonAtCeiling:
+		notices = append(notices, normal(EventParked, actionTopUp, filled.Message))
+	case wasFilled.Reason == v1alpha1.ReasonAtCeiling && !t.atCeiling:
+		notices = append(notices, normal(EventUnparked, actionTopUp, filled.Message))
 	case needsHelp(filled.Reason):
 		notices = append(notices, warning(EventCannotFill, actionTopUp, filled.Message))
 	}

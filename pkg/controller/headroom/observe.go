@@ -97,7 +97,7 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m
 	}
 	seen.refill = r.refill(headroom, seen)
 	seen.surge = r.surges.next(headroom, seen)
-	return seen, nil
+	return seen, r.park(ctx, headroom, seen)
 }
 
 // look makes a unit of a pod and of its node.

@@ -48,6 +48,7 @@ func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1
 	h.expectations.observedPod(key, e.ObjectNew)
 	h.allotments.note(key, e.ObjectNew)
 	if e.ObjectOld.Spec.NodeName == "" && e.ObjectNew.Spec.NodeName != "" {
+		h.parkings.bound(key, h.Clock.Now())
 		if refill, ok := h.Accounts.Bound(key, h.nodeCreated(ctx, e.ObjectNew.Spec.NodeName)); ok {
 			h.Metrics.RefillDuration.Observe(refill.Seconds())
 		}

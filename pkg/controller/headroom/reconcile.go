@@ -94,6 +94,9 @@ type Accounts interface {
 // one of its methods only: no memory calls another, and what a reconcile decides on it reads once, in observe.
 type Reconciler struct {
 	Options
+	// Short reports whether pods that came a moment ago, and may go to nodes with these labels, find no room. It is set before Register, or
+	// nil.
+	Short        func(now time.Time, nodeSelector map[string]string) bool
 	expectations *expectations
 	names        *names
 	rollouts     *rollouts
@@ -105,6 +108,7 @@ type Reconciler struct {
 	rivals       *rivals
 	surges       *surges
 	departures   *departures
+	parkings     *parkings
 	allotments   *allotments
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
@@ -129,6 +133,7 @@ func New(options Options) *Reconciler {
 		rivals:         newRivals(options.Clock),
 		surges:         newSurges(),
 		departures:     newDepartures(options.Clock),
+		parkings:       newParkings(),
 		daemonSetsSeen: newDaemonSetsSeen(),
 		wake:           make(chan types.NamespacedName, wakeBuffer),
 		nodes:          make(chan nodeWake, wakeBuffer),
@@ -213,6 +218,7 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.changes.forget(headroom)
 	r.surges.forget(headroom)
 	r.departures.forget(headroom)
+	r.parkings.forget(headroom)
 	r.allotments.forget(headroom)
 	r.daemonSetsSeen.forget(headroom)
 	r.rivals.forget(headroom)

@@ -28,6 +28,9 @@ type refilling struct {
 	unstored bool
 	// unread says that it is not known yet what was counted before this controller started.
 	unread bool
+	// parked says that only probes wait, and refusal is what an autoscaler says of why no room comes, empty if none does.
+	parked  bool
+	refusal string
 }
 
 // refill says what spec.refill comes to; nil for a Headroom that has none. With placement PerNode the API server refuses it.
@@ -189,6 +192,9 @@ func (t *tally) addRefill(headroom *v1alpha1.Headroom, seen *observation, p plan
 		return
 	}
 	t.held, t.refill = p.held, seen.refill.status
+	if t.atCeiling, t.refusal = seen.refill.parked, seen.refill.refusal; t.atCeiling {
+		t.parked, t.held.queued = p.held.queued, 0
+	}
 	if seen.refill.Expired {
 		t.expiredAt = headroom.CreationTimestamp.Add(headroom.Spec.Refill.TTL.Duration)
 	}
@@ -203,6 +209,9 @@ func (t *tally) sayRefill() string {
 	}
 	if t.held.queued > 0 {
 		text += fmt.Sprintf(", %d more are made when others are bound (spec.refill.maxPending)", t.held.queued)
+	}
+	if t.parked > 0 {
+		text += fmt.Sprintf(", %d more are parked: no room came for those that wait within spec.refill.parkAfter", t.parked)
 	}
 	if t.refill != nil && t.refill.TakenReplicas > 0 {
 		text += fmt.Sprintf(", %d were taken and are not made anew (spec.refill.policy is Once)", t.refill.TakenReplicas)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -79,6 +80,7 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 	node := readyNode("n1")
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, class, node)...).WithStatusSubresource(&v1alpha1.Headroom{})
 	builder.WithIndex(&corev1.Pod{}, fieldNodeName, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} })
+	builder.WithIndex(&eventsv1.Event{}, "reason", func(o client.Object) []string { return []string{o.(*eventsv1.Event).Reason} })
 	require.NoError(t, addIndexes(t.Context(), indexes{builder}))
 	s := &scene{
 		t: t, api: builder.Build(), clock: testingclock.NewFakeClock(epoch), recorder: events.NewFakeRecorder(1000), registry: prometheus.NewRegistry(),

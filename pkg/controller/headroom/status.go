@@ -50,6 +50,10 @@ type tally struct {
 	// held are the units that spec.refill does not let be made now, and refill is what its policy Once counts, nil with another one.
 	held   held
 	refill *v1alpha1.RefillStatus
+	// atCeiling says that only probes wait, parked how many units do not for that, and refusal what an autoscaler says of it.
+	atCeiling bool
+	parked    int
+	refusal   string
 	// expiredAt is when spec.refill.ttl ended, zero if it did not.
 	expiredAt time.Time
 	// obstacle is what keeps pending units from being bound.
@@ -145,9 +149,10 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 	status.UnavailableReplicas = int32(t.unavailable) //nolint:gosec // as above
 	status.OutdatedReplicas = int32(t.outdated)       //nolint:gosec // as above
 	status.PendingReplicas = int32(t.pending)         //nolint:gosec // as above
+	status.ParkedReplicas = int32(t.parked)           //nolint:gosec // as above
 	status.Selector = labels.SelectorFromSet(labels.Set{v1alpha1.LabelHeadroom: headroom.Name}).String()
 	status.Capacity = t.capacity
-	status.ScaleReplicas = min(status.Replicas+int32(t.held.delayed+t.held.queued), replicas(headroom)) //nolint:gosec // as above
+	status.ScaleReplicas = min(status.Replicas+int32(t.held.delayed+t.held.queued+t.parked), replicas(headroom)) //nolint:gosec // as above
 	status.Refill = t.refill
 	status.Spread = v1alpha1.SpreadStatus{
 		TopologyKey: headroom.Spec.DomainKey(),
@@ -185,7 +190,7 @@ func patchBase(headroom *v1alpha1.Headroom) *v1alpha1.Headroom {
 	base := headroom.DeepCopy()
 	s := &base.Status
 	s.DesiredReplicas, s.Replicas, s.ReadyReplicas, s.PendingReplicas, s.ScaleReplicas = -1, -1, -1, -1, -1
-	s.UnavailableReplicas, s.OutdatedReplicas = -1, -1
+	s.UnavailableReplicas, s.OutdatedReplicas, s.ParkedReplicas = -1, -1, -1
 	return base
 }
 

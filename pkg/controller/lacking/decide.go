@@ -132,11 +132,17 @@ func podOf(pod *corev1.Pod, consumer account.Consumer, namespaceLabels map[strin
 	if pod.Spec.Priority != nil {
 		p.Identity.Priority = *pod.Spec.Priority
 	}
+	p.Told, p.Message = told(pod)
+	return p
+}
+
+// told is when a scheduler said that there is no room for a pod, and in which words; the zero time if none did.
+func told(pod *corev1.Pod) (at time.Time, message string) {
 	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable
 	})
-	if i >= 0 {
-		p.Told, p.Message = pod.Status.Conditions[i].LastTransitionTime.Time, pod.Status.Conditions[i].Message
+	if i < 0 {
+		return time.Time{}, ""
 	}
-	return p
+	return pod.Status.Conditions[i].LastTransitionTime.Time, pod.Status.Conditions[i].Message
 }

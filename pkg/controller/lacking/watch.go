@@ -71,6 +71,10 @@ type Watcher struct {
 type waiting struct {
 	consumer account.Consumer
 	counted  bool
+	// created is when it was, short that a scheduler said that it lacks resources, and nodeSelector where it may go.
+	created      time.Time
+	short        bool
+	nodeSelector map[string]string
 }
 
 // Waiting returns a pod that waits for a node by its UID, if there is one.
@@ -145,7 +149,7 @@ func trim(object any) (any, error) {
 	}
 	trimmed := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Labels: pod.Labels,
-		OwnerReferences: pod.OwnerReferences,
+		CreationTimestamp: pod.CreationTimestamp, OwnerReferences: pod.OwnerReferences,
 	}}
 	trimmed.Spec = corev1.PodSpec{
 		NodeSelector: pod.Spec.NodeSelector, Overhead: pod.Spec.Overhead, Resources: pod.Spec.Resources,
@@ -210,6 +214,7 @@ func (h handler) saw(object any, initial bool) {
 		p = &waiting{consumer: consumerOf(pod)}
 		h.waiting[pod.UID] = p
 	}
+	p.look(pod)
 	done := p.counted
 	h.mu.Unlock()
 	if done {

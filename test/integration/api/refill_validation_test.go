@@ -5,6 +5,7 @@ func refilled(fields string) string { return requests + "refill: {" + fields + "
 
 const (
 	wrongDelay    = "delay must be from 0s to 1h"
+	wrongPark     = "parkAfter must be from 30s to 24h, and should be longer than a node takes to come"
 	wrongTTL      = "ttl must be from 1s to 8760h"
 	noneMayWait   = "maxPending must be at least 1: with none that may wait for room, no unit could ever be made; scale replicas to 0 to hold nothing"
 	refillPerNode = "refill must be absent with placement PerNode"
@@ -27,6 +28,11 @@ var refillVerdicts = []verdict{
 	{name: "fewer than none may wait", spec: refilled("maxPending: -1"), refused: noneMayWait},
 	{name: "very many may wait", spec: refilled("maxPending: 10000")},
 	{name: "too many may wait", spec: refilled("maxPending: 10001"), refused: "spec.refill.maxPending in body should be less than or equal to 10000"},
+	{name: "parked after ten minutes", spec: refilled("parkAfter: 10m")},
+	{name: "parked soonest", spec: refilled("parkAfter: 30s")},
+	{name: "parked sooner than nodes come", spec: refilled("parkAfter: 29s"), refused: wrongPark},
+	{name: "parked after a day", spec: refilled("parkAfter: 24h")},
+	{name: "parked after more than a day", spec: refilled("parkAfter: 24h1s"), refused: wrongPark},
 	{name: "a year", spec: refilled("ttl: 8760h")},
 	{name: "more than a year", spec: refilled("ttl: 8760h1s"), refused: wrongTTL},
 	{name: "no time at all", spec: refilled("ttl: 0s"), refused: wrongTTL},

@@ -1,10 +1,12 @@
 package controller
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -99,4 +101,56 @@ func TestAHeadroomWhoseTimeIsOverHoldsNothing(t *testing.T) {
 	e.waitEvent("web", "Expired", "spec.refill.ttl ended at")
 	e.change("web", func(spec *v1alpha1.HeadroomSpec) { spec.Refill.TTL.Duration = time.Hour })
 	e.waitFilled("web", 2)
+}
+
+// waitParked waits until the status says that so many units wait, and that so many are parked.
+func (e *environment) waitParked(name string, pending, parked int32) *v1alpha1.Headroom {
+	e.Helper()
+	var h *v1alpha1.Headroom
+	e.eventually("units are parked", func() error {
+		h = e.get(name)
+		if h.Status.PendingReplicas != pending || h.Status.ParkedReplicas != parked {
+			return errNotYet
+		}
+		return nil
+	})
+	return h
+}
+
+// TestAtTheCeilingOnlyAProbeWaits has no room at first, kills the controller while the Headroom is parked, and then has room come.
+func TestAtTheCeilingOnlyAProbeWaits(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, nil)
+	nodes := e.nodes("a")
+	c := e.startController()
+	e.headroom("web", replicas(12), refilledBy(v1alpha1.Refill{ParkAfter: &metav1.Duration{Duration: 30 * time.Second}}))
+	e.eventually("all are made", func() error {
+		if e.get("web").Status.PendingReplicas != 12 {
+			return errNotYet
+		}
+		return nil
+	})
+	for _, pod := range e.pods() {
+		e.update(&pod, func(status *corev1.PodStatus) {
+			status.Conditions = []corev1.PodCondition{{
+				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "no room at all",
+			}}
+		})
+	}
+	h := e.waitParked("web", 1, 11)
+	require.Equal(t, v1alpha1.ReasonAtCeiling, reasonOf(h, v1alpha1.ConditionFilled))
+	require.Equal(t, v1alpha1.ReasonValid, reasonOf(h, v1alpha1.ConditionReady))
+	require.Contains(t, messageOf(h, v1alpha1.ConditionFilled), "The scheduler says: no room at all")
+	require.Equal(t, int32(12), h.Status.ScaleReplicas)
+	e.waitEvent("web", "Parked", "11 more are parked")
+	probe := e.names()
+
+	c.stop()
+	e.startController()
+	e.change("web", replicas(13))
+	e.waitParked("web", 1, 12)
+	require.Equal(t, probe, slices.Clone(e.names()), "the probe stays, and nothing is made")
+
+	e.bindTo(nodes...)
+	e.waitFilled("web", 13)
 }

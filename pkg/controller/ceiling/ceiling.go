@@ -1,0 +1,99 @@
+// Package ceiling reads what autoscalers say of units that wait for a node: in events on the units' pods, which is where both of them
+// say it.
+package ceiling
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The reasons of the events that are read.
+const (
+	// reasonNominated is Karpenter's: it has a node for the pod, or is about to make one.
+	reasonNominated = "Nominated"
+	// reasonTriggered is Cluster Autoscaler's: it makes a node group larger for the pod.
+	reasonTriggered = "TriggeredScaleUp"
+	// reasonNotTriggered is Cluster Autoscaler's: it can make no node group larger for the pod, and why.
+	reasonNotTriggered = "NotTriggerScaleUp"
+	// reasonFailed is Karpenter's: it can make no node for the pod, and why. Schedulers say so of what they see with the same reason.
+	reasonFailed = "FailedScheduling"
+
+	karpenter         = "karpenter"
+	clusterAutoscaler = "Cluster Autoscaler"
+)
+
+// most is how many events of one reason are read at most.
+const most = 1000
+
+// Saying is what autoscalers say of some units.
+type Saying struct {
+	// Announced is when one last said that room comes; the zero time if none did.
+	Announced time.Time
+	// Refusal is what one last said of why none does, with its name before; empty if none did.
+	Refusal string
+	// at is when.
+	at time.Time
+}
+
+// Read reads what autoscalers say of the units of these UIDs, which are in the namespace.
+func Read(ctx context.Context, live client.Reader, namespace string, units map[types.UID]bool) (Saying, error) {
+	var said Saying
+	for _, reason := range []string{reasonNominated, reasonTriggered, reasonNotTriggered, reasonFailed} {
+		list := &eventsv1.EventList{}
+		err := live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"reason": reason}, client.Limit(most))
+		if err != nil {
+			return Saying{}, fmt.Errorf("listing events with reason %s: %w", reason, err)
+		}
+		for i := range list.Items {
+			if units[list.Items[i].Regarding.UID] {
+				said.hear(&list.Items[i])
+			}
+		}
+	}
+	return said, nil
+}
+
+// hear notes one event.
+func (s *Saying) hear(event *eventsv1.Event) {
+	at := timeOf(event)
+	switch {
+	case event.Reason == reasonNominated || event.Reason == reasonTriggered:
+		if at.After(s.Announced) {
+			s.Announced = at
+		}
+	case event.Reason == reasonFailed && reporterOf(event) != karpenter:
+	case s.Refusal == "" || at.After(s.at):
+		name := clusterAutoscaler
+		if event.Reason == reasonFailed {
+			name = "Karpenter"
+		}
+		s.Refusal, s.at = name+" says: "+event.Note, at
+	}
+}
+
+// reporterOf is who wrote an event, through either of the two APIs.
+func reporterOf(event *eventsv1.Event) string {
+	if event.ReportingController != "" {
+		return event.ReportingController
+	}
+	return event.DeprecatedSource.Component
+}
+
+// timeOf is when an event happened last.
+func timeOf(event *eventsv1.Event) time.Time {
+	at := event.CreationTimestamp.Time
+	for _, other := range []time.Time{event.EventTime.Time, event.DeprecatedLastTimestamp.Time} {
+		if other.After(at) {
+			at = other
+		}
+	}
+	if event.Series != nil && event.Series.LastObservedTime.After(at) {
+		at = event.Series.LastObservedTime.Time
+	}
+	return at
+}
