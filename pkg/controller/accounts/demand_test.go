@@ -19,10 +19,10 @@ func TestDemandIsToldOnceTheStoredAccountsAreRead(t *testing.T) {
 		require.Equal(t, epoch, since)
 	}
 	s.takes("early")
-	require.False(t, s.Demand(web, use))
+	require.False(t, s.Demand(web, false, use))
 	require.Zero(t, taken)
 	s.begin(t)
-	require.True(t, s.Demand(web, use))
+	require.True(t, s.Demand(web, false, use))
 	require.Equal(t, 1, taken)
 }
 
@@ -31,7 +31,7 @@ func TestPodsThatLackUnitsWakeTheirHeadroom(t *testing.T) {
 	s.begin(t)
 	var woken []types.NamespacedName
 	s.Lacking = func(headroom types.NamespacedName) {
-		require.True(t, s.Demand(headroom, func(history demand.History, _ time.Time) {
+		require.True(t, s.Demand(headroom, false, func(history demand.History, _ time.Time) {
 			require.Equal(t, 3, history.Hours[0].Lacked, "it is recorded before")
 		}))
 		woken = append(woken, headroom)

@@ -176,8 +176,9 @@ func (k *Keeper) LackedThrough(headroom types.NamespacedName) time.Time {
 }
 
 // Demand calls use with what the account of a Headroom remembers of the demand, and since when the account is kept, while nothing changes
-// it. It reports false, without a call, as long as the stored account is not read.
-func (k *Keeper) Demand(headroom types.NamespacedName, use func(history demand.History, since time.Time)) bool {
+// it; missing units that are parked say nothing of how long a refill takes. It reports false, without a call, as long as the stored account
+// is not read.
+func (k *Keeper) Demand(headroom types.NamespacedName, parked bool, use func(history demand.History, since time.Time)) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e := k.entry(headroom)
@@ -185,7 +186,7 @@ func (k *Keeper) Demand(headroom types.NamespacedName, use func(history demand.H
 		return false
 	}
 	a := e.account
-	use(a.Demand(false), a.Opened())
+	use(a.Demand(parked), a.Opened())
 	return true
 }
 

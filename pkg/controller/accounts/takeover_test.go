@@ -77,11 +77,11 @@ func TestAnInstallationThatTakesOverGoesOnFromWhatIsStored(t *testing.T) {
 	two.Keep(web)
 	require.True(t, two.Keeps(web))
 	two.takes("d") // before the stored account is read
-	require.False(t, two.Demand(web, func(demand.History, time.Time) {}), "nothing is sized by what is not read")
+	require.False(t, two.Demand(web, false, func(demand.History, time.Time) {}), "nothing is sized by what is not read")
 	two.writeAll(t.Context(), 0)
 	require.EqualValues(t, 2, s.stored(t).Record.Taken, "nothing is written over what is not read")
 	require.True(t, two.takeOver(t.Context()))
-	require.True(t, two.Demand(web, func(demand.History, time.Time) {}))
+	require.True(t, two.Demand(web, false, func(demand.History, time.Time) {}))
 	two.Ledger.Looked("n", s.clock.Now().Add(account.Patience), nil, false)
 	two.writeAll(t.Context(), WriteInterval)
 

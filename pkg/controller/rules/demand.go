@@ -25,7 +25,7 @@ const (
 type Accounts interface {
 	// Demand calls use with what the account of a Headroom remembers of the demand, and since when the account is kept, while nothing changes
 	// it. It reports false, without a call, as long as the stored accounts are not read.
-	Demand(headroom types.NamespacedName, use func(history demand.History, since time.Time)) bool
+	Demand(headroom types.NamespacedName, parked bool, use func(history demand.History, since time.Time)) bool
 }
 
 // demand is the base-stock rule on the account of the Headroom. What it came to last, if anything, counts on while too little is known
@@ -37,7 +37,8 @@ func (e evaluation) demand(rule *v1alpha1.Demand, last *v1alpha1.SizingRuleStatu
 	}
 	var result demand.Result
 	var since time.Time
-	read := e.look.Demand(client.ObjectKeyFromObject(e.headroom), func(history demand.History, kept time.Time) {
+	parked := e.headroom.Status.ParkedReplicas > 0
+	read := e.look.Demand(client.ObjectKeyFromObject(e.headroom), parked, func(history demand.History, kept time.Time) {
 		result, since = demand.Size(history, e.now, options), kept
 	})
 	if !read {

@@ -19,7 +19,7 @@ import (
 )
 
 // Demand is what an account says that is read, and no demand at all without one.
-func (c *cluster) Demand(_ types.NamespacedName, use func(demand.History, time.Time)) bool {
+func (c *cluster) Demand(_ types.NamespacedName, parked bool, use func(demand.History, time.Time)) bool {
 	if c.unread {
 		return false
 	}
@@ -27,7 +27,7 @@ func (c *cluster) Demand(_ types.NamespacedName, use func(demand.History, time.T
 	if a == nil {
 		a = account.New(noon)
 	}
-	use(a.Demand(false), a.Opened())
+	use(a.Demand(parked), a.Opened())
 	return true
 }
 
@@ -91,6 +91,17 @@ func TestDemandIsThatOfTheSameHour(t *testing.T) {
 			require.Equal(t, 2*time.Minute, out.Recheck, "demand is looked at again although nothing happens")
 		})
 	}
+}
+
+func TestUnitsThatAreParkedDoNotLengthenARefill(t *testing.T) {
+	a := quiet(twoWeeks + time.Hour)
+	a.Went(noon.Add(-20 * time.Minute))
+	h := learned()
+	waiting := Evaluate(h, 1, &cluster{account: a}, noon).Status.Rules[0].Message
+	require.NotContains(t, waiting, "a refill takes 2m")
+	h.Status.ParkedReplicas = 1
+	parked := Evaluate(h, 1, &cluster{account: a}, noon).Status.Rules[0].Message
+	require.Contains(t, parked, "a refill takes 2m")
 }
 
 func TestABurstRaisesTheNumberAtOnce(t *testing.T) {
