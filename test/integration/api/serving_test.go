@@ -115,7 +115,7 @@ func TestColumns(t *testing.T) {
 		require.NotEmpty(t, column.Description)
 	}
 	require.Equal(t, []string{"Name", "Desired", "Ready", "Pending", "CPU", "Memory", "Placement", "Filled", "Age"}, names)
-	require.Equal(t, []string{"Priority", "Spread", "Sizing"}, wide)
+	require.Equal(t, []string{"Priority", "Spread", "Parked", "Sizing"}, wide)
 	require.NotEmpty(t, cells["Age"])
 	delete(cells, "Age")
 	require.Equal(t, map[string]any{
