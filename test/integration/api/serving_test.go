@@ -119,7 +119,7 @@ func TestColumns(t *testing.T) {
 	require.NotEmpty(t, cells["Age"])
 	delete(cells, "Age")
 	require.Equal(t, map[string]any{
-		"Name": "example", "Desired": int64(5), "Ready": int64(4), "Pending": int64(1), "CPU": "2", "Memory": "4Gi",
+		"Name": "example", "Desired": int64(5), "Ready": int64(4), "Pending": int64(1), "Parked": int64(0), "CPU": "2", "Memory": "4Gi",
 		"Placement": "Cluster", "Filled": "False", "Priority": "headroom", "Spread": "a:3 b:1",
 		"Sizing": "5 units: rule a asks for 5 and no rule for more.",
 	}, cells)
