@@ -58,6 +58,8 @@ type Headroom struct {
 	Unavailable int32 `json:"unavailable"`
 	// Missing units are on no node.
 	Missing int32 `json:"missing"`
+	// Parked units are those of Missing that are not made until room comes (spec.refill.parkAfter).
+	Parked int32 `json:"parked"`
 	// Outdated units are held, and are not what the spec says now.
 	Outdated int32 `json:"outdated"`
 	// Requests is the size of one unit.
@@ -130,7 +132,8 @@ func headroomOf(h *v1alpha1.Headroom) Headroom {
 	s := &h.Status
 	one := Headroom{
 		Namespace: h.Namespace, Name: h.Name, Wanted: s.DesiredReplicas, Ready: s.ReadyReplicas, Unavailable: s.UnavailableReplicas,
-		Missing: max(0, s.DesiredReplicas-s.ReadyReplicas-s.UnavailableReplicas), Outdated: s.OutdatedReplicas,
+		Missing: max(0, s.DesiredReplicas-s.ReadyReplicas-s.UnavailableReplicas), Parked: s.ParkedReplicas,
+		Outdated:    s.OutdatedReplicas,
 		Requests:    h.Shaped(s.Shape).Spec.Requests,
 		TopologyKey: s.Spread.TopologyKey, Held: []Domain{},
 	}

@@ -89,6 +89,15 @@ func accountOf(t testing.TB) v1alpha1.HeadroomAccount {
 	return stored
 }
 
+func TestUnitsThatAreParkedAreTold(t *testing.T) {
+	report := New(Input{Now: now, Headrooms: []v1alpha1.Headroom{headroom("shop", "web", v1alpha1.HeadroomStatus{
+		DesiredReplicas: 9, ReadyReplicas: 4, PendingReplicas: 1, ParkedReplicas: 4,
+	}, valid, condition(v1alpha1.ConditionFilled, metav1.ConditionFalse, v1alpha1.ReasonAtCeiling, "no room"))}})
+	require.EqualValues(t, 5, report.Headrooms[0].Missing)
+	require.EqualValues(t, 4, report.Headrooms[0].Parked)
+	require.Contains(t, report.Text(Layout{}, table.Style{Width: 80}), "5 missing, 4 parked. AtCeiling: no room")
+}
+
 func TestTheTextIsTheOneOnRecord(t *testing.T) {
 	report := New(input(t))
 	for _, width := range []int{0, 40, 80, 200} {

@@ -102,7 +102,7 @@ func (h *Headroom) counts() string {
 	for _, one := range []struct {
 		units int32
 		what  string
-	}{{h.Missing, "missing"}, {h.Unavailable, "unavailable"}, {h.Outdated, "outdated"}} {
+	}{{h.Missing, "missing"}, {h.Parked, "parked"}, {h.Unavailable, "unavailable"}, {h.Outdated, "outdated"}} {
 		if one.units > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", one.units, one.what))
 		}
