@@ -4,12 +4,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/dynamic-resource-allocation/structured"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/util/assumecache"
 	"k8s.io/utils/ptr"
 )
 
@@ -17,6 +20,15 @@ import (
 type held struct {
 	fwk.ResourceClaimTracker
 	state structured.AllocatedState
+	// claim is the only one that can be read.
+	claim *resourcev1.ResourceClaim
+}
+
+func (h *held) Get(namespace, name string) (*resourcev1.ResourceClaim, error) {
+	if h.claim.Namespace != namespace || h.claim.Name != name {
+		return nil, assumecache.ErrNotFound
+	}
+	return h.claim, nil
 }
 
 func (h *held) ListAllAllocatedDevices() (sets.Set[structured.DeviceID], error) {
@@ -76,4 +88,46 @@ func TestOnlyTheDevicesOfHiddenClaimsAreFree(t *testing.T) {
 	devices, err = f.ListAllAllocatedDevices()
 	require.NoError(t, err)
 	require.Equal(t, all.AllocatedDevices, devices)
+}
+
+func TestAClaimHoldsDevicesForThePodThatControlsIt(t *testing.T) {
+	pod, sameName := on("a", "unit", "1"), on("a", "unit", "1")
+	sameName.UID = "another"
+	pod.Status.ExtendedResourceClaimStatus = &corev1.PodExtendedResourceClaimStatus{ResourceClaimName: "its"}
+	unnamed := pod.DeepCopy()
+	unnamed.Status.ExtendedResourceClaimStatus = nil
+	of := func(owner *corev1.Pod) *resourcev1.ResourceClaim {
+		c := claim(result("a"))
+		c.Namespace, c.Name = "default", "its"
+		c.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("Pod"))}
+		return c
+	}
+	elsewhere, free, owned, orphan := of(pod), of(pod), of(pod), of(pod)
+	elsewhere.Namespace = "other"
+	free.Status.Allocation = nil
+	owned.OwnerReferences[0].Controller = nil
+	orphan.OwnerReferences = nil
+	for name, tc := range map[string]struct {
+		pod   *corev1.Pod
+		claim *resourcev1.ResourceClaim
+		want  bool
+	}{
+		"the pod's own":                           {pod: pod, claim: of(pod), want: true},
+		"that of an earlier pod of its name":      {pod: pod, claim: of(sameName)},
+		"that of another pod":                     {pod: pod, claim: of(on("a", "other", "1"))},
+		"one that the pod owns without control":   {pod: pod, claim: owned},
+		"one that nobody owns":                    {pod: pod, claim: orphan},
+		"one of its name in another namespace":    {pod: pod, claim: elsewhere},
+		"one that is not allocated":               {pod: pod, claim: free},
+		"one that the pod's status does not name": {pod: unnamed, claim: of(pod)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := (&Devices{claims: &held{claim: tc.claim}}).ClaimOf(tc.pod)
+			if !tc.want {
+				require.Nil(t, got)
+				return
+			}
+			require.Same(t, tc.claim, got)
+		})
+	}
 }

@@ -8,10 +8,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/dynamic-resource-allocation/structured"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -19,11 +24,14 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/noderesources"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"k8s.io/kubernetes/pkg/scheduler/util/assumecache"
 	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -79,6 +87,12 @@ type fixture struct {
 // newFixture has these nodes and pods, and a Headroom that is open to all for each that placeholders name.
 func newFixture(t *testing.T, nodes []*corev1.Node, pods ...*corev1.Pod) *fixture {
 	t.Helper()
+	return newFixtureWith(t, nil, nodes, pods...)
+}
+
+// newFixtureWith is newFixture with these devices, which DynamicResources allocates; without any it is not in the profile.
+func newFixtureWith(t *testing.T, d *devices, nodes []*corev1.Node, pods ...*corev1.Pod) *fixture {
+	t.Helper()
 	metrics.Register()
 	f := &fixture{
 		snapshot: cache.NewSnapshot(pods, nodes), prober: &prober{rejects: map[string]bool{}}, nominated: nominations{},
@@ -99,13 +113,25 @@ func newFixture(t *testing.T, nodes []*corev1.Node, pods ...*corev1.Pod) *fixtur
 		return f.prober, err
 	}))
 	var err error
-	f.framework, err = frameworkruntime.NewFramework(t.Context(), registry, profile(t), frameworkruntime.WithInformerFactory(factory),
-		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithPodNominator(f.nominated))
+	options := []frameworkruntime.Option{
+		frameworkruntime.WithInformerFactory(factory), frameworkruntime.WithSnapshotSharedLister(f.snapshot),
+		frameworkruntime.WithPodNominator(f.nominated),
+	}
+	if d != nil {
+		options = append(options, frameworkruntime.WithSharedDRAManager(d))
+	}
+	f.framework, err = frameworkruntime.NewFramework(t.Context(), registry, profile(t, d != nil), options...)
 	require.NoError(t, err)
 	f.Selector = New(Options{
 		Handle: f.framework, Profile: dryrun.NewProfile(f.framework, proberName), Inventory: inventory.New(known, nil, f.reserved), Catalog: known,
 		Args: args(), Clock: f.clock,
 	})
+	if d != nil {
+		f.Features = feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate)
+		asked, err := dryrun.NewDevices(t.Context(), f.framework, f.Features)
+		require.NoError(t, err)
+		f.Devices = func(context.Context) *dryrun.Devices { return asked }
+	}
 	return f
 }
 
@@ -118,13 +144,13 @@ func args() *config.HeadroomArgs {
 }
 
 // profile is kube-scheduler's default one with the prober in the place of the Filter of NodeResourcesFit.
-func profile(t *testing.T) *schedulerconfig.KubeSchedulerProfile {
+func profile(t *testing.T, devices bool) *schedulerconfig.KubeSchedulerProfile {
 	t.Helper()
 	defaults, err := latest.Default()
 	require.NoError(t, err)
 	p := defaults.Profiles[0].DeepCopy()
 	enabled := &p.Plugins.MultiPoint.Enabled
-	*enabled = slices.DeleteFunc(*enabled, func(plugin schedulerconfig.Plugin) bool { return plugin.Name == "DynamicResources" })
+	*enabled = slices.DeleteFunc(*enabled, func(plugin schedulerconfig.Plugin) bool { return plugin.Name == "DynamicResources" && !devices })
 	*enabled = append(*enabled, schedulerconfig.Plugin{Name: proberName})
 	p.Plugins.Filter.Disabled = []schedulerconfig.Plugin{{Name: noderesources.Name}}
 	return p
@@ -132,7 +158,7 @@ func profile(t *testing.T) *schedulerconfig.KubeSchedulerProfile {
 
 func fitArgs(t *testing.T) runtime.Object {
 	t.Helper()
-	for _, plugin := range profile(t).PluginConfig {
+	for _, plugin := range profile(t, false).PluginConfig {
 		if plugin.Name == noderesources.Name {
 			return plugin.Args
 		}
@@ -217,6 +243,96 @@ type reservations map[types.UID]bool
 func (r reservations) Reserved(uid types.UID) bool                  { return r[uid] }
 func (r reservations) Stays(types.UID) bool                         { return false }
 func (r reservations) ObserveNode(string, func(uid types.UID) bool) {}
+
+// gpu is an extended resource that a DeviceClass maps.
+const gpu = "example.com/gpu"
+
+// devices are what the scheduler knows of devices: one slice of them, which every node reaches, and the claims that hold some.
+type devices struct {
+	fwk.ResourceClaimTracker
+	names  []string
+	claims []*resourcev1.ResourceClaim
+}
+
+func (d *devices) ResourceClaims() fwk.ResourceClaimTracker                    { return d }
+func (d *devices) ResourceSlices() fwk.ResourceSliceLister                     { return d }
+func (d *devices) DeviceClasses() fwk.DeviceClassLister                        { return classes{} }
+func (d *devices) DeviceClassResolver() fwk.DeviceClassResolver                { return classes{} }
+func (d *devices) List() ([]*resourcev1.ResourceClaim, error)                  { return d.claims, nil }
+func (d *devices) GetPendingAllocation(types.UID) *resourcev1.AllocationResult { return nil }
+
+func (d *devices) Get(namespace, name string) (*resourcev1.ResourceClaim, error) {
+	for _, claim := range d.claims {
+		if claim.Namespace == namespace && claim.Name == name {
+			return claim, nil
+		}
+	}
+	return nil, assumecache.ErrNotFound
+}
+
+func (d *devices) ListAllAllocatedDevices() (sets.Set[structured.DeviceID], error) {
+	held := sets.New[structured.DeviceID]()
+	for _, claim := range d.claims {
+		for _, result := range claim.Status.Allocation.Devices.Results {
+			held.Insert(structured.MakeDeviceID(result.Driver, result.Pool, result.Device))
+		}
+	}
+	return held, nil
+}
+
+func (d *devices) GatherAllocatedState() (*structured.AllocatedState, error) {
+	held, err := d.ListAllAllocatedDevices()
+	return &structured.AllocatedState{
+		AllocatedDevices: held, AllocatedSharedDeviceIDs: sets.New[structured.SharedDeviceID](),
+		AggregatedCapacity: structured.NewConsumedCapacityCollection(),
+	}, err
+}
+
+func (d *devices) ListWithDeviceTaintRules() ([]*resourcev1.ResourceSlice, error) {
+	slice := &resourcev1.ResourceSlice{Spec: resourcev1.ResourceSliceSpec{
+		Driver: "driver", Pool: resourcev1.ResourcePool{Name: "pool", ResourceSliceCount: 1}, AllNodes: ptr.To(true),
+	}}
+	for _, name := range d.names {
+		slice.Spec.Devices = append(slice.Spec.Devices, resourcev1.Device{Name: name})
+	}
+	return []*resourcev1.ResourceSlice{slice}, nil
+}
+
+// allocate lets a pod that asks for devices as an extended resource hold some, as the scheduler writes it down.
+func (d *devices) allocate(pod *corev1.Pod, names ...string) *corev1.Pod {
+	claim := &resourcev1.ResourceClaim{}
+	claim.Namespace, claim.Name, claim.UID = pod.Namespace, "claim-"+string(pod.UID), "claim-"+pod.UID
+	claim.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(pod, corev1.SchemeGroupVersion.WithKind("Pod"))}
+	claim.Status.Allocation = &resourcev1.AllocationResult{}
+	for _, name := range names {
+		claim.Status.Allocation.Devices.Results = append(claim.Status.Allocation.Devices.Results,
+			resourcev1.DeviceRequestAllocationResult{Driver: "driver", Pool: "pool", Device: name})
+	}
+	d.claims = append(d.claims, claim)
+	pod.Status.ExtendedResourceClaimStatus = &corev1.PodExtendedResourceClaimStatus{ResourceClaimName: claim.Name}
+	return pod
+}
+
+// classes are a DeviceClass for all devices, which maps gpu.
+type classes struct{}
+
+func (classes) class() *resourcev1.DeviceClass {
+	class := &resourcev1.DeviceClass{Spec: resourcev1.DeviceClassSpec{ExtendedResourceName: ptr.To(gpu)}}
+	class.Name = "class"
+	return class
+}
+
+func (c classes) List() ([]*resourcev1.DeviceClass, error) {
+	return []*resourcev1.DeviceClass{c.class()}, nil
+}
+func (c classes) Get(string) (*resourcev1.DeviceClass, error) { return c.class(), nil }
+
+func (c classes) GetDeviceClass(resource corev1.ResourceName) *resourcev1.DeviceClass {
+	if resource != gpu {
+		return nil
+	}
+	return c.class()
+}
 
 func res(cpu string) builders.Resources { return builders.Resources{"cpu": cpu} }
 

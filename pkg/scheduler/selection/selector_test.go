@@ -8,11 +8,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
+	"github.com/headroom-dev/headroom/test/builders"
 )
 
 func TestNothingIsEvictedForAPodThatFitsSomewhereAsItIs(t *testing.T) {
@@ -184,4 +187,110 @@ func important(pod *corev1.Pod) *corev1.Pod {
 	priority := int32(1000)
 	pod.Spec.Priority = &priority
 	return pod
+}
+
+// deviceUnit is placeholder number i, of devices and a little CPU, of the Headroom open.
+func deviceUnit(i int, node string) *corev1.Pod {
+	h := hr("open", "100m")
+	h.Spec.Requests[gpu] = resource.MustParse("1")
+	pod := builders.Placeholder(h, i).Node(node)
+	return pod.UID(pod.Obj().Name).Obj()
+}
+
+// wantsDevices is a consumer of that many devices.
+func wantsDevices(count string) *corev1.Pod {
+	return builders.Consumer("consumer", builders.Resources{"cpu": "100m", gpu: count}).Namespace("default").UID("consumer").Obj()
+}
+
+func TestDevicesOfVictimsAloneMakeAConsumerFit(t *testing.T) {
+	for name, tc := range map[string]struct {
+		names []string
+		count string
+		want  bool
+	}{
+		"one device, which a unit of either node holds":     {names: []string{"x", "y"}, count: "1", want: true},
+		"two devices, of which units of two nodes hold one": {names: []string{"x", "y"}, count: "2"},
+		"two devices, of which one is free":                 {names: []string{"x", "y", "free"}, count: "2", want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &devices{names: tc.names}
+			a, b := d.allocate(deviceUnit(0, "a"), "x"), d.allocate(deviceUnit(1, "b"), "y")
+			f := newFixtureWith(t, d, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1")}, a, b)
+			pod := wantsDevices(tc.count)
+			if !tc.want {
+				f.requireSwap(t, pod, "")
+				return
+			}
+			f.requireSwap(t, pod, "a", "open-headroom-0")
+			require.Equal(t, d.claims[:1], f.selected(t.Context(), t, pod).Devices.Claims)
+		})
+	}
+}
+
+func TestDevicesOfAPlaceholderThatIsBeingBoundCanBeTaken(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(pod *corev1.Pod)
+		want   bool
+	}{
+		"its status is newer than the snapshot": {change: func(*corev1.Pod) {}, want: true},
+		"what has its name now is another pod":  {change: func(pod *corev1.Pod) { pod.UID = "another" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &devices{names: []string{"x"}}
+			current := deviceUnit(0, "a")
+			tc.change(current)
+			d.allocate(current, "x")
+			f := newFixtureWith(t, d, []*corev1.Node{node("a", "z", "1")}, deviceUnit(0, "a"))
+			require.NoError(t, f.Handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore().Add(current))
+			if !tc.want {
+				f.requireSwap(t, wantsDevices("1"), "")
+				return
+			}
+			f.requireSwap(t, wantsDevices("1"), "a", "open-headroom-0")
+		})
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	never := wants("1").PreemptionPolicy(corev1.PreemptNever).Obj()
+	allows := hr("open", "1")
+	allows.Spec.Consumers = &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}
+	const preemptionPolicy = "the consumer's preemptionPolicy is Never"
+	asLow := wants("1").Priority(builders.PlaceholderPriority).Obj()
+	for name, tc := range map[string]struct {
+		pod *corev1.Pod
+		// headroom, in place of one that is open to all that preempt.
+		headroom *v1alpha1.Headroom
+		// unknown says that the catalog does not have the Headroom, byPriority that the pod gets placeholders whatever `consumers` say.
+		unknown, byPriority bool
+		want                string
+	}{
+		"a pod that may take it":                                        {pod: wants("1").Obj()},
+		"a pod that never preempts":                                     {pod: never, want: preemptionPolicy},
+		"a pod that never preempts, which the Headroom lets":            {pod: never, headroom: allows},
+		"a pod that never preempts, of an unknown Headroom":             {pod: never, unknown: true, want: preemptionPolicy},
+		"a pod of an unknown Headroom":                                  {pod: wants("1").Obj(), unknown: true, want: "nothing is known of default/open"},
+		"by priority: a pod of an unknown Headroom":                     {pod: wants("1").Obj(), unknown: true, byPriority: true},
+		"by priority: a pod that never preempts":                        {pod: never, byPriority: true, want: preemptionPolicy},
+		"by priority: one that never preempts, of an unknown Headroom":  {pod: never, unknown: true, byPriority: true, want: preemptionPolicy},
+		"by priority: one that never preempts, which the Headroom lets": {pod: never, headroom: allows, byPriority: true},
+		"a pod of no higher priority":                                   {pod: asLow, want: "the consumer's priority is not above that of default/open-headroom-0"},
+		"a placeholder":                                                 {pod: important(unit(1, "")), want: "the pod is a placeholder itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+			if tc.headroom != nil {
+				require.NoError(t, f.Catalog.Set(tc.headroom))
+			}
+			if tc.unknown {
+				f.Catalog.Delete(types.NamespacedName{Namespace: "default", Name: "open"})
+			}
+			f.consumer(t, wants("1").Obj())
+			c := f.AsConsumer(tc.pod)
+			if tc.byPriority {
+				c = f.Unrestricted(c)
+			}
+			require.Equal(t, tc.want, f.Refusal(c, &f.Inventory.Node("a").Placeholders[0]))
+		})
+	}
 }
