@@ -61,6 +61,15 @@ func TestCauseOf(t *testing.T) {
 			disrupted(corev1.PodReasonPreemptionByScheduler)(p)
 			p.Status.Conditions[0].Status = corev1.ConditionFalse
 		}), Cause{}},
+		"another condition with the reason of a preemption": {placeholderPod("a", func(p *corev1.Pod) {
+			disrupted(corev1.PodReasonPreemptionByScheduler)(p)
+			p.Status.Conditions[0].Type = "example.com/Preempted"
+		}), Cause{}},
+		"preempted while it was ready": {placeholderPod("a", func(p *corev1.Pod) {
+			disrupted(corev1.PodReasonPreemptionByScheduler)(p)
+			ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
+			p.Status.Conditions = append([]corev1.PodCondition{ready}, p.Status.Conditions...)
+		}), Cause{Preempted: true}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, CauseOf(tc.pod)) })
 	}

@@ -97,6 +97,32 @@ func TestAHoleWithoutAPreemptorIsKeptForALimitedTime(t *testing.T) {
 	require.Empty(t, w.kept(true, 0), "the same victim makes no other hole, however long it takes to go")
 }
 
+func TestOnlyTheMarkOfAPreemptionMakesAHole(t *testing.T) {
+	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
+	for name, tc := range map[string]struct {
+		change func(unit *corev1.Pod)
+		want   []string
+	}{
+		"the mark": {change: func(*corev1.Pod) {}, want: []string{"unit"}},
+		"the mark behind another condition": {
+			change: func(unit *corev1.Pod) {
+				unit.Status.Conditions = append([]corev1.PodCondition{ready}, unit.Status.Conditions...)
+			},
+			want: []string{"unit"},
+		},
+		"another condition with its reason": {change: func(unit *corev1.Pod) { unit.Status.Conditions[0].Type = "example.com/Preempted" }},
+		"it with another reason":            {change: func(unit *corev1.Pod) { unit.Status.Conditions[0].Reason = "EvictionByEvictionAPI" }},
+		"it taken back":                     {change: func(unit *corev1.Pod) { unit.Status.Conditions[0].Status = corev1.ConditionFalse }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, unit := newWorld(), victim("unit", "stock")
+			tc.change(unit)
+			w.Observe(unit)
+			require.Equal(t, tc.want, w.kept(true, 0))
+		})
+	}
+}
+
 func TestOtherPodsHeedWhatIsForForeignPodsOfAtLeastTheirPriority(t *testing.T) {
 	w := newWorld()
 	w.PodChanged(nil, pod("nominated", "stock", 10).NominatedNodeName("n").Obj())

@@ -277,6 +277,12 @@ var verdicts = []verdict{
 		refused: "spec.consumers.minPriority",
 	},
 
+	{
+		name:    "units with ResourceClaims of their own",
+		spec:    requests + "resourceClaims: [{name: gpu, resourceClaimTemplateName: gpu}]",
+		refused: `unknown field "spec.resourceClaims"`,
+	},
+
 	{name: "a misspelt field", spec: requests + "replica: 1", refused: `unknown field "spec.replica"`},
 }
 
