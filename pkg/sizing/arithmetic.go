@@ -81,19 +81,21 @@ func ratOf(q resource.Quantity) *big.Rat {
 }
 
 // ceil rounds up, floor down; both stay between 0 and a billion.
+// largest is where floor and ceil end: far beyond any number of units.
+const largest = 1_000_000_000
+
 func ceil(r *big.Rat) int {
 	n := floor(r)
 	if !r.IsInt() && r.Sign() > 0 {
 		n++
 	}
-	return n
+	return min(n, largest)
 }
 
 func floor(r *big.Rat) int {
-	const most = 1_000_000_000
 	n := new(big.Int).Quo(r.Num(), r.Denom())
-	if !n.IsInt64() || n.Int64() > most {
-		return most
+	if !n.IsInt64() || n.Int64() > largest {
+		return largest
 	}
 	return int(max(0, n.Int64()))
 }

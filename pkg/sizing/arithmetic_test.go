@@ -107,6 +107,11 @@ func TestHowManyUnitsFitIntoALimit(t *testing.T) {
 }
 
 // More pods, a larger percentage or a larger maximum never make a smaller number, and more replicas never a larger one.
+func TestSizesThatEndAreNotRoundedUp(t *testing.T) {
+	units, _ := OfRequests(2, 4, "pods", quantities("cpu", "50000000025"), quantities("cpu", "1"))
+	require.Equal(t, 1_000_000_000, units)
+}
+
 func TestArithmeticIsMonotone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		percent, count := rapid.IntRange(1, 1000).Draw(t, "percent"), rapid.IntRange(0, 200_000).Draw(t, "count")
