@@ -190,8 +190,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	retry, statusErr := r.report(ctx, headroom, who, seen, plan, done)
 
-	recheck := soonest(soonest(seen.maturing, seen.recheck()), refillRecheck(seen.refill))
-	again := soonest(soonest(seen.surge.Recheck, done.retry), soonest(retry, recheck))
+	again := soonest(seen.surge.Recheck, done.retry, retry, seen.maturing, seen.recheck(), refillRecheck(seen.refill))
 	return reconcile.Result{RequeueAfter: again}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),
@@ -244,10 +243,13 @@ func (r *Reconciler) daemonSets(ctx context.Context) placeholder.HeadroomOfDaemo
 	}
 }
 
-// soonest is the earlier of two waits, where zero means no wait is needed.
-func soonest(a, b time.Duration) time.Duration {
-	if a == 0 || (b != 0 && b < a) {
-		return b
+// soonest is the shortest of some waits, where zero means no wait is needed.
+func soonest(waits ...time.Duration) time.Duration {
+	var shortest time.Duration
+	for _, wait := range waits {
+		if shortest == 0 || wait != 0 && wait < shortest {
+			shortest = wait
+		}
 	}
-	return a
+	return shortest
 }
