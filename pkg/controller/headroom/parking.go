@@ -104,6 +104,7 @@ func (r *Reconciler) park(ctx context.Context, headroom *v1alpha1.Headroom, seen
 		if scene.Probes, err = r.probes(ctx, headroom); err != nil {
 			return err
 		}
+		scene.Short = r.Short != nil && r.Short(seen.at, headroom.Spec.NodeSelector)
 		if !e.memory.Parked || seen.at.Sub(e.readAt) >= refill.WordsGlance {
 			e.said, e.readAt = r.askAutoscalers(ctx, headroom, seen), seen.at
 			scene.Announced = e.said.Announced
@@ -123,11 +124,11 @@ func wasParked(status *v1alpha1.HeadroomStatus) bool {
 	return status.ParkedReplicas > 0 || conditionOf(*status, v1alpha1.ConditionFilled).Reason == v1alpha1.ReasonAtCeiling
 }
 
-// sceneOf is what Park has to know of now, but for the number of probes.
+// sceneOf is what Park has to know of now to say whether the Headroom is parked: all but how many probes there are, and whether pods find
+// no room.
 func (r *Reconciler) sceneOf(headroom *v1alpha1.Headroom, seen *observation, e parkingEntry) refill.Scene {
 	scene := refill.Scene{
 		Now: seen.at, Missing: wanted(headroom, seen) + seen.surge.Create, Bound: e.bound, BoundAt: e.boundAt, Announced: e.said.Announced,
-		Short: r.Short != nil && r.Short(seen.at, headroom.Spec.NodeSelector),
 	}
 	for _, u := range seen.units {
 		switch {
