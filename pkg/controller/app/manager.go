@@ -64,6 +64,7 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	}
 	access = rest.CopyConfig(access)
 	access.QPS, access.Burst = c.Client.QPS, c.Client.Burst
+	access.DisableCompression = true // the API server is near, and to inflate what it streams takes longer than to read it
 	mgr, err := manager.New(access, managerOptions(ctx, c))
 	if err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)

@@ -83,8 +83,10 @@ func (a *allotments) ask(headroom types.NamespacedName, r request) answer {
 		}
 	}
 	h.missing, h.replacing, h.granted, h.busy = r.missing, r.replacing, allotment.Grant{}, true
-	keys, headrooms := a.list()
-	h.granted = allotment.Grants(a.limits, headrooms)[slices.Index(keys, headroom)]
+	if r.missing+r.replacing > 0 { // which is rare, and to look at all takes longer the more there are
+		keys, headrooms := a.list()
+		h.granted = allotment.Grants(a.limits, headrooms)[slices.Index(keys, headroom)]
+	}
 	h.missing -= h.granted.Create
 	h.replacing -= h.granted.Replace
 	if h.granted.Create+h.granted.Replace > 0 {
@@ -101,10 +103,14 @@ func (a *allotments) ask(headroom types.NamespacedName, r request) answer {
 // wait notes how long a Headroom has been waiting for its fair share, and returns when it is overdue, upon which it has to ask again, so
 // that others give places back; zero if it is not waiting, or overdue already.
 func (a *allotments) wait(h *holding) time.Duration {
+	if h.missing+h.replacing == 0 {
+		h.since = time.Time{}
+		return 0
+	}
 	_, headrooms := a.list()
 	now := a.clock.Now()
 	switch {
-	case h.missing+h.replacing == 0 || h.waiting() >= allotment.FairShare(a.limits, headrooms):
+	case h.waiting() >= allotment.FairShare(a.limits, headrooms):
 		h.since = time.Time{}
 		return 0
 	case h.since.IsZero() || h.granted.Create+h.granted.Replace > 0:

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -20,12 +21,20 @@ import (
 
 var noon = time.Date(2026, time.November, 26, 12, 0, 0, 0, time.UTC)
 
+// labeled are pods of the same labels and requests.
+type labeled struct {
+	labels labels.Set
+	workload.Group
+}
+
 // cluster is what rules look at.
 type cluster struct {
 	targets     map[workload.Ref]workload.Target
 	autoscalers map[workload.Ref]workload.Autoscaler
-	pods        []workload.Group
-	problem     *workload.Problem
+	pods        []labeled
+	// noMaximum is what is wrong with every autoscaler, problem what is wrong with everything.
+	noMaximum *workload.Problem
+	problem   *workload.Problem
 	// account is that of the Headroom; unread says that no account is read yet.
 	account *account.Account
 	unread  bool
@@ -42,8 +51,8 @@ func (c *cluster) Target(ref workload.Ref) (workload.Target, *workload.Problem) 
 func (c *cluster) Pods(_ string, selector labels.Selector) ([]workload.Group, *workload.Problem) {
 	var groups []workload.Group
 	for _, group := range c.pods {
-		if selector.Matches(group.Labels) {
-			groups = append(groups, group)
+		if selector.Matches(group.labels) {
+			groups = append(groups, group.Group)
 		}
 	}
 	return groups, c.problem
@@ -51,6 +60,9 @@ func (c *cluster) Pods(_ string, selector labels.Selector) ([]workload.Group, *w
 
 func (c *cluster) Autoscaler(ref workload.Ref) (workload.Autoscaler, *workload.Problem) {
 	autoscaler, ok := c.autoscalers[ref]
+	if c.noMaximum != nil {
+		return workload.Autoscaler{}, c.noMaximum
+	}
 	if c.problem != nil || ok {
 		return autoscaler, c.problem
 	}
@@ -68,10 +80,10 @@ func busy() *cluster {
 	return &cluster{
 		targets:     map[workload.Ref]workload.Target{webRef: {Selector: labels.SelectorFromSet(labels.Set{"app": "web"}), Replicas: 140}},
 		autoscalers: map[workload.Ref]workload.Autoscaler{webRef: {Name: "web", MaxReplicas: 200}},
-		pods: []workload.Group{
-			{Labels: labels.Set{"app": "web", "pod-template-hash": "old"}, Requests: cpu("2"), Count: 100},
-			{Labels: labels.Set{"app": "web", "pod-template-hash": "new"}, Requests: cpu("2"), Count: 37},
-			{Labels: labels.Set{"app": "batch"}, Requests: cpu("4"), Count: 3},
+		pods: []labeled{
+			{labels.Set{"app": "web", "pod-template-hash": "old"}, workload.Group{Requests: cpu("2"), Count: 100}},
+			{labels.Set{"app": "web", "pod-template-hash": "new"}, workload.Group{Requests: cpu("2"), Count: 37}},
+			{labels.Set{"app": "batch"}, workload.Group{Requests: cpu("4"), Count: 3}},
 		},
 	}
 }
@@ -211,6 +223,13 @@ func TestWhatCannotBeEvaluatedKeepsItsNumberAndSaysWhy(t *testing.T) {
 			v1alpha1.SizingRule{Name: "it", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}},
 			func(c *cluster) { c.autoscalers = nil }, v1alpha1.ReasonNoAutoscaler, "no HorizontalPodAutoscaler has Deployment web as scaleTargetRef",
 		},
+		"an autoscaler without a maximum": {
+			v1alpha1.SizingRule{Name: "it", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}},
+			func(c *cluster) {
+				c.noMaximum = &workload.Problem{Reason: v1alpha1.ReasonInvalidRule, Message: "HorizontalPodAutoscaler web has no maxReplicas"}
+			},
+			v1alpha1.ReasonInvalidRule, "HorizontalPodAutoscaler web has no maxReplicas",
+		},
 		"no rights": {
 			percentOf(toWeb), func(c *cluster) {
 				c.problem = &workload.Problem{Reason: v1alpha1.ReasonForbidden, Message: "cannot list it"}
@@ -285,6 +304,31 @@ func TestScheduleIsLookedAtAgainSoonSinceClocksJump(t *testing.T) {
 	h := sizedBy(v1alpha1.SizingRule{Name: "it", Schedule: &v1alpha1.Schedule{Start: "08:00", End: "19:00", TimeZone: "Etc/UTC", Replicas: 20}})
 	require.Equal(t, 5*time.Minute, Evaluate(h, 0, busy(), noon).Recheck)
 	require.Equal(t, time.Minute, Evaluate(h, 0, busy(), noon.Add(-241*time.Minute)).Recheck, "07:59")
+}
+
+func TestAbsurdNumbersStayWithinTheBounds(t *testing.T) {
+	pods := busy()
+	pods.pods[0].Count = math.MaxInt32
+	pods.pods[0].Requests = corev1.ResourceList{"cpu": resource.MustParse("1E")}
+	pods.autoscalers[webRef] = workload.Autoscaler{Name: "web", MaxReplicas: math.MaxInt32}
+	pods.targets[webRef] = workload.Target{Selector: labels.SelectorFromSet(labels.Set{"app": "web"}), Replicas: math.MinInt32}
+	all := tenth()
+	all.PercentOf.Percent = 1000
+	byRequests := *all.DeepCopy()
+	byRequests.Name, byRequests.PercentOf.By = "requests", v1alpha1.PercentOfRequests
+	top := v1alpha1.SizingRule{Name: "top", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}}
+	for _, rules := range [][]v1alpha1.SizingRule{{all}, {byRequests}, {top}, {top, byRequests, all}} {
+		h := sizedBy(rules...)
+		out := Evaluate(h, 3, pods, noon)
+		require.GreaterOrEqual(t, out.Replicas, 3, out.Status.Message)
+		require.LessOrEqual(t, out.Replicas, 100, out.Status.Message)
+		for _, rule := range out.Status.Rules {
+			require.GreaterOrEqual(t, rule.Replicas, int32(0), rule.Message)
+			require.LessOrEqual(t, rule.Replicas, int32(absurd), rule.Message)
+		}
+		h.Spec.Sizing.Max = nil
+		require.LessOrEqual(t, Evaluate(h, 3, pods, noon).Replicas, 10_000, "as many as a Headroom may have")
+	}
 }
 
 func TestMessagesStayWithinTheirBounds(t *testing.T) {

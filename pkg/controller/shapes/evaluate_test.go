@@ -16,10 +16,16 @@ import (
 
 var noon = time.Date(2026, time.November, 26, 12, 0, 0, 0, time.UTC)
 
+// labeled are pods of the same labels and requests.
+type labeled struct {
+	labels labels.Set
+	workload.Group
+}
+
 // cluster is what a Headroom looks at.
 type cluster struct {
 	target  workload.Target
-	groups  []workload.Group
+	groups  []labeled
 	problem *workload.Problem
 }
 
@@ -30,8 +36,8 @@ func (c *cluster) Target(workload.Ref) (workload.Target, *workload.Problem) {
 func (c *cluster) Pods(_ string, selector labels.Selector) ([]workload.Group, *workload.Problem) {
 	var matching []workload.Group
 	for _, group := range c.groups {
-		if selector.Matches(group.Labels) {
-			matching = append(matching, group)
+		if selector.Matches(group.labels) {
+			matching = append(matching, group.Group)
 		}
 	}
 	return matching, nil
@@ -90,9 +96,10 @@ func TestUnitsTakeTheFirstShapeAtOnceAndLaterOnesInTheirTime(t *testing.T) {
 
 func TestPodsThatRequestMoreThanTheTemplateCount(t *testing.T) {
 	h, c := shaped(), web()
-	c.groups = []workload.Group{
-		{Labels: labels.Set{"app": "web"}, Requests: cpu("1500m"), Count: 3}, {Labels: labels.Set{"app": "web", "old": "yes"}, Requests: cpu("500m"), Count: 1},
-		{Labels: labels.Set{"app": "batch"}, Requests: cpu("9"), Count: 1},
+	c.groups = []labeled{
+		{labels.Set{"app": "web"}, workload.Group{Requests: cpu("1500m"), Count: 3}},
+		{labels.Set{"app": "web", "old": "yes"}, workload.Group{Requests: cpu("500m"), Count: 1}},
+		{labels.Set{"app": "batch"}, workload.Group{Requests: cpu("9"), Count: 1}},
 	}
 	out := Evaluate(h, c, noon)
 	require.Equal(t, "1500m", out.Status.Requests.Cpu().String())

@@ -7,13 +7,14 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
-// calm is how long changes are collected before Headrooms are told.
+// calm is at most how often Headrooms are told of changes of one source.
 const calm = time.Second
 
 // source is one thing that is followed.
@@ -22,6 +23,10 @@ type source interface {
 	run(ctx context.Context)
 	// changes is what is sent to when it changed.
 	changes() <-chan struct{}
+	// settle is how long after a change others are waited for before it is told, at most calm.
+	settle() time.Duration
+	// stale are those of its users who have to be told that it changed.
+	stale(users []types.NamespacedName) []types.NamespacedName
 }
 
 // feed is what all sources have in common: whether it was read, what is wrong, and that it changed. Whoever embeds it guards what it
@@ -39,6 +44,10 @@ type feed struct {
 func newFeed(what string) feed { return feed{what: what, changed: make(chan struct{}, 1)} }
 
 func (f *feed) changes() <-chan struct{} { return f.changed }
+
+func (f *feed) settle() time.Duration { return 0 }
+
+func (f *feed) stale(users []types.NamespacedName) []types.NamespacedName { return users }
 
 // notify says that something changed.
 func (f *feed) notify() {

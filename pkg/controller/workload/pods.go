@@ -25,28 +25,29 @@ import (
 // boundPods are the pods that are bound to nodes and have not finished. The API server says when one is no more.
 const boundPods = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 
-// Group is how many bound pods have the same labels and requests.
-type Group struct {
-	// Labels of each pod.
-	Labels labels.Set
-	// Requests of each pod, without the overhead of its RuntimeClass.
-	Requests corev1.ResourceList
-	// Count is how many there are.
-	Count int
-
-	key string
+// group is how many bound pods have the same labels and requests.
+type group struct {
+	labels   labels.Set
+	requests corev1.ResourceList
+	count    int
+	// size is the same for groups with the same requests, and key for those with the same labels, too.
+	size, key string
+	// in are the selections that it belongs to.
+	in []*selected
 }
 
 // pods counts the bound pods of a namespace. Placeholders are left out by the API server, and pods that are being deleted here. It is
-// the store of a reflector.
+// the store of a reflector. What changes of the pods its selections tell; it tells when it was read, and what is wrong.
 type pods struct {
 	feed
 	namespace string
 	client    kubernetes.Interface
-	byName    map[string]*Group
-	groups    map[string]*Group
+	byName    map[string]*group
+	groups    map[string]*group
+	// selections are those that are kept up to date.
+	selections map[*selected]bool
 	// streamed are the groups of pods that the API server sends before the first of them is counted; nil afterwards.
-	streamed map[string]*Group
+	streamed map[string]*group
 }
 
 var _ cache.TransformingStore = &pods{}
@@ -55,13 +56,13 @@ var _ cache.TransformingStore = &pods{}
 type counted struct {
 	metav1.ObjectMeta
 	// group has its labels and requests, nil if it does not count.
-	group *Group
+	group *group
 }
 
 func newPods(client kubernetes.Interface, namespace string) *pods {
 	return &pods{
 		feed: newFeed("the pods of namespace " + namespace), namespace: namespace, client: client,
-		byName: map[string]*Group{}, groups: map[string]*Group{}, streamed: map[string]*Group{},
+		byName: map[string]*group{}, groups: map[string]*group{}, streamed: map[string]*group{}, selections: map[*selected]bool{},
 	}
 }
 
@@ -82,21 +83,27 @@ func (p *pods) run(ctx context.Context) {
 	cache.NewReflectorWithOptions(streams, &corev1.Pod{}, p, cache.ReflectorOptions{Name: p.what}).RunWithContext(ctx)
 }
 
-// selected are the groups that a selector matches.
-func (p *pods) selected(selector labels.Selector) ([]Group, *Problem) {
+// attach keeps a selection up to date from now on.
+func (p *pods) attach(s *selected) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if problem := p.state(); problem != nil {
-		return nil, problem
-	}
-	var groups []Group
-	for _, group := range p.groups {
-		if selector.Matches(group.Labels) {
-			groups = append(groups, *group)
+	p.selections[s] = true
+	for _, g := range p.groups {
+		if s.selector.Matches(g.labels) {
+			g.in = append(g.in, s)
+			s.count(g, g.count)
 		}
 	}
-	slices.SortFunc(groups, func(a, b Group) int { return cmp.Compare(a.key, b.key) })
-	return groups, nil
+}
+
+// detach keeps a selection up to date no more.
+func (p *pods) detach(s *selected) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.selections, s)
+	for _, g := range p.groups {
+		g.in = slices.DeleteFunc(g.in, func(each *selected) bool { return each == s })
+	}
 }
 
 // Add counts a pod that is new.
@@ -105,11 +112,10 @@ func (p *pods) Add(object any) error { return p.Update(object) }
 // Update counts a pod as it is now.
 func (p *pods) Update(object any) error {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	pod, err := p.trim(object)
-	changed := err == nil && p.put(pod)
-	p.mu.Unlock()
-	if changed {
-		p.notify()
+	if err == nil {
+		p.put(pod)
 	}
 	return err
 }
@@ -117,11 +123,10 @@ func (p *pods) Update(object any) error {
 // Delete counts a pod no more.
 func (p *pods) Delete(object any) error {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	pod, err := p.trim(object)
-	changed := err == nil && p.remove(pod.Name)
-	p.mu.Unlock()
-	if changed {
-		p.notify()
+	if err == nil {
+		p.remove(pod.Name)
 	}
 	return err
 }
@@ -129,7 +134,10 @@ func (p *pods) Delete(object any) error {
 // Replace counts these pods and no others.
 func (p *pods) Replace(objects []any, _ string) error {
 	p.mu.Lock()
-	p.byName, p.groups, p.synced = map[string]*Group{}, map[string]*Group{}, true
+	defer p.mu.Unlock()
+	for name := range p.byName {
+		p.remove(name)
+	}
 	var errs []error
 	for _, object := range objects {
 		pod, err := p.trim(object)
@@ -140,8 +148,10 @@ func (p *pods) Replace(objects []any, _ string) error {
 		p.put(pod)
 	}
 	p.streamed = nil
-	p.mu.Unlock()
-	p.notify()
+	if !p.synced {
+		p.synced = true
+		p.notify()
+	}
 	return errors.Join(errs...)
 }
 
@@ -176,9 +186,10 @@ func (p *pods) trim(object any) (*counted, error) {
 		kept.group = before
 		return kept, nil
 	}
-	key := groupKey(pod.Labels, requests)
+	size := sizeOf(requests)
+	key := labels.Set(pod.Labels).String() + ";" + size
 	if kept.group = cmp.Or(p.groups[key], p.streamed[key]); kept.group == nil {
-		kept.group = &Group{Labels: pod.Labels, Requests: requests, key: key}
+		kept.group = &group{labels: pod.Labels, requests: requests, size: size, key: key}
 		if p.streamed != nil {
 			p.streamed[key] = kept.group
 		}
@@ -186,49 +197,60 @@ func (p *pods) trim(object any) (*counted, error) {
 	return kept, nil
 }
 
-// put counts a pod, and reports whether that changed anything. The lock is held.
-func (p *pods) put(pod *counted) bool {
+// put counts a pod. The lock is held.
+func (p *pods) put(pod *counted) {
 	before := p.byName[pod.Name]
 	if pod.group != nil && before != nil && before.key == pod.group.key {
-		return false
+		return
 	}
-	changed := p.remove(pod.Name)
+	p.remove(pod.Name)
 	if pod.group == nil {
-		return changed
+		return
 	}
-	group := p.groups[pod.group.key]
-	if group == nil {
-		group = &Group{Labels: pod.group.Labels, Requests: pod.group.Requests, key: pod.group.key}
-		p.groups[group.key] = group
+	g := p.groups[pod.group.key]
+	if g == nil {
+		g = &group{labels: pod.group.labels, requests: pod.group.requests, size: pod.group.size, key: pod.group.key}
+		p.groups[g.key] = g
+		for s := range p.selections {
+			if s.selector.Matches(g.labels) {
+				g.in = append(g.in, s)
+			}
+		}
 	}
-	group.Count++
-	p.byName[pod.Name] = group
-	return true
+	p.byName[pod.Name] = g
+	g.add(1)
 }
 
-func (g *Group) has(podLabels labels.Set, requests corev1.ResourceList) bool {
-	return maps.Equal(g.Labels, podLabels) && equality.Semantic.DeepEqual(g.Requests, requests)
+// add counts pods of the group, here and in each selection that it belongs to.
+func (g *group) add(pods int) {
+	g.count += pods
+	for _, s := range g.in {
+		s.count(g, pods)
+	}
 }
 
-// remove counts a pod no more, and reports whether it was counted. The lock is held.
-func (p *pods) remove(name string) bool {
-	group := p.byName[name]
-	if group == nil {
-		return false
+func (g *group) has(podLabels labels.Set, requests corev1.ResourceList) bool {
+	return maps.Equal(g.labels, podLabels) && equality.Semantic.DeepEqual(g.requests, requests)
+}
+
+// remove counts a pod no more. The lock is held.
+func (p *pods) remove(name string) {
+	g := p.byName[name]
+	if g == nil {
+		return
 	}
 	delete(p.byName, name)
-	if group.Count--; group.Count == 0 {
-		delete(p.groups, group.key)
+	if g.add(-1); g.count == 0 {
+		delete(p.groups, g.key)
 	}
-	return true
 }
 
-// groupKey is the same for pods with the same labels and requests.
-func groupKey(podLabels labels.Set, requests corev1.ResourceList) string {
-	parts := make([]string, 0, len(requests)+1)
+// sizeOf is the same for the same requests.
+func sizeOf(requests corev1.ResourceList) string {
+	parts := make([]string, 0, len(requests))
 	for name, quantity := range requests {
 		parts = append(parts, string(name)+"="+quantity.String())
 	}
 	slices.Sort(parts)
-	return podLabels.String() + ";" + strings.Join(parts, ",")
+	return strings.Join(parts, ",")
 }

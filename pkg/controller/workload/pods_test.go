@@ -9,7 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
 func bound(name, app, cpu string) *corev1.Pod {
@@ -21,30 +24,36 @@ func bound(name, app, cpu string) *corev1.Pod {
 	return pod
 }
 
-func countOf(t require.TestingT, p *pods, selector string) int {
+// groupsOf are the pods that a selector matches.
+func groupsOf(t require.TestingT, p *pods, selector string) []Group {
 	parsed, err := labels.Parse(selector)
 	require.NoError(t, err)
-	groups, problem := p.selected(parsed)
+	s := newSelected(p, parsed)
+	defer p.detach(s)
+	groups, problem := s.get(hdr)
 	require.Nil(t, problem)
+	return groups
+}
+
+func countOf(t require.TestingT, p *pods, selector string) int {
 	n := 0
-	for _, group := range groups {
+	for _, group := range groupsOf(t, p, selector) {
 		n += group.Count
 	}
 	return n
 }
 
-func TestPodsAreCountedByLabelsAndRequests(t *testing.T) {
+func TestPodsAreCountedByRequests(t *testing.T) {
 	p := newPods(nil, "shop")
 	require.NoError(t, p.Replace([]any{bound("a", "web", "1"), bound("b", "web", "1"), bound("c", "web", "2"), bound("d", "batch", "1")}, ""))
-	groups, problem := p.selected(labels.SelectorFromSet(labels.Set{"app": "web"}))
-	require.Nil(t, problem)
+	groups := groupsOf(t, p, "app=web")
 	require.Len(t, groups, 2)
 	require.Equal(t, 2, groups[0].Count)
 	require.Equal(t, "2", groups[1].Requests.Cpu().String())
 
 	require.NoError(t, p.Update(bound("a", "web", "2")))
 	require.NoError(t, p.Delete(bound("b", "web", "1")))
-	groups, _ = p.selected(labels.SelectorFromSet(labels.Set{"app": "web"}))
+	groups = groupsOf(t, p, "app=web")
 	require.Len(t, groups, 1)
 	require.Equal(t, 2, groups[0].Count)
 }
@@ -62,55 +71,119 @@ func TestPodsThatAreBeingDeletedDoNotCount(t *testing.T) {
 
 func TestOnlyWhatChangesTheCountIsTold(t *testing.T) {
 	p := newPods(nil, "shop")
-	told := func() bool {
+	require.NoError(t, p.Replace(nil, ""))
+	web, batch := newSelected(p, labels.SelectorFromSet(labels.Set{"app": "web"})), newSelected(p, labels.SelectorFromSet(labels.Set{"app": "batch"}))
+	other := types.NamespacedName{Namespace: "shop", Name: "other"}
+	both := []types.NamespacedName{hdr, other}
+	told := func(s *selected) []types.NamespacedName {
 		select {
-		case <-p.changes():
-			return true
+		case <-s.changes():
+			return s.stale(both)
 		default:
-			return false
+			return nil
 		}
 	}
-	require.NoError(t, p.Replace(nil, ""))
-	require.True(t, told(), "that it was read")
+	look := func() {
+		for _, s := range []*selected{web, batch} {
+			for _, headroom := range both {
+				_, problem := s.get(headroom)
+				require.Nil(t, problem)
+			}
+		}
+	}
+	look()
 	require.NoError(t, p.Add(bound("a", "web", "1")))
-	require.True(t, told())
+	require.Equal(t, both, told(web))
+	require.Empty(t, told(batch), "it is no pod of those")
+	look()
 	same := bound("a", "web", "1")
 	same.Annotations, same.Status.Phase = map[string]string{"x": "y"}, corev1.PodRunning
 	require.NoError(t, p.Update(same))
-	require.False(t, told())
+	require.Empty(t, told(web))
 	require.NoError(t, p.Update(bound("a", "web", "2")))
-	require.True(t, told())
+	require.Equal(t, both, told(web))
+
+	look()
+	require.NoError(t, p.Delete(bound("a", "web", "2")))
+	_, problem := web.get(other)
+	require.Nil(t, problem)
+	replacement := bound("b", "web", "2")
+	replacement.Labels["pod-template-hash"] = "newer"
+	require.NoError(t, p.Add(replacement))
+	require.Equal(t, []types.NamespacedName{other}, told(web), "who looked in between saw none; for the one who did not, nothing changed")
+	require.Equal(t, []types.NamespacedName{other}, web.stale(both), "until it looks again")
+	look()
+	require.Empty(t, web.stale(both))
 }
 
-// Whatever comes and goes, the groups are those of a count of what is there.
+func TestWhatWasSelectedBeforeItWasReadIsTold(t *testing.T) {
+	p := newPods(nil, "shop")
+	s := newSelected(p, labels.Everything())
+	_, problem := s.get(hdr)
+	require.Equal(t, v1alpha1.ReasonReading, problem.Reason)
+	require.NoError(t, p.Replace([]any{bound("a", "web", "1")}, ""))
+	require.Len(t, p.changes(), 1, "that it was read")
+	require.Equal(t, []types.NamespacedName{hdr}, s.stale([]types.NamespacedName{hdr}))
+	groups, problem := s.get(hdr)
+	require.Nil(t, problem)
+	require.Equal(t, 1, groups[0].Count)
+	require.Empty(t, s.stale(nil))
+	require.Empty(t, s.answers, "of Headrooms that are gone")
+}
+
+// Whatever comes and goes, and whenever a selection begins, it counts what is there.
 func TestCountsNeverDrift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPods(nil, "shop")
 		require.NoError(t, p.Replace(nil, ""))
-		there := map[string]*corev1.Pod{}
+		there, kept := map[string]*corev1.Pod{}, map[string]*selected{}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			pod := bound(fmt.Sprint("p", rapid.IntRange(0, 5).Draw(t, "pod")), rapid.SampledFrom([]string{"web", "batch"}).Draw(t, "app"),
 				rapid.SampledFrom([]string{"1", "2"}).Draw(t, "cpu"))
-			if rapid.Bool().Draw(t, "goes") {
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			case 0: // the watch begins anew
+				var all []any
+				for _, each := range there {
+					all = append(all, each)
+				}
+				require.NoError(t, p.Replace(all, ""))
+			case 1:
+				app := pod.Labels["app"]
+				if s := kept[app]; s != nil {
+					p.detach(s)
+					delete(kept, app)
+				} else {
+					kept[app] = newSelected(p, labels.SelectorFromSet(labels.Set{"app": app}))
+				}
+			case 2, 3, 4:
 				require.NoError(t, p.Delete(pod))
 				delete(there, pod.Name)
-				continue
+			default:
+				require.NoError(t, p.Update(pod))
+				there[pod.Name] = pod
 			}
-			require.NoError(t, p.Update(pod))
-			there[pod.Name] = pod
 		}
 		for _, app := range []string{"web", "batch"} {
-			want := 0
+			want := map[string]int{}
 			for _, pod := range there {
 				if pod.Labels["app"] == app {
-					want++
+					want[pod.Spec.Containers[0].Resources.Requests.Cpu().String()]++
 				}
 			}
-			require.Equal(t, want, countOf(t, p, "app="+app))
+			got := map[string]int{}
+			for _, group := range groupsOf(t, p, "app="+app) {
+				got[group.Requests.Cpu().String()] = group.Count
+			}
+			require.Equal(t, want, got)
+			if s := kept[app]; s != nil {
+				groups, _ := s.get(hdr)
+				require.Equal(t, groupsOf(t, p, "app="+app), groups)
+			}
 		}
 		require.Len(t, p.byName, len(there))
-		for _, group := range p.groups {
-			require.Positive(t, group.Count)
+		for _, g := range p.groups {
+			require.Positive(t, g.count)
+			require.LessOrEqual(t, len(g.in), 1, "selections that ended are left")
 		}
 	})
 }

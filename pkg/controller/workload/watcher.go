@@ -2,6 +2,8 @@ package workload
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -32,15 +34,18 @@ type Watcher struct {
 	asks    map[types.NamespacedName]map[subject]bool
 }
 
-// subject is something to follow: a workload, or the pods or HorizontalPodAutoscalers of a namespace.
+// subject is something to follow: a workload, the pods or HorizontalPodAutoscalers of a namespace, or those of its pods that a selector
+// matches.
 type subject struct {
 	what string
 	Ref
+	selector string
 }
 
 const (
 	subjectTarget      = "target"
 	subjectPods        = "pods"
+	subjectSelection   = "selection"
 	subjectAutoscalers = "autoscalers"
 )
 
@@ -86,18 +91,20 @@ func (l *Look) End() { l.watcher.keep(l.headroom, l.asked) }
 
 // Target is a workload.
 func (l *Look) Target(ref Ref) (Target, *Problem) {
-	return follow(l, subject{subjectTarget, ref}, func(w *Watcher) *target { return newTarget(w.Dynamic, w.Mapper, ref) }).get()
+	return follow(l, subject{what: subjectTarget, Ref: ref}, func(w *Watcher) *target { return newTarget(w.Dynamic, w.Mapper, ref) }).get()
 }
 
 // Pods are the bound pods of a namespace that a selector matches, placeholders left out.
 func (l *Look) Pods(namespace string, selector labels.Selector) ([]Group, *Problem) {
-	of := subject{subjectPods, Ref{Namespace: namespace}}
-	return follow(l, of, func(w *Watcher) *pods { return newPods(w.Clients, namespace) }).selected(selector)
+	of := subject{what: subjectPods, Ref: Ref{Namespace: namespace}}
+	all := follow(l, of, func(w *Watcher) *pods { return newPods(w.Clients, namespace) })
+	of.what, of.selector = subjectSelection, selector.String()
+	return follow(l, of, func(*Watcher) *selected { return newSelected(all, selector) }).get(l.headroom)
 }
 
 // Autoscaler is the HorizontalPodAutoscaler of a workload.
 func (l *Look) Autoscaler(ref Ref) (Autoscaler, *Problem) {
-	of := subject{subjectAutoscalers, Ref{Namespace: ref.Namespace}}
+	of := subject{what: subjectAutoscalers, Ref: Ref{Namespace: ref.Namespace}}
 	return follow(l, of, func(w *Watcher) *autoscalers { return newAutoscalers(w.Clients, ref.Namespace) }).of(ref)
 }
 
@@ -144,7 +151,7 @@ func (w *Watcher) keep(headroom types.NamespacedName, these map[subject]bool) {
 	}
 }
 
-// tell tells the Headrooms that asked for something of its changes, at most once a second.
+// tell tells the Headrooms that asked for something of its changes, at most once in calm.
 func (w *Watcher) tell(ctx context.Context, f *followed) {
 	for {
 		select {
@@ -152,16 +159,17 @@ func (w *Watcher) tell(ctx context.Context, f *followed) {
 			return
 		case <-f.changes():
 		}
+		wait(ctx, f.settle())
+		if ctx.Err() != nil {
+			return
+		}
 		w.mu.Lock()
 		changed := w.changed
-		var users []types.NamespacedName
-		for user := range f.users {
-			users = append(users, user)
-		}
+		users := slices.Collect(maps.Keys(f.users))
 		w.mu.Unlock()
-		for _, user := range users {
+		for _, user := range f.stale(users) {
 			changed(user)
 		}
-		wait(ctx, calm)
+		wait(ctx, calm-f.settle())
 	}
 }

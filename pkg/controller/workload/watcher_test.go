@@ -100,7 +100,7 @@ func TestWorkloadsPodsAndAutoscalersAreRead(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsSaid(t *testing.T) {
-	w, changed := newWatcher(t, autoscaler("none", "Deployment", "web", 0))
+	w, changed := newWatcher(t)
 	look := w.Look(hdr)
 	for name, tc := range map[string]struct {
 		look         func() *Problem
@@ -130,9 +130,6 @@ func TestWhatIsNotThereIsSaid(t *testing.T) {
 			},
 			v1alpha1.ReasonUnknownKind, "has no valid apiVersion",
 		},
-		"an autoscaler without a maximum": {
-			func() *Problem { _, p := look.Autoscaler(webRef); return p }, v1alpha1.ReasonInvalidRule, "HorizontalPodAutoscaler none has no maxReplicas",
-		},
 		"no autoscaler": {
 			func() *Problem {
 				_, p := look.Autoscaler(Ref{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "api"})
@@ -150,6 +147,22 @@ func TestWhatIsNotThereIsSaid(t *testing.T) {
 	}
 }
 
+// The API server refuses one without a maximum; another source of the same API, or a later version of it, may not.
+func TestAnAutoscalerThatLosesItsMaximumIsNamed(t *testing.T) {
+	a := newAutoscalers(nil, "shop")
+	require.NoError(t, a.Replace([]any{autoscaler("web", "Deployment", "web", 20)}, ""))
+	found, problem := a.of(webRef)
+	require.Nil(t, problem)
+	require.Equal(t, 20, found.MaxReplicas)
+	for _, most := range []int32{0, -5} {
+		require.NoError(t, a.Update(autoscaler("web", "Deployment", "web", most)))
+		_, problem = a.of(webRef)
+		require.NotNil(t, problem)
+		require.Equal(t, v1alpha1.ReasonInvalidRule, problem.Reason)
+		require.Equal(t, "HorizontalPodAutoscaler web has no maxReplicas", problem.Message)
+	}
+}
+
 func TestWhatNobodyAsksForIsFollowedNoMore(t *testing.T) {
 	w, _ := newWatcher(t)
 	other := types.NamespacedName{Namespace: "shop", Name: "other"}
@@ -164,13 +177,13 @@ func TestWhatNobodyAsksForIsFollowedNoMore(t *testing.T) {
 		_, _ = look.Pods("shop", labels.Everything())
 		look.End()
 	}
-	require.Equal(t, 2, sources(), "both ask for the same")
+	require.Equal(t, 3, sources(), "both ask for the same: a workload, all pods, and a selection of them")
 	look := w.Look(hdr)
 	_, _ = look.Pods("shop", labels.Everything())
 	look.End()
-	require.Equal(t, 2, sources(), "the other still asks for the workload")
+	require.Equal(t, 3, sources(), "the other still asks for the workload")
 	w.Forget(other)
-	require.Equal(t, 1, sources())
+	require.Equal(t, 2, sources())
 	w.Forget(hdr)
 	require.Zero(t, sources())
 	require.Empty(t, w.asks)
@@ -218,7 +231,8 @@ func TestScaleSubresource(t *testing.T) {
 func TestAnAPIServerThatIsAwayLeavesWhatWasRead(t *testing.T) {
 	p := newPods(nil, "shop")
 	p.observe(context.DeadlineExceeded)
-	_, problem := p.selected(labels.Everything())
+	all := newSelected(p, labels.Everything())
+	_, problem := all.get(hdr)
 	require.Equal(t, v1alpha1.ReasonUnreadable, problem.Reason)
 	require.NoError(t, p.Replace([]any{bound("a", "web", "1")}, ""))
 	p.observe(nil)
@@ -226,6 +240,6 @@ func TestAnAPIServerThatIsAwayLeavesWhatWasRead(t *testing.T) {
 	require.Equal(t, 1, countOf(t, p, "app=web"))
 
 	p.observe(apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("the role is gone")))
-	_, problem = p.selected(labels.Everything())
+	_, problem = all.get(hdr)
 	require.Equal(t, v1alpha1.ReasonForbidden, problem.Reason)
 }

@@ -41,7 +41,7 @@ func BenchmarkTwentyThousand(b *testing.B) {
 	c := clustertest.SharedAPIServer(b)
 	cl, err := client.New(c.RESTConfig(), client.Options{Scheme: app.Scheme()})
 	require.NoError(b, err)
-	inParallel(b, nodes, func(i int) error { return cl.Create(b.Context(), node(i)) })
+	inParallel(b, nodes, func(i int) error { return createNode(b, cl, node(i)) })
 	for b.Loop() {
 		namespaces := []string{clustertest.Namespace(b, c, nil), clustertest.Namespace(b, c, nil), clustertest.Namespace(b, c, nil)}
 		bound := bindAll(b, c.RESTConfig())

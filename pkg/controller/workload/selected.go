@@ -1,0 +1,122 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Group is how many of some bound pods have the same requests.
+type Group struct {
+	// Requests of each pod, without the overhead of its RuntimeClass.
+	Requests corev1.ResourceList
+	// Count is how many there are.
+	Count int
+}
+
+// selected counts the pods of a namespace that a selector matches. It is brought up to date pod by pod, so that neither many pods nor
+// many Headrooms make a look at it longer. The lock of the pods guards it.
+type selected struct {
+	of       *pods
+	selector labels.Selector
+	changed  chan struct{}
+	// groups are the selected pods by what they request.
+	groups map[string]*Group
+	// answers are what Headrooms were told last, as text has it.
+	answers map[types.NamespacedName]string
+}
+
+// newSelected returns a selection that is up to date as long as it runs.
+func newSelected(of *pods, selector labels.Selector) *selected {
+	s := &selected{
+		of: of, selector: selector, changed: make(chan struct{}, 1),
+		groups: map[string]*Group{}, answers: map[types.NamespacedName]string{},
+	}
+	of.attach(s)
+	return s
+}
+
+func (s *selected) run(ctx context.Context) {
+	<-ctx.Done()
+	s.of.detach(s)
+}
+
+func (s *selected) changes() <-chan struct{} { return s.changed }
+
+// settle collects changes before they are told: of pods that are replaced, the one goes a moment before the other comes.
+func (s *selected) settle() time.Duration { return calm }
+
+// stale are those of the users that were told something else than is true now. It forgets what others were told.
+func (s *selected) stale(users []types.NamespacedName) []types.NamespacedName {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	now, answers := s.text(), make(map[types.NamespacedName]string, len(users))
+	var stale []types.NamespacedName
+	for _, user := range users {
+		told, ok := s.answers[user]
+		if !ok || told != now {
+			stale = append(stale, user)
+		}
+		if ok {
+			answers[user] = told
+		}
+	}
+	s.answers = answers
+	return stale
+}
+
+// get tells a Headroom which pods there are.
+func (s *selected) get(headroom types.NamespacedName) ([]Group, *Problem) {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	if problem := s.of.state(); problem != nil {
+		delete(s.answers, headroom)
+		return nil, problem
+	}
+	s.answers[headroom] = s.text()
+	var groups []Group
+	for _, key := range s.keys() {
+		groups = append(groups, *s.groups[key])
+	}
+	return groups, nil
+}
+
+// count adds pods of a group, or takes them away. The lock is held, as for all methods below.
+func (s *selected) count(g *group, pods int) {
+	counted := s.groups[g.size]
+	if counted == nil {
+		counted = &Group{Requests: g.requests}
+		s.groups[g.size] = counted
+	}
+	if counted.Count += pods; counted.Count == 0 {
+		delete(s.groups, g.size)
+	}
+	select {
+	case s.changed <- struct{}{}:
+	default: // it is known
+	}
+}
+
+func (s *selected) keys() []string {
+	keys := make([]string, 0, len(s.groups))
+	for key := range s.groups {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// text is the same for the same pods.
+func (s *selected) text() string {
+	text := &strings.Builder{}
+	for _, key := range s.keys() {
+		fmt.Fprintf(text, "%d of %s;", s.groups[key].Count, key)
+	}
+	return text.String()
+}
