@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -43,4 +44,18 @@ func TestARefusedSpecIsNoReasonToMakeOrReplaceUnits(t *testing.T) {
 	p = decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10, AllowPreempting: true}, anyImage(t))
 	require.Nil(t, p.refused)
 	require.Len(t, p.actions.Replace, 2)
+}
+
+// The API server refuses both together. Nodes decide how many units such a Headroom has, whatever is stored.
+func TestRulesOfAHeadroomOnEachNodeAreLeftAlone(t *testing.T) {
+	h := perNode()
+	h.Spec.Sizing = &v1alpha1.Sizing{Rules: []v1alpha1.SizingRule{
+		{Name: "always", Schedule: &v1alpha1.Schedule{Start: "00:00", End: "24:00", TimeZone: "Etc/UTC", Replicas: 7}},
+	}}
+	s := newScene(t, h)
+	s.reconcile()
+	require.Nil(t, s.headroom().Status.Sizing)
+	require.Nil(t, meta.FindStatusCondition(s.headroom().Status.Conditions, v1alpha1.ConditionSized))
+	require.Empty(t, s.pods())
+	require.Contains(t, s.writes(), "create DaemonSet web-headroom")
 }

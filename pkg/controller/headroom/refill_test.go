@@ -14,8 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/refill"
+	"github.com/headroom-dev/headroom/pkg/sizing/demand"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -28,6 +30,17 @@ type knownAccounts struct {
 func (a *knownAccounts) Taken(headroom types.NamespacedName) (units int64, complete, stored bool) {
 	units, _, _ = a.Accounts.Taken(headroom)
 	return units, a.complete, a.stored
+}
+
+// Demand reads the account, as the keeper does when it has read what is stored.
+func (a *knownAccounts) Demand(headroom types.NamespacedName, parked bool, use func(demand.History, time.Time)) bool {
+	a.Read(headroom, func(known *account.Account) {
+		if known == nil {
+			known = account.New(epoch)
+		}
+		use(known.Demand(parked), known.Opened())
+	})
+	return true
 }
 
 // refilled is a scene with the Headroom web of that many units, refilled so, and accounts that are complete.
@@ -171,6 +184,33 @@ func TestAUnitThatWasTakenIsNotMadeAnewWithOnce(t *testing.T) {
 	s.settle()
 	require.Len(t, s.pods(), 4)
 	require.Equal(t, &v1alpha1.RefillStatus{TakenBefore: 1}, s.headroom().Status.Refill, "it counts from now on")
+}
+
+// A refill that is awaited counts with its age. With Once nobody awaits the units that were taken, however long ago.
+func TestUnitsThatAreNotMadeAnewMakeNoRefillTimeLonger(t *testing.T) {
+	for policy, want := range map[v1alpha1.RefillPolicy]string{
+		v1alpha1.RefillOnce: "(a refill takes 2m)", v1alpha1.RefillAlways: "(a refill takes 20m)",
+	} {
+		t.Run(string(policy), func(t *testing.T) {
+			s, _ := refilled(t, 3, v1alpha1.Refill{Policy: policy})
+			s.change(func(spec *v1alpha1.HeadroomSpec) {
+				spec.Sizing = &v1alpha1.Sizing{
+					Max:   ptr.To[int32](3),
+					Rules: []v1alpha1.SizingRule{{Name: "learned", Demand: &v1alpha1.Demand{Served: "99.9", Season: v1alpha1.SeasonNone}}},
+				}
+			})
+			s.settle()
+			s.all(bind)
+			s.settle()
+			s.takes("web-headroom-0")
+			s.takes("web-headroom-1")
+			s.settle()
+			s.clock.SetTime(epoch.Add(20 * time.Minute)) // without room for others
+			s.reconcile()
+			rule := s.headroom().Status.Sizing.Rules[0]
+			require.Contains(t, rule.Message, want)
+		})
+	}
 }
 
 // TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows has the cache show that a unit is gone before its handler is told.

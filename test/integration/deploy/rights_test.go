@@ -165,6 +165,7 @@ func TestTheProductsPodsPassPodSecurityRestricted(t *testing.T) {
 	for _, part := range []string{"controller", "scheduler/" + cluster.SecondScheduler, "scheduler/" + cluster.MainScheduler} {
 		t.Run(part, func(t *testing.T) {
 			deployment := apply(t, c, part)
+			require.Equal(t, "system-cluster-critical", deployment.Spec.Template.Spec.PriorityClassName, "no workload pushes it off a node")
 			var namespace corev1.Namespace
 			require.NoError(t, cl.Get(t.Context(), client.ObjectKey{Name: deployment.Namespace}, &namespace))
 			require.Equal(t, "restricted", namespace.Labels["pod-security.kubernetes.io/enforce"])
