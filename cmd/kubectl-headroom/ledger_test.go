@@ -1,21 +1,21 @@
 package main
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
-	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // taken is the account of a Headroom of which a unit was taken so long ago each time.
@@ -63,25 +63,27 @@ func TestTheLedgerIsOfTheHeadroomsAndTheTimeThatAreAskedFor(t *testing.T) {
 	require.ErrorContains(t, err, "there is no account of a Headroom db")
 }
 
-func TestASlimPodTellsWhatTheWholePodTells(t *testing.T) {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: "web-headroom-0", UID: "u", Labels: map[string]string{v1alpha1.LabelHeadroom: "web", "app": "web"},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindHeadroom, Name: "web", UID: "h", Controller: ptr.To(true),
-			}},
+func TestEventsAreReadToTheLastPage(t *testing.T) {
+	pages := map[string][]string{"": {"a", "b"}, "2": {"c"}, "3": {"d", "e"}}
+	next := map[string]string{"": "2", "2": "3"}
+	var selectors []string
+	objects := interceptor.NewClient(fake.NewClientBuilder().WithScheme(newScheme()).Build(), interceptor.Funcs{
+		List: func(_ context.Context, _ client.WithWatch, into client.ObjectList, options ...client.ListOption) error {
+			asked := (&client.ListOptions{}).ApplyOptions(options)
+			require.EqualValues(t, pageSize, asked.Limit)
+			require.Equal(t, "shop", asked.Namespace)
+			selectors = append(selectors, asked.FieldSelector.String())
+			events, _ := into.(*corev1.EventList)
+			for _, name := range pages[asked.Continue] {
+				events.Items = append(events.Items, corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: name}})
+			}
+			events.Continue = next[asked.Continue]
+			return nil
 		},
-		Spec: corev1.PodSpec{NodeName: "n", Containers: []corev1.Container{{
-			Name: "c", Image: "i", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("2")}},
-		}}},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning},
-	}
-	small := slim(pod)
-	of, ok := placeholder.HeadroomOf(small, nil)
-	require.True(t, ok)
-	require.Equal(t, types.NamespacedName{Namespace: "shop", Name: "web"}, of)
-	require.Equal(t, "n", small.Spec.NodeName)
-	require.Equal(t, corev1.PodRunning, small.Status.Phase)
-	require.Equal(t, pod.Spec.Containers[0].Resources, small.Spec.Containers[0].Resources)
-	require.NotContains(t, small.Labels, "app")
+	})
+	var visited []string
+	err := (&reader{objects: objects}).swapEvents(t.Context(), "shop", func(event *corev1.Event) { visited = append(visited, event.Name) })
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c", "d", "e"}, visited)
+	require.Equal(t, slices.Repeat([]string{"reason=TookHeadroom"}, len(pages)), selectors, "and no others are sent")
 }

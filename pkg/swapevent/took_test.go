@@ -1,6 +1,7 @@
 package swapevent
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ func TestAnnotation(t *testing.T) {
 	}{
 		"one":                                {uids: []types.UID{"a"}, want: "a"},
 		"several":                            {uids: []types.UID{"a", "b", "c"}, want: "a,b,c"},
+		"a pod that is full of keys":         {uids: []types.UID{"a", "b"}, others: map[string]string{strings.Repeat("k", maxAnnotations): ""}, want: "+2"},
 		"a pod that is full of other things": {uids: []types.UID{"a", "b"}, others: map[string]string{"k": strings.Repeat("x", maxAnnotations)}, want: "+2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,6 +37,9 @@ func TestAnnotationsThatNoSchedulerWroteAreRefused(t *testing.T) {
 	}
 }
 
+// longestKey is how long the key of an annotation can be: a prefix, a slash and a name.
+const longestKey = 253 + 1 + 63
+
 func TestAnnotationFitsAndLosesNoPlaceholder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		uid := rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
@@ -42,12 +47,21 @@ func TestAnnotationFitsAndLosesNoPlaceholder(t *testing.T) {
 		for range rapid.IntRange(1, 700).Draw(t, "placeholders") {
 			uids = append(uids, types.UID(uid.Draw(t, "uid")))
 		}
-		filler := rapid.IntRange(0, maxAnnotations).Draw(t, "filler")
-		others := map[string]string{"k": strings.Repeat("x", filler)}
+		// Either may take most of the room: one long value, or many keys.
+		others, used := map[string]string{}, 0
+		if rapid.Bool().Draw(t, "keys") {
+			for i := range rapid.IntRange(0, maxAnnotations/longestKey).Draw(t, "annotations") {
+				others[fmt.Sprintf("%0*d", longestKey, i)] = ""
+			}
+			used = len(others) * longestKey
+		} else {
+			others["k"] = strings.Repeat("x", rapid.IntRange(0, maxAnnotations).Draw(t, "filler"))
+			used = len("k") + len(others["k"])
+		}
 		value := Annotation(uids, others)
 		require.LessOrEqual(t, len(value), maxTook+len("+700"))
-		if filler < maxAnnotations-spareAnnotations {
-			require.Less(t, filler+len("k")+len(value)+len("headroom.dev/took"), maxAnnotations)
+		if used < maxAnnotations-spareAnnotations {
+			require.Less(t, used+len(value)+len("headroom.dev/took"), maxAnnotations)
 		}
 		took, err := ParseAnnotation(value)
 		require.NoError(t, err)

@@ -75,6 +75,17 @@ func TestSurgeIsAtMostAQuarterAndAtLeastOne(t *testing.T) {
 	}
 }
 
+func TestASurgeIsNoLargerThanAScaledDownHeadroomAllows(t *testing.T) {
+	s := newSurging(20)
+	s.unavailable(0, 1, 2, 3, 4)
+	s.after(0)
+	require.Equal(t, topup.Surge{Create: 5, Keep: 5}, s.after(time.Minute))
+	s.replicas = 4
+	require.Equal(t, topup.Surge{Create: 1, Keep: 1}, s.after(time.Second), "a quarter of 4, and none is kept beyond")
+	s.replicas = 0
+	require.Equal(t, topup.Surge{}, s.after(time.Second))
+}
+
 func TestNoSurgeForNodesThatAnAutoscalerTakesAway(t *testing.T) {
 	s := newSurging(12)
 	s.unavailable(0, 1, 2)
@@ -133,7 +144,10 @@ func TestSurgeProperties(t *testing.T) {
 				}
 			}
 			often.unavailable(down...)
-			told.units, look = often.units, often.now
+			if rapid.Bool().Draw(t, "it is scaled") {
+				often.replicas = rapid.IntRange(0, 12).Draw(t, "to")
+			}
+			told.units, told.replicas, look = often.units, often.replicas, often.now
 			for range rapid.IntRange(1, 400).Draw(t, "seconds") {
 				got := often.after(time.Second)
 				overdue := 0

@@ -190,6 +190,32 @@ func TestWhatThePodItselfTellsIsBelievedAtOnce(t *testing.T) {
 	require.Equal(t, []account.Loss{account.LossDrained, account.LossScaledDown}, s.lost)
 }
 
+func TestAPreemptionWaitsForTheNameOfThePreemptorButNotForLong(t *testing.T) {
+	s := newStory()
+	s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
+	s.departs("b", disrupted(corev1.PodReasonPreemptionByScheduler))
+	s.clock.Step(namePatience - time.Millisecond)
+	s.sees("node-1", consumer("other"))
+	require.Empty(t, s.taken, "the event of the preemption may still come")
+	s.Preempted("uid-a", consumer("api").Consumer)
+	require.Equal(t, consumer("api").Consumer, s.taken["uid-a"].Consumer)
+	require.Len(t, s.taken, 1)
+	s.clock.Step(time.Millisecond)
+	s.sees("node-1", consumer("other"))
+	require.Contains(t, s.taken, types.UID("uid-b"))
+	require.Empty(t, s.taken["uid-b"].Consumer.Name)
+}
+
+func TestADeletionThatWaitsForADecisionIsNotCountedBesideIt(t *testing.T) {
+	s := newStory()
+	s.departs("a", nil)
+	s.Ledger.Lost(web, "uid-a", account.LossScaledDown)
+	require.Empty(t, s.lost, "a pod may have taken it")
+	s.sees("node-1", consumer("api-1", "uid-a"))
+	require.Len(t, s.taken, 1)
+	require.Empty(t, s.lost)
+}
+
 func TestAPreemptionCountsByItsConditionAndIsNamedByItsEvent(t *testing.T) {
 	preempted := disrupted(corev1.PodReasonPreemptionByScheduler)
 	preemptor := account.Consumer{UID: "uid-api-1"}
@@ -331,12 +357,17 @@ func TestEachDeletionIsDecidedOnce(t *testing.T) {
 				takers[uid], bound = pod, append(bound, pod)
 			}
 		}
+		gone := map[int]bool{}
 		for range rapid.IntRange(0, 30).Draw(t, "news") {
 			s.clock.Step(time.Duration(rapid.IntRange(0, 5).Draw(t, "seconds")) * time.Second)
-			if i := rapid.IntRange(-1, count-1).Draw(t, "which"); i >= 0 {
-				s.departs(fmt.Sprint(i), nil)
-			} else {
+			switch i := rapid.IntRange(-1, count-1).Draw(t, "which"); {
+			case i < 0:
 				s.sees("node-1", bound...)
+			case gone[i] && rapid.Bool().Draw(t, "by the controller"):
+				s.Ledger.Lost(web, types.UID(fmt.Sprintf("uid-%d", i)), account.LossScaledDown)
+			default:
+				s.departs(fmt.Sprint(i), nil)
+				gone[i] = true
 			}
 		}
 		for i := range count {
