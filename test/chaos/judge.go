@@ -147,11 +147,17 @@ func (r *run) wrote(by plan.Component, request proxy.Request) {
 	r.timeline.add(request.At, "%s: %s", by, request)
 	r.count("writes of "+string(by), 1)
 	pod, ok := request.DeletedPod()
-	if !ok || request.Fault != "" || request.Code >= 300 {
+	if !ok {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if request.Fault != "" && request.Code == 0 && by == plan.Scheduler && request.UID != "" {
+		r.unanswered[request.UID] = true
+	}
+	if request.Fault != "" || request.Code >= 300 {
+		return
+	}
 	r.deletions[pod] = append(r.deletions[pod], deletion{by: by, at: request.Sent, uid: request.UID})
 }
 
@@ -177,6 +183,13 @@ func (r *run) deletedBy(pod *corev1.Pod) plan.Component {
 	return ""
 }
 
+// isUnanswered reports whether the scheduler got no answer when it deleted a pod.
+func (r *run) isUnanswered(pod types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unanswered[pod]
+}
+
 // rules are what the observer is told about the run.
 func (r *run) rules() observer.Rules {
 	return observer.Rules{
@@ -195,7 +208,8 @@ func (r *run) rules() observer.Rules {
 		Places: func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error) {
 			return r.judging.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
 		},
-		Evicted: func(pod *corev1.Pod) bool { return r.deletedBy(pod) == plan.Scheduler },
+		// A deletion without an answer may have been carried out, as far as the scheduler knows: if the placeholder is gone, it took it.
+		Evicted: func(pod *corev1.Pod) bool { return r.deletedBy(pod) == plan.Scheduler || r.isUnanswered(pod.UID) },
 	}
 }
 

@@ -42,11 +42,12 @@ type run struct {
 	background sync.WaitGroup
 	giveUp     context.CancelCauseFunc
 
-	mu        sync.Mutex
-	deletions map[types.NamespacedName][]deletion
-	disturbed []disturbance
-	kills     []time.Time // of the scheduler
-	report    Report
+	mu         sync.Mutex
+	deletions  map[types.NamespacedName][]deletion
+	unanswered map[types.UID]bool // pods that the scheduler asked to delete without an answer
+	disturbed  []disturbance
+	kills      []time.Time // of the scheduler
+	report     Report
 }
 
 // Run runs chaos and returns what came of it. The error says that the run itself failed, and that nothing can be concluded from it.
@@ -64,7 +65,7 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 	defer cancel(nil)
 	r := &run{
 		options: options, plan: plan.Generate(options.Seed, options.Length), components: map[plan.Component]*component{}, giveUp: cancel,
-		known: map[types.UID]*corev1.Pod{}, deletions: map[types.NamespacedName][]deletion{},
+		known: map[types.UID]*corev1.Pod{}, deletions: map[types.NamespacedName][]deletion{}, unanswered: map[types.UID]bool{},
 		report: Report{Options: options, Numbers: map[string]int{}},
 	}
 	if r.timeline, err = newTimeline(options.LogDir); err != nil {

@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
 // tookAnnotation is what a consumer carries from its binding: the UIDs of the placeholders that were evicted for it. docs/reference/events.md
@@ -18,7 +20,9 @@ type taking struct {
 	placeholder *corev1.Pod
 	gone        time.Time
 	revision    uint64
-	by          []string // the pods that took it, by their own word
+	// explained says that the placeholder's own last state tells why it went: another decision than that of a pod to take it.
+	explained bool
+	by        []string // the pods that took it, by their own word
 }
 
 // credit takes note of what a pod says that it took, when it is bound.
@@ -47,12 +51,21 @@ func (r *Replay) taking(uid types.UID) *taking {
 	return r.takings[uid]
 }
 
-// evicted takes note of a placeholder that a scheduler has deleted from its node.
+// evicted takes note of a placeholder that a scheduler has deleted from its node. Its label is enough: the Headroom that it belonged to,
+// or the DaemonSet, may be gone by now.
 func (r *Replay) evicted(e Event) {
-	if ask(r.rules.Evicted, e.Pod) && !preempted(e.Pod) {
+	if e.Pod.Labels[v1alpha1.LabelHeadroom] != "" && ask(r.rules.Evicted, e.Pod) {
 		t := r.taking(e.Pod.UID)
-		t.placeholder, t.gone, t.revision = e.Pod, e.At, e.Revision
+		t.placeholder, t.gone, t.revision, t.explained = e.Pod, e.At, e.Revision, disrupted(e.Pod)
 	}
+}
+
+// disrupted reports whether a pod says why it goes: because of a preemption, or because its node has less than is bound to it. Pods may
+// still have taken it, where two decided at the same time.
+func disrupted(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
+	})
 }
 
 // Account judges at the end whether each placeholder that was evicted is credited to exactly one pod (P13), and returns what it finds.
@@ -67,7 +80,7 @@ func (r *Replay) Account(abandoned func(at time.Time) bool) []Violation {
 			r.reportAt("P13", t, "%s say that they took placeholder %s, which no scheduler has evicted", strings.Join(t.by, ", "), uid)
 		case len(t.by) > 1:
 			r.reportAt("P13", t, "placeholder %s is credited to %d pods: %s", t.placeholder.Name, len(t.by), strings.Join(t.by, ", "))
-		case len(t.by) == 0 && (abandoned == nil || !abandoned(t.gone)):
+		case len(t.by) == 0 && !t.explained && (abandoned == nil || !abandoned(t.gone)):
 			r.reportAt("P13", t, "placeholder %s on node %s was evicted, and no pod says that it took it", t.placeholder.Name,
 				t.placeholder.Spec.NodeName)
 		}

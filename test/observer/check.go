@@ -130,9 +130,7 @@ func (r *Replay) pod(event Event) {
 		r.checkVanished(event.Revision, pod)
 		if holdsRoom(pod) {
 			r.gone = append(r.gone, departure{pod, event.At})
-			if r.isPlaceholder(pod) {
-				r.evicted(event)
-			}
+			r.evicted(event)
 		}
 		delete(r.boundAt, pod.UID)
 		if holdsRoom(pod) && r.isPlaceholder(pod) && !ask(r.rules.MayVanish, pod) {

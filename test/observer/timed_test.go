@@ -75,6 +75,13 @@ func withPriority(pod *corev1.Pod, priority int32) *corev1.Pod {
 	return pod
 }
 
+// ofDaemonSet makes a placeholder one of a DaemonSet that nobody knows.
+func ofDaemonSet(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.OwnerReferences[0].APIVersion, pod.OwnerReferences[0].Kind = "apps/v1", "DaemonSet"
+	return pod
+}
+
 func took(pod *corev1.Pod, uids string) *corev1.Pod {
 	pod = pod.DeepCopy()
 	pod.Annotations = map[string]string{"headroom.dev/took": uids}
@@ -199,9 +206,10 @@ func TestNothingDiesForEmptyRoom(t *testing.T) {
 
 func TestTheAccountAddsUp(t *testing.T) {
 	unit := string(uidOf(placeholder("").Name))
-	swap := func() *timed {
-		return new(timed).node(small()).pod(watch.Added, placeholder("small")).pod(watch.Added, web("b", "", "2")).pod(watch.Deleted, placeholder("small"))
+	swapOf := func(victim *corev1.Pod) *timed {
+		return new(timed).node(small()).pod(watch.Added, victim).pod(watch.Added, web("b", "", "2")).pod(watch.Deleted, victim)
 	}
+	swap := func() *timed { return swapOf(placeholder("small")) }
 	yes := func(time.Time) bool { return true }
 	for name, tc := range map[string]struct {
 		story     *timed
@@ -222,6 +230,15 @@ func TestTheAccountAddsUp(t *testing.T) {
 		"preempted, which has an account of its own": {
 			story: new(timed).node(small()).pod(watch.Added, placeholder("small")).pod(watch.Modified, marked(placeholder("small"))).
 				pod(watch.Deleted, marked(placeholder("small"))), evicted: true},
+		"deleted for nobody, as more is bound to its node than that has": {story: swapOf(withCondition(placeholder("small"), "OvercommittedNode")), evicted: true},
+		"the same, and taken at the same time": {
+			story: swapOf(withCondition(placeholder("small"), "OvercommittedNode")).pod(watch.Modified, took(web("b", "small", "2"), unit)), evicted: true},
+		"preempted and taken at the same time": {
+			story: swapOf(marked(placeholder("small"))).pod(watch.Modified, took(web("b", "small", "2"), unit)), evicted: true},
+		"of a DaemonSet that is gone by then, and credited to the pod that took it": {
+			story: swapOf(ofDaemonSet(placeholder("small"))).pod(watch.Modified, took(web("b", "small", "2"), unit)), evicted: true},
+		"of a DaemonSet that is gone by then, and credited to nobody": {
+			story: swapOf(ofDaemonSet(placeholder("small"))), evicted: true, want: []string{"P13"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			replay := observer.NewReplay(observer.Rules{

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clientset "k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/util/workqueue"
@@ -75,34 +76,68 @@ func (e *Evictor) wanted(consumer *corev1.Pod) error {
 
 // evict returns when the victim is gone, and reports whether this call deleted it.
 func (e *Evictor) evict(ctx context.Context, consumer, victim *corev1.Pod) (own bool, err error) {
-	reserved := e.Reservations.get(victim.UID)
-	if reserved == nil {
-		return false, fmt.Errorf("placeholder %s/%s is not reserved", victim.Namespace, victim.Name)
+	reserved, done, err := e.turn(ctx, victim)
+	if err != nil {
+		return false, err
 	}
-	select {
-	case reserved.turn <- struct{}{}:
-		defer func() { <-reserved.turn }()
-	case <-ctx.Done():
-		return false, fmt.Errorf("waiting for placeholder %s/%s, which another pod takes too: %w", victim.Namespace, victim.Name, ctx.Err())
-	}
+	defer done()
 	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || halfDeleted(victim)) {
-		own, err = e.delete(ctx, victim)
+		own, err = e.deleteReserved(ctx, reserved, victim)
+		if own || err != nil && unanswered(err) {
+			e.Credits.evicted(consumer.UID, victim, !own)
+		}
 		if err != nil {
-			if unanswered(err) {
-				e.Credits.evicted(consumer.UID, victim, true)
-			}
 			return false, err
-		}
-		if own {
-			e.Credits.evicted(consumer.UID, victim, false)
-		}
-		e.Reservations.markDeleted(reserved)
-		if !own || !e.lingers(victim) {
-			// With grace period 0 and no finalizer the API server has removed the object before it answered.
-			reserved.goneOnce.Do(func() { close(reserved.gone) })
 		}
 	}
 	return own, e.await(ctx, reserved, victim)
+}
+
+// Remove deletes a placeholder for the sake of its node, and of no pod. Swaps that chose it too do not delete it from then on, so that none
+// is credited with it; if one of them was first, nothing is done. mark runs before the deletion. It reports whether this call deleted it.
+func (e *Evictor) Remove(ctx context.Context, victim *corev1.Pod, mark func(context.Context)) (removed bool, err error) {
+	e.Reservations.Reserve(nobody, []*corev1.Pod{victim})
+	defer e.Reservations.Release(nobody, []*corev1.Pod{victim})
+	reserved, done, err := e.turn(ctx, victim)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	if e.Reservations.isDeleted(reserved) {
+		return false, nil
+	}
+	mark(ctx)
+	return e.deleteReserved(ctx, reserved, victim)
+}
+
+// nobody holds the reservations of placeholders that go for no pod.
+const nobody types.UID = "nobody"
+
+// turn waits until nobody else deletes a victim, or waits for it to be gone. Call done afterwards.
+func (e *Evictor) turn(ctx context.Context, victim *corev1.Pod) (reserved *reservation, done func(), err error) {
+	reserved = e.Reservations.get(victim.UID)
+	if reserved == nil {
+		return nil, nil, fmt.Errorf("placeholder %s/%s is not reserved", victim.Namespace, victim.Name)
+	}
+	select {
+	case reserved.turn <- struct{}{}:
+		return reserved, func() { <-reserved.turn }, nil
+	case <-ctx.Done():
+		return nil, nil, fmt.Errorf("waiting for placeholder %s/%s, which another pod takes too: %w", victim.Namespace, victim.Name, ctx.Err())
+	}
+}
+
+// deleteReserved deletes a victim whose turn the caller has, and reports whether it was still there.
+func (e *Evictor) deleteReserved(ctx context.Context, reserved *reservation, victim *corev1.Pod) (found bool, err error) {
+	if found, err = e.delete(ctx, victim); err != nil {
+		return false, err
+	}
+	e.Reservations.markDeleted(reserved)
+	if !found || !e.lingers(victim) {
+		// With grace period 0 and no finalizer the API server has removed the object before it answered.
+		reserved.goneOnce.Do(func() { close(reserved.gone) })
+	}
+	return found, nil
 }
 
 // unanswered reports whether a request that failed may have been carried out all the same.

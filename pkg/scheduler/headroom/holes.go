@@ -14,6 +14,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/clock"
 
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
 )
@@ -102,7 +103,10 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 	if err != nil {
 		return fmt.Errorf("listening to pods: %w", err)
 	}
-	s.relief = newRelief(handle.ClientSet(), factory, s.isPlaceholder)
+	evictor := &eviction.Evictor{
+		Client: handle.ClientSet(), Pods: factory.Core().V1().Pods().Lister(), Reservations: s.reservations, Credits: s.credits,
+	}
+	s.relief = newRelief(evictor, factory, s.isPlaceholder)
 	return s.relief.followNodes(ctx, factory)
 }
 

@@ -8,9 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
-	clientset "k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
@@ -18,6 +16,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
@@ -31,7 +30,7 @@ const (
 // relief takes placeholders from nodes to which more was bound than they have, as happens when two schedulers bind at the same
 // time, or when a node shrinks: the kubelet would reject one of the pods, or has to.
 type relief struct {
-	client        clientset.Interface
+	evictor       *eviction.Evictor
 	nodes         corelisters.NodeLister
 	pods          cache.Indexer
 	isPlaceholder func(*corev1.Pod) bool
@@ -123,34 +122,34 @@ func (r *relief) victims(name string) []*corev1.Pod {
 	return holes.Overcommitting(node, pods, r.isPlaceholder)
 }
 
-// relieve deletes placeholders, each with a condition that says why, which is for the account.
+// relieve deletes placeholders, each with a condition that says why, which is for the account. Those that a swap takes first are left to it.
 func (r *relief) relieve(ctx context.Context, node string, victims []*corev1.Pod) {
 	logger := klog.FromContext(ctx)
 	for _, victim := range victims {
 		logger.V(2).Info("Deleting a placeholder, as more is bound to its node than the node has", "pod", klog.KObj(victim), "node", node)
-		status := victim.Status.DeepCopy()
-		podutil.UpdatePodCondition(status, &corev1.PodCondition{
-			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: swapevent.ReasonOvercommitted,
-			Message: "headroom-scheduler: more is bound to node " + node + " than it has",
-		})
-		if err := schedutil.PatchPodStatus(ctx, r.client, victim.Name, victim.Namespace, &victim.Status, status); err != nil &&
-			!apierrors.IsNotFound(err) {
-			logger.Error(err, "Writing why a placeholder goes failed; it will count as abandoned", "pod", klog.KObj(victim))
-		}
-		now := int64(0)
-		err := r.client.CoreV1().Pods(victim.Namespace).Delete(ctx, victim.Name, metav1.DeleteOptions{
-			GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &victim.UID},
-		})
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		if _, err := r.evictor.Remove(ctx, victim, func(ctx context.Context) { r.mark(ctx, node, victim) }); err != nil {
 			logger.Error(err, "Deleting a placeholder of an overcommitted node failed", "pod", klog.KObj(victim), "node", node)
 		}
 	}
 }
 
+// mark writes into a placeholder why it goes.
+func (r *relief) mark(ctx context.Context, node string, victim *corev1.Pod) {
+	status := victim.Status.DeepCopy()
+	podutil.UpdatePodCondition(status, &corev1.PodCondition{
+		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: swapevent.ReasonOvercommitted,
+		Message: "headroom-scheduler: more is bound to node " + node + " than it has",
+	})
+	err := schedutil.PatchPodStatus(ctx, r.evictor.Client, victim.Name, victim.Namespace, &victim.Status, status)
+	if err != nil && !apierrors.IsNotFound(err) {
+		klog.FromContext(ctx).Error(err, "Writing why a placeholder goes failed; it will count as abandoned", "pod", klog.KObj(victim))
+	}
+}
+
 // newRelief makes what takes placeholders from overcommitted nodes.
-func newRelief(client clientset.Interface, factory informers.SharedInformerFactory, isPlaceholder func(*corev1.Pod) bool) *relief {
+func newRelief(evictor *eviction.Evictor, factory informers.SharedInformerFactory, isPlaceholder func(*corev1.Pod) bool) *relief {
 	return &relief{
-		client: client, nodes: factory.Core().V1().Nodes().Lister(), pods: factory.Core().V1().Pods().Informer().GetIndexer(),
+		evictor: evictor, nodes: factory.Core().V1().Nodes().Lister(), pods: factory.Core().V1().Pods().Informer().GetIndexer(),
 		isPlaceholder: isPlaceholder, backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax), delayed: map[string]bool{},
 	}
 }
