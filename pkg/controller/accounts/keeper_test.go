@@ -267,3 +267,25 @@ func TestAllRecordsAreCompleteThroughWhatTheLeastCompleteSays(t *testing.T) {
 	s.entries[web].dirty = true
 	require.EqualValues(t, 10, s.allThrough(), "but for an account that is not written")
 }
+
+// TestTheAccountOfAnEarlierHeadroomIsNotWrittenOver makes a Headroom anew. What the garbage collector does it does itself, late.
+func TestTheAccountOfAnEarlierHeadroomIsNotWrittenOver(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	require.NoError(t, s.client.Delete(t.Context(), headroomObject("1")))
+	require.NoError(t, s.client.Create(t.Context(), headroomObject("2")))
+
+	for range 3 {
+		s.takes("b")
+		s.clock.Step(WriteInterval)
+		s.writeAll(t.Context(), WriteInterval)
+		require.Equal(t, types.UID("1"), s.stored(t).OwnerReferences[0].UID)
+		require.EqualValues(t, 1, s.stored(t).Record.Taken, "it goes with the Headroom that it is of")
+	}
+	require.NoError(t, s.client.Delete(t.Context(), s.stored(t)))
+	s.clock.Step(WriteInterval)
+	s.writeAll(t.Context(), WriteInterval)
+	require.Equal(t, types.UID("2"), s.stored(t).OwnerReferences[0].UID)
+}

@@ -131,8 +131,7 @@ func (s *shared) podChanged(before, after any) {
 		return
 	}
 	if was != nil && is != nil && was.UID != is.UID {
-		// The deletion was missed.
-		s.holes.PodChanged(was, nil)
+		s.podChanged(was, nil) // its deletion was missed
 		was = nil
 	}
 	s.holes.PodChanged(was, is)

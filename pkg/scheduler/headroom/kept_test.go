@@ -3,6 +3,7 @@ package headroom
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -57,6 +58,13 @@ func TestP15APlaceholderLeavesRoomAloneThatIsKeptForAnotherPod(t *testing.T) {
 			f.shared.podChanged(nil, foreign("p", 0).Obj())
 			f.shared.podChanged(nil, preemptedBy("stock", victim))
 			f.shared.podChanged(preemptedBy("stock", victim), nil)
+		},
+		"also if the end of the victim was missed, as another pod got its name": func(f *fixture) {
+			successor := victim.DeepCopy()
+			successor.UID, successor.Spec.NodeName = "successor", ""
+			f.shared.podChanged(nil, foreign("p", 0).Obj())
+			f.shared.podChanged(nil, preemptedBy("stock", victim))
+			f.shared.podChanged(preemptedBy("stock", victim), successor)
 		},
 		"or may be, as it was free for a moment only": func(f *fixture) {
 			f.shared.podChanged(nil, foreign("p", 0).Obj())
@@ -134,4 +142,40 @@ func TestP15ConsumersHeedForeignPodsOfAtLeastTheirPriority(t *testing.T) {
 			require.Equal(t, tc.want, names(c.swap.Victims))
 		})
 	}
+}
+
+func TestP15RoomIsKeptFromAConsumerForPodsThatAreAsImportant(t *testing.T) {
+	none := wants("1").Obj()
+	none.Spec.Priority = nil
+	important := wants("1").Priority(10).Obj()
+	for name, tc := range map[string]struct {
+		consumer *corev1.Pod
+		kept     int32 // the priority of the pod that it is kept for
+		want     string
+	}{
+		"not for a less important one":                     {consumer: important, kept: 9},
+		"for one as important":                             {consumer: important, kept: 10, want: reasonKept},
+		"for a more important one":                         {consumer: important, kept: 11, want: reasonKept},
+		"for any from one whose importance nobody decided": {consumer: none, kept: -1000, want: reasonKept},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+			f.shared.podChanged(nil, foreign("p", tc.kept).NominatedNodeName("a").Obj())
+			status, _ := f.filtered(t, tc.consumer)
+			require.Equal(t, tc.want, status.Message())
+		})
+	}
+}
+
+func TestNothingIsKeptOfAPodWhoseNameIsAnotherPods(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	first := unscheduled(wants("1").Name("web").UID("first"))
+	second := unscheduled(wants("2").Name("web").UID("second"))
+	f.shared.podChanged(nil, first)
+	f.shared.postponed.Add(first, time.Now().Add(time.Hour), nil)
+	f.shared.podChanged(first, second) // the deletion of the first was missed
+	require.Zero(t, f.shared.postponed.Len())
+	waiting := f.shared.unscheduled.Matching(time.Now(), func(*framework.PodInfo) bool { return true })
+	require.Len(t, waiting, 1)
+	require.Equal(t, second.UID, waiting[0].Pod.UID, "no placeholder yields to a pod that is gone")
 }
