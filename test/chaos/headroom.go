@@ -47,6 +47,11 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 	if h.Spec.Placement == v1alpha1.PlacementPerNode {
 		desired = h.Status.DesiredReplicas
 	}
+	if h.Status.OutdatedReplicas > 0 {
+		// They are replaced step by step, with back-off: nothing is wrong, but the cluster is not at rest.
+		doubts = append(doubts, doubt{property: Size, patience: atRestWithin, about: append(about, "outdated"),
+			message: fmt.Sprintf("Headroom %s/%s has %d units that are not what it says now", h.Namespace, h.Name, h.Status.OutdatedReplicas)})
+	}
 	switch {
 	case ready.Status == metav1.ConditionFalse:
 		if why := untrue(s, h, ready.Reason); why != "" {

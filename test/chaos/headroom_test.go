@@ -57,6 +57,7 @@ func TestWhatAHeadroomSaysIsComparedWithTheCluster(t *testing.T) {
 		"autoscalers are told of more":    {func(_ *scene, h *v1alpha1.Headroom) { h.Status.ScaleReplicas = 3 }, []string{Status}},
 		"it gives no reason":              {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Reason = v1alpha1.ReasonToppingUp }, []string{Size}},
 		"it says that it is filled":       {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Status = metav1.ConditionTrue }, []string{Size}},
+		"units are still to be replaced":  {func(_ *scene, h *v1alpha1.Headroom) { h.Status.OutdatedReplicas = 1 }, []string{Size}},
 		"it has no conditions":            {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions = nil }, []string{Size}},
 		"a unit has ended and counts":     {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].Status.Phase = corev1.PodFailed }, []string{Status, Status, Status}},
 		"a unit is that of another":       {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].OwnerReferences[0].UID = "old" }, []string{Status, Status, Status}},

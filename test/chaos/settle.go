@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/test/chaos/plan"
 	"github.com/headroom-dev/headroom/test/chaos/proxy"
 )
@@ -22,6 +24,8 @@ const (
 	longestWait = 60 * time.Second
 	// restWithin is how long a cluster may take to come to rest: what was refused is tried again after up to 60 seconds.
 	restWithin = 150 * time.Second
+	// atRestWithin is how long it is waited for that.
+	atRestWithin = restWithin + longestWait
 )
 
 // scene is what there is in the cluster at a moment.
@@ -104,7 +108,7 @@ func (r *run) settle(ctx context.Context) error {
 		if quiet++; left > 0 {
 			quiet = 0
 		}
-		if quiet >= 2 || time.Since(begun) > restWithin+longestWait {
+		if quiet >= 2 || time.Since(begun) > atRestWithin {
 			r.timeline.add(time.Now(), "at rest after %s", time.Since(begun).Round(time.Second))
 			return nil
 		}
@@ -186,9 +190,9 @@ func (r *run) calm(ctx context.Context) error {
 	return nil
 }
 
-// comesToRest is how long components may go on writing when the cluster is at rest: some things are only told when it is known that nothing
-// more will be heard of them.
-const comesToRest = time.Minute
+// comesToRest is how long components may go on writing when the cluster is at rest: of a unit that went it is only known a minute later that
+// no pod took it, and the account is written with the next tick but one.
+const comesToRest = account.Patience + 2*accounts.WriteInterval + 10*time.Second
 
 // idle watches that components which have nothing to do write nothing: at last there is a time of that length without a write.
 func (r *run) idle(ctx context.Context) error {

@@ -125,15 +125,15 @@ func TestAPolicyThatAddsASidecar(t *testing.T) {
 	require.Empty(t, s.writes(), "nothing is asked where nothing is wrong")
 }
 
-// TestUnitsThatAreOutdatedAgainBackOff plays somebody who gives every new unit another hash: a reconcile every tenth of a second for a
+// TestUnitsThatAreOutdatedAgainBackOff plays somebody who gives every new unit another hash: a reconcile every half second for a
 // minute makes the first units, those of the first rounds, and one round each after 1, 2, 4, 8, 16 and 32 seconds.
 func TestUnitsThatAreOutdatedAgainBackOff(t *testing.T) {
 	const units = 4
 	s := newScene(t, webOf(units))
-	for range 600 {
+	for range 120 {
 		s.reconcile()
 		s.all(func(p *corev1.Pod) { p.Annotations[v1alpha1.AnnotationTemplateHash] = "theirs" })
-		s.clock.Step(100 * time.Millisecond)
+		s.clock.Step(firstRetry / 2)
 	}
 	created := 0
 	for _, request := range s.writes() {

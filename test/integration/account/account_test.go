@@ -206,6 +206,7 @@ func (w *world) look() truth {
 // TestP13TheAccountAddsUpAcrossKills takes all units again and again, and kills one binary, the other and both with signal 9 meanwhile: when
 // nothing is under way, while units are taken, and while nobody looks.
 func TestP13TheAccountAddsUpAcrossKills(t *testing.T) {
+	t.Parallel() // with the others: most of it is waiting
 	w := newWorld(t)
 
 	pods := w.burst()
@@ -304,6 +305,7 @@ spec: {policyName: lose-events, validationActions: [Deny]}
 `
 
 func TestP13TheAccountNeedsNoEvents(t *testing.T) {
+	t.Parallel() // with the others: most of it is waiting
 	w := newWorld(t)
 	objects, err := cluster.Parse([]byte(noEvents))
 	require.NoError(t, err)

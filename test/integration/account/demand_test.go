@@ -75,6 +75,7 @@ func asks(atLeast, atMost int32, says string) func(*v1alpha1.HeadroomStatus) err
 
 // TestDemandIsLearnedFromTheAccount has pods take units, and lack more, by the scheduler; nothing of the account is written by the test.
 func TestDemandIsLearnedFromTheAccount(t *testing.T) {
+	t.Parallel() // with the others: most of it is waiting
 	w := newLearner(t)
 	w.waitSized(func(status *v1alpha1.HeadroomStatus) error {
 		if status.ReadyReplicas != 2 {

@@ -18,6 +18,7 @@ import (
 // TestP13StockPreemptionIsCreditedToThePreemptor has kube-scheduler without the plugin preempt units, and units that entitled pods lack
 // counted. No event and no condition is written by the test.
 func TestP13StockPreemptionIsCreditedToThePreemptor(t *testing.T) {
+	t.Parallel() // with the others: most of it is waiting
 	c := clustertest.Start(t, cluster.Options{})
 	require.NoError(t, c.AddNodes(t.Context(), cluster.Nodes{Count: 1, CPU: resource.MustParse("3")}))
 	cl, err := c.Client()
