@@ -122,7 +122,8 @@ func (r *relief) victims(name string) []*corev1.Pod {
 	return holes.Overcommitting(node, pods, r.isPlaceholder)
 }
 
-// relieve deletes placeholders, each with a condition that says why, which is for the account. Those that a swap takes first are left to it.
+// relieve deletes placeholders, each with a condition that says why, which is for the account. Those that a swap takes first are left to
+// it.
 func (r *relief) relieve(ctx context.Context, node string, victims []*corev1.Pod) {
 	logger := klog.FromContext(ctx)
 	for _, victim := range victims {
