@@ -1,4 +1,5 @@
-// Package quota tells whether the ResourceQuotas of a namespace still leave as much as one more pod asks for. It talks to no API server.
+// Package quota tells whether the ResourceQuotas that count the units of a Headroom leave enough for their consumers. It talks to no API
+// server.
 package quota
 
 import (
@@ -27,14 +28,15 @@ func (s *Shortage) String() string {
 		s.Quota, s.Left.String(), s.Resource, s.Needed.String())
 }
 
-// Short returns the first shortage, by the name of the quota and then of the resource, that one more pod like this one would meet; nil if
-// there is none. Quotas that do not count such a pod, by their scopes, do not matter.
+// Short returns the first shortage, by the name of the quota and then of the resource, that a consumer as large as this unit would meet
+// while the unit is there; nil if there is none. Quotas that do not count the unit, by their scopes, do not matter, nor those that count
+// only pods of its PriorityClass: no consumer is of that class, since its priority is above the unit's.
 func Short(quotas []corev1.ResourceQuota, pod *corev1.Pod) *Shortage {
 	quotas = slices.Clone(quotas)
 	slices.SortFunc(quotas, func(a, b corev1.ResourceQuota) int { return strings.Compare(a.Name, b.Name) })
 	needs := needsOf(pod)
 	for i := range quotas {
-		if !counts(&quotas[i], pod) {
+		if !counts(&quotas[i], pod) || onlyOfClass(&quotas[i], pod.Spec.PriorityClassName) {
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(quotas[i].Status.Hard)) {
@@ -87,6 +89,18 @@ func counts(quota *corev1.ResourceQuota, pod *corev1.Pod) bool {
 	}
 	return !slices.ContainsFunc(quota.Spec.ScopeSelector.MatchExpressions, func(r corev1.ScopedResourceSelectorRequirement) bool {
 		return !inScope(r, pod)
+	})
+}
+
+// onlyOfClass reports whether a quota counts pods of one PriorityClass and no others.
+func onlyOfClass(quota *corev1.ResourceQuota, class string) bool {
+	if quota.Spec.ScopeSelector == nil {
+		return false
+	}
+	return slices.ContainsFunc(quota.Spec.ScopeSelector.MatchExpressions, func(r corev1.ScopedResourceSelectorRequirement) bool {
+		another := func(value string) bool { return value != class }
+		return r.ScopeName == corev1.ResourceQuotaScopePriorityClass && r.Operator == corev1.ScopeSelectorOpIn &&
+			!slices.ContainsFunc(r.Values, another)
 	})
 }
 
