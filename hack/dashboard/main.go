@@ -62,6 +62,10 @@ func variables() []object {
 		{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"},
 		query("namespace", "Namespace", "label_values(headroom_desired, namespace)"),
 		query("headroom", "Headroom", `label_values(headroom_desired{namespace=~"$namespace"}, headroom)`),
+		{
+			"name": "unit_price", "label": "Price of a unit an hour", "type": "textbox", "query": "0",
+			"current": object{"text": "0", "value": "0"}, "options": []object{{"text": "0", "value": "0", "selected": true}},
+		},
 	}
 }
 

@@ -31,12 +31,16 @@ const createdToBound = "sum by (le) (rate(scheduler_pod_scheduling_sli_duration_
 
 const each = "{{namespace}}/{{headroom}}"
 
+// perMonth makes a month's cost of a number of units, by the price that the user has typed in above the panels.
+const perMonth = " * $unit_price * 730"
+
 // rows are the whole dashboard. docs/reference/metrics.md says what each metric means.
 func rows() []row {
 	return []row{
 		{title: "At a glance", panels: glance()},
 		{title: "Headroom held", panels: held()},
 		{title: "Headroom taken", panels: taken()},
+		{title: "What it costs and what it saves", panels: worth()},
 		{title: "Pods that take it", panels: consumers()},
 		{title: "Scheduler and controller", panels: health()},
 	}
@@ -84,8 +88,13 @@ func held() []panel {
 			},
 		},
 		{
-			title: "Waiting", unit: "short", description: "Placeholders that wait for room. The condition Filled says for what.",
-			queries: []query{{"sum by (namespace, headroom) (headroom_placeholders" + with(`state="pending"`) + ")", each}},
+			title: "Waiting and parked", unit: "short",
+			description: "Placeholders that wait for room, and units that are not made for now because no room came for those that waited. The " +
+				"condition Filled says for what.",
+			queries: []query{
+				{"sum by (namespace, headroom) (headroom_placeholders" + with(`state="pending"`) + ")", each + " waiting"},
+				{"sum by (namespace, headroom) (headroom_parked" + selected + ")", each + " parked"},
+			},
 		},
 		{
 			title: "Unavailable and outdated", unit: "short",
@@ -121,10 +130,29 @@ func taken() []panel {
 			title: "Units lost", unit: "short", description: "Units that went without being taken, within an hour, by reason.",
 			queries: []query{{"sum by (reason) (increase(headroom_lost_total" + selected + "[1h]))", "{{reason}}"}},
 		},
+	}
+}
+
+func worth() []panel {
+	return []panel{
+		{
+			title: "Fewest that could be taken", unit: "short",
+			description: "The smallest number of units that could be taken at any time of the last seven days. 0: it was used up.",
+			queries:     []query{{"sum by (namespace, headroom) (headroom_lowest_ready_placeholders" + selected + ")", each}},
+		},
 		{
 			title: "Units that were not needed", unit: "short",
 			description: "Units that could be taken at all times of the last seven days. Fewer would have done.",
 			queries:     []query{{"sum by (namespace, headroom) (headroom_unused_units" + selected + ")", each}},
+		},
+		{
+			title: "Cost a month, an estimate", unit: "short",
+			description: "What the selected Headrooms hold, and what of it nobody needed in seven days, at the price of a unit an hour that " +
+				"is typed in above, in its currency. kubectl headroom advise knows the prices of nodes.",
+			queries: []query{
+				{"sum(headroom_placeholders" + with(`state=~"bound|unavailable"`) + ")" + perMonth, "held"},
+				{"sum(headroom_unused_units" + selected + ")" + perMonth, "of which not needed"},
+			},
 		},
 		{
 			title: "Waiting that was saved, an estimate", unit: "s",
