@@ -12,12 +12,15 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/headroom-dev/headroom/test/cluster"
 )
 
 func main() {
+	ctrllog.SetLogger(logr.Discard()) // Else it complains after 30 seconds, with a stack trace.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
@@ -89,6 +92,9 @@ func setUp(ctx context.Context, c *cluster.Cluster, opts *options, out io.Writer
 	if opts.has(partScheduler) {
 		args = append(args, "--placeholder-scheduler-name=headroom-scheduler")
 	}
+	if opts.controllerPort != 0 {
+		args = append(args, fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", opts.controllerPort))
+	}
 	_, err := c.RunController(ctx, args...)
 	return err
 }
@@ -96,7 +102,12 @@ func setUp(ctx context.Context, c *cluster.Cluster, opts *options, out io.Writer
 // runScheduler runs one process for all pods: with the plugin, or as a plain kube-scheduler.
 func runScheduler(ctx context.Context, c *cluster.Cluster, opts *options) error {
 	if opts.has(partScheduler) {
-		_, err := c.RunHeadroomScheduler(ctx, cluster.MainScheduler)
+		var args []string
+		if opts.schedulerPort != 0 { // Outside of a pod it has to be told whom to ask about those who come.
+			args = append(args, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", opts.schedulerPort),
+				"--authentication-kubeconfig="+opts.kubeconfig, "--authorization-kubeconfig="+opts.kubeconfig)
+		}
+		_, err := c.RunHeadroomScheduler(ctx, cluster.MainScheduler, args...)
 		return err
 	}
 	binary, err := cluster.FindProduct("headroom-scheduler")
@@ -121,6 +132,12 @@ func usage(opts options, c *cluster.Cluster) string {
 		if opts.has(partScheduler) {
 			text += fmt.Sprintf(usageScheduler, opts.burst())
 		}
+	}
+	if opts.controllerPort != 0 {
+		text += fmt.Sprintf(usageControllerPort, opts.controllerPort)
+	}
+	if opts.schedulerPort != 0 {
+		text += fmt.Sprintf(usageSchedulerPort, opts.schedulerPort)
 	}
 	return text + fmt.Sprintf(usageEnd, c.LogDir())
 }
@@ -161,6 +178,17 @@ Pods of headroom-scheduler take it when there is no other room:
         containers: [{name: main, image: main, resources: {requests: {cpu: "1"}}}]
   EOF
   kubectl get events --field-selector involvedObject.kind=Headroom    # who took what, and what is left
+`
+
+const usageControllerPort = `
+What headroom-controller measures:
+
+  curl -sk -H "Authorization: Bearer $(kubectl config view --raw -o jsonpath='{.users[0].user.token}')" https://127.0.0.1:%d/metrics
+`
+
+const usageSchedulerPort = `
+headroom-scheduler answers at https://127.0.0.1:%d, to the same credentials: /metrics, and what
+kubectl headroom explain pod --from-scheduler asks for.
 `
 
 const usageEnd = `

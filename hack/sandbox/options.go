@@ -40,6 +40,8 @@ type options struct {
 	kubeconfig string
 	port       int
 	without    []string
+	// controllerPort and schedulerPort are where the two answer, 0 for nowhere.
+	controllerPort, schedulerPort int
 }
 
 // parseOptions reads and checks the flags. The error is one sentence, or pflag.ErrHelp after the help was written to
@@ -59,6 +61,8 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.nodePods, "node-pods", 110, "number of pods that a node takes")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "`FILE` to write the kubeconfig to (default: one that goes with the sandbox)")
 	flags.IntVar(&o.port, "port", 0, "port of the API server on 127.0.0.1 (default: a free one)")
+	flags.IntVar(&o.controllerPort, "controller-port", 0, "port of headroom-controller's metrics on 127.0.0.1 (default: none)")
+	flags.IntVar(&o.schedulerPort, "scheduler-port", 0, "port of headroom-scheduler's metrics and /configz on 127.0.0.1 (default: none)")
 	flags.StringSliceVar(&o.without, "without", nil, "parts of Headroom to leave out: controller, scheduler")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
@@ -75,6 +79,7 @@ func (o options) validate() error {
 		value, min, max int
 	}{
 		{"nodes", o.nodes, 1, maxNodes}, {"zones", o.zones, 1, maxZones}, {"node-pods", o.nodePods, 1, 10000}, {"port", o.port, 0, 65535},
+		{"controller-port", o.controllerPort, 0, 65535}, {"scheduler-port", o.schedulerPort, 0, 65535},
 	} {
 		if number.value < number.min || number.value > number.max {
 			return fmt.Errorf("--%s must be from %d to %d, not %d", number.flag, number.min, number.max, number.value)

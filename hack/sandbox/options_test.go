@@ -40,6 +40,7 @@ func TestFlagsThatMakeNoSenseAreRefusedInOneSentence(t *testing.T) {
 		"more zones":      {[]string{"--nodes", "2"}, "--zones must not be more than --nodes: 2 nodes cannot lie in 3 zones"},
 		"no pods":         {[]string{"--node-pods", "0"}, "--node-pods must be from 1 to 10000, not 0"},
 		"a high port":     {[]string{"--port", "65536"}, "--port must be from 0 to 65535, not 65536"},
+		"a port below 0":  {[]string{"--scheduler-port", "-1"}, "--scheduler-port must be from 0 to 65535, not -1"},
 		"CPU in words":    {[]string{"--node-cpu", "four"}, `--node-cpu must be a quantity above zero, such as 4 or 16Gi, not "four"`},
 		"no memory":       {[]string{"--node-memory", "0"}, `--node-memory must be a quantity above zero, such as 4 or 16Gi, not "0"`},
 		"an unknown part": {[]string{"--without", "scheduler,etcd"}, `--without takes controller and scheduler, not "etcd"`},
