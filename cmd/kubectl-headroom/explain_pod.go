@@ -37,7 +37,11 @@ const explainPodExample = `  # Why did web-1 take that unit, or why can it not?
 
   # The same for a cluster that was saved
   kubectl get headrooms.headroom.dev,daemonsets,nodes,namespaces,priorityclasses,pods -A -o yaml > cluster.yaml
-  kubectl headroom explain pod web-1 --cluster cluster.yaml`
+  kubectl headroom explain pod web-1 --cluster-file cluster.yaml
+
+  # With the configuration and the reservations of the scheduler that runs
+  kubectl -n headroom-system port-forward deployment/headroom-scheduler 10259 &
+  kubectl headroom explain pod web-1 --from-scheduler https://127.0.0.1:10259`
 
 // explainPodOptions are the flags of "kubectl headroom explain pod".
 type explainPodOptions struct {
@@ -46,6 +50,7 @@ type explainPodOptions struct {
 	files           []string
 	cluster         []string
 	schedulerConfig string
+	scheduler       scheduler
 }
 
 func newExplainPod(streams genericiooptions.IOStreams) *cobra.Command {
@@ -66,6 +71,7 @@ func newExplainPod(streams genericiooptions.IOStreams) *cobra.Command {
 	flags.StringVar(&o.schedulerConfig, "scheduler-config", "",
 		"configuration `FILE` of headroom-scheduler, of which the pod's profile applies. "+
 			"Default: kube-scheduler's defaults, and the plugin's")
+	o.scheduler.addFlags(flags)
 	o.output.addFlag(command)
 	o.access.addFlags(flags, false)
 	return command
@@ -77,6 +83,9 @@ func (o *explainPodOptions) run(ctx context.Context, args []string) error {
 	}
 	if (len(args) == 0) == (len(o.files) == 0) {
 		return errors.New("name one pod, or a file with one by -f")
+	}
+	if o.scheduler.address != "" && (o.schedulerConfig != "" || len(o.cluster) > 0) {
+		return errors.New("--from-scheduler asks a running scheduler: leave out --scheduler-config and --cluster-file")
 	}
 	klog.SetLogger(logr.Discard()) // The scheduler's code logs what a scheduler would; nobody wants to read that here.
 	gathered, err := gatherObjects(ctx, o.access, o.cluster, o.output.streams.In)
@@ -90,7 +99,7 @@ func (o *explainPodOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	profile, err := explain.ReadProfile(ctx, o.schedulerConfig, cmp.Or(pod.Spec.SchedulerName, corev1.DefaultSchedulerName))
+	profile, err := o.profile(ctx, gathered, pod)
 	if err != nil {
 		return err
 	}
@@ -105,6 +114,24 @@ func (o *explainPodOptions) run(ctx context.Context, args []string) error {
 		}
 	}
 	return o.tell(told)
+}
+
+// profile is that of the pod's scheduler: as a file says it is configured, or as it says itself, and then what it knows counts.
+func (o *explainPodOptions) profile(ctx context.Context, gathered *objects, pod *corev1.Pod) (*explain.Profile, error) {
+	name := cmp.Or(pod.Spec.SchedulerName, corev1.DefaultSchedulerName)
+	if o.scheduler.address == "" {
+		return explain.ReadProfile(ctx, o.schedulerConfig, name)
+	}
+	config, err := o.access.config()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := o.scheduler.ask(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	gathered.asKnownTo(&answer.State, pod)
+	return explain.ParseProfile(answer.Configuration, "the scheduler at "+o.scheduler.address, name)
 }
 
 func (o *explainPodOptions) tell(told *explanation.Explanation) error {
@@ -206,7 +233,7 @@ func predict(ctx context.Context, gathered *objects, profile *explain.Profile, p
 // assumptions are how old the objects are, and that the pod's scheduler has the plugin.
 func (o *objects) assumptions(pod *corev1.Pod, profile *explain.Profile) []string {
 	assumptions := []string{"the cluster is " + o.age()}
-	if profile.File == "" {
+	if profile.Source == "" {
 		assumptions = append(assumptions, fmt.Sprintf("the scheduler %s, which the pod names, is headroom-scheduler or has the plugin Headroom",
 			cmp.Or(pod.Spec.SchedulerName, corev1.DefaultSchedulerName)))
 	}

@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -50,6 +51,18 @@ func (c *Catalog) Get(name types.NamespacedName) *Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.entries[name]
+}
+
+// Names returns the Headrooms that are known, as NAMESPACE/NAME, in the order of their names.
+func (c *Catalog) Names() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	names := make([]string, 0, len(c.entries))
+	for name := range c.entries {
+		names = append(names, name.String())
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Gains reports whether some Headroom entitles a pod as it is after a change, and did not before.

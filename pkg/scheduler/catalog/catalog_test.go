@@ -70,3 +70,13 @@ func TestGains(t *testing.T) {
 	require.False(t, c.Gains(consumer("web"), consumer("web")))
 	require.False(t, c.Gains(consumer("web"), consumer("db")))
 }
+
+func TestTheKnownHeadroomsAreNamedInOrder(t *testing.T) {
+	c := New()
+	require.Empty(t, c.Names())
+	require.NoError(t, c.Set(forApp("web")))
+	require.NoError(t, c.Set(builders.Headroom("api", builders.Resources{"cpu": "1"}).Namespace("shop").Obj()))
+	require.Equal(t, []string{"shop/api", "shop/web"}, c.Names())
+	c.Delete(web)
+	require.Equal(t, []string{"shop/api"}, c.Names())
+}

@@ -3,6 +3,9 @@
 package eviction
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,6 +57,38 @@ func (r *Reservations) Stays(uid types.UID) bool {
 	defer r.mu.Unlock()
 	_, ok := r.stayed[uid]
 	return ok
+}
+
+// Reserved is a placeholder that is reserved, or that stays.
+type Reserved struct {
+	// Placeholder is its UID.
+	Placeholder types.UID `json:"placeholder"`
+	// Node is where it is, empty if it is not known any more.
+	Node string `json:"node,omitempty"`
+	// Consumers are the UIDs of the pods for which it is reserved, none if it is deleted and their swaps are done.
+	Consumers []types.UID `json:"consumers,omitempty"`
+	// Stays says that it was waited for until the time was up, and is still there.
+	Stays bool `json:"stays,omitempty"`
+}
+
+// List returns the placeholders that are reserved, or that stay, in the order of their UIDs.
+func (r *Reservations) List() []Reserved {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := []Reserved{}
+	for uid, reserved := range r.byUID {
+		_, stays := r.stayed[uid]
+		all = append(all, Reserved{
+			Placeholder: uid, Node: reserved.node, Consumers: slices.Sorted(maps.Keys(reserved.holders)), Stays: stays,
+		})
+	}
+	for uid := range r.stayed {
+		if r.byUID[uid] == nil {
+			all = append(all, Reserved{Placeholder: uid, Stays: true})
+		}
+	}
+	slices.SortFunc(all, func(a, b Reserved) int { return strings.Compare(string(a.Placeholder), string(b.Placeholder)) })
+	return all
 }
 
 // noteStayed remembers that a placeholder was waited for until the time was up, for as long as it is there. Otherwise

@@ -85,3 +85,20 @@ func TestTheNodeOfAReservationIsLookedAtAnew(t *testing.T) {
 	r.Release("q", victims("v"))
 	require.Len(t, nodes, 2)
 }
+
+func TestWhatIsReservedIsListedWithItsConsumers(t *testing.T) {
+	r := NewReservations(func(string) {})
+	require.Equal(t, []Reserved{}, r.List())
+	r.Reserve("q", victims("v"))
+	r.Reserve("p", victims("v", "u"))
+	r.noteStayed("s", &reservation{node: "n", gone: make(chan struct{})})
+	require.Equal(t, []Reserved{
+		{Placeholder: "s", Stays: true},
+		{Placeholder: "u", Node: "n", Consumers: []types.UID{"p"}},
+		{Placeholder: "v", Node: "n", Consumers: []types.UID{"p", "q"}},
+	}, r.List())
+	r.Gone("v")
+	r.Release("p", victims("v", "u"))
+	r.Release("q", victims("v"))
+	require.Equal(t, []Reserved{{Placeholder: "s", Stays: true}, {Placeholder: "v", Node: "n"}}, r.List(), "deleted, and not yet seen to be gone")
+}

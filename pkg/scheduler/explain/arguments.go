@@ -28,8 +28,8 @@ type Profile struct {
 	Args *config.HeadroomArgs
 	// Scheduler is the whole profile of kube-scheduler, the plugin included if it is from a file.
 	Scheduler *schedulerconfig.KubeSchedulerProfile
-	// File is where it is from, empty for the defaults.
-	File string
+	// Source is the file or the scheduler that it is from, empty for the defaults.
+	Source string
 }
 
 // ReadProfile returns the profile for the pods of a scheduler name, from a configuration file of kube-scheduler. Without a file it is
@@ -43,6 +43,24 @@ func ReadProfile(ctx context.Context, file, schedulerName string) (*Profile, err
 	if err != nil {
 		return nil, fmt.Errorf("reading the scheduler's configuration %s: %w", file, err)
 	}
+	return profileIn(configuration, file, schedulerName)
+}
+
+// ParseProfile returns the profile for the pods of a scheduler name from a KubeSchedulerConfiguration. source says where that is from.
+func ParseProfile(configuration []byte, source, schedulerName string) (*Profile, error) {
+	object, gvk, err := schedulerscheme.Codecs.UniversalDecoder().Decode(configuration, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration of %s: %w", source, err)
+	}
+	decoded, ok := object.(*schedulerconfig.KubeSchedulerConfiguration)
+	if !ok {
+		return nil, fmt.Errorf("the configuration of %s is a %s, not one of kube-scheduler", source, gvk.Kind)
+	}
+	decoded.APIVersion = gvk.GroupVersion().String()
+	return profileIn(decoded, source, schedulerName)
+}
+
+func profileIn(configuration *schedulerconfig.KubeSchedulerConfiguration, source, schedulerName string) (*Profile, error) {
 	var names []string
 	for i := range configuration.Profiles {
 		profile := &configuration.Profiles[i]
@@ -53,18 +71,19 @@ func ReadProfile(ctx context.Context, file, schedulerName string) (*Profile, err
 		if args := argumentsIn(profile); args != nil {
 			args.IgnoredResources = append(args.IgnoredResources, ignoredResources(configuration, profile)...)
 			path := field.NewPath("profiles").Index(i).Child("pluginConfig").Key(plugin).Child("args")
-			found := &Profile{Args: args, Scheduler: profile, File: file}
+			found := &Profile{Args: args, Scheduler: profile, Source: source}
 			return found, validation.ValidateHeadroomArgs(path, args).ToAggregate()
 		}
 		if schedulerName != "" {
-			return nil, fmt.Errorf("the profile %s of %s does not have the plugin %s, so its pods take no headroom", schedulerName, file, plugin)
+			return nil, fmt.Errorf("the profile %s of %s does not have the plugin %s, so its pods take no headroom",
+				schedulerName, source, plugin)
 		}
 	}
 	if schedulerName == "" {
-		return nil, fmt.Errorf("no profile of %s has the plugin %s", file, plugin)
+		return nil, fmt.Errorf("no profile of %s has the plugin %s", source, plugin)
 	}
 	return nil, fmt.Errorf("%s has no profile %s, which is the pod's schedulerName; it has %s",
-		file, schedulerName, strings.Join(names, ", "))
+		source, schedulerName, strings.Join(names, ", "))
 }
 
 // argumentsIn returns the plugin's arguments in a profile, nil if it does not have the plugin.

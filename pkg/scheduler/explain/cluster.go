@@ -39,6 +39,9 @@ type Objects struct {
 	DaemonSets []*appsv1.DaemonSet
 	// Headrooms give consumers and spread keys.
 	Headrooms []*v1alpha1.Headroom
+	// Reserved are the placeholders, by their UIDs, that a running scheduler has reserved, and whether it has given up to wait until they
+	// are gone. Nil if no scheduler was asked.
+	Reserved map[types.UID]bool
 }
 
 // Cluster is what the objects say. It is not safe for concurrent use.
@@ -61,7 +64,7 @@ func New(objects Objects, profile *Profile) (*Cluster, error) {
 			c.invalid[types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}] = err
 		}
 	}
-	c.inventory = inventory.New(headrooms, objects.headroomOfDaemonSet, noReservations{})
+	c.inventory = inventory.New(headrooms, objects.headroomOfDaemonSet, reservations(objects.Reserved))
 	var err error
 	if c.handle, err = newHandle(objects.Namespaces); err != nil {
 		return nil, err
@@ -135,9 +138,17 @@ func (h *handle) SharedInformerFactory() informers.SharedInformerFactory { retur
 // SharedDRAManager is nil: nothing is known of devices, so extended resources count as they stand on the node.
 func (h *handle) SharedDRAManager() fwk.SharedDRAManager { return nil }
 
-// noReservations: what a running scheduler has promised cannot be seen in objects.
-type noReservations struct{}
+// reservations are those that a running scheduler has told of.
+type reservations map[types.UID]bool
 
-func (noReservations) Reserved(types.UID) bool                  { return false }
-func (noReservations) Stays(types.UID) bool                     { return false }
-func (noReservations) ObserveNode(string, func(types.UID) bool) {}
+// Reserved reports whether a placeholder is reserved.
+func (r reservations) Reserved(placeholder types.UID) bool {
+	_, reserved := r[placeholder]
+	return reserved
+}
+
+// Stays reports whether a placeholder was waited for, and is still there.
+func (r reservations) Stays(placeholder types.UID) bool { return r[placeholder] }
+
+// ObserveNode forgets nothing.
+func (reservations) ObserveNode(string, func(types.UID) bool) {}

@@ -71,13 +71,15 @@ func unknowable(pod *corev1.Pod) (plugins, assumptions []string) {
 // assumptions are what every prediction takes for granted.
 func (c *Cluster) assumptions() []string {
 	configuration := "kube-scheduler's default profile with the plugin's default arguments; --scheduler-config reads another"
-	if c.profile.File != "" {
-		configuration = fmt.Sprintf("the profile %s of %s", c.profile.Scheduler.SchedulerName, c.profile.File)
+	if c.profile.Source != "" {
+		configuration = fmt.Sprintf("the profile %s of %s", c.profile.Scheduler.SchedulerName, c.profile.Source)
 	}
-	return []string{
-		"nothing else happens meanwhile: no other pod comes or goes, no preemption is under way, and no unit is reserved",
-		"the scheduler's configuration is " + configuration,
+	meanwhile := "nothing else happens meanwhile: no other pod comes or goes, no preemption is under way, and no unit is reserved"
+	if c.objects.Reserved != nil {
+		meanwhile = fmt.Sprintf("nothing else happens meanwhile: no other pod comes or goes, no preemption is under way, and "+
+			"the units that the scheduler has reserved stay so (%d)", len(c.objects.Reserved))
 	}
+	return []string{meanwhile, "the scheduler's configuration is " + configuration}
 }
 
 // whatIf is a scheduling cycle without a scheduler.

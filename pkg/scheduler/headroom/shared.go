@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -21,6 +22,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+	"github.com/headroom-dev/headroom/pkg/scheduler/running"
 	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
 )
 
@@ -96,13 +98,23 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if err := s.catalog.Follow(ctx, handle.KubeConfig(), changed); err != nil {
 		return nil, err
 	}
+	withdraw, err := running.Publish(s.state)
+	if err != nil {
+		return nil, err
+	}
 	sharedUnder[factory] = s
 	context.AfterFunc(ctx, func() {
+		withdraw()
 		sharedMu.Lock()
 		defer sharedMu.Unlock()
 		delete(sharedUnder, factory)
 	})
 	return s, nil
+}
+
+// state is what is known beyond objects. It may be called concurrently.
+func (s *shared) state() running.State {
+	return running.State{Time: metav1.NowMicro(), Headrooms: s.catalog.Names(), Reserved: s.reservations.List()}
 }
 
 // index makes it cheap to see that there are no placeholders.

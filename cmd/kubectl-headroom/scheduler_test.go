@@ -1,0 +1,118 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/running"
+)
+
+const schedulerAnswer = `{"componentconfig": {"kind": "KubeSchedulerConfiguration"},
+"headroom": {"headrooms": ["shop/web"], "reserved": [{"placeholder": "u1", "node": "n"}]}}`
+
+// serve answers as a scheduler that knows one token.
+func serve(t *testing.T, status int, body string) *httptest.Server {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer secret" || r.URL.Path != running.Path {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestASchedulerIsAskedWithTheCredentialsOfTheCluster(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+		code   int
+		want   string
+	}{
+		"an answer":             {http.StatusOK, schedulerAnswer, 0, ""},
+		"no right":              {http.StatusForbidden, "", exitForbidden, "no right to get the path /configz"},
+		"unknown credentials":   {http.StatusUnauthorized, "", exitUnreachable, "does not accept the credentials"},
+		"another server":        {http.StatusNotFound, "", exitFailed, "answers 404 Not Found"},
+		"a server of something": {http.StatusOK, "<html>", exitFailed, "not that of a scheduler"},
+		"a stock scheduler":     {http.StatusOK, `{"componentconfig": {}}`, exitFailed, "does not have the plugin Headroom"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := serve(t, tt.status, tt.body)
+			s := scheduler{address: server.URL}
+			answer, err := s.ask(t.Context(), &rest.Config{Host: "https://cluster", BearerToken: "secret"})
+			require.Equal(t, tt.code, exitCode(err))
+			if tt.want != "" {
+				require.ErrorContains(t, err, tt.want)
+				return
+			}
+			require.Equal(t, []eviction.Reserved{{Placeholder: "u1", Node: "n"}}, answer.State.Reserved)
+		})
+	}
+	server := serve(t, http.StatusOK, schedulerAnswer)
+	server.Close()
+	_, err := (&scheduler{address: server.URL}).ask(t.Context(), &rest.Config{BearerToken: "secret"})
+	require.Equal(t, exitUnreachable, exitCode(err))
+}
+
+func TestCredentialsGoToACheckedServerOrStayOnThisMachine(t *testing.T) {
+	cluster := &rest.Config{
+		Host: "https://cluster", BearerToken: "secret", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("ca"), ServerName: "cluster"},
+	}
+	for address, insecure := range map[string]bool{"https://127.0.0.1:10259": true, "https://localhost:1": true, "https://[::1]:1": true} {
+		config, err := (&scheduler{address: address}).config(cluster)
+		require.NoError(t, err)
+		require.Equal(t, insecure, config.Insecure)
+		require.Equal(t, address, config.Host)
+		require.Empty(t, config.CAData)
+		require.Empty(t, config.ServerName)
+	}
+	for _, address := range []string{"https://10.0.0.1:10259", "https://127.0.0.1.example.org", "https://localhost.example.org"} {
+		_, err := (&scheduler{address: address}).config(cluster)
+		require.ErrorContains(t, err, "is another machine", address)
+		config, err := (&scheduler{address: address, authority: "ca.crt"}).config(cluster)
+		require.NoError(t, err)
+		require.False(t, config.Insecure)
+		require.Equal(t, "ca.crt", config.CAFile)
+	}
+	for _, address := range []string{"http://127.0.0.1:10259", "127.0.0.1:10259", "https://", "://"} {
+		_, err := (&scheduler{address: address}).config(cluster)
+		require.ErrorContains(t, err, "needs an address such as", address)
+	}
+	_, err := (&scheduler{address: "https://127.0.0.1:1"}).config(&rest.Config{Impersonate: rest.ImpersonationConfig{UserName: "eve"}})
+	require.ErrorContains(t, err, "leave out --as")
+}
+
+func TestOnlyWhatTheSchedulerKnowsCounts(t *testing.T) {
+	gathered := &objects{}
+	for _, name := range []string{"shop/web", "shop/new"} {
+		h := &v1alpha1.Headroom{}
+		h.Namespace, h.Name, _ = strings.Cut(name, "/")
+		gathered.Headrooms = append(gathered.Headrooms, h)
+	}
+	var pods []*corev1.Pod
+	for _, uid := range []types.UID{"asked", "decided", "waits"} {
+		pod := &corev1.Pod{}
+		pod.UID = uid
+		pods = append(pods, pod)
+	}
+	gathered.Pods = pods
+	gathered.asKnownTo(&running.State{Headrooms: []string{"shop/web"}, Reserved: []eviction.Reserved{
+		{Placeholder: "a", Node: "node-1", Consumers: []types.UID{"asked", "decided"}}, {Placeholder: "b", Stays: true},
+	}}, pods[0])
+	require.Len(t, gathered.Headrooms, 1)
+	require.Equal(t, "web", gathered.Headrooms[0].Name)
+	require.Equal(t, map[types.UID]bool{"a": false, "b": true}, gathered.Reserved)
+	require.Equal(t, []string{"", "node-1", ""}, []string{pods[0].Spec.NodeName, pods[1].Spec.NodeName, pods[2].Spec.NodeName})
+}
