@@ -15,7 +15,7 @@ import (
 )
 
 // needs are the commands that no test can run, by what they begin with, and what they need. A command of the documentation that is not here
-// has to run.
+// has to run. testedPage lists them for readers.
 var needs = []struct{ prefix, what string }{
 	{"kubectl get nodepools", "Karpenter"},
 	{"kubectl get nodeclaims", "Karpenter"},
@@ -30,11 +30,34 @@ var needs = []struct{ prefix, what string }{
 	{"diff ", "a release"},
 	{"docker ", "a container engine"},
 	{"kubectl headroom __complete ", "an argument: it is a script's"},
+	{"kubectl -n headroom-system port-forward ", "a cluster that runs containers"},
+	{"kubectl headroom explain pod web-1 -n shop --from-scheduler ", "a scheduler at that address"},
 	{"make build && sudo install ", "root"},
 	{"helm install headroom oci://", "a release"},
 	{"helm upgrade headroom oci://", "a release"},
 	{"kubectl krew ", "krew"},
 	{"git ", "a release, made by hand"},
+}
+
+// testedPage says what of the documentation is not run.
+const testedPage = "docs/reference/tested.md"
+
+func TestThePageListsWhatNoTestRuns(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root(t), testedPage))
+	require.NoError(t, err)
+	listed := map[string]string{}
+	for _, match := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]+) \\|$").FindAllStringSubmatch(string(page), -1) {
+		listed[match[1]] = match[2]
+	}
+	want := map[string]string{}
+	for _, need := range needs {
+		want[strings.TrimSpace(need.prefix)] = need.what
+	}
+	for _, kind := range foreign {
+		require.Contains(t, listed, kind, "it is not on the page")
+		want[kind] = listed[kind]
+	}
+	require.Equal(t, want, listed)
 }
 
 // lacking is what commands may say that would work where there is what they are about.
