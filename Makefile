@@ -91,6 +91,12 @@ test-versions: build $(CONTROL_PLANE) $(foreach minor,$(KUBERNETES_VERSIONS),$(c
 test-e2e: build $(CONTROL_PLANE) $(AUTOSCALER_TOOLS) ## Run the end-to-end tests, with real Karpenter adding and removing nodes.
 	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -count=1 -p 1 -timeout 60m $(TESTFLAGS) ./test/e2e -steady=$(strip $(STEADY))
 
+# Apart from make test, because it builds everything twice over: a release, and an earlier state to upgrade from.
+.PHONY: test-release
+test-release: $(CONTROL_PLANE) $(addprefix $(TOOLS_DIR)/,ko scratch-base helm) ## Make a release, install it from its artifacts, and upgrade an earlier state to it (ten minutes).
+	RELEASE_DIRTY=yes TOOLS_DIR=$(TOOLS_DIR) hack/release.sh v0.0.0-try
+	HEADROOM_TOOLS=$(TOOLS_DIR) HEADROOM_RELEASE=$(CURDIR)/bin/release/v0.0.0-try $(GO) test -tags release -count=1 -timeout 30m $(TESTFLAGS) ./test/release/
+
 .PHONY: chaos
 chaos: build $(CONTROL_PLANE) ## Run random traffic and faults against the binaries, and judge what comes of it.
 	@hack/build.sh chaos $(GO) build -o bin/chaos ./hack/chaos

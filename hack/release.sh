@@ -57,6 +57,7 @@ echo "release $VERSION: chart"
 cp -r manifests/charts/headroom "$work/headroom"
 sed -i -e "s/^version: .*/version: ${VERSION#v}/" -e "s/^appVersion: .*/appVersion: $VERSION/" "$work/headroom/Chart.yaml"
 sed -i "s|/blob/v[0-9.]*/docs/|/blob/$VERSION/docs/|" "$work/headroom/files"/alerts-*.yaml # the pages of this version
+go run ./hack/release links "$work/headroom/README.md" manifests/charts/headroom "$VERSION"
 for image in "${images[@]}"; do
   go run ./hack/release digest "$work/headroom/values.yaml" "${image#headroom-}" "$(digest "$image")"
 done

@@ -1,6 +1,7 @@
 // Command release makes the parts of a release that hack/release.sh cannot cut out of files by itself.
 //
 //	release digest VALUES COMPONENT DIGEST    puts the digest of an image into values of the chart
+//	release links FILE FOLDER VERSION         makes the links of a page, which lies in a folder of the repository, lead to that version
 //	release krew VERSION FOLDER               prints the manifest of the kubectl plugin for krew, for the archives in FOLDER
 //	release notes VERSION CHANGELOG           prints what the changelog says of a version
 package main
@@ -23,6 +24,8 @@ func run(out io.Writer, args []string) error {
 	switch {
 	case len(args) == 4 && args[0] == "digest":
 		return rewrite(args[1], func(values string) (string, error) { return withDigest(values, args[2], args[3]) })
+	case len(args) == 4 && args[0] == "links":
+		return rewrite(args[1], func(page string) (string, error) { return atVersion(page, args[2], args[3]), nil })
 	case len(args) == 3 && args[0] == "krew":
 		archives, err := readArchives(args[2], args[1])
 		if err != nil {
@@ -41,14 +44,15 @@ func run(out io.Writer, args []string) error {
 		_, err = fmt.Fprintln(out, text)
 		return err
 	}
-	return errors.New("usage: release digest VALUES COMPONENT DIGEST | krew VERSION FOLDER | notes VERSION CHANGELOG")
+	return errors.New("usage: release digest VALUES COMPONENT DIGEST | links FILE FOLDER VERSION | krew VERSION FOLDER | " +
+		"notes VERSION CHANGELOG")
 }
 
 // rewrite changes a file.
 func rewrite(file string, change func(string) (string, error)) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("reading values: %w", err)
+		return fmt.Errorf("reading what is changed: %w", err)
 	}
 	text, err := change(string(data))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -29,8 +30,29 @@ func withDigest(values, component, digest string) (string, error) {
 	return "", fmt.Errorf("the image of %s has no empty digest", component)
 }
 
-// notes is the section of a changelog that is about a version; one before a release (v1.2.3-rc.1) may have none of its own, and takes that
-// of the version that it leads to.
+// repository is where the files of a version can be read.
+const repository = "https://github.com/headroom-dev/headroom"
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+// atVersion makes the relative links of a page of a folder of the repository lead to that version of what they are about, so that the page
+// can be read elsewhere.
+func atVersion(page, folder, version string) string {
+	return link.ReplaceAllStringFunc(page, func(found string) string {
+		target := link.FindStringSubmatch(found)[1]
+		if strings.HasPrefix(target, "#") || strings.Contains(target, "://") {
+			return found
+		}
+		file, section, _ := strings.Cut(target, "#")
+		if section != "" {
+			section = "#" + section
+		}
+		return "](" + repository + "/blob/" + version + "/" + path.Join(folder, file) + section + ")"
+	})
+}
+
+// notes is the section of a changelog, which lies in the root of the repository, that is about a version; one before a release
+// (v1.2.3-rc.1) may have none of its own, and takes that of the version that it leads to.
 func notes(changelog, version string) (string, error) {
 	name := strings.TrimPrefix(version, "v")
 	final, _, early := strings.Cut(name, "-")
@@ -47,7 +69,7 @@ func notes(changelog, version string) (string, error) {
 			text = text[:next[0]]
 		}
 		if text = strings.TrimSpace(text); text != "" {
-			return text, nil
+			return atVersion(text, "", version), nil
 		}
 	}
 	return "", fmt.Errorf("the changelog says nothing of %s", version)

@@ -96,3 +96,21 @@ func TestTheManifestForKrewNamesEveryArchiveWithItsSum(t *testing.T) {
 	require.ErrorContains(t, run(&out, []string{"krew", "v9.9.9", dir}), "there is no archive")
 	require.ErrorContains(t, run(&out, nil), "usage")
 }
+
+func TestRelativeLinksOfAPageLeadToTheVersion(t *testing.T) {
+	const page = "[a](docs/a.md#b), [c](../../../docs/c.md) and\n[d](https://example.org/d.md), [e](#e)"
+	const at = "https://github.com/headroom-dev/headroom/blob/v1.2.3/"
+	require.Equal(t, "[a]("+at+"manifests/charts/headroom/docs/a.md#b), [c]("+at+"docs/c.md) and\n[d](https://example.org/d.md), [e](#e)",
+		atVersion(page, "manifests/charts/headroom", "v1.2.3"))
+
+	file := filepath.Join(t.TempDir(), "README.md")
+	require.NoError(t, os.WriteFile(file, []byte(page), 0o600))
+	require.NoError(t, run(nil, []string{"links", file, "manifests/charts/headroom", "v1.2.3"}))
+	written, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, atVersion(page, "manifests/charts/headroom", "v1.2.3"), string(written))
+
+	got, err := notes("## 1.0.0\n\n[x](docs/x.md)\n", "v1.0.0")
+	require.NoError(t, err)
+	require.Equal(t, "[x](https://github.com/headroom-dev/headroom/blob/v1.0.0/docs/x.md)", got)
+}
