@@ -52,11 +52,18 @@ type pods struct {
 
 var _ cache.TransformingStore = &pods{}
 
-// counted is what is kept of a pod from its arrival until it is counted.
+// counted is what is kept of a pod from its arrival until it is counted, which is when there are most of them.
 type counted struct {
-	metav1.ObjectMeta
+	namespace, name, resourceVersion string
 	// group has its labels and requests, nil if it does not count.
 	group *group
+}
+
+var _ metav1.ObjectMetaAccessor = &counted{}
+
+// GetObjectMeta tells a reflector which pod it is.
+func (c *counted) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{Namespace: c.namespace, Name: c.name, ResourceVersion: c.resourceVersion}
 }
 
 func newPods(client kubernetes.Interface, namespace string) *pods {
@@ -126,7 +133,7 @@ func (p *pods) Delete(object any) error {
 	defer p.mu.Unlock()
 	pod, err := p.trim(object)
 	if err == nil {
-		p.remove(pod.Name)
+		p.remove(pod.name)
 	}
 	return err
 }
@@ -176,8 +183,7 @@ func (p *pods) trim(object any) (*counted, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: got a %T", p.what, object)
 	}
-	kept := &counted{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: strings.Clone(pod.Name), ResourceVersion: pod.ResourceVersion}}
+	kept := &counted{namespace: p.namespace, name: strings.Clone(pod.Name), resourceVersion: pod.ResourceVersion}
 	if pod.DeletionTimestamp != nil || pod.Spec.NodeName == "" {
 		return kept, nil
 	}
@@ -199,11 +205,11 @@ func (p *pods) trim(object any) (*counted, error) {
 
 // put counts a pod. The lock is held.
 func (p *pods) put(pod *counted) {
-	before := p.byName[pod.Name]
+	before := p.byName[pod.name]
 	if pod.group != nil && before != nil && before.key == pod.group.key {
 		return
 	}
-	p.remove(pod.Name)
+	p.remove(pod.name)
 	if pod.group == nil {
 		return
 	}
@@ -217,7 +223,7 @@ func (p *pods) put(pod *counted) {
 			}
 		}
 	}
-	p.byName[pod.Name] = g
+	p.byName[pod.name] = g
 	g.add(1)
 }
 

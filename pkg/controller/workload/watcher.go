@@ -151,7 +151,8 @@ func (w *Watcher) keep(headroom types.NamespacedName, these map[subject]bool) {
 	}
 }
 
-// tell tells the Headrooms that asked for something of its changes, at most once in calm.
+// tell tells the Headrooms that asked for something of its changes, at most once in calm. What is as it was told at half of the time that
+// changes take to settle is not told.
 func (w *Watcher) tell(ctx context.Context, f *followed) {
 	for {
 		select {
@@ -159,17 +160,32 @@ func (w *Watcher) tell(ctx context.Context, f *followed) {
 			return
 		case <-f.changes():
 		}
-		wait(ctx, f.settle())
+		wait(ctx, f.settle()/2)
+		if len(f.stale(w.usersOf(f))) == 0 {
+			continue
+		}
+		wait(ctx, f.settle()/2)
 		if ctx.Err() != nil {
 			return
 		}
-		w.mu.Lock()
-		changed := w.changed
-		users := slices.Collect(maps.Keys(f.users))
-		w.mu.Unlock()
-		for _, user := range f.stale(users) {
-			changed(user)
+		for _, user := range f.stale(w.usersOf(f)) {
+			w.notify(user)
 		}
 		wait(ctx, calm-f.settle())
 	}
+}
+
+// usersOf are the Headrooms that something is followed for.
+func (w *Watcher) usersOf(f *followed) []types.NamespacedName {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(f.users))
+}
+
+// notify says that something changed that a Headroom asked for.
+func (w *Watcher) notify(headroom types.NamespacedName) {
+	w.mu.Lock()
+	changed := w.changed
+	w.mu.Unlock()
+	changed(headroom)
 }
