@@ -9,8 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
 )
 
@@ -56,6 +58,9 @@ func TestOf(t *testing.T) {
 		"it may go there":                       {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
 		"no unit has what it asks for": {
 			change: func(p *Pod) { p.Requests = list("cpu", "1", "example.com/gpu", "1") }, headrooms: []Headroom{open},
+		},
+		"too many pods are there, and a unit is one": {
+			change: func(p *Pod) { p.Message = "0/5 nodes are available: 5 Too many pods." }, headrooms: []Headroom{open}, want: "open", units: 2,
 		},
 		"no lack of resources": {
 			change: func(p *Pod) { p.Message = "0/5 nodes are available: 5 node(s) had untolerated taint(s)." }, headrooms: []Headroom{open},
@@ -107,4 +112,38 @@ func TestWhereAPodIsNominatedIsKeptOfIt(t *testing.T) {
 	kept, err := trim(pod)
 	require.NoError(t, err)
 	require.Equal(t, pod.Status, kept.(*corev1.Pod).Status)
+}
+
+func TestWhatIsKeptOfAPodIsAllThatTheDecisionAsks(t *testing.T) {
+	told := metav1.NewTime(epoch.Add(time.Minute))
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api-1", UID: "u", Labels: map[string]string{"app": "api"}},
+		Spec: corev1.PodSpec{
+			NodeSelector: map[string]string{"pool": "a"}, Priority: ptr.To[int32](7), PreemptionPolicy: ptr.To(corev1.PreemptNever),
+			Overhead:   list("cpu", "250m"),
+			Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: list("cpu", "1", "memory", "1Gi")}}},
+		},
+		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "another condition"},
+			{
+				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, LastTransitionTime: told,
+				Message: "0/5 nodes are available: 5 Insufficient cpu.",
+			},
+		}},
+	}
+	consumer := account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "api-1"}, UID: "u"}
+	got := podOf(pod, consumer, map[string]string{"team": "a"})
+	for name, quantity := range list("cpu", "1250m", "memory", "1Gi") {
+		require.Zero(t, quantity.Cmp(got.Requests[name]), "%s", name)
+	}
+	got.Requests = nil
+	require.Equal(t, &Pod{
+		Consumer: consumer, NodeSelector: map[string]string{"pool": "a"},
+		Identity: entitlement.Consumer{
+			Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, Labels: map[string]string{"app": "api"}, Priority: 7, NonPreempting: true,
+		},
+		Told: told.Time, Message: "0/5 nodes are available: 5 Insufficient cpu.",
+	}, got)
+	pod.Labels["app"] = "changed"
+	require.Equal(t, "api", got.Identity.Labels["app"], "the pod belongs to the cache")
 }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	clocktesting "k8s.io/utils/clock/testing"
 
@@ -213,4 +214,20 @@ func TestRoomIsYoungOnlyBesideOtherSchedulersAndOnlyForPlaceholders(t *testing.T
 	require.True(t, young(true))
 	w.after(time.Millisecond)
 	require.False(t, young(true))
+}
+
+func TestPlaceholdersYieldToAPodOnOneNodeAtATime(t *testing.T) {
+	w := newWorld()
+	info, err := framework.NewPodInfo(pod("waits", "own", 0).Obj())
+	require.NoError(t, err)
+	until := w.clock.Now().Add(time.Minute)
+	w.Yield("n", info, until)
+	w.Yield("n", info, until)
+	require.Equal(t, []string{"waits"}, w.kept(true, 0), "it takes its room once")
+	w.Yield("m", info, until)
+	require.Empty(t, w.kept(true, 0), "it can be bound to one node only")
+	w.Yield("n", info, until)
+	require.Equal(t, []string{"waits"}, w.kept(true, 0))
+	w.after(time.Minute)
+	require.Empty(t, w.kept(true, 0))
 }

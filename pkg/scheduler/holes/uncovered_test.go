@@ -26,19 +26,20 @@ func TestAHoleIsKeptUntilAPodIsKnownThatCoversIt(t *testing.T) {
 		covers []cover
 		want   int
 	}{
-		"while nobody is known":                {holes: []hole{made(9, 1)}, want: 1},
-		"not for ever":                         {holes: []hole{made(-20, 1)}},
-		"not if a pod is nominated":            {holes: []hole{made(9, 1)}, covers: []cover{pod(9.5, 1)}},
-		"not if one was just before":           {holes: []hole{made(9, 1)}, covers: []cover{pod(8, 1)}},
-		"but if that was long before":          {holes: []hole{made(9, 1)}, covers: []cover{pod(1, 1)}, want: 1},
-		"not if the pod is smaller":            {holes: []hole{made(9, 4)}, covers: []cover{pod(9.5, 1)}},
-		"all holes that a large pod fills":     {holes: []hole{made(9, 1), made(9, 1), made(9, 1)}, covers: []cover{pod(9.5, 3)}},
-		"but no more than it fills":            {holes: []hole{made(9, 1), made(9, 1), made(9, 1)}, covers: []cover{pod(9.5, 2)}, want: 1},
-		"each hole for one pod":                {holes: []hole{made(9, 1)}, covers: []cover{pod(9.5, 1), pod(9.5, 1)}},
-		"if the pod is another scheduler's":    {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "own", at: at(9.5)}}, want: 1},
-		"if the pod's priority is no higher":   {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "stock", priority: -5, at: at(9.5)}}, want: 1},
-		"not if the mark names no scheduler":   {holes: []hole{{amount: milli(1), priority: -5, at: at(9)}}, covers: []cover{pod(9.5, 1)}},
-		"the oldest first, and the other open": {holes: []hole{made(8, 1), made(9, 1)}, covers: []cover{pod(9.5, 1)}, want: 1},
+		"while nobody is known":                 {holes: []hole{made(9, 1)}, want: 1},
+		"not for ever":                          {holes: []hole{made(-20, 1)}},
+		"not if a pod is nominated":             {holes: []hole{made(9, 1)}, covers: []cover{pod(9.5, 1)}},
+		"not if one was just before":            {holes: []hole{made(9, 1)}, covers: []cover{pod(8, 1)}},
+		"but if that was long before":           {holes: []hole{made(9, 1)}, covers: []cover{pod(1, 1)}, want: 1},
+		"not if the pod is smaller":             {holes: []hole{made(9, 4)}, covers: []cover{pod(9.5, 1)}},
+		"all holes that a large pod fills":      {holes: []hole{made(9, 1), made(9, 1), made(9, 1)}, covers: []cover{pod(9.5, 3)}},
+		"but no more than it fills":             {holes: []hole{made(9, 1), made(9, 1), made(9, 1)}, covers: []cover{pod(9.5, 2)}, want: 1},
+		"each hole for one pod":                 {holes: []hole{made(9, 1)}, covers: []cover{pod(9.5, 1), pod(9.5, 1)}},
+		"if the pod is another scheduler's":     {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "own", at: at(9.5)}}, want: 1},
+		"if the pod's priority is no higher":    {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "stock", priority: -5, at: at(9.5)}}, want: 1},
+		"not if the mark names no scheduler":    {holes: []hole{{amount: milli(1), priority: -5, at: at(9)}}, covers: []cover{pod(9.5, 1)}},
+		"by a pod that came long after another": {holes: []hole{made(-25, 1), made(9, 1)}, covers: []cover{pod(9.5, 1)}},
+		"the oldest first, and the other open":  {holes: []hole{made(8, 1), made(9, 1)}, covers: []cover{pod(9.5, 1)}, want: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Len(t, uncovered(tc.holes, tc.covers, at(10)), tc.want)
