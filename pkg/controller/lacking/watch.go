@@ -57,7 +57,7 @@ type Watcher struct {
 	// Accounts are told.
 	Accounts Accounts
 	// Clock tells the time.
-	Clock clock.PassiveClock
+	Clock clock.WithDelayedExecution
 	// Nominations are told of every pod that waits; nil: nobody is.
 	Nominations Nominations
 
@@ -71,6 +71,9 @@ type Watcher struct {
 type waiting struct {
 	consumer account.Consumer
 	counted  bool
+	// version is the pod's resource version as it was seen last, and since when it is.
+	version string
+	since   time.Time
 	// created is when it was, short that a scheduler said that it lacks resources, and nodeSelector where it may go.
 	created      time.Time
 	short        bool
@@ -215,12 +218,15 @@ func (h handler) saw(object any, initial bool) {
 		h.waiting[pod.UID] = p
 	}
 	p.look(pod)
-	done := p.counted
+	if p.version != pod.ResourceVersion || p.since.IsZero() {
+		p.version, p.since = pod.ResourceVersion, h.Clock.Now()
+	}
+	done, since := p.counted, p.since
 	h.mu.Unlock()
 	if done {
 		return
 	}
-	headrooms, err := h.headrooms(h.ctx)
+	headrooms, asOf, err := h.headrooms(h.ctx)
 	if err != nil {
 		klog.FromContext(h.ctx).Error(err, "Finding out what a waiting pod lacks failed", "pod", klog.KObj(pod))
 		return
@@ -228,6 +234,9 @@ func (h handler) saw(object any, initial bool) {
 	asked := podOf(pod, p.consumer, h.namespaceLabels(h.ctx, pod.Namespace))
 	lacks, units := Of(asked, headrooms)
 	if units == 0 {
+		if asOf.Before(since) && !asked.Told.IsZero() {
+			h.lookAgain(pod, initial)
+		}
 		return
 	}
 	h.mu.Lock()
@@ -255,19 +264,19 @@ func (w *Watcher) namespaceLabels(ctx context.Context, name string) map[string]s
 	return namespace.Labels
 }
 
-// headrooms returns the Headrooms as they were a moment ago.
-func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, error) {
+// headrooms returns the Headrooms as they were a moment ago, and when that was.
+func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now := w.Clock.Now(); now.Sub(w.asOf) < freshness {
-		return w.known, nil
+		return w.known, w.asOf, nil
 	}
 	list, classes := &v1alpha1.HeadroomList{}, &schedulingv1.PriorityClassList{}
 	if err := w.Cache.List(ctx, list); err != nil {
-		return nil, fmt.Errorf("listing Headrooms: %w", err)
+		return nil, time.Time{}, fmt.Errorf("listing Headrooms: %w", err)
 	}
 	if err := w.Cache.List(ctx, classes); err != nil {
-		return nil, fmt.Errorf("listing PriorityClasses: %w", err)
+		return nil, time.Time{}, fmt.Errorf("listing PriorityClasses: %w", err)
 	}
 	values := map[string]int32{}
 	for i := range classes.Items {
@@ -287,5 +296,5 @@ func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, error) {
 			NodeSelector: h.Spec.NodeSelector,
 		})
 	}
-	return w.known, nil
+	return w.known, w.asOf, nil
 }

@@ -1,14 +1,25 @@
 package lacking
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
 // book counts what pods lacked.
@@ -23,15 +34,20 @@ func (b *book) LackedThrough(types.NamespacedName) time.Time { return b.through 
 
 func (b *book) Lacked(_ types.NamespacedName, units int, _ time.Time) { b.lacked += units }
 
-func TestAPodThatWaitsCountsOnce(t *testing.T) {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api", UID: "api"},
+// toldPod is a pod of one CPU that was told that there is no room.
+func toldPod() *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api", UID: "api", ResourceVersion: "1"},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: list("cpu", "1")}}}},
 		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
 			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
 			Message: "0/3 nodes are available: 3 Insufficient cpu.", LastTransitionTime: metav1.NewTime(epoch),
 		}}},
 	}
+}
+
+func TestAPodThatWaitsCountsOnce(t *testing.T) {
+	pod := toldPod()
 	for name, tc := range map[string]struct {
 		initial bool
 		through time.Time
@@ -42,9 +58,9 @@ func TestAPodThatWaitsCountsOnce(t *testing.T) {
 		"it was told before, and is in the account":              {initial: true, through: epoch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			accounts, clock := &book{through: tc.through}, testingclock.NewFakePassiveClock(epoch)
+			accounts, now := &book{through: tc.through}, testingclock.NewFakeClock(epoch)
 			w := &Watcher{
-				Namespaces: []string{"shop"}, Accounts: accounts, Clock: clock, waiting: map[types.UID]*waiting{},
+				Namespaces: []string{"shop"}, Accounts: accounts, Clock: now, waiting: map[types.UID]*waiting{},
 				known: []Headroom{headroom(t, "open", nil, list("cpu", "1"))}, asOf: epoch,
 			}
 			h := handler{w, t.Context()}
@@ -53,6 +69,93 @@ func TestAPodThatWaitsCountsOnce(t *testing.T) {
 				h.OnUpdate(nil, pod)
 			}
 			require.Equal(t, tc.want, accounts.lacked)
+		})
+	}
+}
+
+// objects is a cache that has what an API server has.
+type objects struct {
+	cache.Cache
+	server client.Client
+	lists  int // of Headrooms
+}
+
+// List reads from the API server.
+func (o *objects) List(ctx context.Context, into client.ObjectList, options ...client.ListOption) error {
+	if _, ok := into.(*v1alpha1.HeadroomList); ok {
+		o.lists++
+	}
+	return o.server.List(ctx, into, options...)
+}
+
+// newWatched has a Watcher that has looked at the Headrooms, of which there were none, half a second ago; now there is one. It runs by the
+// time of a synctest bubble.
+func newWatched(t *testing.T) (handler, *book, *objects) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, errors.Join(v1alpha1.AddToScheme(scheme), schedulingv1.AddToScheme(scheme)))
+	known := &objects{server: fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "headroom"}, Value: -10}).Build()}
+	accounts := &book{}
+	w := &Watcher{Namespaces: []string{"shop"}, Accounts: accounts, Clock: clock.RealClock{}, Cache: known, waiting: map[types.UID]*waiting{}}
+	_, _, err := w.headrooms(t.Context())
+	require.NoError(t, err)
+	pass(freshness / 2)
+	require.NoError(t, known.server.Create(t.Context(), &v1alpha1.Headroom{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
+		Spec:       v1alpha1.HeadroomSpec{PriorityClassName: "headroom", Requests: list("cpu", "1")},
+	}))
+	return handler{w, t.Context()}, accounts, known
+}
+
+// pass lets time pass in a bubble, and all happen that is due by then.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func TestAPodLacksUnitsOfAHeadroomThatCameAMomentBeforeItWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, accounts, known := newWatched(t)
+		h.OnAdd(toldPod(), false)
+		require.Zero(t, accounts.lacked, "the Headrooms are as they were half a second ago")
+		pass(freshness)
+		require.Equal(t, 1, accounts.lacked, "nothing more happens to the pod")
+		pass(time.Minute)
+		require.Equal(t, 1, accounts.lacked)
+		require.Equal(t, 2, known.lists)
+	})
+}
+
+func TestAPodThatLacksNothingIsLookedAtOnceMoreOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, accounts, known := newWatched(t)
+		pod := toldPod()
+		pod.Spec.Containers[0].Resources.Requests = list("example.com/gpu", "1")
+		h.OnAdd(pod, false)
+		pass(time.Hour)
+		require.Equal(t, 2, known.lists)
+		require.Zero(t, accounts.lacked)
+	})
+}
+
+func TestAPodThatWentOrChangedIsNotLookedAtAgain(t *testing.T) {
+	for name, happens := range map[string]func(handler){
+		"it went": func(h handler) { h.OnDelete(toldPod()) },
+		"it may run elsewhere now": func(h handler) {
+			changed := toldPod()
+			changed.ResourceVersion, changed.Status.Conditions = "2", nil
+			h.OnUpdate(nil, changed)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, accounts, _ := newWatched(t)
+				h.OnAdd(toldPod(), false)
+				happens(h)
+				pass(time.Minute)
+				require.Zero(t, accounts.lacked)
+			})
 		})
 	}
 }
