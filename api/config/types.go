@@ -22,6 +22,8 @@ type HeadroomArgs struct {
 	MinNodesToScore int32
 	// HideNamesOfOtherNamespaces leaves the names of placeholders of other namespaces than the consumer's out of its events.
 	HideNamesOfOtherNamespaces bool
+	// GrowInPlace reports whether pods whose resize in place is deferred take placeholders of their node.
+	GrowInPlace bool
 	// IgnoredResources are the ones that NodeResourcesFit ignores.
 	IgnoredResources []string
 	// IgnoredResourceGroups are the ones that NodeResourcesFit ignores.

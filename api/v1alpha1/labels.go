@@ -21,7 +21,11 @@ const (
 	// near as it can to the pods of the same namespace that it selects.
 	AnnotationNear = "headroom.dev/near"
 	// AnnotationTook is put on consumers by the scheduler, in the write that binds them: the UIDs of the placeholders that were
-	// evicted by the decision to bind this pod, separated by commas. It is how the controller knows who took what. With the
-	// admission policy of the install, nobody but the schedulers may set it.
+	// evicted by the decision to bind this pod, and later by those to let it grow in place, separated by commas. It is how the
+	// controller knows who took what. With the admission policy of the install, nobody but the schedulers may set it.
 	AnnotationTook = "headroom.dev/took"
+	// AnnotationTaking is put on running pods by the scheduler: the UIDs of the placeholders that are about to be evicted so that the pod can
+	// grow in place, separated by commas. It is there from before the first eviction until AnnotationTook says which of them the pod took,
+	// so that a scheduler that is killed in between leaves no eviction without its pod. The same admission policy protects it.
+	AnnotationTaking = "headroom.dev/taking"
 )

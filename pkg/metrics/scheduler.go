@@ -33,11 +33,18 @@ const (
 	SwapBindRefused SwapResult = "bind_refused"
 	// SwapUndone: the swap was given up before any victim was evicted.
 	SwapUndone SwapResult = "undone"
+	// GrowthTook: the victims went, and the kubelet can grow the pod. Only growth in place has this result.
+	GrowthTook SwapResult = "took"
 )
 
 // swapResults returns all results of a swap.
 func swapResults() []SwapResult {
 	return []SwapResult{SwapBound, SwapEvictionRefused, SwapVictimStayed, SwapDevicesStayed, SwapBindRefused, SwapUndone}
+}
+
+// growthResults returns all results of growth in place.
+func growthResults() []SwapResult {
+	return []SwapResult{GrowthTook, SwapEvictionRefused, SwapVictimStayed, SwapUndone}
 }
 
 // MissReason is why no headroom could serve a pod that needed room while some node held headroom.
@@ -123,6 +130,19 @@ var (
 			"system_critical. Those that kube-scheduler's own preemption evicts beside running pods are not among them.",
 		StabilityLevel: metrics.ALPHA,
 	}, []string{labelReason})
+	growths = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: schedulerSubsystem,
+		Name:      "growths_total",
+		Help: "Deferred resizes in place for which placeholders of the node were to go, by result: took, eviction_refused, victim_stayed, " +
+			"undone. What did not end as took is tried again.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{labelResult})
+	growthEvictions = metrics.NewCounter(&metrics.CounterOpts{
+		Subsystem:      schedulerSubsystem,
+		Name:           "growth_evictions_total",
+		Help:           "Placeholders that were deleted so that a running pod can grow in place.",
+		StabilityLevel: metrics.ALPHA,
+	})
 
 	registerScheduler sync.Once
 )
@@ -131,10 +151,13 @@ var (
 // called, and makes every counter show from zero.
 func RegisterScheduler() {
 	registerScheduler.Do(func() {
-		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, evictions, swapWaste, misses, unentitled)
+		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, evictions, swapWaste, misses, unentitled, growths, growthEvictions)
 		legacyregistry.RawMustRegister(build(componentScheduler))
 		for _, result := range swapResults() {
 			swaps.WithLabelValues(string(result))
+		}
+		for _, result := range growthResults() {
+			growths.WithLabelValues(string(result))
 		}
 		for _, reason := range missReasons() {
 			misses.WithLabelValues(string(reason))
@@ -157,6 +180,16 @@ func ObserveSwap(seconds float64, victims int, waste int64) {
 // CountEvictions counts placeholders that a swap deleted.
 func CountEvictions(placeholders int) {
 	evictions.Add(float64(placeholders))
+}
+
+// CountGrowth counts a resize for which placeholders were to go.
+func CountGrowth(result SwapResult) {
+	growths.WithLabelValues(string(result)).Inc()
+}
+
+// CountGrowthEvictions counts placeholders that were deleted for a resize.
+func CountGrowthEvictions(placeholders int) {
+	growthEvictions.Add(float64(placeholders))
 }
 
 // CountUnentitledEviction counts a placeholder that was evicted for a pod which its Headroom does not entitle.

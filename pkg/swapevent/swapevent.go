@@ -23,6 +23,8 @@ const (
 	ReasonShared = "SharedHeadroom"
 	// Action is the action of both events.
 	Action = "Swap"
+	// ActionGrow is the action of the event with the reason Reason of a running pod that took placeholders of its node to grow in place.
+	ActionGrow = "Grow"
 	// ReasonPreempted is the reason of the event that kube-scheduler's own preemption writes for each victim: regarding is
 	// the victim, and the note names the preemptor's UID. Before v1.37, and where the preemptor is a pod, related may name it.
 	ReasonPreempted = "Preempted"

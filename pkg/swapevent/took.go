@@ -2,11 +2,14 @@ package swapevent
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/message"
 )
 
@@ -24,7 +27,7 @@ const (
 
 // Took is what the annotation headroom.dev/took says of a consumer.
 type Took struct {
-	// Placeholders are the UIDs of the placeholders that were evicted by the decision to bind the consumer.
+	// Placeholders are the UIDs of the placeholders that were evicted by the decision to bind the consumer, or to let it grow in place.
 	Placeholders []types.UID
 	// Unnamed is how many more there were, on the same node, that the annotation had no room for.
 	Unnamed int
@@ -53,6 +56,24 @@ func Annotation(placeholders []types.UID, others map[string]string) string {
 		value.WriteString(string(uid))
 	}
 	return value.String()
+}
+
+// Extend writes the value of the annotation headroom.dev/took for a running pod that has these annotations and took more placeholders. Those that it carries already stay, each once; where there are too many, the oldest are left out, which the account has had for long.
+func Extend(placeholders []types.UID, annotations map[string]string) string {
+	others := maps.Clone(annotations)
+	delete(others, v1alpha1.AnnotationTook)
+	delete(others, v1alpha1.AnnotationTaking)
+	// A value that nobody can read says nothing.
+	known, _ := ParseAnnotation(annotations[v1alpha1.AnnotationTook])
+	all := slices.DeleteFunc(slices.Clone(known.Placeholders), func(uid types.UID) bool { return slices.Contains(placeholders, uid) })
+	all = append(all, placeholders...)
+	all = all[max(0, len(all)-maxTook/37):]
+	value := Annotation(all, others)
+	for strings.Contains(value, more) && len(all) > len(placeholders) {
+		all = all[1:]
+		value = Annotation(all, others)
+	}
+	return value
 }
 
 // ParseAnnotation reads what Annotation wrote. It fails on anything else.

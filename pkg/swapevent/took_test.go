@@ -40,6 +40,24 @@ func TestAnnotationsThatNoSchedulerWroteAreRefused(t *testing.T) {
 // longestKey is how long the key of an annotation can be: a prefix, a slash and a name.
 const longestKey = 253 + 1 + 63
 
+func TestAPodThatTakesAgainKeepsWhatItTookBefore(t *testing.T) {
+	carries := func(value string) map[string]string { return map[string]string{"headroom.dev/took": value} }
+	require.Equal(t, "a", Extend([]types.UID{"a"}, nil))
+	require.Equal(t, "a,b,c", Extend([]types.UID{"b", "c"}, carries("a")))
+	require.Equal(t, "a,b", Extend([]types.UID{"b"}, carries("a,b")), "told twice")
+	require.Equal(t, "b", Extend([]types.UID{"b"}, carries("no list")))
+
+	var many []string
+	for i := range 512 {
+		many = append(many, fmt.Sprintf("%036d", i))
+	}
+	took, err := ParseAnnotation(Extend([]types.UID{"new"}, carries(strings.Join(many, ","))))
+	require.NoError(t, err)
+	require.Len(t, took.Placeholders, 512)
+	require.Equal(t, types.UID(many[1]), took.Placeholders[0], "the oldest is left out")
+	require.Equal(t, types.UID("new"), took.Placeholders[511])
+}
+
 func TestAnnotationFitsAndLosesNoPlaceholder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		uid := rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)

@@ -25,7 +25,7 @@ type taking struct {
 	by        []string // the pods that took it, by their own word
 }
 
-// credit takes note of what a pod says that it took, when it is bound.
+// credit takes note of what a pod says that it took, when it is bound and when it grew in place.
 func (r *Replay) credit(e Event) {
 	pod := e.Pod
 	value, _, _ := strings.Cut(pod.Annotations[tookAnnotation], "+")

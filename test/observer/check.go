@@ -143,6 +143,7 @@ func (r *Replay) pod(event Event) {
 		r.nominatedAt[pod.UID] = event.At
 		r.closeHoles(pod.Status.NominatedNodeName, pod)
 	}
+	r.checkGrown(event, before)
 	if holdsRoom(pod) && (before == nil || before.Spec.NodeName == "") {
 		r.boundAt[pod.UID] = event.At
 		r.credit(event)
@@ -242,12 +243,12 @@ func (r *Replay) isRace(pods []*corev1.Pod) bool {
 	})
 }
 
-// podsOn returns the pods that hold room on the node, by name.
+// podsOn returns the pods that hold room on the node, by name, each asking for what the kubelet has allocated to it.
 func (r *Replay) podsOn(node string) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, pod := range r.pods {
 		if pod.Spec.NodeName == node && holdsRoom(pod) && !r.rejected[pod.UID] {
-			pods = append(pods, pod)
+			pods = append(pods, asAllocated(pod))
 		}
 	}
 	slices.SortFunc(pods, byName)

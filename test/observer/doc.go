@@ -10,5 +10,6 @@
 //     of (property P1, only placeholders);
 //   - a node on which the requests or the number of the pods bound to it exceed its allocatable when one more is bound (P5, no
 //     overcommit);
+//   - the same where the kubelet allocates more to a pod that grows in place: of every pod counts what is allocated to it;
 //   - a pod that the kubelet would reject, by the kubelet's own predicate, at the point of the history at which it is bound.
 package observer

@@ -85,6 +85,7 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
       evictionParallelism: 2
       minNodesToScore: 7
       hideNamesOfOtherNamespaces: true
+      growInPlace: false
       ignoredResources: [example.com/licence]
       ignoredResourceGroups: [example.org]
 `)

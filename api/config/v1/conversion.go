@@ -20,6 +20,7 @@ func toInternal(in *HeadroomArgs, out *config.HeadroomArgs, _ conversion.Scope) 
 	out.EvictionParallelism = ptr.Deref(in.EvictionParallelism, 0)
 	out.MinNodesToScore = ptr.Deref(in.MinNodesToScore, 0)
 	out.HideNamesOfOtherNamespaces = ptr.Deref(in.HideNamesOfOtherNamespaces, false)
+	out.GrowInPlace = ptr.Deref(in.GrowInPlace, false)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil
@@ -38,6 +39,7 @@ func fromInternal(in *config.HeadroomArgs, out *HeadroomArgs, _ conversion.Scope
 	out.EvictionParallelism = ptr.To(in.EvictionParallelism)
 	out.MinNodesToScore = ptr.To(in.MinNodesToScore)
 	out.HideNamesOfOtherNamespaces = ptr.To(in.HideNamesOfOtherNamespaces)
+	out.GrowInPlace = ptr.To(in.GrowInPlace)
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil

@@ -34,6 +34,7 @@ func SetDefaultsHeadroomArgs(args *HeadroomArgs) {
 	setDefault(&args.EvictionParallelism, defaultEvictionParallelism)
 	setDefault(&args.MinNodesToScore, defaultMinNodesToScore)
 	setDefault(&args.HideNamesOfOtherNamespaces, false)
+	setDefault(&args.GrowInPlace, true)
 }
 
 func setDefault[T any](field **T, value T) {

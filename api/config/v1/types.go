@@ -41,6 +41,10 @@ type HeadroomArgs struct {
 	// Default: false.
 	// +optional
 	HideNamesOfOtherNamespaces *bool `json:"hideNamesOfOtherNamespaces,omitempty"`
+	// growInPlace reports whether running pods of the profile whose resize in place the kubelet deferred take placeholders of their node, as
+	// far as `consumers` entitle them. Default: true.
+	// +optional
+	GrowInPlace *bool `json:"growInPlace,omitempty"`
 	// ignoredResources of the built-in NodeResourcesFit, whose Filter the plugin stands in for: set both alike.
 	// Default: none.
 	// +optional

@@ -49,6 +49,11 @@ func (in *HeadroomArgs) DeepCopyInto(out *HeadroomArgs) {
 		*out = new(bool)
 		**out = **in
 	}
+	if in.GrowInPlace != nil {
+		in, out := &in.GrowInPlace, &out.GrowInPlace
+		*out = new(bool)
+		**out = **in
+	}
 	if in.IgnoredResources != nil {
 		in, out := &in.IgnoredResources, &out.IgnoredResources
 		*out = make([]string, len(*in))

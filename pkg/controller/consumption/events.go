@@ -28,7 +28,7 @@ func preemptorOf(event *eventsv1.Event) (consumer account.Consumer, ok bool) {
 
 // nodeOf returns the node that the event of a swap names.
 func nodeOf(event *eventsv1.Event) (node string, ok bool) {
-	if event.Action != swapevent.Action || event.Regarding.Namespace != event.Namespace {
+	if event.Action != swapevent.Action && event.Action != swapevent.ActionGrow || event.Regarding.Namespace != event.Namespace {
 		return "", false
 	}
 	swap, ok := swapevent.Parse(event.Note)

@@ -59,6 +59,14 @@ func (c *Credits) Of(consumer types.UID, node string, gone func(*corev1.Pod) boo
 	return own
 }
 
+// To returns the consumer by whose decision a placeholder was evicted, and whether that is known: until the consumer is settled.
+func (c *Credits) To(placeholder types.UID) (consumer types.UID, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, known := c.evictions[placeholder]
+	return e.consumer, known
+}
+
 // Settle drops the credits of a consumer that is bound or gone.
 func (c *Credits) Settle(consumer types.UID) {
 	c.mu.Lock()

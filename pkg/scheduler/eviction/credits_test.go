@@ -66,3 +66,18 @@ func TestCredits(t *testing.T) {
 		})
 	}
 }
+
+func TestAnEvictionIsKnownToBelongToItsConsumerUntilThatIsSettled(t *testing.T) {
+	c := NewCredits(testingclock.NewFakeClock(time.Time{}))
+	placeholder := &corev1.Pod{}
+	placeholder.UID = "unit"
+	_, known := c.To("unit")
+	require.False(t, known)
+	c.evicted("web", placeholder, false)
+	consumer, known := c.To("unit")
+	require.True(t, known)
+	require.EqualValues(t, "web", consumer)
+	c.Settle("web")
+	_, known = c.To("unit")
+	require.False(t, known)
+}

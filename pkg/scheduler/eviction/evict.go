@@ -81,7 +81,7 @@ func (e *Evictor) evict(ctx context.Context, consumer, victim *corev1.Pod) (own 
 		return false, err
 	}
 	defer done()
-	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || halfDeleted(victim)) {
+	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || HalfDeleted(victim)) {
 		own, err = e.deleteReserved(ctx, reserved, victim)
 		if own || err != nil && unanswered(err) {
 			e.Credits.evicted(consumer.UID, victim, !own)
@@ -146,10 +146,10 @@ func unanswered(err error) bool {
 	return !errors.As(err, &status) || status.Status().Code >= http.StatusInternalServerError
 }
 
-// halfDeleted reports whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
+// HalfDeleted reports whether a victim's deletion with grace period 0 has begun and nobody may be about to end it. The API server
 // first marks such a pod and then removes it; if the client dies in between, the mark stays, and on a node that is gone there is
 // no kubelet to clean up after it.
-func halfDeleted(victim *corev1.Pod) bool {
+func HalfDeleted(victim *corev1.Pod) bool {
 	grace := victim.DeletionGracePeriodSeconds
 	return victim.DeletionTimestamp != nil && grace != nil && *grace == 0 && len(victim.Finalizers) == 0
 }

@@ -17,6 +17,7 @@ import (
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
@@ -108,7 +109,8 @@ func (r *relief) victims(name string) []*corev1.Pod {
 	pods, some := make([]*corev1.Pod, 0, len(objects)), false
 	for _, object := range objects {
 		if pod, ok := object.(*corev1.Pod); ok {
-			pods = append(pods, pod)
+			// A pod that asks for more than it has makes no kubelet reject anything: it grows when there is room.
+			pods = append(pods, growth.Allocated(pod))
 			some = some || looksLikePlaceholder(pod)
 		}
 	}

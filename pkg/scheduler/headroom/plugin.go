@@ -27,6 +27,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
 	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
@@ -117,6 +118,11 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 	p.useHandle(profile)
 	if p.preemption, err = p.newPreemption(ctx, handle); err != nil {
 		return nil, err
+	}
+	if args.GrowInPlace {
+		common.growth.Serve(profile.ProfileName(), growth.Profile{
+			Evictor: p.evictor, Recorder: handle.EventRecorder(), HideNames: args.HideNamesOfOtherNamespaces,
+		})
 	}
 	if p.features.EnableGenericWorkload {
 		return &withGroups{Plugin: p}, nil

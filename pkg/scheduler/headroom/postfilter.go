@@ -22,6 +22,9 @@ func (p *Plugin) PostFilter(
 	if c == nil {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
+	if selection.IsBound(pod) && p.shared.growth.Request(pod) {
+		return nil, nil // DefaultPreemption must take nothing beside the placeholders that go for the resize
+	}
 	p.postpone(c, pod)
 	// The swap came to nothing. Dry runs of preemption count its victims as long as they do not take them away themselves.
 	c.swap = nil

@@ -94,6 +94,7 @@ func (p *Plugin) PreFilter(
 	if _, dry := dryrun.Without(state); dry {
 		return nil, nil // the plugin itself runs the PreFilter plugins to ask Filter plugins about nodes
 	}
+	p.shared.leadership.Schedules()
 	c := &cycle{generation: p.shared.waiting.Generation()}
 	c.kept.placeholder = p.shared.isPlaceholder(pod)
 	state.Write(cycleKey, c)

@@ -9,10 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/component-base/metrics/legacyregistry"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/utils/clock"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -20,6 +23,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 	"github.com/headroom-dev/headroom/pkg/scheduler/running"
@@ -51,6 +55,9 @@ type shared struct {
 	relief *relief
 	// profiles are the names of the scheduler's own profiles.
 	profiles *profileNames
+	// growth has placeholders go for resizes in place.
+	growth     *growth.Grower
+	leadership *growth.Leadership
 	// moved says that a pod that may be a placeholder came or went since the inventory was last refreshed.
 	moved atomic.Bool
 }
@@ -79,7 +86,10 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if err := s.index(factory); err != nil {
 		return nil, err
 	}
-	s.reservations = eviction.NewReservations(func(node string) { s.inventory.MarkDirty(node) })
+	s.reservations = eviction.NewReservations(func(node string) {
+		s.inventory.MarkDirty(node)
+		s.growth.Look(node)
+	})
 	s.credits = eviction.NewCredits(clock.RealClock{})
 	s.inventory = inventory.New(s.catalog, s.daemonSets, s.reservations)
 	s.waker = &waiting.Waker{Handle: handle, Pods: s.waiting, Catalog: s.catalog, RecheckControllers: s.inventory.RecheckControllers}
@@ -94,7 +104,13 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if err := s.followHoles(ctx, handle, factory); err != nil {
 		return nil, err
 	}
-	changed := func(name types.NamespacedName) { s.waker.HeadroomChanged(ctx, name) }
+	if err := s.growInPlace(ctx, handle, factory); err != nil {
+		return nil, err
+	}
+	changed := func(name types.NamespacedName) {
+		s.waker.HeadroomChanged(ctx, name)
+		s.growth.LookEverywhere()
+	}
 	if err := s.catalog.Follow(ctx, handle.KubeConfig(), changed); err != nil {
 		return nil, err
 	}
@@ -115,6 +131,44 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 // state is what is known beyond objects. It may be called concurrently.
 func (s *shared) state() running.State {
 	return running.State{Time: metav1.NowMicro(), Headrooms: s.catalog.Names(), Reserved: s.reservations.List()}
+}
+
+// growInPlace makes what serves deferred resizes. Where kube-scheduler brings these through its queue, that is when PostFilter asks.
+func (s *shared) growInPlace(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory) (err error) {
+	pods := factory.Core().V1().Pods().Informer()
+	s.leadership = growth.NewLeadership(legacyregistry.DefaultGatherer, pods.HasSynced, clock.RealClock{})
+	s.growth, err = growth.New(ctx, growth.Options{
+		Knowledge: growth.Knowledge{
+			HeadroomOf: func(pod *corev1.Pod) (types.NamespacedName, bool) { return placeholder.HeadroomOf(pod, s.daemonSets) },
+			Rule: func(headroom types.NamespacedName) *entitlement.Rule {
+				if entry := s.catalog.Get(headroom); entry != nil {
+					return entry.Rule
+				}
+				return nil
+			},
+			Identity: s.identityOf, Reserved: s.reservations.Reserved, Stays: s.reservations.Stays,
+		},
+		Client: handle.ClientSet(), Pods: pods, Nodes: factory.Core().V1().Nodes().Lister(),
+		OnNode:       s.podsOn,
+		Reservations: s.reservations, Credits: s.credits, Leads: s.leadership.Leads, Clock: clock.RealClock{},
+		OnRequest: utilfeature.DefaultFeatureGate.Enabled(features.InPlacePodVerticalScalingSchedulerPreemption),
+	})
+	return err
+}
+
+// podsOn returns the pods of a node that have not finished.
+func (s *shared) podsOn(node string) []*corev1.Pod {
+	objects, err := s.pods.ByIndex(observed, node)
+	if err != nil {
+		return nil
+	}
+	pods := make([]*corev1.Pod, 0, len(objects))
+	for _, object := range objects {
+		if pod, ok := object.(*corev1.Pod); ok {
+			pods = append(pods, pod)
+		}
+	}
+	return pods
 }
 
 // index makes it cheap to see that there are no placeholders.

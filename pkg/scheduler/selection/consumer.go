@@ -117,7 +117,7 @@ func (c *Consumer) shortfall(dst, requested evictionorder.Resources, node *inven
 	return dst
 }
 
-// IsBound reports whether a pod has its node already. It is here for a resize in place then, and takes nothing.
+// IsBound reports whether a pod has its node already. It is here for a resize in place then, which package growth serves.
 func IsBound(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName != ""
 }

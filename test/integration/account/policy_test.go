@@ -79,6 +79,12 @@ func TestP13OnlySchedulersWriteWhoTookWhat(t *testing.T) {
 	_, err = admin.CoreV1().Pods(namespace).Patch(t.Context(), waiting.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 	refused(t, err)
 
+	about := []byte(`{"metadata":{"annotations":{"headroom.dev/taking":"0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10"}}}`)
+	_, err = admin.CoreV1().Pods(namespace).Patch(t.Context(), waiting.Name, types.MergePatchType, about, metav1.PatchOptions{}, "status")
+	refused(t, err)
+	_, err = scheduler.CoreV1().Pods(namespace).Patch(t.Context(), waiting.Name, types.MergePatchType, about, metav1.PatchOptions{}, "status")
+	require.NoError(t, err, "what a running pod is about to take")
+
 	require.NoError(t, bind(scheduler, waiting, forged))
 	bound, err := admin.CoreV1().Pods(namespace).Get(t.Context(), waiting.Name, metav1.GetOptions{})
 	require.NoError(t, err)
