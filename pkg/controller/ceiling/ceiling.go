@@ -1,10 +1,11 @@
 // Package ceiling reads what autoscalers say of units that wait for a node: in events on the units' pods, which is where both of them
-// say it.
+// say it, and in Karpenter's NodePools and NodeClaims where there are any and the controller may read them.
 package ceiling
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	eventsv1 "k8s.io/api/events/v1"
@@ -32,12 +33,27 @@ const most = 1000
 
 // Saying is what autoscalers say of some units.
 type Saying struct {
-	// Announced is when one last said that room comes; the zero time if none did.
+	// Announced is when one last said that room comes, or when a machine that Karpenter ordered for a unit came; the zero time if none did.
 	Announced time.Time
 	// Refusal is what one last said of why none does, with its name before; empty if none did.
 	Refusal string
-	// at is when.
-	at time.Time
+	// Limits says which of Karpenter's NodePools are at their limits, as AtLimit does. Read does not fill it in.
+	Limits string
+	// at is when the refusal was said, and claims are the NodeClaims that units were nominated to.
+	at     time.Time
+	claims []string
+}
+
+// Words are all that is known of why no room comes, empty if nothing is.
+func (s *Saying) Words() string {
+	switch {
+	case s.Limits == "":
+		return s.Refusal
+	case s.Refusal == "":
+		return s.Limits
+	default:
+		return s.Limits + "; " + s.Refusal
+	}
 }
 
 // Read reads what autoscalers say of the units of these UIDs, which are in the namespace.
@@ -55,7 +71,11 @@ func Read(ctx context.Context, live client.Reader, namespace string, units map[t
 			}
 		}
 	}
-	return said, nil
+	at, err := launched(ctx, live, said.claims)
+	if at.After(said.Announced) {
+		said.Announced = at
+	}
+	return said, err
 }
 
 // hear notes one event.
@@ -65,6 +85,11 @@ func (s *Saying) hear(event *eventsv1.Event) {
 	case event.Reason == reasonNominated || event.Reason == reasonTriggered:
 		if at.After(s.Announced) {
 			s.Announced = at
+		}
+		for _, match := range claimOf.FindAllStringSubmatch(event.Note, -1) {
+			if !slices.Contains(s.claims, match[1]) {
+				s.claims = append(s.claims, match[1])
+			}
 		}
 	case event.Reason == reasonFailed && reporterOf(event) != karpenter:
 	case s.Refusal == "" || at.After(s.at):

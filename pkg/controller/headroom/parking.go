@@ -113,7 +113,7 @@ func (r *Reconciler) park(ctx context.Context, headroom *v1alpha1.Headroom, seen
 	}
 	e.memory, e.template = memory, template
 	r.parkings.keep(key, e)
-	seen.refill.parked, seen.refill.refusal = decision.Parked, e.said.Refusal
+	seen.refill.parked, seen.refill.refusal = decision.Parked, e.said.Words()
 	seen.refill.MaxPending = min(seen.refill.MaxPending, decision.MaxPending)
 	seen.refill.Recheck = soonest(seen.refill.Recheck, decision.Recheck)
 	return nil
@@ -182,6 +182,9 @@ func (r *Reconciler) askAutoscalers(ctx context.Context, headroom *v1alpha1.Head
 	said, err := ceiling.Read(ctx, r.Live, headroom.Namespace, waiting)
 	if err != nil {
 		klog.FromContext(ctx).V(2).Info("Reading what autoscalers say of units failed", "err", err)
+	}
+	if said.Limits, err = ceiling.AtLimit(ctx, r.Live, headroom.Spec.NodeSelector, headroom.Spec.Requests); err != nil {
+		klog.FromContext(ctx).V(2).Info("Reading the limits of NodePools failed", "err", err)
 	}
 	return said
 }

@@ -63,6 +63,8 @@ var idle = map[string]map[string]string{
 	"controller": {
 		"update headrooms/finalizers.headroom.dev": "is not asked for but checked, by OwnerReferencesPermissionEnforcement",
 		"delete daemonsets.apps":                   "a Headroom that stops being PerNode, which today's CRD does not let it",
+		"list nodepools.karpenter.sh":              "Karpenter, and units that wait for long",
+		"get nodeclaims.karpenter.sh":              "Karpenter, and units that wait for long",
 		"list limitranges":                         "a unit that is larger than a LimitRange's default limit",
 		"get nodes":                                "a node that a placeholder is on before the watch has shown it",
 		"patch events.events.k8s.io":               "the same event once more within six minutes",

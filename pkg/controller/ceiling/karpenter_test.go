@@ -1,0 +1,131 @@
+package ceiling
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/yaml"
+)
+
+// object parses an object of Karpenter.
+func object(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	o := &unstructured.Unstructured{}
+	require.NoError(t, yaml.Unmarshal([]byte(text), &o.Object))
+	return o
+}
+
+// reader reads these objects, where Karpenter's definitions are installed.
+func reader(t *testing.T, objects ...client.Object) client.Reader {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, clientgoscheme.AddToScheme(scheme))
+	for _, kind := range []string{"NodePool", "NodeClaim"} {
+		scheme.AddKnownTypeWithName(nodeClaims.GroupVersion().WithKind(kind), &unstructured.Unstructured{})
+		scheme.AddKnownTypeWithName(nodeClaims.GroupVersion().WithKind(kind+"List"), &unstructured.UnstructuredList{})
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithIndex(&eventsv1.Event{}, "reason", func(o client.Object) []string { return []string{o.(*eventsv1.Event).Reason} }).Build()
+}
+
+const full = `
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata: {name: full}
+spec:
+  limits: {cpu: "8", memory: 64Gi}
+  template:
+    metadata: {labels: {pool: apps}}
+    spec:
+      requirements: [{key: topology.kubernetes.io/zone, operator: In, values: [a, b]}]
+status:
+  resources: {cpu: "7", memory: 28Gi, nodes: "2"}
+`
+
+func TestThePoolsAtTheirLimitsAreNamed(t *testing.T) {
+	roomy := `{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: roomy}, spec: {limits: {cpu: "80"}}, status: {resources: {cpu: "7"}}}`
+	nodes := `{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: few}, spec: {limits: {nodes: "2"}}, status: {resources: {nodes: "2"}}}`
+	unlimited := `{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: unlimited}, spec: {}, status: {resources: {cpu: "700"}}}`
+	live := reader(t, object(t, full), object(t, roomy), object(t, nodes), object(t, unlimited))
+	for name, tc := range map[string]struct {
+		selector map[string]string
+		cpu      string
+		want     string
+	}{
+		"all that have no room for one more":   {cpu: "2", want: "NodePool few has 2 of at most 2 nodes, NodePool full has 7 of at most 8 cpu"},
+		"one more fits":                        {cpu: "1", want: "NodePool few has 2 of at most 2 nodes"},
+		"units go to other nodes by a label":   {cpu: "2", selector: map[string]string{"pool": "gpus"}, want: "NodePool few has 2 of at most 2 nodes"},
+		"units go to other nodes by the zone":  {cpu: "2", selector: map[string]string{"topology.kubernetes.io/zone": "c"}, want: "NodePool few has 2 of at most 2 nodes"},
+		"units go to these nodes, by the zone": {cpu: "2", selector: map[string]string{"topology.kubernetes.io/zone": "b"}, want: "NodePool few has 2 of at most 2 nodes, NodePool full has 7 of at most 8 cpu"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := AtLimit(t.Context(), live, tc.selector, corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(tc.cpu)})
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func TestMostPoolsAreCounted(t *testing.T) {
+	var p pool
+	p.Spec.Limits = corev1.ResourceList{"nodes": resource.MustParse("0")}
+	pools := []pool{p, p, p, p, p}
+	for i := range pools {
+		pools[i].Metadata.Name = string(rune('a' + i))
+	}
+	require.Equal(t, "NodePool a has 0 of at most 0 nodes, NodePool b has 0 of at most 0 nodes, NodePool c has 0 of at most 0 nodes, and so for 2 more",
+		atLimit(pools, nil, nil))
+}
+
+func TestWithoutKarpenterNothingIsSaidOfIt(t *testing.T) {
+	none := interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return &meta.NoKindMatchError{GroupKind: nodePools.GroupKind()}
+		},
+	})
+	got, err := AtLimit(t.Context(), none, nil, nil)
+	require.NoError(t, err)
+	require.Empty(t, got)
+	broken := interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return errors.New("no answer")
+		},
+	})
+	_, err = AtLimit(t.Context(), broken, nil, nil)
+	require.ErrorContains(t, err, "listing NodePools: no answer")
+}
+
+func TestAMachineThatComesIsProgress(t *testing.T) {
+	claim := object(t, `
+apiVersion: karpenter.sh/v1
+kind: NodeClaim
+metadata: {name: default-x2v9p}
+status:
+  conditions:
+  - {type: Launched, status: "True", reason: Launched, message: "", lastTransitionTime: "2026-01-01T00:09:00Z"}
+  - {type: Registered, status: "False", reason: Waiting, message: "", lastTransitionTime: "2026-01-01T00:11:00Z"}
+`)
+	nominated := event("karpenter", "Nominated", "u", 3, func(e *eventsv1.Event) { e.Note = "Pod should schedule on: nodeclaim/default-x2v9p" })
+	other := event("karpenter", "Nominated", "v", 3, func(e *eventsv1.Event) { e.Note = "Pod should schedule on: nodeclaim/default-gone" })
+	live := reader(t, claim, nominated, other)
+
+	said, err := Read(t.Context(), live, "shop", map[types.UID]bool{"u": true, "v": true})
+	require.NoError(t, err)
+	require.Equal(t, minute(9), said.Announced.UTC(), "later than the event")
+	said, err = Read(t.Context(), live, "shop", map[types.UID]bool{"v": true})
+	require.NoError(t, err)
+	require.Equal(t, minute(3), said.Announced.UTC(), "the other unit waits for another node")
+}
