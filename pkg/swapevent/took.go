@@ -58,7 +58,8 @@ func Annotation(placeholders []types.UID, others map[string]string) string {
 	return value.String()
 }
 
-// Extend writes the value of the annotation headroom.dev/took for a running pod that has these annotations and took more placeholders. Those that it carries already stay, each once; where there are too many, the oldest are left out, which the account has had for long.
+// Extend writes the value of the annotation headroom.dev/took for a running pod that has these annotations and took more placeholders.
+// Those that it carries already stay, each once; where there are too many, the oldest are left out, which the account has had for long.
 func Extend(placeholders []types.UID, annotations map[string]string) string {
 	others := maps.Clone(annotations)
 	delete(others, v1alpha1.AnnotationTook)
