@@ -11,6 +11,7 @@ import (
 	"k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/utils/clock"
+	schedulingv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
@@ -18,6 +19,10 @@ import (
 // Settle is how long a pod has to be nominated to a node before that counts. As a rule its victims are gone and it is bound within moments,
 // and a status that follows each of these says nothing.
 const Settle = 5 * time.Second
+
+// labelPodGroup is the label of pods that wait for each other as a group. A nomination of one counts at once: the others come after it, and
+// only with the last one the units go.
+const labelPodGroup = schedulingv1alpha1.PodGroupLabel
 
 // Nominations are the pods that wait, by the node that a scheduler has nominated them to. It is safe for concurrent use.
 type Nominations struct {
@@ -56,20 +61,24 @@ func (n *Nominations) Saw(pod *corev1.Pod) {
 		n.mu.Unlock()
 		return
 	}
-	counted := n.drop(pod.UID)
+	counted, settle := n.drop(pod.UID), Settle
 	if node != "" {
 		if n.nodes[node] == nil {
 			n.nodes[node] = map[types.UID]nomination{}
 		}
 		n.of[pod.UID] = node
-		n.nodes[node][pod.UID] = nomination{pod: PodOf(pod), since: n.clock.Now()}
+		since := n.clock.Now()
+		if pod.Labels[labelPodGroup] != "" {
+			since, settle = since.Add(-Settle), 0
+		}
+		n.nodes[node][pod.UID] = nomination{pod: PodOf(pod), since: since}
 	}
 	n.mu.Unlock()
 	if counted {
 		n.changed(was, 0)
 	}
 	if node != "" {
-		n.changed(node, Settle)
+		n.changed(node, settle)
 	}
 }
 

@@ -91,3 +91,17 @@ func TestWhoIsNominatedNowhereAndPlaceholdersAreNotKept(t *testing.T) {
 	require.Empty(t, s.called())
 	require.Empty(t, s.of)
 }
+
+func TestANominationOfAMemberOfAGroupCountsAtOnce(t *testing.T) {
+	s := newStory()
+	pod := nominated("w", "n1")
+	pod.Labels = map[string]string{labelPodGroup: "training"}
+	s.Saw(pod)
+	require.Equal(t, []string{"n1 0s"}, s.called())
+	require.Equal(t, []types.UID{"w"}, s.uids("n1"))
+	_, next := s.On("n1")
+	require.Zero(t, next)
+	s.Gone("w")
+	require.Equal(t, []string{"n1 0s"}, s.called())
+	require.Empty(t, s.uids("n1"))
+}

@@ -14,7 +14,7 @@ import (
 )
 
 // OnChangedSnapshot calls a function that may change the scheduler's snapshot, and restores the snapshot afterwards, however the function
-// ends. Only PodGroupPostFilter may call it, and the function must not call it again.
+// ends. Only PodGroupPostFilter and the PreFilter of a pod that is scheduled alone may call it, and the function must not call it again.
 func (p *Profile) OnChangedSnapshot(do func(snapshot fwk.MutableSnapshotSharedLister) error) (err error) {
 	snapshot := p.handle.MutableSnapshotSharedLister()
 	if err := snapshot.StartMutations(); err != nil {

@@ -51,6 +51,14 @@ func (r *Reservations) Reserved(uid types.UID) bool {
 	return ok
 }
 
+// Evicted reports whether a reserved placeholder was deleted for one of those that hold it, and not by somebody else.
+func (r *Reservations) Evicted(uid types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reserved, ok := r.byUID[uid]
+	return ok && reserved.deleted
+}
+
 // Stays reports whether a placeholder was waited for until the time was up, and is still there. Its room cannot be counted on.
 func (r *Reservations) Stays(uid types.UID) bool {
 	r.mu.Lock()

@@ -1,3 +1,19 @@
+// Package headroom is a plugin for kube-scheduler. With it, a pod that needs room held by placeholders is bound by its first
+// scheduling attempt: the placeholders are evicted and the pod is bound in one cycle, a swap. Everything else is scheduled as
+// kube-scheduler would.
+//
+// The plugin decides in PreFilter, through package selection: does the pod fit on any node as it is? Then the cycle is
+// left alone. Else, where would it fit if placeholders went, which of these nodes pass all other Filter plugins
+// (package dryrun), and which does pkg/evictionorder put first? That node alone is handed to the cycle. Filter replaces
+// that of NodeResourcesFit and lets the pod onto that node, Reserve reserves the placeholders for it, Bind deletes them
+// just before the binding, and PostBind tells about it. PostFilter serves what a cycle cannot; package waiting has pods
+// tried again. This package has the extension points and decides nothing itself.
+//
+// docs/concepts/swap.md tells why it is built this way. A scheduler of one's own gets the plugin by
+//
+//	app.NewSchedulerCommand(app.WithPlugin(headroom.Name, headroom.New))
+//
+// and a blank import of api/config/scheme, which makes the plugin's arguments known.
 package headroom
 
 import (
@@ -27,6 +43,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
 	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
@@ -40,6 +57,7 @@ var (
 	_ fwk.FilterPlugin      = &Plugin{}
 	_ fwk.PostFilterPlugin  = &Plugin{}
 	_ fwk.ReservePlugin     = &Plugin{}
+	_ fwk.PermitPlugin      = &Plugin{}
 	_ fwk.BindPlugin        = &Plugin{}
 	_ fwk.PostBindPlugin    = &Plugin{}
 	_ fwk.EnqueueExtensions = &Plugin{}
@@ -58,12 +76,13 @@ type Plugin struct {
 	shared   *shared
 	profile  *dryrun.Profile
 	selector *selection.Selector
+	planner  *gang.Planner
 	evictor  *eviction.Evictor
 	clock    clock.PassiveClock
 	features feature.Features
 
-	checkProfileOnce, checkGroupsOnce, logBinderOnce, awaitOnce sync.Once
-	misplaced                                                   bool
+	checkProfileOnce, checkGroupsOnce, checkPermitOnce, logBinderOnce, awaitOnce sync.Once
+	misplaced, permitted                                                         bool
 
 	preemption  *defaultpreemption.DefaultPreemption
 	attempt     attempt
@@ -160,6 +179,7 @@ func (p *Plugin) useHandle(handle framework.Framework) {
 		Handle: handle, Profile: p.profile, Inventory: p.shared.inventory, Catalog: p.shared.catalog, DaemonSets: p.shared.daemonSets,
 		Args: p.args, Ignores: p.fitting.Ignores, Features: p.features, Devices: p.devices, Clock: p.clock,
 	})
+	p.planner = p.newPlanner()
 }
 
 // swapsHere reports whether the profile lets the plugin swap. It looks at the first pod, when all plugins are known.

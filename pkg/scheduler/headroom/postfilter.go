@@ -20,12 +20,16 @@ func (p *Plugin) PostFilter(
 ) (*fwk.PostFilterResult, *fwk.Status) {
 	c := cycleOf(state)
 	if c == nil {
+		p.memberFailed(ctx, pod)
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
 	if selection.IsBound(pod) && p.shared.growth.Request(pod) {
 		return nil, nil // DefaultPreemption must take nothing beside the placeholders that go for the resize
 	}
 	p.postpone(c, pod)
+	if c.member != nil {
+		return nil, p.postFilterMember(ctx, state, c, pod)
+	}
 	// The swap came to nothing. Dry runs of preemption count its victims as long as they do not take them away themselves.
 	c.swap = nil
 	c.hideDevices(state)

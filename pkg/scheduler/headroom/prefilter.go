@@ -34,8 +34,10 @@ type cycle struct {
 	devicesBefore fwk.StateData
 	// preemptor is the pod once PostFilter ran: from then on Filter answers dry runs of preemption.
 	preemptor *selection.Preemptor
-	// place is the only node for a pod of a group while kube-scheduler looks what the preemption of placeholders for the group would bring,
-	// empty at all other times.
+	// member is what concerns the pod as a member of a group of scheduler-plugins, nil if it is scheduled like any other pod.
+	member *member
+	// place is the only node for a pod of a group: while kube-scheduler looks what the preemption of placeholders for the group would bring,
+	// and where the group has its places. It is empty at all other times.
 	place string
 	// kept is about room that is kept for other pods.
 	kept keptFrom
@@ -108,6 +110,11 @@ func (p *Plugin) PreFilter(
 	}
 	if selection.IsBound(pod) || !p.shared.placeholdersExist() {
 		return nil, nil
+	}
+	if !group {
+		if result, status, decided := p.preFilterMember(ctx, state, c, pod, nodes); decided {
+			return result, status
+		}
 	}
 	run := p.profile.NewRun(state, pod)
 	fits, scarce := p.selector.FitsNearby(ctx, run, pod, nodes)

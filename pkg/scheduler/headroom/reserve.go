@@ -2,13 +2,21 @@ package headroom
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 )
 
@@ -49,12 +57,14 @@ func (p *Plugin) Reserve(ctx context.Context, state fwk.CycleState, pod *corev1.
 	if s := swapOn(state, node); s != nil {
 		p.shared.reservations.Reserve(pod.UID, s.Victims)
 	}
+	p.noteAssumed(state, pod)
 	return nil
 }
 
 // Unreserve gives the victims back, as far as they still exist.
-func (p *Plugin) Unreserve(_ context.Context, state fwk.CycleState, pod *corev1.Pod, node string) {
+func (p *Plugin) Unreserve(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node string) {
 	p.noteSimulation(state, node)
+	p.noteUnassumed(ctx, state, pod)
 	s := swapOn(state, node)
 	if s == nil {
 		return
@@ -113,4 +123,168 @@ func (p *Plugin) yields(ctx context.Context, state fwk.CycleState, pod *corev1.P
 		return fwk.NewStatus(fwk.Unschedulable, reasonYields)
 	}
 	return nil
+}
+
+// permits reports whether the profile has the plugin under permit, without which the members of a group could not wait for each other.
+func (p *Plugin) permits() bool {
+	p.checkPermitOnce.Do(func() {
+		p.permitted = slices.ContainsFunc(p.handle.ListPlugins().Permit.Enabled, func(plugin schedulerconfig.Plugin) bool {
+			return plugin.Name == Name
+		})
+	})
+	return p.permitted
+}
+
+// begin gives the members of a group their places: it reserves the units, keeps the room on the nodes from other pods, and has those
+// members tried that come after the first. Nothing is written: once a member waits in Permit, kube-scheduler nominates it to its node, by
+// which everybody else knows.
+func (p *Plugin) begin(ctx context.Context, first *corev1.Pod, group *gang.Group, plan *gang.Plan) *gang.Attempt {
+	attempt := &gang.Attempt{
+		Group: group.Name, Places: map[types.UID]*gang.Place{}, Units: plan.Units, Headrooms: plan.Headrooms,
+		Deadline: time.Now().Add(group.Timeout), Handle: p.handle,
+	}
+	members := map[string]*corev1.Pod{}
+	for _, place := range plan.Places {
+		attempt.Places[place.Pod.UID] = place
+		if place.Pod.UID != first.UID {
+			members[place.Pod.Namespace+"/"+place.Pod.Name] = place.Pod
+		}
+		if units := plan.Units[place.Node]; len(units) > 0 {
+			p.shared.reservations.Reserve(place.Pod.UID, units)
+		}
+		p.nominate(ctx, place.Pod, place.Node)
+	}
+	background := context.WithoutCancel(ctx)
+	p.shared.attempts.Begin(attempt, func() {
+		p.shared.giveUp(background, attempt, fmt.Sprintf("not all members had their nodes within %s", group.Timeout))
+	})
+	klog.FromContext(ctx).V(2).Info("Group has its places", "podGroup", klog.KRef(group.Name.Namespace, group.Name.Name),
+		"pods", len(plan.Places), "headrooms", plan.Headrooms)
+	p.handle.Activate(klog.FromContext(ctx), members)
+	return attempt
+}
+
+// giveUp ends an attempt: everything that is reserved is given back, and the members that wait in Permit are turned away. The group is
+// tried again after a while, other groups at once.
+func (s *shared) giveUp(ctx context.Context, attempt *gang.Attempt, why string) {
+	arrived, again, ok := s.attempts.End(attempt)
+	if !ok {
+		return
+	}
+	klog.FromContext(ctx).V(2).Info("Group is given up", "podGroup", klog.KRef(attempt.Group.Namespace, attempt.Group.Name), "reason", why)
+	for uid, place := range attempt.Places {
+		s.reservations.Release(uid, attempt.Units[place.Node])
+		if !arrived.Has(uid) {
+			attempt.Handle.DeleteNominatedPodIfExists(place.Pod)
+		}
+	}
+	for _, pod := range s.podsOf(attempt.Group) {
+		if pod.Spec.NodeName == "" {
+			s.postponed.Add(pod, time.Now().Add(again), nil)
+		}
+	}
+	s.reject(ctx, attempt.Handle, arrived, why)
+	s.release(ctx, attempt)
+}
+
+// rejectTimeout is how long a member is looked for that is on its way from Permit to where pods wait.
+const rejectTimeout = 5 * time.Second
+
+// reject turns members away that are in Permit. One that has just been there may not wait yet.
+func (s *shared) reject(ctx context.Context, handle fwk.Handle, arrived sets.Set[types.UID], why string) {
+	reject := func() {
+		for uid := range arrived {
+			if waiting := handle.GetWaitingPod(uid); waiting != nil {
+				waiting.Reject(Name, "its group is given up: "+why)
+				arrived.Delete(uid)
+			} else if !s.attempts.Assumed(uid) {
+				arrived.Delete(uid)
+			}
+		}
+	}
+	if reject(); arrived.Len() == 0 {
+		return
+	}
+	go func() {
+		_ = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, rejectTimeout, false, func(context.Context) (bool, error) {
+			reject()
+			return arrived.Len() == 0, nil
+		})
+	}()
+}
+
+// release lets other groups have what an attempt held.
+func (s *shared) release(ctx context.Context, attempt *gang.Attempt) {
+	var next []types.NamespacedName
+	s.attempts.Turns(func(turns *gang.Turns) { next = turns.Release(attempt.Group, time.Now()) })
+	s.activateGroups(ctx, attempt.Handle, next...)
+}
+
+// Permit has the members of a group that takes headroom wait for each other. All other pods pass.
+func (p *Plugin) Permit(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, _ string) (*fwk.Status, time.Duration) {
+	c := cycleOf(state)
+	if c == nil || c.member == nil || c.member.attempt == nil {
+		return nil, 0
+	}
+	attempt := c.member.attempt
+	others, complete, ok := p.shared.attempts.Arrive(attempt, pod.UID)
+	switch {
+	case !ok:
+		return fwk.NewStatus(fwk.Unschedulable, "its group was given up"), 0
+	case !complete:
+		return fwk.NewStatus(fwk.Wait, "the pod waits for the other pods of its group"), max(time.Second, time.Until(attempt.Deadline))
+	}
+	for _, uid := range others {
+		if waiting := p.handle.GetWaitingPod(uid); waiting != nil {
+			waiting.Allow(Name)
+		}
+	}
+	klog.FromContext(ctx).V(2).Info("Group takes headroom", "podGroup", klog.KRef(attempt.Group.Namespace, attempt.Group.Name),
+		"pods", len(attempt.Places), "headrooms", attempt.Headrooms)
+	p.shared.release(ctx, attempt)
+	p.shared.activateGroups(ctx, p.handle, attempt.Group) // more members than are needed
+	return nil, 0
+}
+
+// noteAssumed notes that a member of a group is about to be bound.
+func (p *Plugin) noteAssumed(state fwk.CycleState, pod *corev1.Pod) {
+	if _, ok := gang.NameOf(pod); ok && !state.IsPodGroupSchedulingCycle() {
+		p.shared.attempts.Assume(pod.UID)
+	}
+}
+
+// noteUnassumed notes that a member of a group is not bound after all. If the group has not all its members in Permit yet, it is given up.
+func (p *Plugin) noteUnassumed(ctx context.Context, state fwk.CycleState, pod *corev1.Pod) {
+	if _, ok := gang.NameOf(pod); ok && !state.IsPodGroupSchedulingCycle() {
+		p.shared.attempts.Unassume(pod.UID)
+		p.memberFailed(ctx, pod)
+	}
+}
+
+// memberFailed gives the group up in which a pod has its place, if there is one.
+func (p *Plugin) memberFailed(ctx context.Context, pod *corev1.Pod) {
+	if attempt := p.shared.attempts.WithPod(pod.UID); attempt != nil {
+		p.shared.giveUp(context.WithoutCancel(ctx), attempt, fmt.Sprintf("pod %s did not get its node", pod.Name))
+	}
+}
+
+// memberChanged gives a group up of which a member that has its place is being deleted, or is of another group now.
+func (s *shared) memberChanged(ctx context.Context, pod *corev1.Pod) {
+	attempt := s.attempts.WithPod(pod.UID)
+	if attempt == nil {
+		return
+	}
+	if name, _ := gang.NameOf(pod); pod.DeletionTimestamp != nil || name != attempt.Group {
+		s.giveUp(ctx, attempt, fmt.Sprintf("pod %s is no member any more", pod.Name))
+	}
+}
+
+// gangLost gives a group up of which a member or a unit is gone that it has not taken yet.
+func (s *shared) gangLost(ctx context.Context, pod *corev1.Pod) {
+	if attempt := s.attempts.WithPod(pod.UID); attempt != nil {
+		s.giveUp(ctx, attempt, fmt.Sprintf("pod %s is gone", pod.Name))
+	}
+	if attempt := s.attempts.WithUnit(pod.UID); attempt != nil && !s.reservations.Evicted(pod.UID) {
+		s.giveUp(ctx, attempt, fmt.Sprintf("placeholder %s is gone", pod.Name))
+	}
 }

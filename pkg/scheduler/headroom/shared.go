@@ -23,6 +23,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
@@ -51,6 +52,9 @@ type shared struct {
 	postponed *waiting.Postponed
 	// unscheduled are the pods that placeholders give way to.
 	unscheduled *waiting.Unscheduled
+	// gangs are the groups of pods that scheduler-plugins knows, and attempts those of them that have their places.
+	gangs    *gang.Groups
+	attempts *gang.Attempts
 	// relief takes placeholders from overcommitted nodes.
 	relief *relief
 	// profiles are the names of the scheduler's own profiles.
@@ -102,6 +106,9 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	s.profiles = profilesUnder(ctx, factory)
 	s.profiles.add(profileOf(handle))
 	if err := s.followHoles(ctx, handle, factory); err != nil {
+		return nil, err
+	}
+	if err := s.followGangs(ctx, handle, factory); err != nil {
 		return nil, err
 	}
 	if err := s.growInPlace(ctx, handle, factory); err != nil {
@@ -208,6 +215,8 @@ func (s *shared) listenToPods(ctx context.Context, factory informers.SharedInfor
 			if pod, ok := updated.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
 				s.forget(pod.UID)
 				s.wakeForDevices(ctx, old, pod)
+			} else if ok {
+				s.memberChanged(ctx, pod)
 			}
 		},
 		DeleteFunc: func(object any) {
@@ -215,6 +224,7 @@ func (s *shared) listenToPods(ctx context.Context, factory informers.SharedInfor
 				object = tombstone.Obj
 			}
 			if pod, ok := object.(*corev1.Pod); ok {
+				s.gangLost(ctx, pod)
 				s.reservations.Gone(pod.UID)
 				s.credits.Settle(pod.UID)
 				s.forget(pod.UID)
@@ -231,6 +241,7 @@ func (s *shared) listenToPods(ctx context.Context, factory informers.SharedInfor
 func (s *shared) forget(waited types.UID) {
 	s.waiting.Forget(waited)
 	s.warnings.forget(waited)
+	s.attempts.ForgetPod(waited)
 }
 
 // daemonSets asks the informer's cache.

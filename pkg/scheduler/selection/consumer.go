@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/kubernetes/pkg/apis/scheduling"
@@ -88,6 +89,18 @@ func (s *Selector) Unrestricted(c *Consumer) *Consumer {
 		s.addRequest(&unrestricted)
 	}
 	return &unrestricted
+}
+
+// Withhold returns the consumer without what it may take of some Headrooms.
+func (s *Selector) Withhold(c *Consumer, withheld func(headroom types.NamespacedName) bool) *Consumer {
+	less := *c
+	less.entitlements = slices.Clone(c.entitlements)
+	for i, h := range s.Inventory.Headrooms() {
+		if i < len(less.entitlements) && less.entitlements[i] != NotEntitled && withheld(h.Name) {
+			less.entitlements[i] = NotEntitled
+		}
+	}
+	return &less
 }
 
 // addRequest fills in what the consumer asks of a node, and what it wants to be near to.

@@ -79,6 +79,8 @@ var idle = map[string]map[string]string{
 		"patch resourceclaims/binding.resource.k8s.io":  "is not asked for but checked, when the status is patched",
 		"update resourceclaims/binding.resource.k8s.io": "is not asked for but checked, when the status is updated",
 		"update pods/finalizers":                        "is not asked for but checked, by OwnerReferencesPermissionEnforcement",
+		"get podgroups.scheduling.x-k8s.io":             "a pod that is seen before its group is, where scheduler-plugins is installed",
+		"watch podgroups.scheduling.x-k8s.io":           "the groups of scheduler-plugins, where it is installed",
 		"list podgroups.scheduling.k8s.io":              "the feature gate GenericWorkload",
 		"watch podgroups.scheduling.k8s.io":             "the feature gate GenericWorkload",
 		"patch podgroups/status.scheduling.k8s.io":      "the feature gate GenericWorkload",

@@ -24,7 +24,7 @@ import (
 )
 
 // foreign are kinds of products that no test has, so that nothing but their YAML is read.
-var foreign = []string{"Application", "ClusterPolicy", "K8sRequiredProbes", "Kustomization", "NodePool", "ScaledObject"}
+var foreign = []string{"Application", "ClusterPolicy", "K8sRequiredProbes", "Kustomization", "NodePool", "PodGroup", "ScaledObject"}
 
 // schedulerProfile is a configuration that lacks what a fragment is put under.
 const schedulerProfile = `apiVersion: kubescheduler.config.k8s.io/v1

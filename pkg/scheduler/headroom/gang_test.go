@@ -1,0 +1,302 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/apis/scheduling"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// withGangs are nodes that are full of one unit each, and the members of groups, which wait.
+func withGangs(units int, groups map[string]int) cluster {
+	c, open := cluster{}, hr("open", "1")
+	for i := range units {
+		node := fmt.Sprintf("n%d", i)
+		c.nodes = append(c.nodes, builders.Node(node, "z-1", res("1")).Obj())
+		c.pods = append(c.pods, unit(open, i, node).Obj())
+	}
+	for name, size := range groups {
+		for i := range size {
+			c.pending = append(c.pending, member1(name, i))
+		}
+	}
+	return c
+}
+
+func member1(group string, i int) *corev1.Pod {
+	name := fmt.Sprintf("%s-%d", group, i)
+	return builders.Consumer(name, res("1")).Namespace("default").UID(name).SchedulerName("default-scheduler").Label(gang.Label, group).Obj()
+}
+
+func podGroup(name string, minMember int) gang.Group {
+	return gang.Group{Name: types.NamespacedName{Namespace: "default", Name: name}, MinMember: minMember, Timeout: time.Hour}
+}
+
+// cycleOn is a cycle that has got as far as Permit.
+type cycleOn struct {
+	state *framework.CycleState
+	pod   *corev1.Pod
+	node  string
+}
+
+// schedule runs the scheduling cycle of a pod, as far as the plugins go: it is assumed on the first node that passes, and waits if Permit
+// says so.
+func (f *fixture) schedule(t *testing.T, pod *corev1.Pod) (done *cycleOn, status *fwk.Status) {
+	t.Helper()
+	ctx, state := context.Background(), framework.NewCycleState()
+	result, status, _ := f.framework.RunPreFilterPlugins(ctx, state, pod)
+	if !status.IsSuccess() {
+		f.framework.RunPostFilterPlugins(ctx, state, pod, framework.NewDefaultNodeToStatus())
+		return nil, status
+	}
+	for _, info := range f.nodes {
+		node := info.Node().Name
+		if !result.AllNodes() && !result.NodeNames.Has(node) {
+			continue
+		}
+		if status = f.framework.RunFilterPluginsWithNominatedPods(ctx, state, pod, info); !status.IsSuccess() {
+			continue
+		}
+		placed := pod.DeepCopy()
+		placed.Spec.NodeName = node
+		assumed, err := framework.NewPodInfo(placed)
+		require.NoError(t, err)
+		require.NoError(t, f.snapshot.AssumePod(assumed))
+		done = &cycleOn{state: state, pod: placed, node: node}
+		require.True(t, f.framework.RunReservePluginsReserve(ctx, state, placed, node).IsSuccess())
+		waits, status := f.framework.RunPermitPlugins(ctx, state, placed, node)
+		if status.IsWait() {
+			f.framework.AddWaitingPod(placed, waits)
+		}
+		return done, status
+	}
+	f.framework.RunPostFilterPlugins(ctx, state, pod, framework.NewDefaultNodeToStatus())
+	return nil, status
+}
+
+func (f *fixture) reservedUnits(c *cluster) (count int) {
+	for _, pod := range c.pods {
+		if f.shared.reservations.Reserved(pod.UID) {
+			count++
+		}
+	}
+	return count
+}
+
+func TestTheMembersOfAGroupWaitForTheLastOne(t *testing.T) {
+	c := withGangs(4, map[string]int{"web": 3})
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	first, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	require.ElementsMatch(t, []string{"web-1", "web-2"}, f.activated)
+	require.Equal(t, 3, f.reservedUnits(&c), "those of all members")
+	require.Equal(t, first.node, cycleOf(first.state).swap.Node)
+	_, status = f.schedule(t, c.pending[1])
+	require.True(t, status.IsWait(), status.Message())
+	require.Empty(t, f.deleted(), "nothing goes before the last Permit")
+	_, status = f.schedule(t, c.pending[2])
+	require.True(t, status.IsSuccess(), status.Message())
+	for _, name := range []types.UID{"web-0", "web-1"} {
+		require.True(t, f.framework.WaitOnPermit(t.Context(), &corev1.Pod{ObjectMeta: builders.Consumer("", nil).UID(string(name)).Obj().ObjectMeta}).IsSuccess())
+	}
+	require.Nil(t, f.shared.attempts.Of(podGroup("web", 3).Name))
+	require.Equal(t, 3, f.reservedUnits(&c), "until they are bound")
+}
+
+func TestAMemberThatIsNotBoundAfterAllGivesTheGroupUp(t *testing.T) {
+	c := withGangs(3, map[string]int{"web": 3})
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	first, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	second, status := f.schedule(t, c.pending[1])
+	require.True(t, status.IsWait(), status.Message())
+
+	f.framework.RunReservePluginsUnreserve(t.Context(), second.state, second.pod, second.node)
+
+	require.True(t, f.framework.WaitOnPermit(t.Context(), first.pod).IsRejected())
+	f.framework.RunReservePluginsUnreserve(t.Context(), first.state, first.pod, first.node)
+	require.Zero(t, f.reservedUnits(&c))
+	require.Equal(t, 3, f.shared.postponed.Len(), "they are tried again after a while")
+}
+
+func TestAGroupThatComesSecondFailsAtOnceAndIsActivatedAtTheEnd(t *testing.T) {
+	c := withGangs(4, map[string]int{"web": 3})
+	other := []*corev1.Pod{member1("db", 0), member1("db", 1), member1("db", 2)}
+	c.pending = append(c.pending, other...)
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	f.shared.gangs.Set(podGroup("db", 3))
+	first, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	f.activated = nil
+
+	_, status = f.schedule(t, other[0])
+	require.True(t, status.IsRejected())
+	require.Contains(t, status.Message(), "headroom that it may take is for group default/web first: missing cpu 3")
+	require.Empty(t, f.activated)
+
+	f.framework.RunReservePluginsUnreserve(t.Context(), first.state, first.pod, first.node)
+	require.Subset(t, f.activated, []string{"db-0", "db-1", "db-2"})
+	require.NoError(t, f.snapshot.ForgetPod(klog.Background(), first.pod))
+	_, status = f.schedule(t, other[0])
+	require.True(t, status.IsWait(), status.Message())
+}
+
+func TestAGroupThatLacksRoomIsUnschedulableAtOnce(t *testing.T) {
+	c := withGangs(2, map[string]int{"web": 3})
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	_, status := f.schedule(t, c.pending[0])
+	require.Equal(t, fwk.Unschedulable, status.Code())
+	require.Contains(t, status.Message(), "there is none for 1 of them: missing cpu 1")
+	require.Zero(t, f.reservedUnits(&c))
+	require.NoError(t, f.snapshot.StartMutations(), "the changes of the snapshot are undone")
+	require.NoError(t, f.snapshot.EndMutations())
+}
+
+// TestAGroupLooksAtMoreThanSums has room enough for three by the sums, of which a taint leaves two.
+func TestAGroupLooksAtMoreThanSums(t *testing.T) {
+	c := withGangs(3, map[string]int{"web": 3})
+	c.nodes[1].Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}}
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	_, status := f.schedule(t, c.pending[0])
+	require.Contains(t, status.Message(), "there is none for 1 of them: missing cpu 1")
+	require.Zero(t, f.reservedUnits(&c))
+}
+
+func TestAGroupThatFitsAsItIsIsLeftAlone(t *testing.T) {
+	c := withGangs(1, map[string]int{"web": 3})
+	c.nodes = append(c.nodes, builders.Node("free", "z-1", res("3")).Obj())
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	for _, pod := range c.pending {
+		done, status := f.schedule(t, pod)
+		require.True(t, status.IsSuccess(), status.Message())
+		require.Equal(t, "free", done.node)
+	}
+	require.Empty(t, f.activated)
+	require.Zero(t, f.reservedUnits(&c))
+}
+
+func TestWhoTakesHeadroomAlone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		arrange func(*fixture)
+		change  func(*cluster)
+		alone   bool
+	}{
+		"a pod whose group is not there":          {alone: true},
+		"a member of a group of one":              {arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 1)) }},
+		"not a member of a group that lacks pods": {arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 2)) }},
+		"a member beyond those that are needed": {
+			arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 2)) }, alone: true,
+			change: func(c *cluster) {
+				for i := range 2 {
+					bound := member1("web", i+1)
+					bound.Spec.NodeName = "n1"
+					c.pending = append(c.pending, bound)
+				}
+			},
+		},
+		"a system-critical pod": {
+			arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 2)) }, alone: true,
+			change: func(c *cluster) { c.pending[0].Spec.Priority = ptr.To(scheduling.SystemCriticalPriority) },
+		},
+		"not where members cannot wait for each other": {
+			arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 1)) },
+			change: func(c *cluster) {
+				c.arrange = func(plugins *schedulerconfig.Plugins) {
+					plugins.Permit.Disabled = []schedulerconfig.Plugin{{Name: Name}}
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := withGangs(1, map[string]int{"web": 1})
+			if tc.change != nil {
+				tc.change(&c)
+			}
+			f := newFixture(t, c)
+			if tc.arrange != nil {
+				tc.arrange(f)
+			}
+			done, _ := f.schedule(t, c.pending[0])
+			switch {
+			case tc.alone:
+				require.NotNil(t, done)
+				require.Nil(t, cycleOf(done.state).member)
+			case done != nil:
+				require.NotNil(t, cycleOf(done.state).member.attempt)
+			default:
+				require.Zero(t, f.reservedUnits(&c))
+			}
+		})
+	}
+}
+
+// TestDefaultPreemptionGainsNothingFromPlaceholdersForAMember has a member of a group that lacks pods, and a unit that would do for it alone.
+func TestDefaultPreemptionGainsNothingFromPlaceholdersForAMember(t *testing.T) {
+	c := withGangs(1, map[string]int{"web": 1})
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 2))
+	state := framework.NewCycleState()
+	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, c.pending[0])
+	require.True(t, status.IsSuccess())
+	_, status = f.PostFilter(t.Context(), state, c.pending[0], framework.NewDefaultNodeToStatus())
+	require.Contains(t, status.Message(), "1 pods of its group are there, 2 are needed")
+	node := f.nodes[0].Snapshot()
+	require.NoError(t, node.RemovePod(klog.Background(), c.pods[0]))
+	require.False(t, f.framework.RunFilterPlugins(t.Context(), state, c.pending[0], node).IsSuccess(), "the placeholder is counted back in")
+}
+
+func TestAUnitThatGoesBeforeTheLastPermitGivesTheGroupUp(t *testing.T) {
+	for name, tc := range map[string]struct {
+		evicted bool
+		over    bool
+	}{
+		"somebody deletes it":                         {over: true},
+		"another consumer takes what it has to spare": {evicted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := withGangs(2, map[string]int{"web": 2})
+			f := newFixture(t, c)
+			f.shared.gangs.Set(podGroup("web", 2))
+			first, status := f.schedule(t, c.pending[0])
+			require.True(t, status.IsWait(), status.Message())
+			if tc.evicted {
+				f.shared.reservations.Gone(c.pods[0].UID) // as after a deletion of the scheduler's own
+			}
+			f.shared.gangLost(t.Context(), c.pods[0])
+			require.Equal(t, tc.over, f.shared.attempts.Of(podGroup("web", 2).Name) == nil)
+			if tc.over {
+				require.True(t, f.framework.WaitOnPermit(t.Context(), first.pod).IsRejected())
+			}
+		})
+	}
+}
+
+func TestPodsWithoutTheLabelDoNotPayForGroups(t *testing.T) {
+	f := newFixture(t, withGangs(1, nil))
+	f.shared.gangs.Set(podGroup("web", 1))
+	pod := wants("1").Obj()
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if f.groupOf(context.Background(), pod) != nil {
+			t.Fail()
+		}
+	}))
+}
