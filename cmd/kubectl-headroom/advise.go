@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -31,13 +29,15 @@ const adviseExample = `  # Of all namespaces
   # With prices in a label of the nodes
   kubectl headroom advise -A --price-label example.com/price-per-hour`
 
+// servedByDefault is the share of the time, in percent, in which all demand is to be served at once.
+const servedByDefault = 99.9
+
 // adviseOptions are the flags of "kubectl headroom advise".
 type adviseOptions struct {
-	access     *access
-	output     *output
-	served     float64
-	nodePrice  float64
-	priceLabel string
+	access *access
+	output *output
+	served float64
+	prices prices
 }
 
 func newAdvise(streams genericiooptions.IOStreams) *cobra.Command {
@@ -51,24 +51,19 @@ func newAdvise(streams genericiooptions.IOStreams) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	flags := command.Flags()
-	flags.Float64Var(&o.served, "served", 99.9,
+	flags.Float64Var(&o.served, "served", servedByDefault,
 		"the share of the time, in percent, in which all demand is to be served at once, from 50 to 99.999")
-	flags.Float64Var(&o.nodePrice, "node-price", 0, "what a node costs an hour, in your currency; 0 for not known")
-	flags.StringVar(&o.priceLabel, "price-label", "",
-		"the label or annotation of nodes that says what they cost an hour; it wins over --node-price")
+	o.prices.addFlags(flags)
 	o.output.addFlag(command)
 	o.access.addFlags(flags, true)
 	return command
 }
 
 func (o *adviseOptions) run(ctx context.Context) error {
-	switch {
-	case !(o.served >= 50 && o.served <= 99.999): // not a number is neither
+	if !(o.served >= 50 && o.served <= 99.999) { // not a number is neither
 		return errors.New("--served is from 50 to 99.999 percent")
-	case !(o.nodePrice >= 0):
-		return errors.New("--node-price is not below 0")
 	}
-	if err := o.output.validate(); err != nil {
+	if err := errors.Join(o.prices.validate(), o.output.validate()); err != nil {
 		return err
 	}
 	namespace, err := o.access.namespace()
@@ -105,49 +100,13 @@ func (o *adviseOptions) gather(ctx context.Context, namespace string) (advice.Re
 	if err := reader.list(ctx, &accounts, "headroomaccounts.headroom.dev", namespace); err != nil {
 		return advice.Report{}, err
 	}
-	in := &advice.Input{Headrooms: headrooms.Items, Accounts: accounts.Items, Served: o.served / 100, Now: time.Now()}
-	var notSeen []string
-	if o.nodePrice > 0 || o.priceLabel != "" {
-		var nodes corev1.NodeList
-		err := reader.list(ctx, &nodes, "nodes", "")
-		if err != nil && !lacking(err) {
-			return advice.Report{}, err
-		}
-		if err != nil {
-			notSeen = append(notSeen, "costs are not shown: "+err.Error())
-		}
-		in.Nodes = o.priced(nodes.Items)
-		if err == nil && len(in.Nodes) == 0 {
-			notSeen = append(notSeen, fmt.Sprintf("costs are not shown: no node has the label or annotation %s with a price", o.priceLabel))
-		}
+	nodes, notSeen, err := o.prices.look(ctx, reader)
+	if err != nil {
+		return advice.Report{}, err
 	}
-	report := advice.New(in)
+	report := advice.New(&advice.Input{
+		Headrooms: headrooms.Items, Accounts: accounts.Items, Nodes: nodes, Served: o.served / 100, Now: time.Now(),
+	})
 	report.NotSeen = append(report.NotSeen, notSeen...)
 	return report, nil
-}
-
-// priced are the nodes of which the price is known.
-func (o *adviseOptions) priced(nodes []corev1.Node) []advice.PricedNode {
-	var priced []advice.PricedNode
-	for i := range nodes {
-		price := o.nodePrice
-		if text, ok := labelOf(&nodes[i], o.priceLabel); ok {
-			if said, err := strconv.ParseFloat(text, 64); err == nil && said >= 0 {
-				price = said
-			}
-		}
-		if price > 0 {
-			priced = append(priced, advice.PricedNode{Allocatable: nodes[i].Status.Allocatable, Price: price})
-		}
-	}
-	return priced
-}
-
-// labelOf is the value of a label, or of an annotation.
-func labelOf(node *corev1.Node, key string) (value string, ok bool) {
-	if value, ok = node.Labels[key]; ok {
-		return value, true
-	}
-	value, ok = node.Annotations[key]
-	return value, ok
 }

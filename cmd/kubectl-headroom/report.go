@@ -15,15 +15,20 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/buildinfo"
+	"github.com/headroom-dev/headroom/pkg/view/advice"
 	"github.com/headroom-dev/headroom/pkg/view/nodes"
 	"github.com/headroom-dev/headroom/pkg/view/report"
 )
 
 const reportLong = `Writes one page of HTML, which needs nothing from elsewhere and can be mailed: how the Headrooms are, what became of
-their units in the last days by the hour, who took most, and how full each zone is.`
+their units in the last days by the hour, how many were needed, who took most, and how full each zone is. With a price of nodes, also what
+the units cost.`
 
 const reportExample = `  # Of all namespaces
-  kubectl headroom report -A -o report.html`
+  kubectl headroom report -A -o report.html
+
+  # With what a node costs an hour
+  kubectl headroom report -A -o report.html --node-price 0.384`
 
 // reportOptions are the flags of "kubectl headroom report".
 type reportOptions struct {
@@ -31,6 +36,7 @@ type reportOptions struct {
 	streams genericiooptions.IOStreams
 	file    string
 	days    int
+	prices  prices
 }
 
 func newReport(streams genericiooptions.IOStreams) *cobra.Command {
@@ -46,6 +52,7 @@ func newReport(streams genericiooptions.IOStreams) *cobra.Command {
 	flags := command.Flags()
 	flags.StringVarP(&o.file, "output", "o", "", "`FILE` to write, - for standard output")
 	flags.IntVar(&o.days, "days", 7, "how many days to draw, from 1 to 14")
+	o.prices.addFlags(flags)
 	o.access.addFlags(flags, true)
 	return command
 }
@@ -56,6 +63,9 @@ func (o *reportOptions) run(ctx context.Context) error {
 		return errors.New("-o names the file to write, for example report.html; - is standard output")
 	case o.days < 1 || o.days > 14:
 		return errors.New("--days is from 1 to 14, which is what accounts remember")
+	}
+	if err := o.prices.validate(); err != nil {
+		return err
 	}
 	in, err := o.gather(ctx)
 	if err != nil {
@@ -119,6 +129,9 @@ func (o *reportOptions) gather(ctx context.Context) (*report.Input, error) {
 		return nil, err
 	}
 	in.Accounts = accounts.Items
+	if err := o.advise(ctx, reader, namespace, in); err != nil {
+		return nil, err
+	}
 	if in.Ledger, err = reader.ledger(ctx, namespace, nil, time.Duration(o.days)*24*time.Hour); err != nil && !lacking(err) {
 		return nil, err
 	}
@@ -127,6 +140,23 @@ func (o *reportOptions) gather(ctx context.Context) (*report.Input, error) {
 		return in, nil
 	}
 	return in, err
+}
+
+// advise adds how many units were needed, and what they cost.
+func (o *reportOptions) advise(ctx context.Context, reader *reader, namespace string, in *report.Input) error {
+	var headrooms v1alpha1.HeadroomList
+	if err := reader.list(ctx, &headrooms, "headrooms.headroom.dev", namespace); err != nil {
+		return err
+	}
+	nodes, notSeen, err := o.prices.look(ctx, reader)
+	if err != nil {
+		return err
+	}
+	in.Status.NotSeen = append(in.Status.NotSeen, notSeen...)
+	in.Advice = advice.New(&advice.Input{
+		Headrooms: headrooms.Items, Accounts: in.Accounts, Nodes: nodes, Served: servedByDefault / 100, Now: in.Now,
+	}).Headrooms
+	return nil
 }
 
 // nodes is how full the zones are.

@@ -27,12 +27,13 @@ func TestAFileIsWrittenAtOnceOrNotAtAll(t *testing.T) {
 
 func TestFlagsOfReportAndAdviseAreChecked(t *testing.T) {
 	for args, want := range map[string]string{
-		"report":                 "-o names the file to write",
-		"report -o x --days 15":  "--days is from 1 to 14",
-		"advise --served 100":    "--served is from 50 to 99.999 percent",
-		"advise --served NaN":    "--served is from 50 to 99.999 percent",
-		"advise --node-price=-1": "--node-price is not below 0",
-		"advise -o csv":          "-o csv is not known",
+		"report":                      "-o names the file to write",
+		"report -o x --days 15":       "--days is from 1 to 14",
+		"report -o x --node-price=-1": "--node-price is not below 0",
+		"advise --served 100":         "--served is from 50 to 99.999 percent",
+		"advise --served NaN":         "--served is from 50 to 99.999 percent",
+		"advise --node-price=-1":      "--node-price is not below 0",
+		"advise -o csv":               "-o csv is not known",
 	} {
 		t.Run(args, func(t *testing.T) {
 			var out strings.Builder
@@ -50,13 +51,13 @@ func TestAPriceIsThatOfTheLabelOrElseOfAllNodes(t *testing.T) {
 	nodes := []corev1.Node{
 		node(map[string]string{"price": "0.5"}, nil), node(nil, map[string]string{"price": "0.25"}), node(nil, nil), node(map[string]string{"price": "much"}, nil),
 	}
-	prices := func(o adviseOptions) []float64 {
+	found := func(p prices) []float64 {
 		var found []float64
-		for _, priced := range o.priced(nodes) {
+		for _, priced := range p.of(nodes) {
 			found = append(found, priced.Price)
 		}
 		return found
 	}
-	require.Equal(t, []float64{0.5, 0.25}, prices(adviseOptions{priceLabel: "price"}))
-	require.Equal(t, []float64{0.5, 0.25, 1, 1}, prices(adviseOptions{priceLabel: "price", nodePrice: 1}))
+	require.Equal(t, []float64{0.5, 0.25}, found(prices{label: "price"}))
+	require.Equal(t, []float64{0.5, 0.25, 1, 1}, found(prices{label: "price", node: 1}))
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/view/advice"
 	"github.com/headroom-dev/headroom/pkg/view/drawing"
 	"github.com/headroom-dev/headroom/pkg/view/ledger"
 	"github.com/headroom-dev/headroom/pkg/view/status"
@@ -41,6 +42,10 @@ type page struct {
 	Zones                        template.HTML
 	Workloads                    []workload
 	Notes                        []string
+	// Cost and Spare are the sums of those of the Headrooms of which they are known, if there are any.
+	Priced      bool
+	Cost, Spare string
+	cost, spare float64
 }
 
 type headroom struct {
@@ -51,7 +56,10 @@ type headroom struct {
 	Plot template.HTML
 	// Lowest, Refill and Saved are what the account says of the days, empty where it says nothing.
 	Lowest, Refill, Saved string
-	Last                  []take
+	// Needed says how many units were needed, Cost what all of them cost a month, and Spare what those do that were not needed; empty where
+	// that is not known.
+	Needed, Cost, Spare string
+	Last                []take
 }
 
 type take struct{ Ago, Consumer, Node string }
@@ -75,6 +83,10 @@ func Page(in *Input) ([]byte, error) {
 	found := histories(in)
 	for _, one := range worst(in.Status.Headrooms) {
 		p.add(&one, found, in.Now)
+		p.advise(in.Advice)
+	}
+	if p.Priced {
+		p.Cost, p.Spare = fmt.Sprintf("%.2f", p.cost), fmt.Sprintf("%.2f", p.spare)
 	}
 	if in.Nodes != nil {
 		p.Notes = append(p.Notes, in.Nodes.NotSeen...)
@@ -124,6 +136,20 @@ func (p *page) add(one *status.Headroom, found map[types.NamespacedName]history,
 		}
 	}
 	p.Headrooms = append(p.Headrooms, shown)
+}
+
+// advise adds to the last Headroom what is known of its needs.
+func (p *page) advise(known []advice.Advice) {
+	shown := &p.Headrooms[len(p.Headrooms)-1]
+	i := slices.IndexFunc(known, func(a advice.Advice) bool { return a.Namespace == shown.Namespace && a.Name == shown.Name })
+	if i < 0 {
+		return
+	}
+	shown.Needed = known[i].Sentence
+	if cost, spare := known[i].Cost, known[i].Spare; cost != nil && spare != nil {
+		shown.Cost, shown.Spare = fmt.Sprintf("%.2f", *cost), fmt.Sprintf("%.2f", *spare)
+		p.Priced, p.cost, p.spare = true, p.cost+*cost, p.spare+*spare
+	}
 }
 
 func svg(d *drawing.Drawing, label string) template.HTML {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/view/advice"
 	"github.com/headroom-dev/headroom/pkg/view/ledger"
 	"github.com/headroom-dev/headroom/pkg/view/nodes"
 	"github.com/headroom-dev/headroom/pkg/view/status"
@@ -27,6 +28,8 @@ type Input struct {
 	Accounts []v1alpha1.HeadroomAccount
 	// Ledger of the same.
 	Ledger ledger.Report
+	// Advice about the same, where there is an account.
+	Advice []advice.Advice
 	// Nodes, nil if they could not be looked at.
 	Nodes *nodes.Report
 	// Days is how many days are drawn, at most account.Days.

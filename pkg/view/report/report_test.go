@@ -17,6 +17,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/view/advice"
 	"github.com/headroom-dev/headroom/pkg/view/ledger"
 	"github.com/headroom-dev/headroom/pkg/view/nodes"
 	"github.com/headroom-dev/headroom/pkg/view/status"
@@ -67,6 +68,7 @@ func example(t testing.TB) *Input {
 		Where:  "Headrooms of all namespaces on https://cluster <script>alert(1)</script>",
 		Status: status.New(status.Input{Headrooms: []v1alpha1.Headroom{web, short}, Accounts: accounts, AccountsSeen: true, Now: now}),
 		Ledger: ledger.New(ledger.Input{Accounts: accounts, Now: now}), Accounts: accounts, Nodes: room, Days: 7, Now: now, Version: "v0.0.0",
+		Advice: []advice.Advice{{Namespace: "shop", Name: "web", Sentence: "It needed 9 of its 12 units so far."}},
 	}
 }
 
@@ -80,15 +82,31 @@ func TestThePageTellsWhatItShould(t *testing.T) {
 	}
 	text := string(page)
 	for _, want := range []string{
-		"16 of 18", "ci/runners", "shop/web", "NotSeen", "shop/ReplicaSet/web-*", "6 nodes, 62 % used, 17 % headroom (8 units)", "eu-1a", "(no zone)",
+		"16 of 18", "It needed 9 of its 12 units so far", "ci/runners", "shop/web", "NotSeen", "shop/ReplicaSet/web-*", "6 nodes, 62 % used, 17 % headroom (8 units)", "eu-1a", "(no zone)",
 	} {
 		require.Contains(t, text, want)
 	}
 	require.Less(t, strings.Index(text, "ci/runners"), strings.Index(text, "shop/web"), "what needs somebody is first")
+	require.NotContains(t, text, "a month", "no price is known")
 	require.NotContains(t, text, "<script", "what comes from the cluster is text")
 	for _, outside := range []string{"http-equiv", "src=", "href=", "@import", "url("} {
 		require.NotContains(t, text, outside, "the page needs nothing from elsewhere")
 	}
+}
+
+func TestThePageTellsCostsWherePricesAreKnown(t *testing.T) {
+	in := example(t)
+	cost, spare := 120.0, 30.0
+	in.Advice[0].Cost, in.Advice[0].Spare = &cost, &spare
+	page, err := Page(in)
+	require.NoError(t, err)
+	for _, want := range []string{
+		"What is asked for costs about 120.00 a month, of which 30.00 for units that were not needed.",
+		"<dt>costs a month</dt><dd>120.00</dd>", "<dt>of which not needed</dt><dd>30.00</dd>", "Costs are estimates",
+	} {
+		require.Contains(t, string(page), want)
+	}
+	require.Equal(t, 1, strings.Count(string(page), "<dt>costs a month"), "of the other nothing is known")
 }
 
 // SVG in a page has to be well-formed, or browsers draw nothing.
