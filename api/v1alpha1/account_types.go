@@ -70,8 +70,8 @@ type AccountRecord struct {
 
 // AccountLoss counts units that went for one reason.
 type AccountLoss struct {
-	// reason is abandoned, drained, node, failed, overcommitted, scaled_down,
-	// replaced or other.
+	// reason is abandoned, drained, node, failed, overcommitted, yielded,
+	// scaled_down, replaced or other.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32

@@ -35,6 +35,9 @@ const (
 	// ReasonPreemptingPriorityClass says that the preemptionPolicy of the PriorityClass is not Never: placeholders could evict
 	// other pods to make room for themselves.
 	ReasonPreemptingPriorityClass = "PreemptingPriorityClass"
+	// ReasonReservedNotAllowed says that the operator does not allow reserved units, or that spec.priorityClassName names their class
+	// without spec.reserved.
+	ReasonReservedNotAllowed = "ReservedNotAllowed"
 	// ReasonImageNotAllowed says that the operator does not allow units to run this image. The message names it and those that are
 	// allowed.
 	ReasonImageNotAllowed = "ImageNotAllowed"

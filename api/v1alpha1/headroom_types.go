@@ -64,6 +64,8 @@ type Headroom struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.sizing.maxResources) || !has(self.requests) || self.sizing.maxResources.exists(r, r in self.requests)",message="sizing.maxResources must have a resource of requests, or it limits nothing"
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.placement != 'PerNode' || !has(self.refill)",message="refill must be absent with placement PerNode: a DaemonSet makes the units, and no autoscaler adds nodes for them"
 // +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.refill) || !has(self.refill.policy) || self.refill.policy != 'Once'",message="refill.policy must not be Once with sizing: rules say how many units there are to be now, Once says how many pods can take in all"
+// +kubebuilder:validation:XValidation:rule="!has(self.reserved) || !self.reserved || (has(self.consumers) && (has(self.consumers.podSelector) || has(self.consumers.namespaceSelector)))",message="consumers must have a podSelector or a namespaceSelector with reserved: only pods that they name can take reserved units"
+// +kubebuilder:validation:XValidation:rule="!has(self.reserved) || !self.reserved || !has(self.priorityClassName) || self.priorityClassName in ['headroom', 'headroom-reserved']",message="priorityClassName must be absent with reserved: reserved units have the PriorityClass headroom-reserved"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
 	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
@@ -130,7 +132,7 @@ type HeadroomSpec struct {
 	// headroom. Its value must lie within the operator's limits (default -10 to
 	// -1: below every ordinary pod, and high enough for Cluster Autoscaler to see
 	// it), and its preemptionPolicy must be Never. If not, the condition Ready is
-	// False and says why.
+	// False and says why. With reserved it is headroom-reserved, whatever this says.
 	// +optional
 	// +default="headroom"
 	// +kubebuilder:validation:MinLength=1
@@ -245,6 +247,16 @@ type HeadroomSpec struct {
 	// +optional
 	Consumers *Consumers `json:"consumers,omitempty"`
 
+	// reserved keeps the units for the pods that consumers name, against every
+	// scheduler: they have the PriorityClass headroom-reserved, above ordinary pods,
+	// so that no scheduler preempts them for pods of its priority or below.
+	// headroom-scheduler has the named pods take them whatever the priority of these
+	// is. System-critical pods get the room all the same, and so does a pod of a
+	// DaemonSet that finds no other on its node. The operator has to allow it, and
+	// consumers must have a selector. Default: false.
+	// +optional
+	Reserved bool `json:"reserved,omitempty"` //nolint:kubeapilinter // there is no third state
+
 	// sizing finds the number of units by rules: a percentage of pods, what a
 	// HorizontalPodAutoscaler may still add, times of the week. It is never below
 	// replicas, which stays what kubectl scale and HorizontalPodAutoscalers set.
@@ -258,54 +270,6 @@ type HeadroomSpec struct {
 	// +optional
 	Refill *Refill `json:"refill,omitempty"` //nolint:kubeapilinter // nil is absent
 }
-
-// Consumers says which pods may take the room of a Headroom. All that is set
-// must hold; with nothing set every pod of higher priority may. With a selector
-// it names the pods that may, and they take this headroom before headroom that
-// is open to all; a minPriority alone names nobody. A placeholder is never a
-// consumer.
-type Consumers struct {
-	// podSelector selects consumers by their labels. Default, and if empty: any
-	// labels. Example: {matchLabels: {app: web}}.
-	// +optional
-	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? (has(e.values) && size(e.values) > 0) : (e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0)))",message="podSelector.matchExpressions must have the operator In or NotIn with values, or Exists or DoesNotExist without"
-	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
-
-	// namespaceSelector selects consumers by the labels of their namespace; the
-	// empty selector {} selects all namespaces. Default: the Headroom's own
-	// namespace if podSelector is set, as in pod affinity, and all namespaces if
-	// it is not. Every namespace has its name in the label
-	// kubernetes.io/metadata.name. Example: {matchLabels: {team: search}}.
-	// +optional
-	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? (has(e.values) && size(e.values) > 0) : (e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0)))",message="namespaceSelector.matchExpressions must have the operator In or NotIn with values, or Exists or DoesNotExist without"
-	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
-
-	// minPriority is the lowest priority of a consumer, from -2147483648 to
-	// 2147483647. Default: any priority above the placeholder's, which a consumer
-	// needs in any case.
-	// +optional
-	MinPriority *int32 `json:"minPriority,omitempty"`
-
-	// nonPreempting says whether pods whose preemptionPolicy is Never may take this
-	// headroom: Allow, or Deny, the default. A placeholder runs nothing, so Allow is
-	// safe for pods for which no running pod may be evicted. They are
-	// served where resources alone stand in the way; another scheduler does not
-	// serve them.
-	// +optional
-	NonPreempting NonPreemptingPolicy `json:"nonPreempting,omitempty"`
-}
-
-// NonPreemptingPolicy says whether pods whose preemptionPolicy is Never may
-// take headroom.
-// +kubebuilder:validation:Enum=Allow;Deny
-type NonPreemptingPolicy string
-
-const (
-	// NonPreemptingAllow lets pods whose preemptionPolicy is Never take headroom.
-	NonPreemptingAllow NonPreemptingPolicy = "Allow"
-	// NonPreemptingDeny keeps them from it.
-	NonPreemptingDeny NonPreemptingPolicy = "Deny"
-)
 
 // HeadroomStatus is the capacity that is ready, as last observed by the
 // controller.

@@ -34,6 +34,8 @@ const (
 	LossFailed Loss = "failed"
 	// LossOvercommitted: more was bound to its node than the node has, and headroom-scheduler took it away.
 	LossOvercommitted Loss = "overcommitted"
+	// LossYielded: a pod of a DaemonSet waited for its node, and headroom-scheduler took it away. It was a reserved unit.
+	LossYielded Loss = "yielded"
 	// LossScaledDown: the controller deleted it, because fewer are wanted.
 	LossScaledDown Loss = "scaled_down"
 	// LossReplaced: the controller replaced it by one of a newer spec.
@@ -44,7 +46,7 @@ const (
 
 // Losses returns all losses.
 func Losses() []Loss {
-	return []Loss{LossAbandoned, LossDrained, LossNode, LossFailed, LossOvercommitted, LossScaledDown, LossReplaced, LossOther}
+	return []Loss{LossAbandoned, LossDrained, LossNode, LossFailed, LossOvercommitted, LossYielded, LossScaledDown, LossReplaced, LossOther}
 }
 
 // How is how a pod took a unit.

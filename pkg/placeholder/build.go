@@ -18,8 +18,6 @@ import (
 const (
 	// DefaultImage does nothing, runs as any user, and is on most nodes already.
 	DefaultImage = "registry.k8s.io/pause:3.10.2"
-	// DefaultPriorityClassName is the API's default of spec.priorityClassName.
-	DefaultPriorityClassName = "headroom"
 	// containerName is the name of a placeholder's only container.
 	containerName = "placeholder"
 	// AnnotationSafeToEvict lets Cluster Autoscaler drain a node with placeholders, which it does not with other pods whose
@@ -141,7 +139,7 @@ func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTempl
 				SecurityContext: containerSecurity(spec.SecurityContext),
 			}},
 			ImagePullSecrets:  spec.ImagePullSecrets,
-			PriorityClassName: firstNonEmpty(spec.PriorityClassName, DefaultPriorityClassName),
+			PriorityClassName: spec.UnitPriorityClassName(),
 			SchedulerName:     firstNonEmpty(spec.SchedulerName, defaults.SchedulerName),
 			RuntimeClassName:  optional(spec.RuntimeClassName),
 			// Without a grace period the room is free, and the object gone, as soon as somebody takes it.

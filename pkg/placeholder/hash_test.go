@@ -47,6 +47,7 @@ func TestTemplateHashSeesWhatMakesADifferentPod(t *testing.T) {
 			s.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}
 		},
 		"priorityClassName": func(s *v1alpha1.HeadroomSpec) { s.PriorityClassName = "spare" },
+		"reserved":          func(s *v1alpha1.HeadroomSpec) { s.Reserved = true },
 		"nodeSelector":      func(s *v1alpha1.HeadroomSpec) { s.NodeSelector = map[string]string{"a": "b"} },
 		"affinity":          func(s *v1alpha1.HeadroomSpec) { s.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{}} },
 		"tolerations":       func(s *v1alpha1.HeadroomSpec) { s.Tolerations = []corev1.Toleration{{Key: "a"}} },

@@ -57,3 +57,9 @@ func groupOf(ref *metav1.OwnerReference) string {
 	}
 	return version.Group
 }
+
+// IsReserved reports whether a placeholder is a reserved unit, which only pods take that the consumers of its Headroom name. Its
+// PriorityClass tells, not the Headroom's spec, which may have changed since: only the controller makes pods of that class.
+func IsReserved(pod *corev1.Pod) bool {
+	return pod.Spec.PriorityClassName == v1alpha1.ReservedPriorityClassName
+}

@@ -31,6 +31,9 @@ const (
 	// ReasonOvercommitted is the reason of the condition DisruptionTarget of a placeholder that headroom-scheduler deletes because more is
 	// bound to its node than the node has.
 	ReasonOvercommitted = "OvercommittedNode"
+	// ReasonYielded is the reason of the condition DisruptionTarget of a reserved unit that headroom-scheduler deletes because a pod of a
+	// DaemonSet waits for its node.
+	ReasonYielded = "YieldedToDaemonSet"
 
 	// maxNote is the longest note the API server accepts, in bytes.
 	maxNote = 1024

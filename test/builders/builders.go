@@ -71,6 +71,16 @@ func Placeholder(headroom *v1alpha1.Headroom, ordinal int) *st.PodWrapper {
 	return pod
 }
 
+// ReservedPriority is the value of the PriorityClass of reserved units.
+const ReservedPriority int32 = 1_000_000
+
+// ReservedUnit is Placeholder for a unit of reserved headroom.
+func ReservedUnit(headroom *v1alpha1.Headroom, ordinal int) *st.PodWrapper {
+	unit := Placeholder(headroom, ordinal).Priority(ReservedPriority)
+	unit.Spec.PriorityClassName = v1alpha1.ReservedPriorityClassName
+	return unit
+}
+
 // HeadroomBuilder builds a Headroom.
 type HeadroomBuilder struct{ headroom v1alpha1.Headroom }
 
@@ -110,6 +120,12 @@ func (b *HeadroomBuilder) Replicas(replicas int32) *HeadroomBuilder {
 // Consumers restricts who may take the headroom.
 func (b *HeadroomBuilder) Consumers(consumers v1alpha1.Consumers) *HeadroomBuilder {
 	b.headroom.Spec.Consumers = &consumers
+	return b
+}
+
+// Reserved keeps the headroom for the consumers that it names, against every scheduler.
+func (b *HeadroomBuilder) Reserved() *HeadroomBuilder {
+	b.headroom.Spec.Reserved = true
 	return b
 }
 

@@ -37,7 +37,7 @@ func (r *Replay) credit(e Event) {
 		if !slices.Contains(t.by, name(pod)) {
 			t.by = append(t.by, name(pod))
 		}
-		if victim := t.placeholder; victim != nil && priority(victim) >= priority(pod) {
+		if victim := t.placeholder; victim != nil && priority(victim) >= priority(pod) && !r.isReservedFor(victim, pod) {
 			r.report("P1", pod, e.Revision, "pod %s of priority %d took placeholder %s, whose priority %d is not lower",
 				name(pod), priority(pod), name(victim), priority(victim))
 		}

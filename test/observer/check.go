@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
 // Rules say what a test knows about its own cluster.
@@ -26,6 +27,9 @@ type Rules struct {
 	// MayBePreempted reports whether a pod that is no placeholder may be preempted, because the test has kube-scheduler's own
 	// preemption do so. Nil: none may.
 	MayBePreempted func(pod *corev1.Pod) bool
+	// Names reports whether the consumers of the Headroom of a placeholder name a pod, which may then take a reserved unit whatever their
+	// priorities. Nil: none does.
+	Names func(unit, pod *corev1.Pod) bool
 	// IgnoreBind reports whether the bind of a pod is not judged, because the test put it there itself. Nil: every bind is judged.
 	IgnoreBind func(pod *corev1.Pod) bool
 	// Race is for clusters with several schedulers, which do not see what the others are about to do: an overcommit counts as "race" in
@@ -133,7 +137,7 @@ func (r *Replay) pod(event Event) {
 			r.evicted(event)
 		}
 		delete(r.boundAt, pod.UID)
-		if holdsRoom(pod) && r.isPlaceholder(pod) && !ask(r.rules.MayVanish, pod) {
+		if holdsRoom(pod) && r.isPlaceholder(pod) && !yielded(pod) && !ask(r.rules.MayVanish, pod) {
 			r.vacated[pod.Spec.NodeName] = append(r.vacated[pod.Spec.NodeName], pod)
 		}
 		return
@@ -198,16 +202,29 @@ func (r *Replay) checkBind(event Event) {
 	}
 }
 
-// checkPriority judges the placeholders that left just before: one whose room the pod needed must have had a lower priority than the pod.
+// checkPriority judges the placeholders that left just before: one whose room the pod needed must have had a lower priority than the pod, or
+// have been a reserved unit of a Headroom that names the pod.
 func (r *Replay) checkPriority(revision uint64, pod *corev1.Pod, others []*corev1.Pod, node *corev1.Node) {
 	for _, victim := range r.vacated[node.Name] {
-		if priority(victim) < priority(pod) || rejected(r.ctx, pod, append(slices.Clone(others), victim), node) == "" {
+		if priority(victim) < priority(pod) || r.isReservedFor(victim, pod) || rejected(r.ctx, pod, append(slices.Clone(others), victim), node) == "" {
 			continue
 		}
 		r.report("P1", pod, revision, "pod %s of priority %d took the room of placeholder %s on node %s, whose priority %d is not lower",
 			name(pod), priority(pod), name(victim), node.Name, priority(victim))
 	}
 	delete(r.vacated, node.Name)
+}
+
+// yielded reports whether a pod is a reserved unit that went for a pod of a DaemonSet, whatever the priority of that.
+func yielded(pod *corev1.Pod) bool {
+	return placeholder.IsReserved(pod) && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Reason == swapevent.ReasonYielded
+	})
+}
+
+// isReservedFor reports whether a placeholder is a reserved unit of a Headroom that names the pod.
+func (r *Replay) isReservedFor(unit, pod *corev1.Pod) bool {
+	return placeholder.IsReserved(unit) && r.rules.Names != nil && r.rules.Names(unit, pod)
 }
 
 // priority is 0 for a pod that names none, as for the scheduler.

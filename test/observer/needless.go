@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // unsure is how far what a scheduler knew when it decided may lie from what the history shows at that moment.
@@ -54,6 +56,7 @@ func (r *Replay) judgePreemptions(now time.Time) {
 
 // judgePreemption reports a running pod that died although the eviction of placeholders would have done (P12). It counts only room that was
 // there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came or went.
+// Reserved units stay, whatever else goes.
 func (r *Replay) judgePreemption(p preemption) {
 	preemptor := r.lookUp(r.preemptors[p.victim.UID])
 	if preemptor == nil {
@@ -85,7 +88,7 @@ func (r *Replay) judgePreemption(p preemption) {
 	asked := preemptor.DeepCopy()
 	asked.Spec.NodeName, asked.Status.NominatedNodeName = "", ""
 	places, err := r.rules.Places(r.ctx, asked, nodes, there, func(other *corev1.Pod) bool {
-		return r.pods[other.UID] == other && r.isPlaceholder(other) && priority(other) < priority(preemptor) &&
+		return r.pods[other.UID] == other && r.isPlaceholder(other) && !placeholder.IsReserved(other) && priority(other) < priority(preemptor) &&
 			other.DeletionTimestamp == nil && r.boundAt[other.UID].Before(p.at.Add(-unsure))
 	})
 	if err != nil || len(places) == 0 {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/fit"
 	"github.com/headroom-dev/headroom/test/observer"
@@ -210,10 +211,16 @@ func TestTheAccountAddsUp(t *testing.T) {
 		return new(timed).node(small()).pod(watch.Added, victim).pod(watch.Added, web("b", "", "2")).pod(watch.Deleted, victim)
 	}
 	swap := func() *timed { return swapOf(placeholder("small")) }
+	reserved := func() *timed {
+		held := withPriority(placeholder("small"), 1_000_000)
+		held.Spec.PriorityClassName = v1alpha1.ReservedPriorityClassName
+		return swapOf(held)
+	}
 	yes := func(time.Time) bool { return true }
 	for name, tc := range map[string]struct {
 		story     *timed
 		evicted   bool
+		names     bool // the Headroom names the pod
 		abandoned func(time.Time) bool
 		early     []string // found before the end
 		want      []string
@@ -226,6 +233,10 @@ func TestTheAccountAddsUp(t *testing.T) {
 		"credited although nobody evicted it": {story: swap().pod(watch.Modified, took(web("b", "small", "2"), unit)), want: []string{"P13"}},
 		"deleted by somebody else":            {story: swap().pod(watch.Modified, web("b", "small", "2"))},
 		"taken by a pod of no higher priority": {story: swap().pod(watch.Modified, withPriority(took(web("b", "small", "2"), unit), -5)), evicted: true,
+			early: []string{"P1"}},
+		"reserved, and taken by a pod that it is for": {story: reserved().pod(watch.Modified, took(web("b", "small", "2"), unit)), evicted: true,
+			names: true},
+		"reserved, and taken by another": {story: reserved().pod(watch.Modified, took(web("b", "small", "2"), unit)), evicted: true,
 			early: []string{"P1"}},
 		"preempted, which has an account of its own": {
 			story: new(timed).node(small()).pod(watch.Added, placeholder("small")).pod(watch.Modified, marked(placeholder("small"))).
@@ -242,6 +253,7 @@ func TestTheAccountAddsUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			replay := observer.NewReplay(observer.Rules{
+				Names:   func(_, _ *corev1.Pod) bool { return tc.names },
 				Evicted: func(*corev1.Pod) bool { return tc.evicted }, MayVanish: func(*corev1.Pod) bool { return true },
 			})
 			var early []string

@@ -82,7 +82,7 @@ func (c *Cluster) Expect(judge Judge) Expectation {
 		return c.expectSwap(candidates, judge)
 	}
 	later := Expectation{RunningGo: c.neverWaits() || c.runningGo(judge)}
-	if later.RunningGo && len(candidates) > 0 {
+	if _, candidates = c.survey(judge, preemptible); later.RunningGo && len(candidates) > 0 {
 		// No Score plugin has a say in a preemption.
 		first := slices.MinFunc(candidates, compareEvidence)
 		later.InsteadNode, later.Instead = first.node.Name, namesOf(first.victims)

@@ -73,10 +73,13 @@ func (c *Cluster) generateQueue(t *rapid.T) {
 	c.Pace = rapid.SampledFrom([]Pace{WhenBound, WhenReserved, WhileEvicting}).Draw(t, "pace")
 }
 
+// reservedPriority is the value of the PriorityClass of reserved units, unless somebody made that anew.
+const reservedPriority = 1_000_000
+
 func generateHeadrooms(t *rapid.T) []Headroom {
 	var all []Headroom
 	for i := range rapid.IntRange(1, 3).Draw(t, "headrooms") {
-		all = append(all, Headroom{
+		h := Headroom{
 			Namespace:  rapid.SampledFrom(namespaces).Draw(t, "namespace"),
 			Name:       fmt.Sprintf("hr%d", i),
 			Size:       generateSize(t, 2),
@@ -84,7 +87,11 @@ func generateHeadrooms(t *rapid.T) []Headroom {
 			SpreadKeys: rapid.SampledFrom([][]string{nil, {zoneKey}, {hostKey}, {hostKey, zoneKey}}).Draw(t, "spread keys"),
 			Consumers:  generateConsumers(t),
 			PerNode:    maybe(t, 5, "per node"),
-		})
+		}
+		if h.Reserved = h.Consumers.name() && maybe(t, 2, "reserved"); h.Reserved {
+			h.Priority = reservedPriority
+		}
+		all = append(all, h)
 	}
 	return all
 }
@@ -172,7 +179,7 @@ func (c *Cluster) pack(t *rapid.T, node Node) {
 func (c *Cluster) placeholder(headroom int, node Node) Pod {
 	h, index := c.Headrooms[headroom], len(c.Pods)
 	return Pod{Namespace: h.Namespace, Name: fmt.Sprintf("p%d", index), UID: fmt.Sprintf("uid-%d", (index*7919)%1000), Node: node.Name,
-		Headroom: headroom, Size: h.Size, Priority: h.Priority}
+		Headroom: headroom, Size: h.Size, Priority: h.Priority, Reserved: h.Reserved}
 }
 
 func (c *Cluster) fitsBeside(node Node, p Pod) bool {
@@ -191,7 +198,7 @@ func (c *Cluster) generatePod(t *rapid.T, node Node) Pod {
 	p.UID = fmt.Sprintf("uid-%d-%s", rapid.IntRange(0, 9).Draw(t, "uid"), p.Name)
 	p.Created = rapid.IntRange(0, 2).Draw(t, "created")
 	if maybe(t, 3, "ordinary pod") {
-		p.Headroom, p.Namespace = -1, rapid.SampledFrom(namespaces).Draw(t, "namespace")
+		p.Headroom, p.Reserved, p.Namespace = -1, false, rapid.SampledFrom(namespaces).Draw(t, "namespace")
 		p.App = rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app")
 		p.Size = generateSize(t, 2)
 		p.Priority = rapid.SampledFrom([]int32{10, 0, -1, -20}).Draw(t, "priority")
@@ -203,6 +210,9 @@ func (c *Cluster) generatePod(t *rapid.T, node Node) Pod {
 	if maybe(t, 10, "mixed priority") {
 		p.Priority = rapid.SampledFrom([]int32{-3, 0, 10}).Draw(t, "placeholder priority")
 	}
+	if maybe(t, 10, "from before it was reserved, or from then") {
+		p.Reserved = !p.Reserved
+	}
 	p.Terminating = maybe(t, 10, "terminating")
 	p.Stray = maybe(t, 15, "stray")
 	return p
@@ -212,7 +222,7 @@ func (c *Cluster) generateConsumer(t *rapid.T) Pod {
 	p := Pod{
 		Name: "consumer", UID: "uid-consumer", Headroom: -1, Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"),
 		App: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "app"), Size: generateSize(t, 3),
-		Priority: rapid.SampledFrom([]int32{0, 10, 0, -1, -7, 1000, critical}).Draw(t, "priority"),
+		Priority: rapid.SampledFrom([]int32{0, 10, 0, -1, -7, 1000, critical, reservedPriority, reservedPriority + 1}).Draw(t, "priority"),
 	}
 	p.Never = maybe(t, 8, "never preempts")
 	p.Tolerates = maybe(t, 4, "tolerates")

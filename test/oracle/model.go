@@ -38,6 +38,7 @@ type Headroom struct {
 	SpreadKeys      []string // of its topologySpreadConstraints; empty: it has none
 	Consumers       *Consumers
 	PerNode         bool // its placeholders belong to a DaemonSet of its own
+	Reserved        bool // its placeholders are reserved units
 }
 
 // Consumers is who may take a Headroom.
@@ -60,6 +61,7 @@ type Pod struct {
 	UID             string
 
 	Headroom int  // index of the Headroom whose placeholder it is, -1: none
+	Reserved bool // a reserved unit; it may be one of a Headroom that no longer is reserved
 	Stray    bool // carries a placeholder's label but has no controller
 
 	// The rest is the consumer's alone.
@@ -136,7 +138,7 @@ func (c *Cluster) String() string {
 	fmt.Fprintf(&b, "namespaces: %s; other Score plugins: %t, at least %d nodes scored\n", teams(c.Teams), c.OtherScores, c.MinScored)
 	for i, h := range c.Headrooms {
 		fmt.Fprintf(&b, "headroom %d: %s/%s %s priority %d%s%s%s\n", i, h.Namespace, h.Name, h.Size, h.Priority,
-			when(len(h.SpreadKeys) > 0, " spread over "+strings.Join(h.SpreadKeys, ", ")), when(h.PerNode, " per node"), h.Consumers)
+			when(len(h.SpreadKeys) > 0, " spread over "+strings.Join(h.SpreadKeys, ", ")), when(h.PerNode, " per node")+when(h.Reserved, " reserved"), h.Consumers)
 	}
 	for _, n := range c.Nodes {
 		fmt.Fprintf(&b, "node %s: zone %q %s pods %d%s%s%s%s\n", n.Name, n.Zone, n.Size, n.Pods, when(n.SSD, " ssd"),
@@ -191,7 +193,7 @@ func (c *Consumers) String() string {
 func (p Pod) String() string {
 	return fmt.Sprintf("%s/%s %s priority %d%s", p.Namespace, p.Name, p.Size, p.Priority, strings.Join([]string{
 		when(p.Headroom >= 0, fmt.Sprintf(" of headroom %d, created %d", p.Headroom, p.Created)),
-		when(p.App != "", " app="+p.App), when(p.Stray, " stray label"), when(p.Terminating, " terminating"), when(p.Never, " never preempts"),
+		when(p.Reserved, " reserved"), when(p.App != "", " app="+p.App), when(p.Stray, " stray label"), when(p.Terminating, " terminating"), when(p.Never, " never preempts"),
 		when(p.Tolerates, " tolerates"), when(p.WantsSSD, " wants ssd"), when(p.Near != "", " near app="+p.Near),
 		when(p.AffinityApp != "", fmt.Sprintf(" affinity to app=%s on %s, required %t", p.AffinityApp, p.AffinityKey, p.Required)),
 		when(p.AntiApp != "", " anti-affinity to app="+p.AntiApp), when(p.PreferZone != "", " prefers zone "+p.PreferZone),

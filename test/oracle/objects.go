@@ -67,6 +67,7 @@ func (h Headroom) object() *v1alpha1.Headroom {
 	}
 	headroom := b.Obj()
 	headroom.ResourceVersion = "1"
+	headroom.Spec.Reserved = h.Reserved
 	if h.PerNode {
 		headroom.Spec.Placement = v1alpha1.PlacementPerNode
 	}
@@ -127,6 +128,9 @@ func (c *Cluster) asPlaceholder(w *st.PodWrapper, p Pod) {
 	}
 	headroom := c.Headrooms[p.Headroom]
 	w.Label(v1alpha1.LabelHeadroom, headroom.Name).Label(v1alpha1.LabelOpenFaaSHeadroom, headroom.Name).ZeroTerminationGracePeriod()
+	if p.Reserved {
+		w.Spec.PriorityClassName = v1alpha1.ReservedPriorityClassName
+	}
 	if p.Stray {
 		return
 	}

@@ -72,19 +72,31 @@ func (c *Cluster) neverWaits() bool { return c.Consumer.Priority >= critical && 
 // reach is which placeholders of lower priority the consumer may take.
 type reach int
 
-// Those of Headrooms that entitle it, or all.
+// Those of Headrooms that entitle it, or all, or of all only those that kube-scheduler's preemption would take.
 const (
 	ownOnly reach = iota
 	everybodys
+	preemptible
 )
 
 // takeable reports whether the consumer may take the pod: a placeholder of lower priority, and one whose Headroom entitles it if only these are
-// within reach.
+// within reach. A reserved one goes to a pod that its Headroom names whatever their priorities, and to nobody else but those that never wait.
 func (c *Cluster) takeable(p Pod, within reach) bool {
-	if p.Headroom < 0 || p.Stray || c.Consumer.Priority <= p.Priority || c.Consumer.Headroom >= 0 {
+	if p.Headroom < 0 || p.Stray || c.Consumer.Headroom >= 0 {
 		return false
 	}
-	return within == everybodys || c.entitles(c.Headrooms[p.Headroom])
+	h := c.Headrooms[p.Headroom]
+	named := c.entitles(h) && h.Consumers.name()
+	switch {
+	case p.Reserved && named && within != preemptible:
+		return true // whatever its priority
+	case c.Consumer.Priority <= p.Priority:
+		return false
+	case c.entitles(h):
+		return true
+	default:
+		return within != ownOnly && (!p.Reserved || c.neverWaits())
+	}
 }
 
 // kinship ranks the Headroom of a placeholder by what it is to the consumer: one that names it, one that is open to all, one that excludes it.

@@ -113,7 +113,7 @@ func configured(c *config.Config) headroom.Options {
 		Defaults:   placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
 		Limits: priority.Limits{
 			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
-			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass,
+			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass, AllowReserved: c.Placeholders.AllowReserved,
 		},
 		HideOthers: c.HideNamesOfOtherNamespaces,
 		Units: allotment.Limits{

@@ -64,6 +64,9 @@ type Placeholders struct {
 	MinPriority int32 `json:"minPriority"`
 	// AllowPreemptingPriorityClass allows PriorityClasses whose preemptionPolicy is not Never. Default: false.
 	AllowPreemptingPriorityClass bool `json:"allowPreemptingPriorityClass"`
+	// AllowReserved allows Headrooms with spec.reserved, whose units are of the PriorityClass headroom-reserved, above ordinary pods.
+	// Default: false.
+	AllowReserved bool `json:"allowReserved"`
 	// DefaultImage is the image of placeholders whose Headroom names none. It is always allowed.
 	DefaultImage string `json:"defaultImage"`
 	// AllowedImages are the images that Headrooms may name beside DefaultImage, as Headrooms write them. An entry that ends in "/*", ":*"

@@ -17,6 +17,8 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 		"Lowest priority that placeholders may have. Cluster Autoscaler ignores pods below -10.")
 	flags.BoolVar(&c.Placeholders.AllowPreemptingPriorityClass, "allow-preempting-priority-class",
 		c.Placeholders.AllowPreemptingPriorityClass, "Allow PriorityClasses whose preemptionPolicy is not Never.")
+	flags.BoolVar(&c.Placeholders.AllowReserved, "allow-reserved", c.Placeholders.AllowReserved,
+		"Allow Headrooms with spec.reserved, whose units other schedulers do not preempt for ordinary pods.")
 	flags.StringVar(&c.Placeholders.DefaultImage, "default-image", c.Placeholders.DefaultImage,
 		"Image of placeholders whose Headroom names none.")
 	flags.StringSliceVar(&c.Placeholders.AllowedImages, "allowed-images", c.Placeholders.AllowedImages,

@@ -22,6 +22,7 @@ var lossOf = map[string]account.Loss{
 	"DeletionByPodGC":                    account.LossNode,
 	corev1.PodReasonTerminationByKubelet: account.LossFailed,
 	swapevent.ReasonOvercommitted:        account.LossOvercommitted,
+	swapevent.ReasonYielded:              account.LossYielded,
 }
 
 // CauseOf says why a deleted placeholder went, from its last state.

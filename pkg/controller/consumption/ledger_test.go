@@ -48,6 +48,7 @@ func TestCauseOf(t *testing.T) {
 	}{
 		"nothing is known":         {placeholderPod("a", nil), Cause{}},
 		"preempted by a scheduler": {placeholderPod("a", disrupted(corev1.PodReasonPreemptionByScheduler)), Cause{Preempted: true}},
+		"yielded to a DaemonSet":   {placeholderPod("a", disrupted("YieldedToDaemonSet")), Cause{Lost: account.LossYielded}},
 		"drained":                  {placeholderPod("a", disrupted("EvictionByEvictionAPI")), Cause{Lost: account.LossDrained}},
 		"tainted away":             {placeholderPod("a", disrupted("DeletionByTaintManager")), Cause{Lost: account.LossNode}},
 		"its node is gone":         {placeholderPod("a", disrupted("DeletionByPodGC")), Cause{Lost: account.LossNode}},

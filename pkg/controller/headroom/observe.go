@@ -65,13 +65,13 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m
 		return nil, fmt.Errorf("listing ResourceQuotas: %w", err)
 	}
 	seen.short = quota.Short(quotas.Items, placeholder.Build(headroom, r.Defaults, 0))
-	class := &schedulingv1.PriorityClass{}
-	err := r.Client.Get(ctx, client.ObjectKey{Name: headroom.Spec.PriorityClassName}, class)
+	class, className := &schedulingv1.PriorityClass{}, headroom.Spec.UnitPriorityClassName()
+	err := r.Client.Get(ctx, client.ObjectKey{Name: className}, class)
 	switch {
 	case err == nil:
 		seen.class = class
 	case !apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("reading PriorityClass %q: %w", headroom.Spec.PriorityClassName, err)
+		return nil, fmt.Errorf("reading PriorityClass %q: %w", className, err)
 	}
 	if seen.daemonSet, err = r.daemonSetOf(ctx, headroom); err != nil {
 		return nil, err

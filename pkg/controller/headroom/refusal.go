@@ -26,7 +26,11 @@ type problem struct {
 
 // checkSpec reports whether the Headroom's PriorityClass is one that placeholders may have, and whether any pod can be a consumer.
 func checkSpec(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, limits priority.Limits) *problem {
-	if refusal := priority.Check(headroom.Spec.PriorityClassName, class, limits); refusal != nil {
+	refusal := priority.Check(headroom.Spec.PriorityClassName, class, limits)
+	if headroom.Spec.Reserved {
+		refusal = priority.CheckReserved(class, limits)
+	}
+	if refusal != nil {
 		return &problem{reason: refusal.Reason, message: refusal.Message}
 	}
 	if err := placeholder.ValidateConsumers(headroom.Spec.Consumers); err != nil {

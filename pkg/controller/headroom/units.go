@@ -89,11 +89,13 @@ func requestsOf(pod *corev1.Pod) corev1.ResourceList {
 	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 }
 
-// hasPriorityOfAPlaceholder reports whether a pod has a priority that placeholders may have, or at least the PriorityClass of this
-// Headroom. Any other pod is none of its placeholders, whatever its labels and owners say: it is neither counted nor touched.
+// hasPriorityOfAPlaceholder reports whether a pod has a priority that placeholders may have, or at least the
+// PriorityClass of this Headroom, or that of reserved units, which the Headroom's may have been. Any other pod is none
+// of its placeholders, whatever its labels and owners say: it is neither counted nor touched.
 func hasPriorityOfAPlaceholder(pod *corev1.Pod, headroom *v1alpha1.Headroom, limits priority.Limits) bool {
 	value := v1helper.PodPriority(pod)
-	return value >= limits.Min && value <= limits.Max || pod.Spec.PriorityClassName == headroom.Spec.PriorityClassName
+	return value >= limits.Min && value <= limits.Max || pod.Spec.PriorityClassName == headroom.Spec.PriorityClassName ||
+		placeholder.IsReserved(pod)
 }
 
 // sum adds up resource lists. The quantities have the canonical form that the API server would give them.

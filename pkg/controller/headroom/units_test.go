@@ -50,12 +50,13 @@ func TestAPodDressedUpAsAPlaceholderIsNone(t *testing.T) {
 		class    string
 		want     bool
 	}{
-		"the priority of a placeholder":              {ptr.To[int32](-10), "headroom", true},
-		"one of another class of placeholders":       {ptr.To[int32](-1), "spare", true},
-		"one that the operator has forbidden since":  {ptr.To[int32](-11), "headroom", true},
-		"the priority of an ordinary pod":            {nil, "", false},
-		"a priority above":                           {ptr.To[int32](0), "web", false},
-		"a priority below, of a class of other pods": {ptr.To[int32](-100), "batch", false},
+		"the priority of a placeholder":                      {ptr.To[int32](-10), "headroom", true},
+		"one of another class of placeholders":               {ptr.To[int32](-1), "spare", true},
+		"one that the operator has forbidden since":          {ptr.To[int32](-11), "headroom", true},
+		"that of reserved units, of this or an earlier spec": {ptr.To[int32](1_000_000), "headroom-reserved", true},
+		"the priority of an ordinary pod":                    {nil, "", false},
+		"a priority above":                                   {ptr.To[int32](0), "web", false},
+		"a priority below, of a class of other pods":         {ptr.To[int32](-100), "batch", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{Spec: corev1.PodSpec{Priority: tc.priority, PriorityClassName: tc.class}}

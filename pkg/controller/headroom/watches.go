@@ -80,7 +80,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}
 	return indexer.IndexField(ctx, &v1alpha1.Headroom{}, indexPriorityClass, func(o client.Object) []string {
 		if headroom, ok := o.(*v1alpha1.Headroom); ok {
-			return []string{headroom.Spec.PriorityClassName}
+			return []string{headroom.Spec.UnitPriorityClassName()}
 		}
 		return nil
 	})

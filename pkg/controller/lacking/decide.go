@@ -35,8 +35,9 @@ type Headroom struct {
 	types.NamespacedName
 	// Rule says which pods may take its units.
 	Rule *entitlement.Rule
-	// Priority is that of its placeholders.
+	// Priority is that of its placeholders. Reserved says that pods which its consumers name may take them whatever their own priority is.
 	Priority int32
+	Reserved bool
 	// Unit is what one unit holds, NodeSelector where they are.
 	Unit         corev1.ResourceList
 	NodeSelector map[string]string
@@ -51,7 +52,7 @@ func Of(pod *Pod, headrooms []Headroom) (lacks types.NamespacedName, units int) 
 	for i := range headrooms {
 		h := &headrooms[i]
 		n := unitsFor(pod.Requests, h.Unit)
-		if n == 0 || pod.Identity.Priority <= h.Priority || !compatible(pod.NodeSelector, h.NodeSelector) || !h.Rule.Entitles(&pod.Identity) {
+		if n == 0 || !h.below(pod.Identity.Priority) || !compatible(pod.NodeSelector, h.NodeSelector) || !h.Rule.Entitles(&pod.Identity) {
 			continue
 		}
 		better := cmp.Or(compareBool(h.Rule.Named(), named), cmp.Compare(units, n),
@@ -61,6 +62,11 @@ func Of(pod *Pod, headrooms []Headroom) (lacks types.NamespacedName, units int) 
 		}
 	}
 	return lacks, units
+}
+
+// below reports whether a pod of this priority may take the Headroom's units, as far as the priority goes.
+func (h *Headroom) below(priority int32) bool {
+	return h.Priority < priority || h.Reserved && h.Rule.Named()
 }
 
 // compareBool is positive if only the first is true.

@@ -40,22 +40,26 @@ func TestOf(t *testing.T) {
 	ours := headroom(t, "ours", onlyAPI, list("cpu", "500m", "memory", "1Gi"))
 	polite := headroom(t, "polite", &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}, list("cpu", "1", "memory", "1Gi"))
 	large := headroom(t, "large", nil, list("cpu", "4", "memory", "1Gi"))
+	reserved, openReserved := headroom(t, "reserved", onlyAPI, list("cpu", "1", "memory", "1Gi")), open
+	reserved.Priority, reserved.Reserved, openReserved.Priority, openReserved.Reserved = 1_000_000, true, 1_000_000, true
 	for name, tc := range map[string]struct {
 		change    func(*Pod)
 		headrooms []Headroom
 		want      string
 		units     int
 	}{
-		"a unit would have served":              {headrooms: []Headroom{open}, want: "open", units: 2},
-		"one that names the pod goes first":     {headrooms: []Headroom{open, ours}, want: "ours", units: 3},
-		"then the one of which it needs fewest": {headrooms: []Headroom{open, large}, want: "large", units: 1},
-		"it was not told":                       {change: func(p *Pod) { p.Told = time.Time{} }, headrooms: []Headroom{open}},
-		"it may not preempt":                    {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open}},
-		"a Headroom lets it all the same":       {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open, polite}, want: "polite", units: 2},
-		"its priority is not above":             {change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{open}},
-		"it is not entitled":                    {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
-		"it must go elsewhere":                  {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
-		"it may go there":                       {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
+		"a reserved unit would have, whatever its priority": {headrooms: []Headroom{reserved}, want: "reserved", units: 2},
+		"none that is for nobody":                           {headrooms: []Headroom{openReserved}},
+		"a unit would have served":                          {headrooms: []Headroom{open}, want: "open", units: 2},
+		"one that names the pod goes first":                 {headrooms: []Headroom{open, ours}, want: "ours", units: 3},
+		"then the one of which it needs fewest":             {headrooms: []Headroom{open, large}, want: "large", units: 1},
+		"it was not told":                                   {change: func(p *Pod) { p.Told = time.Time{} }, headrooms: []Headroom{open}},
+		"it may not preempt":                                {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open}},
+		"a Headroom lets it all the same":                   {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open, polite}, want: "polite", units: 2},
+		"its priority is not above":                         {change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{open}},
+		"it is not entitled":                                {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
+		"it must go elsewhere":                              {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
+		"it may go there":                                   {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
 		"no unit has what it asks for": {
 			change: func(p *Pod) { p.Requests = list("cpu", "1", "example.com/gpu", "1") }, headrooms: []Headroom{open},
 		},

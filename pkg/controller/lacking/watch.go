@@ -285,15 +285,15 @@ func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, time.Time, error) 
 	w.known, w.asOf = nil, w.Clock.Now()
 	for i := range list.Items {
 		h := list.Items[i].Shaped(list.Items[i].Status.Shape)
-		priority, ok := values[h.Spec.PriorityClassName]
+		priority, ok := values[h.Spec.UnitPriorityClassName()]
 		if !ok {
 			continue // it can have no units
 		}
 		// A rule that does not compile entitles nobody, which is right here.
 		rule, _ := entitlement.Compile(client.ObjectKeyFromObject(h), h.Spec.Consumers)
 		w.known = append(w.known, Headroom{
-			NamespacedName: client.ObjectKeyFromObject(h), Rule: rule, Priority: priority, Unit: h.Spec.Requests,
-			NodeSelector: h.Spec.NodeSelector,
+			NamespacedName: client.ObjectKeyFromObject(h), Rule: rule, Priority: priority, Reserved: h.Spec.Reserved,
+			Unit: h.Spec.Requests, NodeSelector: h.Spec.NodeSelector,
 		})
 	}
 	return w.known, w.asOf, nil

@@ -16,6 +16,8 @@ type Limits struct {
 	Max, Min int32
 	// AllowPreempting allows a PriorityClass whose preemptionPolicy is not Never.
 	AllowPreempting bool
+	// AllowReserved allows reserved units, whose priority is above Max.
+	AllowReserved bool
 }
 
 // Refusal is why placeholders may not have a PriorityClass.
@@ -30,6 +32,12 @@ type Refusal struct {
 // has that name.
 func Check(name string, class *schedulingv1.PriorityClass, limits Limits) *Refusal {
 	switch {
+	case name == v1alpha1.ReservedPriorityClassName:
+		return &Refusal{
+			Reason: v1alpha1.ReasonReservedNotAllowed,
+			Message: fmt.Sprintf("PriorityClass %q is for reserved units only. Set spec.reserved: true, or name another class in "+
+				"spec.priorityClassName.", name),
+		}
 	case class == nil:
 		return &Refusal{
 			Reason: v1alpha1.ReasonUnknownPriorityClass,
@@ -64,4 +72,37 @@ func Check(name string, class *schedulingv1.PriorityClass, limits Limits) *Refus
 // preempts is true for a class without a policy too: the API server's default is to preempt.
 func preempts(class *schedulingv1.PriorityClass) bool {
 	return class.PreemptionPolicy == nil || *class.PreemptionPolicy != corev1.PreemptNever
+}
+
+// CheckReserved returns why reserved units may not be made, and nil if they may. The class is that of reserved units, nil if there is none
+// of its name.
+func CheckReserved(class *schedulingv1.PriorityClass, limits Limits) *Refusal {
+	const name = v1alpha1.ReservedPriorityClassName
+	switch {
+	case !limits.AllowReserved:
+		return &Refusal{
+			Reason: v1alpha1.ReasonReservedNotAllowed,
+			Message: "The operator does not allow reserved units: those that are there stay, and none are made. Have the operator set " +
+				"--allow-reserved, or set spec.reserved: false.",
+		}
+	case class == nil:
+		return &Refusal{
+			Reason: v1alpha1.ReasonUnknownPriorityClass,
+			Message: fmt.Sprintf("No PriorityClass is named %q, so the API server would refuse every reserved unit. Have the operator "+
+				"apply the one of the install.", name),
+		}
+	case class.Value <= 0:
+		return &Refusal{
+			Reason: v1alpha1.ReasonPriorityTooLow,
+			Message: fmt.Sprintf("PriorityClass %q has value %d, not above 0, the priority of pods that have no class: other schedulers would "+
+				"preempt reserved units for them. Have the operator delete it and apply the one of the install.", name, class.Value),
+		}
+	case preempts(class):
+		return &Refusal{
+			Reason: v1alpha1.ReasonPreemptingPriorityClass,
+			Message: fmt.Sprintf("PriorityClass %q has a preemptionPolicy other than Never: reserved units would evict running pods to make "+
+				"room for themselves. Have the operator delete it and apply the one of the install.", name),
+		}
+	}
+	return nil
 }

@@ -46,3 +46,45 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+func TestTheClassOfReservedUnitsIsForNoOthers(t *testing.T) {
+	high := &schedulingv1.PriorityClass{Value: 1_000_000, PreemptionPolicy: ptr.To(corev1.PreemptNever)}
+	refusal := Check(v1alpha1.ReservedPriorityClassName, high, Limits{Max: 1_000_000_000, Min: -10, AllowReserved: true})
+	require.Equal(t, v1alpha1.ReasonReservedNotAllowed, refusal.Reason)
+	require.Contains(t, refusal.Message, "spec.reserved")
+}
+
+func TestCheckReserved(t *testing.T) {
+	allowed := Limits{Max: -1, Min: -10, AllowReserved: true}
+	class := func(value int32, policy corev1.PreemptionPolicy) *schedulingv1.PriorityClass {
+		return &schedulingv1.PriorityClass{Value: value, PreemptionPolicy: &policy}
+	}
+	for name, tc := range map[string]struct {
+		class  *schedulingv1.PriorityClass
+		limits Limits
+		want   string // the reason, empty for allowed
+		says   string
+	}{
+		"the class of the install":                {class: class(1_000_000, corev1.PreemptNever), limits: allowed},
+		"another value above ordinary pods":       {class: class(1, corev1.PreemptNever), limits: allowed},
+		"the operator does not allow it":          {class(1_000_000, corev1.PreemptNever), Limits{Max: -1, Min: -10}, v1alpha1.ReasonReservedNotAllowed, "--allow-reserved"},
+		"nor by a high limit":                     {class(1_000_000, corev1.PreemptNever), Limits{Max: 1_000_000, Min: -10}, v1alpha1.ReasonReservedNotAllowed, "--allow-reserved"},
+		"there is no such class":                  {nil, allowed, v1alpha1.ReasonUnknownPriorityClass, `"headroom-reserved"`},
+		"somebody made it anew, not above others": {class(0, corev1.PreemptNever), allowed, v1alpha1.ReasonPriorityTooLow, "not above 0"},
+		"somebody made it anew, and it preempts":  {class(1_000_000, corev1.PreemptLowerPriority), allowed, v1alpha1.ReasonPreemptingPriorityClass, "preemptionPolicy"},
+		"which no limit allows": {
+			class(1_000_000, corev1.PreemptLowerPriority), Limits{AllowReserved: true, AllowPreempting: true}, v1alpha1.ReasonPreemptingPriorityClass, "preemptionPolicy",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := CheckReserved(tc.class, tc.limits)
+			if tc.want == "" {
+				require.Nil(t, got)
+				return
+			}
+			require.NotNil(t, got)
+			require.Equal(t, tc.want, got.Reason)
+			require.Contains(t, got.Message, tc.says)
+		})
+	}
+}

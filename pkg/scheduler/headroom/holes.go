@@ -14,6 +14,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/clock"
 
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/daemons"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
@@ -88,9 +90,13 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 		return fmt.Errorf("indexing pods: %w", err)
 	}
 	_, err = pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(object any) { s.podChanged(nil, object) },
+		AddFunc: func(object any) {
+			s.podChanged(nil, object)
+			s.yield(ctx, object)
+		},
 		UpdateFunc: func(before, after any) {
 			s.podChanged(before, after)
+			s.yield(ctx, after)
 			s.lookAtNode(ctx, before, after)
 		},
 		DeleteFunc: func(object any) {
@@ -106,8 +112,20 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 	evictor := &eviction.Evictor{
 		Client: handle.ClientSet(), Pods: factory.Core().V1().Pods().Lister(), Reservations: s.reservations, Credits: s.credits,
 	}
-	s.relief = newRelief(evictor, factory, s.isPlaceholder)
+	s.yielder = daemons.New(daemons.Options{
+		Evictor: evictor, Nodes: factory.Core().V1().Nodes().Lister(), Pods: factory.Core().V1().Pods().Lister(),
+		PodsOn: func(node string) []*corev1.Pod { return podsOn(pods.GetIndexer(), node) },
+		IsUnit: func(pod *corev1.Pod) bool { return placeholder.IsReserved(pod) && s.isPlaceholder(pod) }, IsPlaceholder: s.isPlaceholder,
+	})
+	s.relief = newRelief(evictor, factory, s.isPlaceholder, s.names)
 	return s.relief.followNodes(ctx, factory)
+}
+
+// yield has reserved units go that are in the way of a pod of a DaemonSet.
+func (s *shared) yield(ctx context.Context, object any) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		s.yielder.Observe(ctx, pod)
+	}
 }
 
 // lookAtNode has placeholders go from the node of a pod if it is overcommitted since the pod was bound or grew. One scheduler
@@ -119,7 +137,7 @@ func (s *shared) lookAtNode(ctx context.Context, before, after any) {
 		return
 	}
 	if came := was.Spec.NodeName == "" && s.holes.BesideOthers(); came || was.Generation != is.Generation {
-		s.relief.look(ctx, is.Spec.NodeName)
+		s.relief.look(ctx, is.Spec.NodeName, is)
 	}
 }
 

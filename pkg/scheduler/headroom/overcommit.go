@@ -3,19 +3,19 @@ package headroom
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/informers"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/klog/v2"
-	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
@@ -35,7 +35,9 @@ type relief struct {
 	nodes         corelisters.NodeLister
 	pods          cache.Indexer
 	isPlaceholder func(*corev1.Pod) bool
-	backoff       *flowcontrol.Backoff
+	// names reports whether the Headroom of a placeholder names a pod.
+	names   func(unit, pod *corev1.Pod) bool
+	backoff *flowcontrol.Backoff
 
 	mu      sync.Mutex
 	delayed map[string]bool
@@ -47,7 +49,7 @@ func (r *relief) followNodes(ctx context.Context, factory informers.SharedInform
 		UpdateFunc: func(before, after any) {
 			old, updated, err := schedutil.As[*corev1.Node](before, after)
 			if err == nil && old != nil && shrank(old, updated) {
-				r.look(ctx, updated.Name)
+				r.look(ctx, updated.Name, nil)
 			}
 		},
 	})
@@ -66,15 +68,17 @@ func shrank(before, after *corev1.Node) bool {
 	return false
 }
 
-// look takes placeholders from a node if it is overcommitted. It returns at once; requests to the API server are made in the background.
-func (r *relief) look(ctx context.Context, name string) {
-	victims := r.victims(name)
+// look takes placeholders from a node if it is overcommitted. cause is the pod that was bound there or grew, nil if the
+// node shrank: reserved units do not go for a pod that they are not for, which the kubelet rejects. It returns at once;
+// requests to the API server are made in the background.
+func (r *relief) look(ctx context.Context, name string, cause *corev1.Pod) {
+	victims := r.victims(name, cause)
 	if len(victims) == 0 {
 		return
 	}
 	now := time.Now()
 	if r.backoff.IsInBackOffSinceUpdate(name, now) {
-		r.lookLater(ctx, name)
+		r.lookLater(ctx, name, cause)
 		return
 	}
 	r.backoff.Next(name, now)
@@ -83,7 +87,7 @@ func (r *relief) look(ctx context.Context, name string) {
 }
 
 // lookLater looks again when the node may lose placeholders again.
-func (r *relief) lookLater(ctx context.Context, name string) {
+func (r *relief) lookLater(ctx context.Context, name string, cause *corev1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.delayed[name] {
@@ -95,64 +99,61 @@ func (r *relief) lookLater(ctx context.Context, name string) {
 		delete(r.delayed, name)
 		r.mu.Unlock()
 		if ctx.Err() == nil {
-			r.look(ctx, name)
+			r.look(ctx, name, cause)
 		}
 	})
 }
 
 // victims returns the placeholders that have to go from a node.
-func (r *relief) victims(name string) []*corev1.Pod {
-	objects, err := r.pods.ByIndex(observed, name)
-	if err != nil {
-		return nil
+func (r *relief) victims(name string, cause *corev1.Pod) []*corev1.Pod {
+	pods := podsOn(r.pods, name)
+	for i, pod := range pods {
+		// A pod that asks for more than it has makes no kubelet reject anything: it grows when there is room.
+		pods[i] = growth.Allocated(pod)
 	}
-	pods, some := make([]*corev1.Pod, 0, len(objects)), false
-	for _, object := range objects {
-		if pod, ok := object.(*corev1.Pod); ok {
-			// A pod that asks for more than it has makes no kubelet reject anything: it grows when there is room.
-			pods = append(pods, growth.Allocated(pod))
-			some = some || looksLikePlaceholder(pod)
-		}
-	}
-	if !some {
+	if !slices.ContainsFunc(pods, looksLikePlaceholder) {
 		return nil
 	}
 	node, err := r.nodes.Get(name)
 	if err != nil {
 		return nil // it is gone
 	}
-	return holes.Overcommitting(node, pods, r.isPlaceholder)
+	return holes.Overcommitting(node, pods, func(pod *corev1.Pod) bool {
+		return r.isPlaceholder(pod) && (cause == nil || !placeholder.IsReserved(pod) || r.names(pod, cause))
+	})
 }
 
-// relieve deletes placeholders, each with a condition that says why, which is for the account. Those that a swap takes first are left to
-// it.
-func (r *relief) relieve(ctx context.Context, node string, victims []*corev1.Pod) {
-	logger := klog.FromContext(ctx)
-	for _, victim := range victims {
-		logger.V(2).Info("Deleting a placeholder, as more is bound to its node than the node has", "pod", klog.KObj(victim), "node", node)
-		if _, err := r.evictor.Remove(ctx, victim, func(ctx context.Context) { r.mark(ctx, node, victim) }); err != nil {
-			logger.Error(err, "Deleting a placeholder of an overcommitted node failed", "pod", klog.KObj(victim), "node", node)
+// podsOn returns the pods of a node, of which the scheduler's cache has none that have finished.
+func podsOn(pods cache.Indexer, node string) []*corev1.Pod {
+	objects, err := pods.ByIndex(observed, node)
+	if err != nil {
+		return nil
+	}
+	on := make([]*corev1.Pod, 0, len(objects))
+	for _, object := range objects {
+		if pod, ok := object.(*corev1.Pod); ok {
+			on = append(on, pod)
 		}
 	}
+	return on
 }
 
-// mark writes into a placeholder why it goes.
-func (r *relief) mark(ctx context.Context, node string, victim *corev1.Pod) {
-	status := victim.Status.DeepCopy()
-	podutil.UpdatePodCondition(status, &corev1.PodCondition{
-		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: swapevent.ReasonOvercommitted,
-		Message: "headroom-scheduler: more is bound to node " + node + " than it has",
-	})
-	err := schedutil.PatchPodStatus(ctx, r.evictor.Client, victim.Name, victim.Namespace, &victim.Status, status)
-	if err != nil && !apierrors.IsNotFound(err) {
-		klog.FromContext(ctx).Error(err, "Writing why a placeholder goes failed; it will count as abandoned", "pod", klog.KObj(victim))
+// relieve deletes placeholders, each with a condition that says why. Those that a swap takes first are left to it.
+func (r *relief) relieve(ctx context.Context, node string, victims []*corev1.Pod) {
+	for _, victim := range victims {
+		klog.FromContext(ctx).V(2).Info("Deleting a placeholder, as more is bound to its node than the node has",
+			"pod", klog.KObj(victim), "node", node)
+		r.evictor.Dismiss(ctx, victim, swapevent.ReasonOvercommitted, "headroom-scheduler: more is bound to node "+node+" than it has")
 	}
 }
 
 // newRelief makes what takes placeholders from overcommitted nodes.
-func newRelief(evictor *eviction.Evictor, factory informers.SharedInformerFactory, isPlaceholder func(*corev1.Pod) bool) *relief {
+func newRelief(
+	evictor *eviction.Evictor, factory informers.SharedInformerFactory, isPlaceholder func(*corev1.Pod) bool,
+	names func(unit, pod *corev1.Pod) bool,
+) *relief {
 	return &relief{
 		evictor: evictor, nodes: factory.Core().V1().Nodes().Lister(), pods: factory.Core().V1().Pods().Informer().GetIndexer(),
-		isPlaceholder: isPlaceholder, backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax), delayed: map[string]bool{},
+		isPlaceholder: isPlaceholder, names: names, backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax), delayed: map[string]bool{},
 	}
 }

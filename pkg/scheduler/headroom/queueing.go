@@ -46,14 +46,18 @@ func (p *Plugin) isSchedulableAfterPodAdd(_ klog.Logger, pod *corev1.Pod, before
 		return fwk.Queue, err
 	}
 	name, ok := placeholder.HeadroomOf(assigned, p.daemonSetOrLabel(assigned))
-	if !ok || selection.IsBound(pod) || corev1helpers.PodPriority(assigned) >= corev1helpers.PodPriority(pod) {
+	if !ok || selection.IsBound(pod) {
 		return fwk.QueueSkip, nil
 	}
-	identity := p.shared.identityOf(pod)
-	if entry := p.shared.catalog.Get(name); entry != nil && !entry.Rule.Entitles(&identity) && !selection.SystemCritical(pod) {
-		return fwk.QueueSkip, nil
+	identity, entry := p.shared.identityOf(pod), p.shared.catalog.Get(name)
+	unknown, lower := entry == nil, corev1helpers.PodPriority(assigned) < corev1helpers.PodPriority(pod)
+	switch entitled := unknown || entry.Rule.Entitles(&identity); {
+	case lower && (entitled || selection.SystemCritical(pod)):
+		return fwk.Queue, nil
+	case entitled && placeholder.IsReserved(assigned) && (unknown || entry.Rule.Named()):
+		return fwk.Queue, nil
 	}
-	return fwk.Queue, nil
+	return fwk.QueueSkip, nil
 }
 
 // daemonSetOrLabel resolves the DaemonSet of a pod, and believes the pod's label if that fails: the DaemonSet may not be known

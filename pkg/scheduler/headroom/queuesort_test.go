@@ -35,8 +35,9 @@ func TestP16PlaceholdersComeLastInTheQueue(t *testing.T) {
 	low := builders.Consumer("low", res("1")).Namespace("default").Priority(-1000).Obj()
 	stray := builders.Consumer("stray", res("1")).Namespace("default").Priority(-2000).Label("headroom", "web").Obj()
 	high := unit(hr("web", "1"), 0, "").Name("high").Priority(1000).Obj()
+	reserved := reservedUnit(reservedFor("web"), 0, "").Name("reserved").Obj()
 	queue := []*framework.QueuedPodInfo{
-		queued(t, high, epoch), queued(t, ofDaemonSet("daemon"), epoch), queued(t, stray, epoch), queued(t, low, epoch.Add(time.Hour)),
+		queued(t, reserved, epoch), queued(t, high, epoch), queued(t, ofDaemonSet("daemon"), epoch), queued(t, stray, epoch), queued(t, low, epoch.Add(time.Hour)),
 	}
 	slices.SortFunc(queue, func(a, b *framework.QueuedPodInfo) int {
 		if (&QueueSort{}).Less(a, b) {
@@ -48,7 +49,7 @@ func TestP16PlaceholdersComeLastInTheQueue(t *testing.T) {
 	for _, entry := range queue {
 		order = append(order, entry.Pod.Name)
 	}
-	require.Equal(t, []string{"low", "stray", "high", "daemon"}, order)
+	require.Equal(t, []string{"low", "stray", "reserved", "high", "daemon"}, order)
 }
 
 // TestTheQueueIsKubeSchedulersButForPlaceholders also shows that Less is a strict weak order, as a heap needs it.

@@ -22,6 +22,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
+	"github.com/headroom-dev/headroom/pkg/scheduler/daemons"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
@@ -55,8 +56,9 @@ type shared struct {
 	// gangs are the groups of pods that scheduler-plugins knows, and attempts those of them that have their places.
 	gangs    *gang.Groups
 	attempts *gang.Attempts
-	// relief takes placeholders from overcommitted nodes.
-	relief *relief
+	// relief takes placeholders from overcommitted nodes, yielder reserved units out of the way of pods of DaemonSets.
+	relief  *relief
+	yielder *daemons.Yielder
 	// profiles are the names of the scheduler's own profiles.
 	profiles *profileNames
 	// growth has placeholders go for resizes in place.
@@ -264,4 +266,11 @@ func (s *shared) identityOf(pod *corev1.Pod) entitlement.Consumer {
 func (s *shared) isPlaceholder(pod *corev1.Pod) bool {
 	_, ok := placeholder.HeadroomOf(pod, s.daemonSets)
 	return ok
+}
+
+// names reports whether the `consumers` of the Headroom of a placeholder name a pod.
+func (s *shared) names(unit, pod *corev1.Pod) bool {
+	headroom, ok := placeholder.HeadroomOf(unit, s.daemonSets)
+	entry, identity := s.catalog.Get(headroom), s.identityOf(pod)
+	return ok && entry != nil && entry.Rule.Named() && entry.Rule.Entitles(&identity)
 }

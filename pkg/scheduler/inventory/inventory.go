@@ -91,6 +91,8 @@ type Placeholder struct {
 	Evidence evictionorder.Placeholder
 	// Reserved says that the placeholder is a victim of a swap that has been decided.
 	Reserved bool
+	// ReservedUnit says that it is a unit of reserved headroom, which only pods take that its Headroom's consumers name.
+	ReservedUnit bool
 	// Pod is the placeholder itself.
 	Pod *corev1.Pod
 	// Info is the placeholder as the snapshot has it.

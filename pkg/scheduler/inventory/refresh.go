@@ -184,9 +184,10 @@ func (inv *Inventory) placeholder(podInfo fwk.PodInfo, headroom, index int) Plac
 	requests[evictionorder.Pods] = 1
 	reserved := inv.reservations.Reserved(pod.UID)
 	return Placeholder{
-		Pod:      pod,
-		Info:     podInfo,
-		Reserved: reserved,
+		Pod:          pod,
+		Info:         podInfo,
+		Reserved:     reserved,
+		ReservedUnit: placeholder.IsReserved(pod),
 		Evidence: evictionorder.Placeholder{
 			UID:      string(pod.UID),
 			Name:     pod.Namespace + "/" + pod.Name,

@@ -51,9 +51,22 @@ const (
 	// NamedConsumer: its `consumers` name the pod.
 	NamedConsumer
 	// ByPriority: its `consumers` do not include the pod, or nothing is known of it, but the pod may take placeholders of lower priority
-	// whatever they say.
+	// whatever they say, reserved units only if it is system-critical.
 	ByPriority
 )
+
+// lets reports whether a pod of some priority may take a placeholder of the Headroom. The priority has to be above the placeholder's, but
+// for a reserved unit of a Headroom that names the pod.
+func (e Entitlement) lets(priority int32, p *inventory.Placeholder) bool {
+	switch {
+	case p.ReservedUnit && e == NamedConsumer:
+		return true
+	case p.ReservedUnit && e == ByPriority && priority < scheduling.SystemCriticalPriority:
+		return false
+	default:
+		return e != NotEntitled && p.Evidence.Priority < priority
+	}
+}
 
 // SystemCritical reports whether a pod has a priority that is kept for the system, and may preempt: it never waits for room that
 // placeholders hold. A pod whose preemptionPolicy is Never takes what `consumers` let it take, whatever its priority.
@@ -75,7 +88,7 @@ func (s *Selector) Consumer(pod *corev1.Pod) *Consumer {
 	return c
 }
 
-// Unrestricted returns the consumer as one that may take every placeholder of lower priority, whatever `consumers` say.
+// Unrestricted returns the consumer as one that may take placeholders of lower priority whatever `consumers` say, see ByPriority.
 func (s *Selector) Unrestricted(c *Consumer) *Consumer {
 	unrestricted := *c
 	unrestricted.entitlements = slices.Clone(c.entitlements)
@@ -176,7 +189,7 @@ func (e Entitlements) To(p *inventory.Placeholder) Entitlement {
 
 // mayTake reports whether the consumer may take a placeholder.
 func (c *Consumer) mayTake(p *inventory.Placeholder) bool {
-	return p.Evidence.Priority < c.priority && c.entitlements.To(p) != NotEntitled
+	return c.entitlements.To(p).lets(c.priority, p)
 }
 
 // takeable appends to dst[:0] the evidence about the placeholders on a node that the consumer may take.

@@ -123,14 +123,16 @@ func (s *Selector) Refusal(c *Consumer, p *inventory.Placeholder) string {
 	switch {
 	case s.isPlaceholder(c.Pod):
 		return "the pod is a placeholder itself"
-	case p.Evidence.Priority >= c.priority:
+	case p.Evidence.Priority >= c.priority && !p.ReservedUnit:
 		return "the consumer's priority is not above that of " + p.Evidence.Name
 	case c.identity.NonPreempting && (h.Entry == nil || !h.Entry.Rule.AllowsNonPreempting()):
 		return "the consumer's preemptionPolicy is Never"
-	case c.entitlements.To(p) == ByPriority:
+	case c.entitlements.To(p).lets(c.priority, p):
 		return ""
 	case h.Entry == nil:
 		return fmt.Sprintf("nothing is known of %s", h.Name)
+	case h.Entry.Rule.Entitles(&c.identity):
+		return fmt.Sprintf("consumers of %s name nobody, and %s is a reserved unit", h.Name, p.Evidence.Name)
 	default:
 		return h.Entry.Rule.WhyNot(&c.identity)
 	}

@@ -25,6 +25,9 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 		return "", ""
 	}
 	identity, critical := s.identityOf(pod), SystemCritical(pod)
+	c := &Consumer{Pod: pod, priority: identity.Priority}
+	c.entitlements, c.Entitled = s.entitlementsOf(&identity)
+	c = s.asItMayTake(c)
 	holding, lower, onlyPreempting := 0, false, identity.NonPreempting
 	refusals := map[int]string{}
 	nodes := s.Inventory.Nodes()
@@ -42,7 +45,7 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 					onlyPreempting = onlyPreempting && !h.Entry.Rule.AllowsNonPreempting()
 				}
 			}
-			lower = lower || (critical || refusals[evidence.Headroom] == "") && evidence.Priority < identity.Priority
+			lower = lower || c.mayTake(&nodes[i].Placeholders[j])
 		}
 	}
 	intro := fmt.Sprintf("%d of %d nodes hold headroom, none for this pod: ", holding, len(nodes))

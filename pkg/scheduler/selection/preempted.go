@@ -27,8 +27,9 @@ type Victims struct {
 	Nodes sets.Set[string]
 }
 
-// PossibleVictims returns all placeholders that the consumer may take and that are not reserved for another. Those of nodes that have too
-// little room for the consumer even without them are left out.
+// PossibleVictims returns all placeholders that kube-scheduler's preemption may take for the consumer: those that it may take, that are of
+// lower priority, and that are not reserved for another. Those of nodes that have too little room for the consumer even without them are
+// left out.
 func (s *Selector) PossibleVictims(c *Consumer) Victims {
 	possible := Victims{Evidence: map[types.UID]evictionorder.Placeholder{}, Nodes: sets.New[string]()}
 	var takeable []evictionorder.Placeholder
@@ -38,7 +39,7 @@ func (s *Selector) PossibleVictims(c *Consumer) Victims {
 		if len(node.Placeholders) == 0 {
 			continue
 		}
-		takeable = c.takeable(takeable, node)
+		takeable = slices.DeleteFunc(c.takeable(takeable, node), func(e evictionorder.Placeholder) bool { return e.Priority >= c.priority })
 		if _, enough := evictionorder.Pick(takeable, c.shortfall(nil, node.Requested, node), node.Allocatable); !enough {
 			continue
 		}
@@ -55,12 +56,12 @@ func (s *Selector) PossibleVictims(c *Consumer) Victims {
 	return possible
 }
 
-// Withheld reports whether any placeholders of lower priority are of Headrooms that do not entitle the consumer.
+// Withheld reports whether the consumer may have any placeholders by its priority that are of Headrooms that do not entitle it.
 func (s *Selector) Withheld(c *Consumer) bool {
 	nodes := s.Inventory.Nodes()
 	for i := range nodes {
 		for j := range nodes[i].Placeholders {
-			if p := &nodes[i].Placeholders[j]; p.Evidence.Priority < c.priority && c.entitlements.To(p) == NotEntitled {
+			if p := &nodes[i].Placeholders[j]; c.entitlements.To(p) == NotEntitled && ByPriority.lets(c.priority, p) {
 				return true
 			}
 		}
@@ -125,16 +126,25 @@ func (s *Selector) Preemptable(group []*Preemptor) (pods []*corev1.Pod, running 
 // Denied returns the placeholders that a dry run took away from a node, as it is now in the dry run, and that the preemptor may not have.
 func (p *Preemptor) Denied(node *inventory.Node, now fwk.NodeInfo) []fwk.PodInfo {
 	var denied []fwk.PodInfo
+	beside := p.ByPriority && p.running(node.Info, node) > p.running(now, node)
+	priority := corev1helpers.PodPriority(p.Pod)
 	for i := range node.Placeholders {
 		held := &node.Placeholders[i]
-		if p.Entitlements.To(held) == NotEntitled && !isOn(now, held.Pod) {
+		switch {
+		case p.Entitlements.To(held) != NotEntitled, isOn(now, held.Pod), beside && ByPriority.lets(priority, held):
+		default:
 			denied = append(denied, held.Info)
 		}
 	}
-	if len(denied) > 0 && p.ByPriority && p.running(node.Info, node) > p.running(now, node) {
-		return nil
-	}
 	return denied
+}
+
+// to is what the Headroom of a placeholder lets the preemptor do.
+func (p *Preemptor) to(held *inventory.Placeholder) Entitlement {
+	if entitlement := p.Entitlements.To(held); entitlement != NotEntitled || !p.ByPriority {
+		return entitlement
+	}
+	return ByPriority
 }
 
 // Outlives reports whether a placeholder that the preemptor may take is on a node, as it is now in a dry run, from which a running pod of
@@ -143,13 +153,38 @@ func (p *Preemptor) Outlives(node *inventory.Node, now fwk.NodeInfo) bool {
 	priority, highest, some := corev1helpers.PodPriority(p.Pod), int32(math.MinInt32), false
 	for i := range node.Placeholders {
 		held := &node.Placeholders[i]
-		if held.Evidence.Priority < priority && (p.ByPriority || p.Entitlements.To(held) != NotEntitled) && isOn(now, held.Pod) {
+		if held.Evidence.Priority < priority && p.to(held).lets(priority, held) && isOn(now, held.Pod) {
 			highest, some = max(highest, held.Evidence.Priority), true
 		}
 	}
 	return some && node.LowestPriority <= highest && slices.ContainsFunc(node.Info.GetPods(), func(info fwk.PodInfo) bool {
 		pod := info.GetPod()
 		return corev1helpers.PodPriority(pod) <= highest && pod.DeletionTimestamp == nil && placeholderIn(node, pod) == nil && !isOn(now, pod)
+	})
+}
+
+// OutOfReach reports whether there is a node on which the consumer would pass every Filter plugin without the reserved units there that it
+// may take, although these are of no lower priority: no swap takes them, because they stand in its way by something else than what it
+// lacks, and kube-scheduler's preemption takes only pods of lower priority.
+func (s *Selector) OutOfReach(ctx context.Context, run *dryrun.Run, c *Consumer) bool {
+	beyond := func(p *inventory.Placeholder) bool {
+		return p.ReservedUnit && p.Evidence.Priority >= c.priority && c.mayTake(p)
+	}
+	var indices []int
+	nodes := s.Inventory.Nodes()
+	for i := range nodes {
+		for j := range nodes[i].Placeholders {
+			if beyond(&nodes[i].Placeholders[j]) {
+				indices = append(indices, i)
+				break
+			}
+		}
+	}
+	return run.Any(ctx, indices, func(ctx context.Context, i int) bool {
+		return run.PassesAfterRemoval(ctx, nodes[i].Info, func(pod *corev1.Pod) bool {
+			p := placeholderIn(&nodes[i], pod)
+			return p != nil && beyond(p)
+		})
 	})
 }
 

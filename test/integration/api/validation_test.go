@@ -56,6 +56,19 @@ var verdicts = []verdict{
 	{name: "a million replicas", spec: requests + "replicas: 1000000", refused: "should be less than or equal to 10000"},
 	{name: "negative replicas", spec: requests + "replicas: -1", refused: "spec.replicas in body should be greater than or equal to 0"},
 
+	{name: "reserved units for pods by their labels", spec: requests + "reserved: true\nconsumers: {podSelector: {matchLabels: {app: web}}}"},
+	{name: "reserved units for a namespace", spec: requests + "reserved: true\nconsumers: {namespaceSelector: {}}\npriorityClassName: headroom-reserved"},
+	{name: "reserved units for everybody", spec: requests + "reserved: true", refused: "consumers must have a podSelector or a namespaceSelector with reserved"},
+	{
+		name: "reserved units for pods from a priority on", spec: requests + "reserved: true\nconsumers: {minPriority: 10}",
+		refused: "consumers must have a podSelector or a namespaceSelector with reserved",
+	},
+	{
+		name: "reserved units of another class", spec: requests + "reserved: true\nconsumers: {podSelector: {}}\npriorityClassName: high",
+		refused: "priorityClassName must be absent with reserved",
+	},
+	{name: "units that are not reserved, for everybody", spec: requests + "reserved: false\npriorityClassName: high"},
+
 	{name: "no spec", spec: "", refused: "spec: Required value"},
 	{name: "no requests", spec: "replicas: 1", refused: "exactly one of requests and shapeFrom must be set"},
 	{name: "the shape of a workload", spec: "shapeFrom: {apiVersion: apps/v1, kind: Deployment, name: web}"},

@@ -212,7 +212,6 @@ func bind(t *testing.T, clients kubernetes.Interface, policy, namespace string) 
 // tryPod asks what would become of a placeholder, as it is made by default but for the change.
 func tryPod(clients kubernetes.Interface, namespace string, change func(*corev1.Pod)) error {
 	headroom := builders.Headroom("web", builders.Resources{"cpu": "1", "memory": "1Gi"}).Namespace(namespace).UID("0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10").Obj()
-	headroom.Spec.PriorityClassName = placeholder.DefaultPriorityClassName
 	pod := placeholder.Build(headroom, placeholder.Defaults{}, 0)
 	pod.OwnerReferences[0].BlockOwnerDeletion = ptr.To(false)
 	if change != nil {

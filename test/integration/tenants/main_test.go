@@ -44,8 +44,8 @@ type world struct {
 	namespace string
 }
 
-// newWorld has the admission policies of the install in force.
-func newWorld(t *testing.T) *world {
+// newWorld has the admission policies of the install in force. The controller runs with these flags beside the usual ones.
+func newWorld(t *testing.T, flags ...string) *world {
 	t.Helper()
 	c := clustertest.Start(t, cluster.Options{})
 	w := &world{T: t, cluster: c, namespace: clustertest.Namespace(t, c, nil)}
@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	policies := filepath.Join(root, "manifests", "admission-policy")
 	require.NoError(t, c.ApplyFiles(t.Context(), filepath.Join(policies, "policy.yaml"), filepath.Join(policies, "placeholders.yaml")))
-	_, err = c.RunController(t.Context())
+	_, err = c.RunController(t.Context(), flags...)
 	require.NoError(t, err)
 	require.NoError(t, c.AddNodes(t.Context(), cluster.Nodes{Count: 1}))
 	return w

@@ -1,6 +1,8 @@
 package tenants
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,6 +21,7 @@ import (
 const (
 	onlyPods       = "only headroom-controller makes pods with the label"
 	onlyDaemonSets = "only headroom-controller makes DaemonSets of pods with the label"
+	onlyReserved   = "only headroom-controller makes pods of the PriorityClass headroom-reserved"
 	nothingElse    = "headroom-controller makes and deletes placeholders and their DaemonSets, and nothing else"
 )
 
@@ -159,5 +162,50 @@ func TestTheControllersAccountMakesAndDeletesPlaceholdersOnly(t *testing.T) {
 		require.NoError(t, w.admin.Get(ctx, client.ObjectKeyFromObject(set), set))
 		assert.NotEqual(t, before, set.UID)
 		assert.Len(t, w.placeholders(reserve), 1)
+	})
+}
+
+// TestOnlyTheControllerMakesReservedUnits has an administrator use the PriorityClass of reserved units in every way there is, while the
+// controller and the DaemonSet controller make some.
+func TestOnlyTheControllerMakesReservedUnits(t *testing.T) {
+	w := newWorld(t, "--allow-reserved")
+	ctx := t.Context()
+	reserved := func(name string) *corev1.Pod {
+		return w.pod(name, func(p *corev1.Pod) {
+			p.Spec.Priority, p.Spec.PriorityClassName = nil, v1alpha1.ReservedPriorityClassName
+		})
+	}
+	w.eventually(func(t *assert.CollectT) { // until the API server has compiled the policies
+		refused(t, w.admin.Create(ctx, reserved("probe"), client.DryRunAll), onlyReserved)
+	})
+	spec := func(s *v1alpha1.HeadroomSpec) {
+		s.Reserved = true
+		s.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
+	}
+	units := w.placeholders(w.headroom("web", 1, spec))
+	units = append(units, w.placeholders(w.headroom("reserve", 1, func(s *v1alpha1.HeadroomSpec) {
+		spec(s)
+		s.Placement = v1alpha1.PlacementPerNode
+	}))...)
+	for _, unit := range units {
+		require.Equal(t, v1alpha1.ReservedPriorityClassName, unit.Spec.PriorityClassName, unit.Name)
+		require.Equal(t, int32(1_000_000), *unit.Spec.Priority, unit.Name)
+	}
+
+	t.Run("in a pod", func(t *testing.T) { refused(t, w.admin.Create(ctx, reserved("stolen")), onlyReserved) })
+	t.Run("in a pod of a DaemonSet", func(t *testing.T) {
+		set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "stolen"}}
+		set.Spec.Template = template("")
+		set.Spec.Template.Labels = map[string]string{"app": "stolen"}
+		set.Spec.Template.Spec.PriorityClassName = v1alpha1.ReservedPriorityClassName
+		set.Spec.Selector = &metav1.LabelSelector{MatchLabels: set.Spec.Template.Labels}
+		w.create(set)
+		w.eventually(func(t *assert.CollectT) {
+			events := &corev1.EventList{}
+			require.NoError(t, w.admin.List(ctx, events, client.InNamespace(w.namespace)))
+			assert.True(t, slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+				return e.InvolvedObject.Name == set.Name && e.Reason == "FailedCreate" && strings.Contains(e.Message, onlyReserved)
+			}))
+		})
 	})
 }

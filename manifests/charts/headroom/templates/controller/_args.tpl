@@ -31,6 +31,9 @@
 {{- if .allowPreemptingPriorityClass -}}
 {{- $args = append $args "--allow-preempting-priority-class" -}}
 {{- end -}}
+{{- if .allowReserved -}}
+{{- $args = append $args "--allow-reserved" -}}
+{{- end -}}
 {{- with .defaultImage -}}
 {{- $args = append $args (printf "--default-image=%s" .) -}}
 {{- end -}}

@@ -1,0 +1,156 @@
+package daemons
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+func cpu(quantity string) builders.Resources { return builders.Resources{"cpu": quantity} }
+
+// daemon is a pod of a DaemonSet that waits for a node.
+func daemon(node, size string) *st.PodWrapper {
+	pod := builders.Consumer("daemon", cpu(size)).Namespace("default").UID("daemon")
+	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "daemon", UID: "set", Controller: new(bool)}}
+	*pod.OwnerReferences[0].Controller = true
+	pod.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{node}}},
+		}}},
+	}}
+	pod.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+	}}
+	return pod
+}
+
+// unit is a reserved unit of a size on the node n, of so many seconds after the epoch.
+func unit(name, size string, created int) *st.PodWrapper {
+	pod := builders.Consumer(name, cpu(size)).Namespace("default").UID(name).Node("n").
+		CreationTimestamp(metav1.NewTime(builders.Epoch().Add(time.Duration(created) * time.Second)))
+	pod.Spec.PriorityClassName = v1alpha1.ReservedPriorityClassName
+	return pod
+}
+
+func running(name, size string) *st.PodWrapper {
+	return builders.Consumer(name, cpu(size)).Namespace("default").UID(name).Node("n")
+}
+
+func names(pods []*corev1.Pod) []string {
+	all := []string{}
+	for _, pod := range pods {
+		all = append(all, pod.Name)
+	}
+	return all
+}
+
+func TestNodeOf(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pod  *st.PodWrapper
+		want string
+	}{
+		"a pod of a DaemonSet that waits":        {daemon("n", "1"), "n"},
+		"one that was not told yet":              {func() *st.PodWrapper { d := daemon("n", "1"); d.Status.Conditions = nil; return d }(), ""},
+		"one for which others are preempted":     {daemon("n", "1").NominatedNodeName("n"), ""},
+		"one that is bound":                      {daemon("n", "1").Node("n"), ""},
+		"one that is being deleted":              {daemon("n", "1").Terminating(), ""},
+		"a pod that may go to several nodes":     {func() *st.PodWrapper { d := daemon("n", "1"); d.Spec.Affinity = nil; return d }(), ""},
+		"a pod of another kind for its one node": {func() *st.PodWrapper { d := daemon("n", "1"); d.OwnerReferences[0].Kind = "Job"; return d }(), ""},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, NodeOf(tc.pod.Obj())) })
+	}
+}
+
+func TestVictims(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pods  []*st.PodWrapper
+		waits *st.PodWrapper
+		want  []string
+	}{
+		"nothing if it fits":                           {[]*st.PodWrapper{unit("a", "2", 0)}, daemon("n", "1"), nil},
+		"one that is enough":                           {[]*st.PodWrapper{unit("a", "4", 0)}, daemon("n", "1"), []string{"a"}},
+		"the smallest that is enough":                  {[]*st.PodWrapper{unit("a", "2", 0), unit("b", "1", 0), unit("c", "1", 0).CreationTimestamp(metav1.NewTime(builders.Epoch().Add(-time.Hour)))}, daemon("n", "1"), []string{"b"}},
+		"the youngest of those that are alike":         {[]*st.PodWrapper{unit("a", "1", 0), unit("b", "1", 9), unit("c", "2", 3)}, daemon("n", "1"), []string{"b"}},
+		"few large ones rather than many small":        {[]*st.PodWrapper{unit("a", "500m", 0), unit("b", "500m", 0), unit("c", "1500m", 0), unit("d", "1500m", 0)}, daemon("n", "3"), []string{"c", "d"}},
+		"none if all are not enough":                   {[]*st.PodWrapper{unit("a", "1", 0), running("r", "3")}, daemon("n", "2"), nil},
+		"none if what is being deleted makes the room": {[]*st.PodWrapper{unit("a", "1", 0), running("r", "3").Terminating()}, daemon("n", "2"), nil},
+		"none where a host port is in the way":         {[]*st.PodWrapper{unit("a", "3", 0), running("r", "1").HostPort(80)}, daemon("n", "1").HostPort(80), nil},
+		"none on another node":                         {[]*st.PodWrapper{unit("a", "4", 0)}, daemon("m", "1"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var pods []*corev1.Pod
+			for _, pod := range tc.pods {
+				pods = append(pods, pod.Obj())
+			}
+			got := Victims(builders.Node("n", "", cpu("4")).Obj(), pods, tc.waits.Obj(), placeholder.IsReserved)
+			require.ElementsMatch(t, tc.want, names(got))
+		})
+	}
+}
+
+// TestWhatYieldsIsEnoughAndNoneCouldStay compares with arithmetic of its own.
+func TestWhatYieldsIsEnoughAndNoneCouldStay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var pods []*corev1.Pod
+		size := func(label string) int64 { return rapid.Int64Range(1, 4).Draw(t, label) }
+		used := map[string]int64{}
+		for i := range rapid.IntRange(0, 6).Draw(t, "pods") {
+			name, cores := fmt.Sprint("pod-", i), size("cores")
+			pod := running(name, fmt.Sprint(cores))
+			if rapid.Bool().Draw(t, "is a unit") {
+				pod = unit(name, fmt.Sprint(cores), i%2)
+			}
+			pods, used[name] = append(pods, pod.Obj()), cores
+		}
+		wanted := size("wanted")
+		fits := func(gone []string) bool {
+			free := int64(12) - wanted
+			for _, cores := range used {
+				free -= cores
+			}
+			for _, name := range gone {
+				free += used[name]
+			}
+			return free >= 0
+		}
+		victims := names(Victims(builders.Node("n", "", cpu("12")).Obj(), pods, daemon("n", fmt.Sprint(wanted)).Obj(), placeholder.IsReserved))
+		var units []string
+		for _, pod := range pods {
+			if placeholder.IsReserved(pod) {
+				units = append(units, pod.Name)
+			}
+		}
+		require.Subset(t, append(units, ""), victims)
+		if fits(nil) || !fits(units) {
+			require.Empty(t, victims)
+			return
+		}
+		require.True(t, fits(victims))
+		for i := range victims {
+			require.False(t, fits(append(append([]string{}, victims[:i]...), victims[i+1:]...)), "%s could stay", victims[i])
+		}
+		for _, name := range units {
+			if fits([]string{name}) {
+				require.Len(t, victims, 1, "%s alone would do", name)
+			}
+		}
+	})
+}
+
+func TestSizesCompareByCPUThenMemory(t *testing.T) {
+	small, large := unit("a", "1", 0).Obj(), unit("b", "1", 0).Obj()
+	large.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("1Gi")
+	require.Negative(t, compareSize(small, large))
+	require.Positive(t, compareSize(unit("c", "2", 0).Obj(), large))
+}
