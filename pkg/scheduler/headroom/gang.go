@@ -244,8 +244,9 @@ func (p *Plugin) planGroup(
 		}
 	}
 	t := p.newTurn(pod, group)
+	// Which of the others the members are entitled to is looked at for each of them: by what their Headroom says, not by priority alone.
 	takeable := func(unit *inventory.Placeholder) bool {
-		return unit.Evidence.Priority < t.rank.Priority && !t.withheld(p.shared.inventory.Headrooms()[unit.Evidence.Headroom].Name)
+		return !t.withheld(p.shared.inventory.Headrooms()[unit.Evidence.Headroom].Name)
 	}
 	if most := gang.Most(p.shared.inventory.Nodes(), smallest, takeable, lacking); most < lacking {
 		return p.noRoomForGroup(ctx, c, t, members[most:lacking], lacking)
