@@ -2,6 +2,7 @@ package sizing
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -59,10 +60,10 @@ type Result struct {
 
 // Decide says how many units there should be, from what the rules come to now and what they came to before.
 func Decide(proposals []Proposal, before Memory, bounds Bounds, now time.Time) Result {
-	asked := Asked{}
+	asked, why := Asked{}, ""
 	for _, p := range proposals {
 		if p.Units > asked.Units {
-			asked = Asked{Rule: p.Rule, Units: p.Units}
+			asked, why = Asked{Rule: p.Rule, Units: p.Units}, " "+p.Message
 		}
 	}
 	r := Result{Memory: before.Next(asked, bounds.Window, now)}
@@ -71,10 +72,11 @@ func Decide(proposals []Proposal, before Memory, bounds Bounds, now time.Time) R
 	switch {
 	case largest.Units <= bounds.Floor:
 		r.Units, reason = bounds.Floor, fmt.Sprintf("spec.replicas asks for %d and no rule for more", bounds.Floor)
+		why = ""
 	case held:
 		r.Units, r.Rule = largest.Units, largest.Rule
 		reason = fmt.Sprintf("rule %s came to %d until %s, which counts for %s (scaleDown.stabilizationWindow); now %s",
-			largest.Rule, largest.Units, largest.Until.UTC().Format(time.RFC3339), bounds.Window, asked)
+			largest.Rule, largest.Units, largest.Until.UTC().Format(time.RFC3339), Duration(bounds.Window), asked)
 	default:
 		r.Units, r.Rule = largest.Units, largest.Rule
 		reason = fmt.Sprintf("rule %s asks for %d and no rule for more", largest.Rule, largest.Units)
@@ -84,7 +86,7 @@ func Decide(proposals []Proposal, before Memory, bounds Bounds, now time.Time) R
 	if limit != "" {
 		reason = limit + "; " + reason
 	}
-	r.Message = fmt.Sprintf("%s: %s.", Units(r.Units), reason)
+	r.Message = strings.TrimSpace(fmt.Sprintf("%s: %s.%s", Units(r.Units), reason, why))
 	r.Recheck = r.Memory.expiry(bounds.Window, now)
 	return r
 }
@@ -107,4 +109,16 @@ func Units(n int) string {
 		return "1 unit"
 	}
 	return fmt.Sprintf("%d units", n)
+}
+
+// Duration is a time in words without parts that are zero: 10m and not 10m0s.
+func Duration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

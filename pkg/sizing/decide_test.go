@@ -72,7 +72,7 @@ func TestWhichNumberCounts(t *testing.T) {
 			units: []int{0, 3}, before: held, bounds: Bounds{Floor: 2, Max: 40, Fit: -1, Window: tenMinutes},
 			want: Result{
 				Units: 20, Rule: "a", Recheck: 5 * time.Minute,
-				Message: "20 units: rule a came to 20 until 2026-11-26T11:55:00Z, which counts for 10m0s (scaleDown.stabilizationWindow); now rule b asks for 3.",
+				Message: "20 units: rule a came to 20 until 2026-11-26T11:55:00Z, which counts for 10m (scaleDown.stabilizationWindow); now rule b asks for 3.",
 			},
 		},
 		"the floor above the largest of the window": {
@@ -83,7 +83,7 @@ func TestWhichNumberCounts(t *testing.T) {
 			units: []int{0, 3}, before: held, bounds: Bounds{Max: 10, Fit: -1, Window: tenMinutes},
 			want: Result{
 				Units: 10, Rule: "a", LimitedBy: LimitMax, Recheck: 5 * time.Minute,
-				Message: "10 units: max is 10; rule a came to 20 until 2026-11-26T11:55:00Z, which counts for 10m0s (scaleDown.stabilizationWindow); now rule b asks for 3.",
+				Message: "10 units: max is 10; rule a came to 20 until 2026-11-26T11:55:00Z, which counts for 10m (scaleDown.stabilizationWindow); now rule b asks for 3.",
 			},
 		},
 		"a window of zero": {

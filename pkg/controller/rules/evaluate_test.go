@@ -161,7 +161,8 @@ func TestTheLargestRuleCountsAndAdviceChangesNothing(t *testing.T) {
 	out = Evaluate(h, 2, busy(), noon)
 	require.Equal(t, 2, out.Replicas)
 	require.EqualValues(t, 60, out.Status.Replicas)
-	require.Equal(t, "60 units: rule top asks for 60 and no rule for more. It is advice: mode is Advise, so spec.replicas counts, which is 2.",
+	require.Equal(t, "60 units: rule top asks for 60 and no rule for more. HorizontalPodAutoscaler web allows 200 replicas, and Deployment web is "+
+		"to have 140 and has 137 bound pods. It is advice: mode is Advise, so spec.replicas counts, which is 2.",
 		out.Status.Message)
 }
 

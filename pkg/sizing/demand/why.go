@@ -39,10 +39,14 @@ func (b *burst) why(wanted int, o *Options) string {
 
 func (f *found) why(r *Result, o *Options) string {
 	window := fmt.Sprintf("windows of %s (a refill takes %s)", short(r.Window), short(r.RefillTime))
+	are := "are"
+	if f.windows == 1 {
+		window, are = strings.Replace(window, "windows", "window", 1), "is"
+	}
 	switch f.pool {
 	case PooledByMaximum:
 		if f.units == 0 {
-			return fmt.Sprintf("no demand is known yet: %d %s are too few for an estimate", f.windows, window)
+			return fmt.Sprintf("no demand is known yet: %d %s %s too few for an estimate", f.windows, window, are)
 		}
 		return fmt.Sprintf("%s is the largest demand so far, in %d %s, too few for an estimate", sizing.Units(f.units), f.windows, window)
 	case PooledByAll:
@@ -88,13 +92,4 @@ func percent(share float64) string {
 }
 
 // short formats a duration in whole seconds without zero parts: 2m instead of 2m0s.
-func short(d time.Duration) string {
-	text := d.Round(time.Second).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
+func short(d time.Duration) string { return sizing.Duration(d.Round(time.Second)) }

@@ -152,7 +152,8 @@ func TestPercentOfFollowsAWorkload(t *testing.T) {
 		e.scale(object, 7)
 		h := e.waitSized(name, 4, "is 3.50, rounded up to 4.")
 		require.Equal(t, "percent", h.Status.Sizing.Rule)
-		require.Equal(t, "4 units: rule percent asks for 4 and no rule for more.", h.Status.Sizing.Message)
+		require.Equal(t, fmt.Sprintf("4 units: rule percent asks for 4 and no rule for more. 50 %% of 7 bound pods of %s %s is 3.50, rounded up to 4.",
+			kind, name), h.Status.Sizing.Message)
 		require.Equal(t, v1alpha1.ReasonSized, reasonOf(h, v1alpha1.ConditionSized))
 		e.scale(object, 0)
 		e.waitSized(name, 1, "spec.replicas asks for 1 and no rule for more")
@@ -256,7 +257,7 @@ func TestAdviceIsShownAndNotFollowed(t *testing.T) {
 	e := sizingEnvironment(t)
 	e.workload("Deployment", "web", 4)
 	e.headroom("web", replicas(1), sizedBy(percentOf(100, "Deployment", "web")), func(spec *v1alpha1.HeadroomSpec) { spec.Sizing.Mode = v1alpha1.SizingAdvise })
-	h := e.waitSized("web", 1, "4 units: rule percent asks for 4 and no rule for more. It is advice")
+	h := e.waitSized("web", 1, "4 units: rule percent asks for 4 and no rule for more. 100 % of 4 bound pods of Deployment web is 4. It is advice")
 	require.EqualValues(t, 4, h.Status.Sizing.Replicas)
 	e.change("web", func(spec *v1alpha1.HeadroomSpec) { spec.Sizing.Mode = v1alpha1.SizingApply })
 	e.waitSized("web", 4, "4 units: rule percent asks for 4")
