@@ -56,6 +56,12 @@ type world struct {
 // newWorld starts everything. There is no node: each comes by Karpenter, which may consolidate as it likes.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOf(t, cluster.NodePool{Name: "default", ConsolidateAfter: 5 * time.Second})
+}
+
+// newWorldOf is newWorld with a NodePool of one's own.
+func newWorldOf(t *testing.T, pool cluster.NodePool) *world {
+	t.Helper()
 	w := &world{ctx: t.Context(), cluster: clustertest.Start(t, cluster.Options{}), scaledDown: sets.New[types.UID]()}
 	var err error
 	w.client, err = w.cluster.Client()
@@ -69,7 +75,7 @@ func newWorld(t *testing.T) *world {
 	karpenter, err := w.cluster.RunKarpenter(t.Context(), cluster.Karpenter{
 		RegistrationDelay: registration,
 		InstanceTypes:     []cluster.InstanceType{{CPU: resource.MustParse("2"), Memory: resource.MustParse("8Gi")}, {}},
-		NodePools:         []cluster.NodePool{{Name: "default", ConsolidateAfter: 5 * time.Second}},
+		NodePools:         []cluster.NodePool{pool},
 	})
 	require.NoError(t, err)
 	w.programs = []*process.Process{controller, scheduler, karpenter}
