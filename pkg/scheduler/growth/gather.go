@@ -8,6 +8,7 @@ import (
 
 	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // Knowledge is what has to be known of pods, beside the pods themselves, to say who may take what.
@@ -62,7 +63,7 @@ func gather(node *corev1.Node, pods []*corev1.Pod, k *Knowledge) *scene {
 		return s // nothing may go for a resize, whatever a Headroom says
 	}
 	for i, pod := range s.pods {
-		s.Pods[i].entitle(k.Identity(pod), evidence, rules)
+		s.Pods[i].entitle(k.Identity(pod), evidence, s.placeholders, rules)
 	}
 	return s
 }
@@ -72,21 +73,26 @@ func preemptionDisabled(node *corev1.Node) bool {
 	return node.Spec.PodPreemptionPolicy != nil && len(node.Spec.PodPreemptionPolicy.DisableResizePreemption) > 0
 }
 
-// entitle says which placeholders of its node the pod may take. Those of its own or higher priority it never may.
-func (p *Pod) entitle(identity entitlement.Consumer, placeholders []evictionorder.Placeholder, rules []*entitlement.Rule) {
+// entitle says which placeholders of its node the pod may take. Those of its own or higher priority it never may, but for reserved units of
+// a Headroom that names it.
+func (p *Pod) entitle(
+	identity entitlement.Consumer, evidence []evictionorder.Placeholder, pods []*corev1.Pod, rules []*entitlement.Rule,
+) {
 	critical := p.Priority >= scheduling.SystemCriticalPriority && !identity.NonPreempting
-	for i, placeholder := range placeholders {
-		if placeholder.Priority >= p.Priority {
+	for i, held := range evidence {
+		entitled := rules[i] != nil && rules[i].Entitles(&identity)
+		named := entitled && rules[i].Named()
+		if reserved := named && placeholder.IsReserved(pods[i]); held.Priority >= p.Priority && !reserved {
 			continue
 		}
-		if rules[i] != nil && rules[i].Entitles(&identity) {
-			placeholder.NamesConsumer = rules[i].Named()
-			p.Entitled = append(p.Entitled, placeholder)
+		if entitled {
+			held.NamesConsumer = named
+			p.Entitled = append(p.Entitled, held)
 		} else {
-			placeholder.Unentitled = true
+			held.Unentitled = true
 		}
 		if critical {
-			p.ByPriority = append(p.ByPriority, placeholder)
+			p.ByPriority = append(p.ByPriority, held)
 		}
 	}
 }

@@ -126,6 +126,16 @@ func TestGatherSaysWhoMayTakeWhat(t *testing.T) {
 	require.Empty(t, scene.Pods[1].Entitled)
 	require.Empty(t, scene.Pods[1].ByPriority)
 
+	for _, pod := range pods[:2] {
+		pod.Spec.PriorityClassName, pod.Spec.Priority = v1alpha1.ReservedPriorityClassName, new(int32)
+		*pod.Spec.Priority = builders.ReservedPriority
+	}
+	require.Len(t, gather(node, pods, &known).Pods[0].Entitled, 2, "reserved units go for a pod that is named, whatever its priority")
+	require.Empty(t, gather(node, pods, &known).Pods[1].Entitled)
+	pods[0].Spec.PriorityClassName = "high"
+	require.Len(t, gather(node, pods, &known).Pods[0].Entitled, 1, "another unit of such a priority does not")
+	pods[0].Spec.PriorityClassName = v1alpha1.ReservedPriorityClassName
+
 	critical := int32(2_000_001_000)
 	other.Spec.Priority = &critical
 	require.Len(t, gather(node, pods, &known).Pods[1].ByPriority, 2, "a system-critical pod never waits for placeholders")
