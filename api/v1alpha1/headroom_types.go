@@ -66,6 +66,9 @@ type Headroom struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.sizing) || !has(self.refill) || !has(self.refill.policy) || self.refill.policy != 'Once'",message="refill.policy must not be Once with sizing: rules say how many units there are to be now, Once says how many pods can take in all"
 // +kubebuilder:validation:XValidation:rule="!has(self.reserved) || !self.reserved || (has(self.consumers) && (has(self.consumers.podSelector) || has(self.consumers.namespaceSelector)))",message="consumers must have a podSelector or a namespaceSelector with reserved: only pods that they name can take reserved units"
 // +kubebuilder:validation:XValidation:rule="!has(self.reserved) || !self.reserved || !has(self.priorityClassName) || self.priorityClassName in ['headroom', 'headroom-reserved']",message="priorityClassName must be absent with reserved: reserved units have the PriorityClass headroom-reserved"
+// +kubebuilder:validation:XValidation:rule="!has(self.ladder) || self.ladder != 'Enabled' || !has(self.placement) || self.placement != 'PerNode'",message="ladder must not be Enabled with placement PerNode: a DaemonSet makes the units, and all pods of one have the same PriorityClass"
+// +kubebuilder:validation:XValidation:rule="!has(self.ladder) || self.ladder != 'Enabled' || !has(self.reserved) || !self.reserved",message="ladder must not be Enabled with reserved: reserved units have the PriorityClass headroom-reserved"
+// +kubebuilder:validation:XValidation:rule="!has(self.ladder) || self.ladder != 'Enabled' || !has(self.priorityClassName) || self.priorityClassName == 'headroom'",message="priorityClassName must be absent with ladder Enabled: the units get the PriorityClasses headroom-ladder-1 to headroom-ladder-10"
 type HeadroomSpec struct {
 	// replicas is the number of units to keep ready, from 0 to 10000; default 1.
 	// kubectl scale and a HorizontalPodAutoscaler can set it. Going down, units
@@ -138,6 +141,19 @@ type HeadroomSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// ladder is Enabled or Disabled. Enabled gives the units PriorityClasses of
+	// ten steps, headroom-ladder-1 (value -10, the first to go) to
+	// headroom-ladder-10 (-1), in place of priorityClassName, so that a scheduler
+	// that preempts the lowest priority first, as kube-scheduler, spends them
+	// evenly: where a constraint of topologySpreadConstraints with DoNotSchedule
+	// spreads the units over zones, the units of each zone are on different steps,
+	// as far as there are steps, and prefer the zone that they are meant for.
+	// headroom-scheduler needs none of it. A change replaces the placeholders step
+	// by step. Default: the operator's choice, as a rule Disabled; Disabled for
+	// Headrooms that name a PriorityClass of their own. Not with placement PerNode.
+	// +optional
+	Ladder LadderPolicy `json:"ladder,omitempty"`
 
 	// nodeSelector restricts the nodes by their labels, as in a pod; up to 64
 	// labels. Default: any node.
@@ -387,59 +403,6 @@ type HeadroomStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-}
-
-// ControllerRecord is what an installation of headroom-controller says of
-// itself.
-type ControllerRecord struct {
-	// identity of the installation: the namespace and the name of its Lease, unless
-	// the operator chose another.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=320
-	Identity string `json:"identity,omitempty"`
-	// lastWriteTime is when it last wrote the status.
-	// +required
-	LastWriteTime metav1.Time `json:"lastWriteTime,omitzero"` //nolint:kubeapilinter // a record without a time is none
-}
-
-// SpreadStatus is where a Headroom holds its units.
-type SpreadStatus struct {
-	// topologyKey is the node label whose values are the domains: the first
-	// topologyKey of spec.topologySpreadConstraints that is not the host, else
-	// topology.kubernetes.io/zone.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=317
-	TopologyKey string `json:"topologyKey,omitempty"`
-
-	// domains is the number of ready placeholders in each domain that has some,
-	// ordered by name; only the first 1024.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=1024
-	Domains []DomainStatus `json:"domains,omitempty"`
-
-	// summary is domains in one line for people, for example "eu-1a:4 eu-1b:3", cut
-	// off after 1024 bytes; kubectl get -o wide shows it.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
-	Summary string `json:"summary,omitempty"`
-}
-
-// DomainStatus is what a Headroom holds in one topology domain.
-type DomainStatus struct {
-	// name is the value of the node label topologyKey, empty for nodes without it.
-	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name"` //nolint:kubeapilinter // a key of the list: it is always there, and may be empty
-
-	// readyReplicas is the number of ready placeholders on nodes of the domain.
-	// +required
-	// +kubebuilder:validation:Minimum=1
-	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
 }
 
 // HeadroomList is a list of Headrooms.

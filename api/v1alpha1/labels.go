@@ -14,6 +14,9 @@ const (
 	// held room. It is how a rollout knows, after a restart too, how many units it has made unavailable. Its name is older than
 	// the Go constant's and stays, because pods carry it.
 	AnnotationFromRollout = "headroom.dev/exchange"
+	// AnnotationDomain is put on placeholder pods that a Headroom with a ladder means for one topology domain, as a rule a zone. Its value is
+	// the domain.
+	AnnotationDomain = "headroom.dev/domain"
 	// AnnotationController is put on every placeholder pod that the controller makes itself, and on the DaemonSet of a PerNode Headroom. Its
 	// value is the identity of the installation of headroom-controller that made it.
 	AnnotationController = "headroom.dev/controller"

@@ -35,14 +35,32 @@ type Defaults struct {
 	Image string
 	// SchedulerName is used if spec.schedulerName is empty; empty: the API server's default, default-scheduler.
 	SchedulerName string
+	// Ladder is whether units stand on steps of priority where neither spec.ladder nor spec.priorityClassName says otherwise.
+	Ladder bool
+}
+
+// Place is what tells the placeholders of one Headroom apart beside their names. Only those of a Headroom with a ladder have one.
+type Place struct {
+	// PriorityClassName is the class of the placeholder's step; empty: that of the lowest.
+	PriorityClassName string
+	// Domain is the topology domain, of the key Headroom.Spec.DomainKey, that the placeholder is meant for; empty: none.
+	Domain string
 }
 
 // Build makes the placeholder pod with this ordinal, of a Headroom with placement Cluster that the API server has returned
 // (the owner reference needs its UID). It is ready to be created.
 func Build(headroom *v1alpha1.Headroom, defaults Defaults, ordinal int) *corev1.Pod {
+	return BuildAt(headroom, defaults, ordinal, Place{})
+}
+
+// BuildAt is Build for a place of a Headroom with a ladder. Without one the place does not matter.
+func BuildAt(headroom *v1alpha1.Headroom, defaults Defaults, ordinal int, place Place) *corev1.Pod {
 	template := podTemplate(headroom, defaults)
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 	pod.Annotations[v1alpha1.AnnotationTemplateHash] = hashOf(template)
+	if OnLadder(headroom, defaults) {
+		place.put(pod, headroom.Spec.DomainKey())
+	}
 	refuseSidecars(&pod.ObjectMeta)
 	pod.Namespace = headroom.Namespace
 	pod.Name = Name(headroom.Name, ordinal)
@@ -139,7 +157,7 @@ func podTemplate(headroom *v1alpha1.Headroom, defaults Defaults) corev1.PodTempl
 				SecurityContext: containerSecurity(spec.SecurityContext),
 			}},
 			ImagePullSecrets:  spec.ImagePullSecrets,
-			PriorityClassName: spec.UnitPriorityClassName(),
+			PriorityClassName: templateClass(headroom, defaults),
 			SchedulerName:     firstNonEmpty(spec.SchedulerName, defaults.SchedulerName),
 			RuntimeClassName:  optional(spec.RuntimeClassName),
 			// Without a grace period the room is free, and the object gone, as soon as somebody takes it.

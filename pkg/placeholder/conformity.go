@@ -6,7 +6,17 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
+
+// NoStep says in one clause that a placeholder of a Headroom with a ladder is of none of its PriorityClasses; it is empty if it is of one.
+func NoStep(pod *corev1.Pod) string {
+	if v1alpha1.IsLadderPriorityClass(pod.Spec.PriorityClassName) {
+		return ""
+	}
+	return fmt.Sprintf("its PriorityClass is %q, which is no step of the ladder", pod.Spec.PriorityClassName)
+}
 
 // Deviation says in one clause in which field a placeholder is not what its Headroom's requests and the value of its PriorityClass
 // say now; it is empty if it conforms. Admission can have changed it, or somebody has made the PriorityClass anew. Requests of

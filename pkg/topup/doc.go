@@ -6,7 +6,8 @@
 //  1. Units that wait or are bound count. Units that are going (Terminating), are lost, or belong to somebody else do not,
 //     but their names stay taken until they are gone.
 //  2. Too many count: the surplus is deleted. Unavailable units go first, then pending ones, then outdated ones, then those whose
-//     loss leaves the spread over the domains most even, then the highest ordinal. Units that a surge made stay for a while.
+//     loss leaves the spread over the domains most even and the rest on the highest steps of a ladder, then the highest ordinal. Units
+//     that a surge made stay for a while.
 //  3. Too few count, with those that a surge (surge.go) makes in the place of unavailable ones: lost units are replaced at once,
 //     under their own name; what is still missing is created under the lowest free ordinals that do not cool down. Lost units that
 //     are not needed any more are deleted.

@@ -12,6 +12,8 @@ import (
 //  3. Outdated before others: it would be replaced in any case.
 //  4. For each topology key in turn: the unit in the domain with more bound units left, so that what stays is spread most
 //     evenly. Pending units are in no domain.
+//     Right after the first key: the unit on whose step of its domain more stand, then the one on the lower step, so that those that
+//     stay are on the highest ones (see pkg/ladder).
 //  5. A name that Plan would not give before one that it would.
 //  6. The higher ordinal.
 //  7. Name and UID, so that the order is total.
@@ -19,6 +21,21 @@ type chooser struct {
 	outdated func(*Unit) bool
 	domains  map[*Unit][]int // for each bound unit: its domain of each topology key, as an index of counts
 	counts   []int           // for each domain of each topology key: the bound units left
+	steps    map[step]int    // for each step of each domain of the first key: the bound units left
+}
+
+// step is one of priority in a domain of the first topology key.
+type step struct {
+	domain string
+	number int
+}
+
+func stepOf(u *Unit) step {
+	s := step{number: u.Step}
+	if len(u.Domains) > 0 {
+		s.domain = u.Domains[0]
+	}
+	return s
 }
 
 // newChooser counts the bound units among the given ones. It has to know all units that hold room, also those that are no
@@ -28,7 +45,7 @@ func newChooser(units []*Unit, outdated func(*Unit) bool) *chooser {
 		key  int
 		name string
 	}
-	c := &chooser{outdated: outdated, domains: make(map[*Unit][]int, len(units))}
+	c := &chooser{outdated: outdated, domains: make(map[*Unit][]int, len(units)), steps: map[step]int{}}
 	numbers := map[domain]int{}
 	keys := 0
 	for _, u := range units {
@@ -38,6 +55,7 @@ func newChooser(units []*Unit, outdated func(*Unit) bool) *chooser {
 		if u.State != Bound {
 			continue
 		}
+		c.steps[stepOf(u)]++
 		for key := range keys {
 			d := domain{key: key}
 			if key < len(u.Domains) {
@@ -81,6 +99,9 @@ func (c *chooser) take(u *Unit) {
 	for _, n := range c.domains[u] {
 		c.counts[n]--
 	}
+	if u.State == Bound {
+		c.steps[stepOf(u)]--
+	}
 }
 
 // compare is negative if a goes before b.
@@ -104,8 +125,19 @@ func (c *chooser) compareSpread(a, b *Unit) int {
 		if d := cmp.Compare(c.counts[domainsOfB[key]], c.counts[domainsOfA[key]]); d != 0 {
 			return d
 		}
+		if key > 0 {
+			continue
+		}
+		if d := c.compareSteps(a, b); d != 0 {
+			return d
+		}
 	}
 	return 0
+}
+
+// compareSteps is negative if the loss of a leaves the bound units better on their steps than that of b.
+func (c *chooser) compareSteps(a, b *Unit) int {
+	return cmp.Or(cmp.Compare(c.steps[stepOf(b)], c.steps[stepOf(a)]), cmp.Compare(a.Step, b.Step))
 }
 
 func trueFirst(a, b bool) int {

@@ -9,7 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
 
+	"github.com/headroom-dev/headroom/pkg/ladder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -231,4 +233,53 @@ func TestRolloutMarksWhatItTakes(t *testing.T) {
 	actions = topup.Plan(topup.Desired{Replicas: 3, Template: "b", PendingReplacements: 1}, nil)
 	require.True(t, actions.Create[0].FromRollout)
 	require.False(t, actions.Create[1].FromRollout)
+}
+
+// TestScalingDownKeepsUnitsOnTheHighestStepsOfTheirZones begins with units on steps as pkg/ladder gives them.
+func TestScalingDownKeepsUnitsOnTheHighestStepsOfTheirZones(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		zones, steps := rapid.IntRange(1, 4).Draw(t, "zones"), rapid.IntRange(1, 10).Draw(t, "steps")
+		names := make([]string, zones)
+		for i := range names {
+			names[i] = zoneName(i)
+		}
+		before := rapid.IntRange(0, 60).Draw(t, "before")
+		var units []topup.Unit
+		for i, place := range ladder.Places(steps, before, names, nil) {
+			u := unit(i, topup.Bound, "a", place.Domain, fmt.Sprint("host-", i%7))
+			u.Step = place.Step
+			units = append(units, u)
+		}
+		after := rapid.IntRange(0, before).Draw(t, "after")
+		order := rapid.Permutation(units).Draw(t, "order")
+		gone := map[types.UID]bool{}
+		for _, deletion := range topup.Plan(topup.Desired{Replicas: after, Template: "a"}, order).Delete {
+			gone[deletion.Old.UID] = true
+		}
+
+		got, want := map[ladder.Place]int{}, map[ladder.Place]int{}
+		perZone := map[string]int{}
+		for _, u := range units {
+			if !gone[u.UID] {
+				got[ladder.Place{Domain: u.Domains[0], Step: u.Step}]++
+				perZone[u.Domains[0]]++
+			}
+		}
+		for zone, n := range perZone {
+			for _, place := range ladder.Places(steps, n, []string{zone}, nil) {
+				want[place.Place]++
+			}
+		}
+		require.Equal(t, want, got, "as if so many had been made")
+	})
+}
+
+func TestAUnitOnNoStepGoesBeforeThoseOnSteps(t *testing.T) {
+	on := func(ordinal, step int) topup.Unit {
+		u := unit(ordinal, topup.Bound, "a", "a")
+		u.Step = step
+		return u
+	}
+	actions := topup.Plan(topup.Desired{Replicas: 2, Template: "a"}, []topup.Unit{on(0, 0), on(1, 1), on(2, 2)})
+	require.Equal(t, summary{Delete: []int{0}}, summarize(actions))
 }

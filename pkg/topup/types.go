@@ -67,6 +67,8 @@ type Unit struct {
 	// Domains are the topology domains of the unit's node, one for each topology key of the Headroom, the most important
 	// first. Only read if State is Bound; a missing value counts as the domain "".
 	Domains []string
+	// Step is the unit's step of priority, from 1, which goes first; see pkg/ladder. 0: it stands on none.
+	Step int
 	// Created is when the unit was created.
 	Created time.Time
 	// BoundAt is when the unit was bound. Only read if State is Bound.

@@ -57,7 +57,8 @@ func trimPod(object any) (any, error) {
 		Status: corev1.PodStatus{Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message},
 	}
 	trimmed.Labels = pick(pod.Labels, v1alpha1.LabelHeadroom)
-	trimmed.Annotations = pick(pod.Annotations, v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationFromRollout)
+	trimmed.Annotations = pick(pod.Annotations, v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationFromRollout,
+		v1alpha1.AnnotationDomain)
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled || condition.Type == corev1.DisruptionTarget {
 			trimmed.Status.Conditions = append(trimmed.Status.Conditions, condition)

@@ -110,7 +110,9 @@ func configured(c *config.Config) headroom.Options {
 	return headroom.Options{
 		Identity:   installation(c),
 		Namespaces: c.Namespaces,
-		Defaults:   placeholder.Defaults{Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName},
+		Defaults: placeholder.Defaults{
+			Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName, Ladder: c.Placeholders.Ladder,
+		},
 		Limits: priority.Limits{
 			Max: c.Placeholders.MaxPriority, Min: c.Placeholders.MinPriority,
 			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass, AllowReserved: c.Placeholders.AllowReserved,
@@ -187,7 +189,7 @@ func addConsumption(
 ) error {
 	waiting := &lacking.Watcher{
 		Client: clients, Namespaces: c.Namespaces, Cache: mgr.GetCache(), Accounts: keeper, Clock: clock.RealClock{},
-		Nominations: reconciler.Nominations(),
+		Nominations: reconciler.Nominations(), Defaults: reconciler.Defaults,
 	}
 	reconciler.Short = waiting.Short
 	runnables := []manager.Runnable{

@@ -21,11 +21,12 @@ func TestEachOptionOfTheConfigurationReachesTheReconciler(t *testing.T) {
 	c.Placeholders.DefaultImage, c.Placeholders.SchedulerName = "example.com/pause:1", "scheduler"
 	c.Placeholders.MaxPriority, c.Placeholders.MinPriority, c.Placeholders.AllowPreemptingPriorityClass = -2, -9, true
 	c.Placeholders.AllowReserved = true
+	c.Placeholders.Ladder = true
 	c.Units.MaxPerHeadroom, c.Units.MaxPerNamespace, c.Units.Max, c.Units.MaxPending = 1, 2, 3, 4
 
 	require.Equal(t, headroom.Options{
 		Identity: "one", Namespaces: []string{"shop"}, HideOthers: true,
-		Defaults: placeholder.Defaults{Image: "example.com/pause:1", SchedulerName: "scheduler"},
+		Defaults: placeholder.Defaults{Image: "example.com/pause:1", SchedulerName: "scheduler", Ladder: true},
 		Limits:   priority.Limits{Max: -2, Min: -9, AllowPreempting: true, AllowReserved: true},
 		Units:    allotment.Limits{PerHeadroom: 1, PerNamespace: 2, Total: 3, Pending: 4},
 	}, configured(c))

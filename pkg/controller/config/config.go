@@ -75,6 +75,9 @@ type Placeholders struct {
 	// PodSecurityLevel is the Pod Security level that all placeholders have to meet, whatever their namespace enforces: baseline or
 	// restricted. Default: baseline.
 	PodSecurityLevel string `json:"podSecurityLevel"`
+	// Ladder gives the units of Headrooms the PriorityClasses headroom-ladder-1 to headroom-ladder-10, where these name neither spec.ladder
+	// nor a PriorityClass of their own: where kube-scheduler alone takes units, it then spends them evenly over the zones. Default: false.
+	Ladder bool `json:"ladder"`
 	// SchedulerName is the scheduler of placeholders whose Headroom names none. Default: empty, the cluster's.
 	SchedulerName string `json:"schedulerName,omitempty"`
 }

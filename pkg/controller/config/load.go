@@ -19,6 +19,8 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 		c.Placeholders.AllowPreemptingPriorityClass, "Allow PriorityClasses whose preemptionPolicy is not Never.")
 	flags.BoolVar(&c.Placeholders.AllowReserved, "allow-reserved", c.Placeholders.AllowReserved,
 		"Allow Headrooms with spec.reserved, whose units other schedulers do not preempt for ordinary pods.")
+	flags.BoolVar(&c.Placeholders.Ladder, "ladder", c.Placeholders.Ladder,
+		"Give units of Headrooms that say nothing of it steps of priority, for clusters in which kube-scheduler alone takes units.")
 	flags.StringVar(&c.Placeholders.DefaultImage, "default-image", c.Placeholders.DefaultImage,
 		"Image of placeholders whose Headroom names none.")
 	flags.StringSliceVar(&c.Placeholders.AllowedImages, "allowed-images", c.Placeholders.AllowedImages,

@@ -73,7 +73,7 @@ func (r *Reconciler) apply(ctx context.Context, headroom *v1alpha1.Headroom, see
 	next, err = r.replaceAll(ctx, headroom, seen, p)
 	done = done.and(next)
 	if err == nil {
-		next, err = r.createAll(ctx, headroom, p.actions.Create)
+		next, err = r.createAll(ctx, headroom, p)
 		done = done.and(next)
 	}
 	if err == nil {
@@ -142,19 +142,21 @@ func (r *Reconciler) deleteNonconforming(
 	return done, err
 }
 
-// createAll creates placeholders in batches that double while all goes well.
-func (r *Reconciler) createAll(ctx context.Context, headroom *v1alpha1.Headroom, creations []topup.Creation) (outcome, error) {
-	done := outcome{}
+// createAll creates placeholders in batches that double while all goes well or, of a Headroom whose units are meant for domains, in their
+// order, those of one rank at a time.
+func (r *Reconciler) createAll(ctx context.Context, headroom *v1alpha1.Headroom, p plan) (outcome, error) {
+	done, creations := outcome{}, p.actions.Create
 	if len(creations) > maxWrites {
 		creations = creations[:maxWrites]
 		done.retry = again
 	}
 	pods := make([]*corev1.Pod, len(creations))
-	tried, err := inBatches(len(creations), func(i int) error {
+	create := func(i int) error {
 		var err error
-		pods[i], err = r.create(ctx, headroom, creations[i])
+		pods[i], err = r.create(ctx, headroom, creations[i], p.places[creations[i].Ordinal].Place)
 		return err
-	})
+	}
+	tried, err := inGroups(len(creations), p.atOnce, create)
 	for i, pod := range pods {
 		if pod != nil {
 			done.created = append(done.created, pod)
@@ -167,8 +169,10 @@ func (r *Reconciler) createAll(ctx context.Context, headroom *v1alpha1.Headroom,
 
 // create creates one placeholder. If its name is taken, nil is returned and no error: either an earlier attempt got through
 // and the cache is behind, or the name is somebody else's; the next plan knows which.
-func (r *Reconciler) create(ctx context.Context, headroom *v1alpha1.Headroom, creation topup.Creation) (*corev1.Pod, error) {
-	pod := placeholder.Build(headroom, r.Defaults, creation.Ordinal)
+func (r *Reconciler) create(
+	ctx context.Context, headroom *v1alpha1.Headroom, creation topup.Creation, place placeholder.Place,
+) (*corev1.Pod, error) {
+	pod := placeholder.BuildAt(headroom, r.Defaults, creation.Ordinal, place)
 	if creation.FromRollout {
 		placeholder.MarkFromRollout(pod)
 	}

@@ -9,8 +9,13 @@ import (
 // It returns how many calls were made in batches without failure, and the errors of the first batch that failed. What the API
 // server refuses is so asked a few times and not a thousand times.
 func inBatches(n int, do func(i int) error) (succeeded int, err error) {
-	for start, size := 0, 1; start < n; start, size = start+size, 2*size {
-		size = min(size, n-start)
+	return inGroups(n, func(start int) int { return start + 1 }, do)
+}
+
+// inGroups is inBatches with so many calls at the same time as size says of the first of them.
+func inGroups(n int, sizeAt func(start int) int, do func(i int) error) (succeeded int, err error) {
+	for start, size := 0, 0; start < n; start += size {
+		size = min(sizeAt(start), n-start)
 		errs := make([]error, size)
 		var running sync.WaitGroup
 		for i := range size {

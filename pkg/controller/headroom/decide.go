@@ -22,6 +22,8 @@ type plan struct {
 	actions topup.Actions
 	// nonconforming are units of a DaemonSet to delete, so that its controller makes them anew.
 	nonconforming []topup.Deletion
+	// places are where units to make are meant to stand, by their ordinals, of a Headroom with a ladder.
+	places map[int]place
 	// held are the units that spec.refill does not let be made now.
 	held held
 	allotted
@@ -32,7 +34,7 @@ func decide(
 	headroom *v1alpha1.Headroom, seen *observation, defaults placeholder.Defaults, limits priority.Limits, policy *podpolicy.Policy,
 ) plan {
 	p := plan{
-		refused: cmp.Or(unshaped(seen.shape), checkSpec(headroom, seen.class, limits), checkPods(headroom, defaults, policy),
+		refused: cmp.Or(unshaped(seen.shape), checkSpec(headroom, seen.classes, limits), checkPods(headroom, defaults, policy),
 			checkRefill(seen)),
 		template: placeholder.TemplateHash(headroom, defaults),
 	}

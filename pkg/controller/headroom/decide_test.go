@@ -19,7 +19,7 @@ import (
 func TestUnitsThatTheOperatorDoesNotAllowAreNotMade(t *testing.T) {
 	h := webOf(2)
 	h.Spec.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
-	seen := &observation{class: &schedulingv1.PriorityClass{Value: -5, PreemptionPolicy: ptr.To(corev1.PreemptNever)}}
+	seen := &observation{classes: one(&schedulingv1.PriorityClass{Value: -5, PreemptionPolicy: ptr.To(corev1.PreemptNever)})}
 	seen.units = []unit{{Unit: topup.Unit{State: topup.Bound, Template: "older"}}}
 
 	p := decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10}, anyImage(t))
@@ -32,7 +32,7 @@ func TestARefusedSpecIsNoReasonToMakeOrReplaceUnits(t *testing.T) {
 	older := func(ordinal int, state topup.State) unit {
 		return unit{Unit: topup.Unit{Ordinal: ordinal, State: state, Template: "older"}}
 	}
-	seen := &observation{units: []unit{older(0, topup.Pending), older(1, topup.Lost), older(2, topup.Lost)}}
+	seen := &observation{classes: one(nil), units: []unit{older(0, topup.Pending), older(1, topup.Lost), older(2, topup.Lost)}}
 
 	p := decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10}, anyImage(t))
 	require.Equal(t, v1alpha1.ReasonUnknownPriorityClass, p.refused.reason)
@@ -40,7 +40,7 @@ func TestARefusedSpecIsNoReasonToMakeOrReplaceUnits(t *testing.T) {
 	require.Empty(t, p.actions.Replace)
 	require.Len(t, p.actions.Delete, 1, "what is too many goes")
 
-	seen.class = &schedulingv1.PriorityClass{Value: -5}
+	seen.classes = one(&schedulingv1.PriorityClass{Value: -5})
 	p = decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10, AllowPreempting: true}, anyImage(t))
 	require.Nil(t, p.refused)
 	require.Len(t, p.actions.Replace, 2)
@@ -58,4 +58,9 @@ func TestRulesOfAHeadroomOnEachNodeAreLeftAlone(t *testing.T) {
 	require.Nil(t, meta.FindStatusCondition(s.headroom().Status.Conditions, v1alpha1.ConditionSized))
 	require.Empty(t, s.pods())
 	require.Contains(t, s.writes(), "create DaemonSet web-headroom")
+}
+
+// one is the PriorityClass headroom alone, nil if there is none of that name.
+func one(class *schedulingv1.PriorityClass) classes {
+	return classes{names: []string{"headroom"}, values: map[string]*schedulingv1.PriorityClass{"headroom": class}}
 }

@@ -9,7 +9,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	schedulingv1 "k8s.io/api/scheduling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,8 +25,8 @@ import (
 type observation struct {
 	// at is when it was made.
 	at time.Time
-	// class is the Headroom's PriorityClass, nil if there is none of that name.
-	class *schedulingv1.PriorityClass
+	// classes are the PriorityClasses that the Headroom's units may have, as far as there are any of these names.
+	classes classes
 	// units are the placeholders made directly, foreign ones included; perNode those that the DaemonSet made. By name.
 	units, perNode []unit
 	// promised are the units on their nodes, those of other Headrooms included, that are promised to pods that wait.
@@ -64,14 +63,10 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m
 	if err := r.Client.List(ctx, quotas, client.InNamespace(headroom.Namespace)); err != nil {
 		return nil, fmt.Errorf("listing ResourceQuotas: %w", err)
 	}
-	seen.short = quota.Short(quotas.Items, placeholder.Build(headroom, r.Defaults, 0))
-	class, className := &schedulingv1.PriorityClass{}, headroom.Spec.UnitPriorityClassName()
-	err := r.Client.Get(ctx, client.ObjectKey{Name: className}, class)
-	switch {
-	case err == nil:
-		seen.class = class
-	case !apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("reading PriorityClass %q: %w", className, err)
+	seen.short = r.shortage(headroom, quotas.Items)
+	var err error
+	if seen.classes, err = r.classesOf(ctx, headroom); err != nil {
+		return nil, err
 	}
 	if seen.daemonSet, err = r.daemonSetOf(ctx, headroom); err != nil {
 		return nil, err
@@ -121,10 +116,9 @@ func (r *Reconciler) look(
 			u.promise()
 		}
 	}
-	if seen.class != nil {
-		u.deviation = placeholder.Deviation(pod, headroom.Spec.Requests, seen.class.Value)
-		u.Nonconforming = u.deviation != ""
-	}
+	u.Step, u.domain = seen.classes.stepOf(pod), domainOf(pod, labels, headroom.Spec.DomainKey())
+	u.deviation = seen.classes.deviation(headroom, pod)
+	u.Nonconforming = u.deviation != ""
 	return u
 }
 

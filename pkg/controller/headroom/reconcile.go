@@ -181,6 +181,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	plan := decide(headroom, seen, r.Defaults, r.Limits, r.Policy)
 	plan = r.allot(headroom, seen, plan)
+	if plan.places, err = r.places(ctx, headroom, seen, plan.actions); err != nil {
+		return reconcile.Result{}, r.failed(metrics.StageGather, err)
+	}
 	done, applyErr := r.apply(ctx, headroom, seen, plan)
 	r.allotments.made(request.NamespacedName, uidsOf(done.created), done.deleted)
 	done = outcome{problem: plan.limited, retry: plan.again}.and(done)

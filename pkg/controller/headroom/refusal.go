@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	schedulingv1 "k8s.io/api/scheduling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -24,11 +23,11 @@ type problem struct {
 	message string
 }
 
-// checkSpec reports whether the Headroom's PriorityClass is one that placeholders may have, and whether any pod can be a consumer.
-func checkSpec(headroom *v1alpha1.Headroom, class *schedulingv1.PriorityClass, limits priority.Limits) *problem {
-	refusal := priority.Check(headroom.Spec.PriorityClassName, class, limits)
+// checkSpec reports whether the Headroom's PriorityClasses are such that placeholders may have, and whether any pod can be a consumer.
+func checkSpec(headroom *v1alpha1.Headroom, classes classes, limits priority.Limits) *problem {
+	refusal := classes.check(limits)
 	if headroom.Spec.Reserved {
-		refusal = priority.CheckReserved(class, limits)
+		refusal = priority.CheckReserved(classes.values[v1alpha1.ReservedPriorityClassName], limits)
 	}
 	if refusal != nil {
 		return &problem{reason: refusal.Reason, message: refusal.Message}

@@ -96,7 +96,7 @@ func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom
 		if pointless && replacement.Reason == topup.ReasonNonconforming {
 			continue
 		}
-		next, err := r.replace(ctx, headroom, replacement)
+		next, err := r.replace(ctx, headroom, replacement, p.places[replacement.New.Ordinal].Place)
 		if done = done.and(next); err != nil {
 			return done, err
 		}
@@ -107,14 +107,16 @@ func (r *Reconciler) replaceAll(ctx context.Context, headroom *v1alpha1.Headroom
 // wouldDeviate asks the API server whether a new placeholder would be none better than one that is not as it should be.
 func (r *Reconciler) wouldDeviate(ctx context.Context, headroom *v1alpha1.Headroom, seen *observation) (bool, error) {
 	got, err := r.dryRunCreate(ctx, headroom)
-	if err != nil || got == nil || seen.class == nil {
+	if err != nil || got == nil {
 		return false, err
 	}
-	return placeholder.Deviation(got, headroom.Spec.Requests, seen.class.Value) != "", nil
+	return seen.classes.deviation(headroom, got) != "", nil
 }
 
 // replace deletes one placeholder and creates another in its place.
-func (r *Reconciler) replace(ctx context.Context, headroom *v1alpha1.Headroom, replacement topup.Replacement) (outcome, error) {
+func (r *Reconciler) replace(
+	ctx context.Context, headroom *v1alpha1.Headroom, replacement topup.Replacement, place placeholder.Place,
+) (outcome, error) {
 	if err := r.delete(ctx, headroom, replacement.Old, replacement.Reason); err != nil {
 		return outcome{}, err
 	}
@@ -122,7 +124,7 @@ func (r *Reconciler) replace(ctx context.Context, headroom *v1alpha1.Headroom, r
 	if replacement.New.FromRollout {
 		r.rollouts.rolloutStep(client.ObjectKeyFromObject(headroom), 1)
 	}
-	pod, err := r.create(ctx, headroom, replacement.New)
+	pod, err := r.create(ctx, headroom, replacement.New, place)
 	if pod != nil {
 		done.created = []*corev1.Pod{pod}
 	}

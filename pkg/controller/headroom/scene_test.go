@@ -81,7 +81,7 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, class, node)...).WithStatusSubresource(&v1alpha1.Headroom{})
 	builder.WithIndex(&corev1.Pod{}, fieldNodeName, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} })
 	builder.WithIndex(&eventsv1.Event{}, "reason", func(o client.Object) []string { return []string{o.(*eventsv1.Event).Reason} })
-	require.NoError(t, addIndexes(t.Context(), indexes{builder}))
+	require.NoError(t, addIndexes(t.Context(), indexes{builder}, placeholder.Defaults{}))
 	s := &scene{
 		t: t, api: builder.Build(), clock: testingclock.NewFakeClock(epoch), recorder: events.NewFakeRecorder(1000), registry: prometheus.NewRegistry(),
 		deletions: map[string]client.DeleteOptions{}, answers: map[string]error{}, unseen: map[types.UID]bool{},

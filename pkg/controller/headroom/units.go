@@ -20,6 +20,8 @@ type unit struct {
 	pod *corev1.Pod
 	// unavailable says why no consumer could be bound in its place now; empty if one could.
 	unavailable string
+	// domain is the topology domain that it is in, or that it is meant for.
+	domain string
 	// deviation says what it has that spec and PriorityClass do not say; empty if it conforms.
 	deviation string
 }
@@ -89,13 +91,13 @@ func requestsOf(pod *corev1.Pod) corev1.ResourceList {
 	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 }
 
-// hasPriorityOfAPlaceholder reports whether a pod has a priority that placeholders may have, or at least the
-// PriorityClass of this Headroom, or that of reserved units, which the Headroom's may have been. Any other pod is none
-// of its placeholders, whatever its labels and owners say: it is neither counted nor touched.
+// hasPriorityOfAPlaceholder reports whether a pod has a priority that placeholders may have, or at least the PriorityClass of this
+// Headroom, or that of reserved units or one of the ladder's, which the Headroom's may have been. Any other pod is none of its placeholders, whatever its labels and
+// owners say: it is neither counted nor touched.
 func hasPriorityOfAPlaceholder(pod *corev1.Pod, headroom *v1alpha1.Headroom, limits priority.Limits) bool {
 	value := v1helper.PodPriority(pod)
 	return value >= limits.Min && value <= limits.Max || pod.Spec.PriorityClassName == headroom.Spec.PriorityClassName ||
-		placeholder.IsReserved(pod)
+		placeholder.IsReserved(pod) || v1alpha1.IsLadderPriorityClass(pod.Spec.PriorityClassName)
 }
 
 // sum adds up resource lists. The quantities have the canonical form that the API server would give them.

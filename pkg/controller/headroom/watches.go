@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // Indexes of the cache.
@@ -32,7 +33,7 @@ const (
 	indexHeadroom = "headroom"
 	// indexNode finds the placeholders on a node.
 	indexNode = "node"
-	// indexPriorityClass finds the Headrooms that name a PriorityClass.
+	// indexPriorityClass finds the Headrooms whose units may have a PriorityClass.
 	indexPriorityClass = "priorityClass"
 )
 
@@ -46,7 +47,7 @@ const (
 
 // Register adds the Reconciler to a manager: it is told of every change that can make a Headroom's plan or status another.
 func (r *Reconciler) Register(ctx context.Context, mgr manager.Manager, concurrency int) error {
-	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := addIndexes(ctx, mgr.GetFieldIndexer(), r.Defaults); err != nil {
 		return err
 	}
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstBackoff, lastBackoff)
@@ -64,7 +65,7 @@ func (r *Reconciler) Register(ctx context.Context, mgr manager.Manager, concurre
 		Complete(r)
 }
 
-func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+func addIndexes(ctx context.Context, indexer client.FieldIndexer, defaults placeholder.Defaults) error {
 	if err := indexer.IndexField(ctx, &corev1.Pod{}, indexHeadroom, func(o client.Object) []string {
 		return []string{o.GetLabels()[v1alpha1.LabelHeadroom]}
 	}); err != nil {
@@ -80,7 +81,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}
 	return indexer.IndexField(ctx, &v1alpha1.Headroom{}, indexPriorityClass, func(o client.Object) []string {
 		if headroom, ok := o.(*v1alpha1.Headroom); ok {
-			return []string{headroom.Spec.UnitPriorityClassName()}
+			return placeholder.PriorityClassNames(headroom, defaults)
 		}
 		return nil
 	})
@@ -105,7 +106,7 @@ func (r *Reconciler) wakeUp(ctx context.Context, queue workqueue.TypedRateLimiti
 	return nil
 }
 
-// ofPriorityClass returns the Headrooms that name a PriorityClass.
+// ofPriorityClass returns the Headrooms whose units may have a PriorityClass.
 func (r *Reconciler) ofPriorityClass(ctx context.Context, class client.Object) []reconcile.Request {
 	list := &v1alpha1.HeadroomList{}
 	if err := r.Client.List(ctx, list, client.MatchingFields{indexPriorityClass: class.GetName()}); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // freshness is how old the watcher's view of the Headrooms may be.
@@ -54,6 +55,8 @@ type Watcher struct {
 	Namespaces []string
 	// Cache has Headrooms, PriorityClasses and the metadata of namespaces.
 	Cache cache.Cache
+	// Defaults are the operator's, which the PriorityClasses of units may depend on.
+	Defaults placeholder.Defaults
 	// Accounts are told.
 	Accounts Accounts
 	// Clock tells the time.
@@ -285,7 +288,7 @@ func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, time.Time, error) 
 	w.known, w.asOf = nil, w.Clock.Now()
 	for i := range list.Items {
 		h := list.Items[i].Shaped(list.Items[i].Status.Shape)
-		priority, ok := values[h.Spec.UnitPriorityClassName()]
+		priority, ok := lowest(values, placeholder.PriorityClassNames(h, w.Defaults))
 		if !ok {
 			continue // it can have no units
 		}
@@ -297,4 +300,14 @@ func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, time.Time, error) 
 		})
 	}
 	return w.known, w.asOf, nil
+}
+
+// lowest is the lowest value of the PriorityClasses of these names, of which at least one must be there.
+func lowest(values map[string]int32, names []string) (value int32, ok bool) {
+	for _, name := range names {
+		if v, there := values[name]; there && (!ok || v < value) {
+			value, ok = v, true
+		}
+	}
+	return value, ok
 }

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
 // Shortage is a quota that leaves less than one more pod asks for.
@@ -92,13 +94,15 @@ func counts(quota *corev1.ResourceQuota, pod *corev1.Pod) bool {
 	})
 }
 
-// onlyOfClass reports whether a quota counts pods of one PriorityClass and no others.
+// onlyOfClass reports whether a quota counts pods of a unit's PriorityClass, and no others but those of classes that are for units only.
 func onlyOfClass(quota *corev1.ResourceQuota, class string) bool {
 	if quota.Spec.ScopeSelector == nil {
 		return false
 	}
 	return slices.ContainsFunc(quota.Spec.ScopeSelector.MatchExpressions, func(r corev1.ScopedResourceSelectorRequirement) bool {
-		another := func(value string) bool { return value != class }
+		another := func(value string) bool {
+			return value != class && value != v1alpha1.DefaultPriorityClassName && !v1alpha1.IsLadderPriorityClass(value)
+		}
 		return r.ScopeName == corev1.ResourceQuotaScopePriorityClass && r.Operator == corev1.ScopeSelectorOpIn &&
 			!slices.ContainsFunc(r.Values, another)
 	})

@@ -34,6 +34,9 @@
 {{- if .allowReserved -}}
 {{- $args = append $args "--allow-reserved" -}}
 {{- end -}}
+{{- if .ladder -}}
+{{- $args = append $args "--ladder" -}}
+{{- end -}}
 {{- with .defaultImage -}}
 {{- $args = append $args (printf "--default-image=%s" .) -}}
 {{- end -}}

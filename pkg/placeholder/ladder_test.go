@@ -1,0 +1,128 @@
+package placeholder_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+func onLadder(s *v1alpha1.HeadroomSpec) { s.Ladder = v1alpha1.LadderEnabled }
+
+func TestWhichHeadroomsHaveALadder(t *testing.T) {
+	byDefault := placeholder.Defaults{Ladder: true}
+	for name, tc := range map[string]struct {
+		defaults placeholder.Defaults
+		change   func(*v1alpha1.HeadroomSpec)
+		want     bool
+	}{
+		"by default none":               {change: func(*v1alpha1.HeadroomSpec) {}},
+		"one that says so":              {change: onLadder, want: true},
+		"by the operator's default all": {defaults: byDefault, change: func(*v1alpha1.HeadroomSpec) {}, want: true},
+		"not one that says no":          {defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.Ladder = v1alpha1.LadderDisabled }},
+		"not one with a PriorityClass of its own": {
+			defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.PriorityClassName = "spare" },
+		},
+		"also one that spells the default class": {
+			defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.PriorityClassName = "headroom" }, want: true,
+		},
+		"not one with a unit on each node": {
+			defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.Placement = v1alpha1.PlacementPerNode },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := web(tc.change)
+			require.Equal(t, tc.want, placeholder.OnLadder(h, tc.defaults))
+			names := placeholder.PriorityClassNames(h, tc.defaults)
+			require.Equal(t, tc.want, len(names) == v1alpha1.LadderSteps)
+			require.Contains(t, names, placeholder.Build(h, tc.defaults, 0).Spec.PriorityClassName)
+		})
+	}
+	daemonSet := placeholder.BuildDaemonSet(web(func(s *v1alpha1.HeadroomSpec) { s.Placement = v1alpha1.PlacementPerNode }), byDefault)
+	require.Equal(t, "headroom", daemonSet.Spec.Template.Spec.PriorityClassName)
+}
+
+// TestAPlaceOnTheLadderMakesNoOtherTemplate: or a unit would be outdated as soon as it was made.
+func TestAPlaceOnTheLadderMakesNoOtherTemplate(t *testing.T) {
+	h := web(onLadder, func(s *v1alpha1.HeadroomSpec) {
+		s.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+			PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1}},
+		}}
+	})
+	before := h.DeepCopy()
+	low, high := placeholder.Build(h, defaults, 3), placeholder.BuildAt(h, defaults, 3, placeholder.Place{PriorityClassName: "headroom-ladder-7", Domain: "b"})
+
+	hash := placeholder.TemplateHash(h, defaults)
+	require.NotEqual(t, hash, placeholder.TemplateHash(web(), defaults), "switched on, it is another one")
+	require.Equal(t, hash, low.Annotations[v1alpha1.AnnotationTemplateHash])
+	require.Equal(t, hash, high.Annotations[v1alpha1.AnnotationTemplateHash])
+	require.Equal(t, "headroom-ladder-1", low.Spec.PriorityClassName)
+	require.Equal(t, "headroom-ladder-7", high.Spec.PriorityClassName)
+	require.Empty(t, cmp.Diff(before, h))
+
+	require.NotContains(t, low.Annotations, v1alpha1.AnnotationDomain)
+	require.Equal(t, "b", high.Annotations[v1alpha1.AnnotationDomain])
+	node := high.Spec.Affinity.NodeAffinity
+	require.Nil(t, node.RequiredDuringSchedulingIgnoredDuringExecution, "where its zone is full, a unit may go elsewhere")
+	require.Equal(t, []corev1.PreferredSchedulingTerm{{Weight: 1}, {Weight: 100, Preference: corev1.NodeSelectorTerm{
+		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpIn, Values: []string{"b"}}},
+	}}}, node.PreferredDuringSchedulingIgnoredDuringExecution)
+}
+
+func TestAPlaceMeansNothingWithoutALadder(t *testing.T) {
+	require.Empty(t, cmp.Diff(placeholder.Build(web(), defaults, 3),
+		placeholder.BuildAt(web(), defaults, 3, placeholder.Place{PriorityClassName: "headroom-ladder-7", Domain: "b"})))
+}
+
+func TestSpreadHard(t *testing.T) {
+	hard := corev1.TopologySpreadConstraint{
+		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"headroom": "web"}},
+	}
+	with := func(change func(*corev1.TopologySpreadConstraint)) []corev1.TopologySpreadConstraint {
+		c := *hard.DeepCopy()
+		change(&c)
+		return []corev1.TopologySpreadConstraint{c}
+	}
+	for name, tc := range map[string]struct {
+		constraints []corev1.TopologySpreadConstraint
+		labels      map[string]string
+		want        bool
+	}{
+		"no constraint":           {},
+		"a hard one over zones":   {constraints: with(func(*corev1.TopologySpreadConstraint) {}), want: true},
+		"a soft one":              {constraints: with(func(c *corev1.TopologySpreadConstraint) { c.WhenUnsatisfiable = corev1.ScheduleAnyway })},
+		"a hard one over hosts":   {constraints: with(func(c *corev1.TopologySpreadConstraint) { c.TopologyKey = corev1.LabelHostname })},
+		"a hard one over racks":   {constraints: with(func(c *corev1.TopologySpreadConstraint) { c.TopologyKey = "rack" }), want: true},
+		"one that counts no pods": {constraints: with(func(c *corev1.TopologySpreadConstraint) { c.LabelSelector = nil })},
+		"one about other pods": {
+			constraints: with(func(c *corev1.TopologySpreadConstraint) { c.LabelSelector.MatchLabels["headroom"] = "other" }),
+		},
+		"one by labels of the user": {
+			constraints: with(func(c *corev1.TopologySpreadConstraint) {
+				c.LabelSelector.MatchLabels = map[string]string{"team": "search"}
+			}),
+			labels: map[string]string{"team": "search"}, want: true,
+		},
+		"a soft one over racks before a hard one over zones": {constraints: append(with(func(c *corev1.TopologySpreadConstraint) {
+			c.TopologyKey, c.WhenUnsatisfiable = "rack", corev1.ScheduleAnyway
+		}), hard)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := web(func(s *v1alpha1.HeadroomSpec) { s.TopologySpreadConstraints, s.PodLabels = tc.constraints, tc.labels })
+			require.Equal(t, tc.want, placeholder.SpreadHard(h))
+		})
+	}
+}
+
+func TestAUnitOfTheLadderIsOnAStep(t *testing.T) {
+	pod := placeholder.Build(web(onLadder), defaults, 0)
+	require.Empty(t, placeholder.NoStep(pod))
+	pod.Spec.PriorityClassName = "headroom"
+	require.Equal(t, `its PriorityClass is "headroom", which is no step of the ladder`, placeholder.NoStep(pod))
+}
