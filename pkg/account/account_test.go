@@ -145,6 +145,12 @@ func TestTheStoredFormIsTheAccount(t *testing.T) {
 		b, err := Decode(&read)
 		require.NoError(t, err)
 		require.Equal(t, a.Totals(), b.Totals())
+		require.True(t, a.Opened().Equal(b.Opened()))
+		require.True(t, a.LackedThrough().Equal(b.LackedThrough()))
+		require.Len(t, b.Missing(), len(a.Missing()))
+		for i, went := range a.Missing() {
+			require.True(t, went.Equal(b.Missing()[i]))
+		}
 		require.Len(t, b.Hours(), len(a.Hours()))
 		for i, hour := range a.Hours() {
 			require.Equal(t, hour.Taken, b.Hours()[i].Taken)
@@ -173,7 +179,7 @@ func TestAFullAccountFits(t *testing.T) {
 	}
 	long := strings.Repeat("x", 253)
 	for i := range Takes {
-		t := take(epoch.Add(Days*24*time.Hour-time.Minute), fmt.Sprintf("%s%d", long[:250], i%10))
+		t := take(epoch.Add(Days*24*time.Hour-time.Minute+time.Duration(i)*time.Millisecond), fmt.Sprintf("%s%d", long[:250], i%10))
 		t.Node, t.Consumer.Name, t.Consumer.Owner = long, long, long
 		a.Take(t)
 	}
@@ -186,6 +192,12 @@ func TestAFullAccountFits(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, a.Totals(), b.Totals())
 	require.Len(t, b.Hours(), Days*24)
+	kept := len(b.Takes())
+	require.Positive(t, kept)
+	require.Less(t, kept, Takes)
+	for i := range kept {
+		require.True(t, a.Takes()[Takes-kept+i].Time.Equal(b.Takes()[i].Time), "the oldest go first")
+	}
 }
 
 // TestAnOrdinaryAccountLosesNothing is a busy Headroom of two weeks: a take in every other slot, names of the usual length.

@@ -160,3 +160,15 @@ func TestRecordsOfAnInstallationAreCompleteThroughWhatItSaysAnywhere(t *testing.
 	require.Equal(t, map[types.NamespacedName]bool{web: true}, names)
 	require.EqualValues(t, 30, two.recorded(names), "and what a third installation says is not about it")
 }
+
+func TestWhatPodsLackIsRememberedForAFewMinutesOnly(t *testing.T) {
+	e := &entry{}
+	now := epoch
+	for range 1000 { // an installation that never takes over
+		now = now.Add(time.Second)
+		e.remember(lack{units: 1, at: now}, now)
+	}
+	require.Len(t, e.lacks, int(lackMemory/time.Second)+1)
+	require.Equal(t, now, e.lacks[len(e.lacks)-1].at)
+	require.Equal(t, now.Add(-lackMemory), e.lacks[0].at)
+}

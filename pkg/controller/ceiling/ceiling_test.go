@@ -88,3 +88,20 @@ func TestWhatMayNotBeReadIsAnError(t *testing.T) {
 	_, err := Read(t.Context(), api, "shop", nil)
 	require.ErrorContains(t, err, "listing events with reason Nominated: forbidden")
 }
+
+func TestNoMoreThanAPageOfEachReasonIsRead(t *testing.T) {
+	reasons := map[string]int64{}
+	api := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{
+		List: func(_ context.Context, _ client.WithWatch, _ client.ObjectList, options ...client.ListOption) error {
+			asked := (&client.ListOptions{}).ApplyOptions(options)
+			require.Equal(t, "shop", asked.Namespace)
+			reasons[asked.FieldSelector.String()] = asked.Limit
+			return nil
+		},
+	}).Build()
+	_, err := Read(t.Context(), api, "shop", nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{
+		"reason=Nominated": most, "reason=TriggeredScaleUp": most, "reason=NotTriggerScaleUp": most, "reason=FailedScheduling": most,
+	}, reasons)
+}

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -8,8 +9,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -186,4 +191,26 @@ func TestCountsNeverDrift(t *testing.T) {
 			require.LessOrEqual(t, len(g.in), 1, "selections that ended are left")
 		}
 	})
+}
+
+func TestTheAPIServerSendsNoPlaceholdersAndNoPodsThatHaveEnded(t *testing.T) {
+	client := fake.NewClientset()
+	asked := make(chan clienttesting.WatchRestrictions, 100)
+	client.PrependWatchReactor("pods", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		watched, ok := action.(clienttesting.WatchAction)
+		require.True(t, ok)
+		asked <- watched.GetWatchRestrictions()
+		return false, nil, nil
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		newPods(client, "shop").run(ctx)
+	}()
+	got := <-asked
+	cancel()
+	<-done
+	require.Equal(t, "!"+v1alpha1.LabelHeadroom, got.Labels.String())
+	require.Equal(t, fields.ParseSelectorOrDie(boundPods).String(), got.Fields.String())
 }
