@@ -216,7 +216,8 @@ func TestAQuotaThatCountsSomeStepsIsTold(t *testing.T) {
 	s := onLadder(t, 3)
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: web.Namespace, Name: "some"}}
 	quota.Spec.ScopeSelector = &corev1.ScopeSelector{MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{
-		ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: corev1.ScopeSelectorOpNotIn, Values: []string{"headroom", "headroom-ladder-1"},
+		ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: corev1.ScopeSelectorOpNotIn,
+		Values: []string{"headroom", "headroom-ladder-1"},
 	}}}
 	quota.Status.Hard = corev1.ResourceList{"requests.cpu": resource.MustParse("500m")}
 	require.NoError(t, s.api.Create(t.Context(), quota))

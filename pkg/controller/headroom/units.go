@@ -92,8 +92,8 @@ func requestsOf(pod *corev1.Pod) corev1.ResourceList {
 }
 
 // hasPriorityOfAPlaceholder reports whether a pod has a priority that placeholders may have, or at least the PriorityClass of this
-// Headroom, or that of reserved units or one of the ladder's, which the Headroom's may have been. Any other pod is none of its placeholders, whatever its labels and
-// owners say: it is neither counted nor touched.
+// Headroom, or that of reserved units or one of the ladder's, which the Headroom's may have been. Any other pod is none of its
+// placeholders, whatever its labels and owners say: it is neither counted nor touched.
 func hasPriorityOfAPlaceholder(pod *corev1.Pod, headroom *v1alpha1.Headroom, limits priority.Limits) bool {
 	value := v1helper.PodPriority(pod)
 	return value >= limits.Min && value <= limits.Max || pod.Spec.PriorityClassName == headroom.Spec.PriorityClassName ||
