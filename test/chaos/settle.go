@@ -209,7 +209,7 @@ func (r *run) idle(ctx context.Context) error {
 		}
 		late := time.Time{} // when the last write came
 		for _, c := range r.components {
-			for _, write := range c.proxy.Writes(begun) {
+			for _, write := range needless(c.proxy.Writes(begun)) {
 				late = latest(late, write.At)
 			}
 		}
@@ -227,7 +227,7 @@ func (r *run) idle(ctx context.Context) error {
 // reportWrites reports what the components have written since then.
 func (r *run) reportWrites(since time.Time) {
 	for name, c := range r.components {
-		for _, write := range c.proxy.Writes(since) {
+		for _, write := range needless(c.proxy.Writes(since)) {
 			r.find(Idle, write.At, fmt.Sprintf("%s has nothing to do and writes: %s", name, write), string(name))
 		}
 	}
