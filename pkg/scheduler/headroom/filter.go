@@ -46,6 +46,8 @@ const (
 	// reasonKept is why a node is not for a pod although it has the room, reasonYoung why it is not for a placeholder.
 	reasonKept  = "room is kept for another pod"
 	reasonYoung = "room has not been free for 2 seconds, and another scheduler may be about to use it"
+	// reasonUnsure is why no node is for a placeholder just after the start.
+	reasonUnsure = "the scheduler has just started, and another one may be about to use the room"
 	// reasonNotFree is why a placeholder is not bound where it was to go.
 	reasonNotFree = "the room was given to another pod before the placeholder was bound"
 )
@@ -79,8 +81,22 @@ func (k *keptFrom) note(node string, until time.Time) {
 	}
 }
 
-// fits asks NodeResourcesFit about a node on which nothing is free that is kept for others. The cycle is nil in dry runs.
+// fits asks NodeResourcesFit about a node on which nothing is free that is kept for others, nor anything for placeholders just after the
+// start. The cycle is nil in dry runs.
 func (p *Plugin) fits(ctx context.Context, state fwk.CycleState, c *cycle, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
+	status := p.fitsBesideKept(ctx, state, c, pod, info)
+	if c == nil || !c.kept.placeholder || !status.IsSuccess() {
+		return status
+	}
+	if until, unsure := p.shared.holes.Unsure(); unsure {
+		c.kept.note(info.Node().Name, until)
+		return fwk.NewStatus(fwk.Unschedulable, reasonUnsure)
+	}
+	return status
+}
+
+// fitsBesideKept is fits without regard to the start.
+func (p *Plugin) fitsBesideKept(ctx context.Context, state fwk.CycleState, c *cycle, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
 	placeholder := c != nil && c.kept.placeholder
 	if !p.shared.holes.Known(placeholder) {
 		return p.fitting.Filter(ctx, state, pod, info)

@@ -49,6 +49,18 @@ func (n *Nodes) Known(placeholder bool) bool {
 // BesideOthers reports whether there are pods that other schedulers bind.
 func (n *Nodes) BesideOthers() bool { return n.others.Load() }
 
+// Unsure reports until when it is not known which room is young, because pods have been followed for less than FreeFor: any room may be
+// that of a victim that went before, for a pod whose nomination nobody has seen yet. It is never so where no other scheduler binds pods.
+func (n *Nodes) Unsure() (until time.Time, is bool) {
+	if !n.others.Load() {
+		return time.Time{}, false
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	until = n.since.Add(FreeFor)
+	return until, n.Clock.Now().Before(until)
+}
+
 // Kept returns what is kept on a node.
 func (n *Nodes) Kept(q Query) (kept Kept) {
 	now := n.Clock.Now()

@@ -50,6 +50,8 @@ type Nodes struct {
 	waiting map[string]map[int32]int
 	waits   map[types.UID]waiter
 	swept   time.Time
+	// since is from when on all changes of pods are known, the zero time as long as none was heard of.
+	since time.Time
 
 	// others says that there are pods that other schedulers bind.
 	others atomic.Bool
@@ -111,6 +113,9 @@ func (n *Nodes) PodChanged(before, after *corev1.Pod) {
 	now := n.Clock.Now()
 	covered, yielded := "", ""
 	n.mu.Lock()
+	if n.since.IsZero() {
+		n.since = now
+	}
 	if after == nil || after.Spec.NodeName != "" {
 		yielded = n.yieldNoMore(cmp.Or(after, before).UID, now)
 	}

@@ -231,3 +231,23 @@ func TestPlaceholdersYieldToAPodOnOneNodeAtATime(t *testing.T) {
 	w.after(time.Minute)
 	require.Empty(t, w.kept(true, 0))
 }
+
+// TestAfterAStartAllRoomIsYoung: what went from the nodes just before nobody can know.
+func TestAfterAStartAllRoomIsYoung(t *testing.T) {
+	w := newWorld()
+	unsure := func() bool {
+		_, is := w.Unsure()
+		return is
+	}
+	require.False(t, unsure(), "nothing is known of other schedulers")
+	w.PodChanged(nil, pod("a", "own", 0).Node("n").Obj())
+	w.after(FreeFor - time.Millisecond)
+	require.False(t, unsure(), "there is no other scheduler")
+	w.PodChanged(nil, pod("waits", "stock", 0).Obj())
+	require.True(t, unsure())
+	w.after(time.Millisecond)
+	require.False(t, unsure(), "pods have been followed for long enough")
+	w.after(time.Hour)
+	w.PodChanged(nil, pod("waits too", "stock", 0).Obj())
+	require.False(t, unsure())
+}

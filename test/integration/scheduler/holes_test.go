@@ -3,7 +3,10 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -105,6 +108,51 @@ func TestP15ARefillFillsNoHoleOfAnotherScheduler(t *testing.T) {
 	t.Logf("Of %d nodes, a kubelet would have rejected a pod on %d; %d placeholders were bound into a hole.",
 		rounds*len(nodes), found["kubelet"], found["P15"])
 	require.Empty(t, found)
+}
+
+// TestP15HoldsAcrossAKill kills headroom-scheduler when a stock kube-scheduler has evicted a placeholder and has not yet written for which pod:
+// the one that starts then sees neither the victim nor a nomination. That write is held up until the new one has tried to bind the
+// placeholder that was made anew, or for a second.
+func TestP15HoldsAcrossAKill(t *testing.T) {
+	w := newWorld(t)
+	w.rules.Holes, w.rules.MayVanish = true, removedByTest
+	nodes := w.nodes(t, cpu("1"), "a")
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	w.fill(t, spare, nodes...)
+	doomed := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), nil)
+
+	evicted, written := make(chan struct{}), make(chan struct{})
+	first, write := sync.OnceFunc(func() { close(evicted) }), sync.OnceFunc(func() { close(written) })
+	t.Cleanup(write)
+	faults := schedulerharness.NewFaults()
+	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
+		switch {
+		case r.IsEviction():
+			return &schedulerharness.Fault{After: func() error { first(); return nil }}
+		case strings.HasSuffix(r.Path, "/pods/plain/status"):
+			return &schedulerharness.Fault{Before: func() error { <-written; return nil }}
+		}
+		return nil
+	})
+	w.StartScheduler(t, schedulerharness.SchedulerOptions{Faults: faults})
+	w.CreatePods(t, builders.Consumer("plain", cpu("1")).Obj())
+	await(t, evicted, "the eviction")
+	doomed.Kill()
+	w.CreatePods(t, builders.Placeholder(spare, 1000).SchedulerName(schedulerharness.HeadroomScheduler).Obj())
+	w.startPlugin(t)
+
+	late := time.AfterFunc(time.Second, write)
+	defer late.Stop()
+	w.Eventually(t, "waiting for the new scheduler to try", func(context.Context) string {
+		pod := w.Pod(t, "spare-headroom-1000")
+		if pod.Spec.NodeName == "" && len(pod.Status.Conditions) == 0 && w.Pod(t, "plain").Status.NominatedNodeName == "" {
+			return "it did not yet"
+		}
+		return ""
+	})
+	write()
+	require.Equal(t, map[string]string{"plain": nodes[0]}, w.WaitBound(t, "plain"))
+	w.judge(t)
 }
 
 // TestP15APlaceholderTakesTheRoomOnceNobodyElseDoes has a pod of another scheduler nominated that is deleted before it is bound.
