@@ -23,11 +23,13 @@ import (
 	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
+	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/headroom-dev/headroom/api/config"
 	_ "github.com/headroom-dev/headroom/api/config/scheme"
 	argsv1 "github.com/headroom-dev/headroom/api/config/v1"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 )
 
 // fixture is the plugin in a profile of kube-scheduler's default plugins, over a snapshot of a cluster.
@@ -91,6 +93,7 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 		}
 	}
 	require.NotNil(tb, f.Plugin)
+	f.startedBefore()
 	f.framework.SetPodActivator(&f.activated)
 	for _, pod := range append(c.pods, c.pending...) {
 		require.NoError(tb, factory.Core().V1().Pods().Informer().GetStore().Add(pod))
@@ -109,6 +112,14 @@ func newFixture(tb testing.TB, c cluster) *fixture {
 	f.nodes, err = f.snapshot.NodeInfos().List()
 	require.NoError(tb, err)
 	return f
+}
+
+// startedBefore has the plugin know pods for long enough to tell which room is young.
+func (f *fixture) startedBefore() {
+	now := f.shared.holes.Clock
+	f.shared.holes.Clock = testingclock.NewFakePassiveClock(now.Now().Add(-holes.FreeFor))
+	f.shared.holes.PodChanged(nil, wants("1").Name("earlier").UID("earlier").Node("elsewhere").Obj())
+	f.shared.holes.Clock = now
 }
 
 // registry has kube-scheduler's own plugins and the plugin.
