@@ -73,8 +73,7 @@ func TestP9AGroupThatWaitsOutlivesTheKillOfItsScheduler(t *testing.T) {
 	require.NoError(t, err)
 
 	waitRunning(t, cl, members)
-	require.NoError(t, cl.Get(ctx, client.ObjectKeyFromObject(headroom), headroom))
-	require.LessOrEqual(t, headroom.Status.ReadyReplicas, int32(1))
+	waitReady(t, cl, headroom, 1)
 }
 
 // deployGated returns headroom-scheduler as a second scheduler, with a gate among its extenders.
