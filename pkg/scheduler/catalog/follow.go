@@ -9,8 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -18,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/customresource"
 )
 
 const (
@@ -34,27 +33,12 @@ func (c *Catalog) Follow(ctx context.Context, config *rest.Config, changed func(
 		c.setReady()
 		return nil
 	}
-	client, err := newClient(config)
+	client, err := customresource.NewClient(config, v1alpha1.GroupVersion, v1alpha1.AddToScheme)
 	if err != nil {
 		return fmt.Errorf("making a client for Headrooms: %w", err)
 	}
 	go c.follow(ctx, client, changed)
 	return nil
-}
-
-func newClient(config *rest.Config) (*rest.RESTClient, error) {
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	config = rest.CopyConfig(config)
-	config.APIPath = "/apis"
-	config.GroupVersion = &v1alpha1.GroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	// Custom resources have no protobuf, which the scheduler's own configuration asks for.
-	config.ContentType = runtime.ContentTypeJSON
-	config.AcceptContentTypes = runtime.ContentTypeJSON
-	return rest.RESTClientFor(config)
 }
 
 // follow waits for the CustomResourceDefinition, runs an informer until it is gone, and waits again.

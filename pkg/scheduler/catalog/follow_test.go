@@ -12,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/customresource"
 )
 
 func TestAnErrorThatStaysIsLoggedOnce(t *testing.T) {
@@ -27,7 +30,7 @@ func TestAnErrorThatStaysIsLoggedOnce(t *testing.T) {
 		cancel()
 	}))
 	defer server.Close()
-	client, err := newClient(&rest.Config{Host: server.URL})
+	client, err := customresource.NewClient(&rest.Config{Host: server.URL}, v1alpha1.GroupVersion, v1alpha1.AddToScheme)
 	require.NoError(t, err)
 	var logged []string
 	ctx = klog.NewContext(ctx, funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))

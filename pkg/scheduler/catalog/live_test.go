@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/customresource"
 )
 
 // server answers requests for Headrooms in the process itself, so that a fake clock passes over every wait.
@@ -110,7 +111,7 @@ func follow(t *testing.T, s *server) *following {
 	f := &following{Catalog: New(), server: s}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	client, err := newClient(&rest.Config{Host: "http://server", Transport: s})
+	client, err := customresource.NewClient(&rest.Config{Host: "http://server", Transport: s}, v1alpha1.GroupVersion, v1alpha1.AddToScheme)
 	require.NoError(t, err)
 	go f.follow(ctx, client, func(name types.NamespacedName) { f.changed = append(f.changed, name) })
 	return f

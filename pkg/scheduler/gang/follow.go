@@ -8,14 +8,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	schedulingv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/customresource"
 )
 
 const (
@@ -40,7 +40,7 @@ func (g *Groups) Follow(ctx context.Context, config *rest.Config, listener Liste
 		g.setReady()
 		return nil
 	}
-	client, err := newClient(config)
+	client, err := customresource.NewClient(config, schedulingv1alpha1.SchemeGroupVersion, schedulingv1alpha1.AddToScheme)
 	if err != nil {
 		return fmt.Errorf("making a client for PodGroups: %w", err)
 	}
@@ -60,21 +60,6 @@ func (g *Groups) Follow(ctx context.Context, config *rest.Config, listener Liste
 		}
 	}()
 	return nil
-}
-
-func newClient(config *rest.Config) (*rest.RESTClient, error) {
-	scheme := runtime.NewScheme()
-	if err := schedulingv1alpha1.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	config = rest.CopyConfig(config)
-	config.APIPath = "/apis"
-	config.GroupVersion = &schedulingv1alpha1.SchemeGroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	// Custom resources have no protobuf, which the scheduler's own configuration asks for.
-	config.ContentType = runtime.ContentTypeJSON
-	config.AcceptContentTypes = runtime.ContentTypeJSON
-	return rest.RESTClientFor(config)
 }
 
 // awaitDefinition returns once PodGroups can be listed.
