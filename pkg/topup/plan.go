@@ -7,7 +7,8 @@ import (
 
 // Plan says what leads from the observed units to the desired ones. It is deterministic and does not depend on the order
 // of units. Carried out again and again on a cluster in which units may be bound, taken or lost at any time, it ends with
-// Replicas units of the desired template, those of a surge beside them, and nothing to do.
+// Replicas units of the desired template, those of a surge beside them, and nothing to do, once none is promised that is too many or
+// outdated.
 func Plan(desired Desired, units []Unit) Actions {
 	p := observe(desired, units)
 	p.shrink()
@@ -59,7 +60,7 @@ func (p *plan) shrink() {
 	if surplus <= 0 {
 		return
 	}
-	gone := newChooser(p.live, p.outdated).choose(p.live, surplus)
+	gone := newChooser(p.live, p.outdated).choose(without(p.live, p.promised()), surplus)
 	for _, u := range gone {
 		p.actions.Delete = append(p.actions.Delete, Deletion{Old: *u, Reason: ReasonSurplus})
 	}
@@ -106,6 +107,11 @@ func byOrdinal(a, b Unit) int {
 
 // outdated reports whether a unit has to be replaced.
 func (p *plan) outdated(u *Unit) bool { return u.Template != p.desired.Template || u.Nonconforming }
+
+// promised are the units that are promised to pods that wait.
+func (p *plan) promised() []*Unit {
+	return slices.DeleteFunc(slices.Clone(p.live), func(u *Unit) bool { return u.State != Bound || !u.Promised })
+}
 
 // without leaves out the units of gone, which are all in units.
 func without(units, gone []*Unit) []*Unit {

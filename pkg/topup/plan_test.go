@@ -145,6 +145,45 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// promised are bound units whose room pods wait for.
+func promised(units ...topup.Unit) []topup.Unit {
+	for i := range units {
+		units[i].Promised, units[i].Unavailable = true, true
+	}
+	return units
+}
+
+func TestUnitsThatArePromisedStay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		replicas int
+		units    []topup.Unit
+		want     summary
+	}{
+		"others go, although promised ones are unavailable": {
+			replicas: 2, units: all(promised(bound(0, 1)...), bound(2, 3)), want: summary{Delete: []int{3, 2}},
+		},
+		"what is too many stays until it is taken": {
+			replicas: 0, units: all(promised(bound(0, 1)...), bound(2)), want: summary{Delete: []int{2}},
+		},
+		"they count": {replicas: 2, units: all(promised(bound(0)...), bound(1))},
+		"a rollout goes on with others": {
+			replicas: 4, units: all(promised(units(topup.Bound, "old", 0)...), units(topup.Bound, "old", 1), bound(2, 3)),
+			want: summary{Replace: []int{1}, Outdated: 1},
+		},
+		"and waits for them": {
+			replicas: 2, units: all(promised(units(topup.Bound, "old", 0)...), bound(1)), want: summary{Outdated: 1},
+		},
+		"a promise to a unit that is not bound means nothing": {
+			replicas: 0, units: promised(pending(0)...), want: summary{Delete: []int{0}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := summarize(topup.Plan(topup.Desired{Replicas: tc.replicas, Template: "a"}, tc.units))
+			require.Empty(t, cmp.Diff(tc.want, got, cmpopts.EquateEmpty()), "(-want +got)")
+		})
+	}
+}
+
 func TestPlanGivesReasons(t *testing.T) {
 	actions := topup.Plan(topup.Desired{Replicas: 1, Template: "a"}, all(bound(0, 1), units(topup.Lost, "a", 2)))
 	require.Equal(t, topup.ReasonSurplus, actions.Delete[0].Reason)

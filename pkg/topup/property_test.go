@@ -46,6 +46,35 @@ func drawCluster(t *rapid.T) *cluster {
 	return c
 }
 
+// TestNoPlanTouchesAPromisedUnit, and each one does all that is left.
+func TestNoPlanTouchesAPromisedUnit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		promised, live := 0, 0
+		for i := range c.units {
+			u := &c.units[i]
+			u.Promised = u.State == topup.Bound && rapid.Bool().Draw(t, "promised")
+			if u.Promised {
+				promised++
+			}
+			if u.State == topup.Pending || u.State == topup.Bound {
+				live++
+			}
+		}
+		actions := c.plan()
+		for _, d := range actions.Delete {
+			require.False(t, d.Old.Promised, "%s is deleted", d.Old.Name)
+			if d.Old.State != topup.Lost {
+				live--
+			}
+		}
+		for _, r := range actions.Replace {
+			require.False(t, r.Old.Promised, "%s is replaced", r.Old.Name)
+		}
+		require.LessOrEqual(t, live, max(promised, c.desired.Replicas))
+	})
+}
+
 func TestPlanIsNeverAboveTargetAndNeverTwoForOneName(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCluster(t)

@@ -47,7 +47,7 @@ func (p *plan) rollOut() {
 	}
 	outstanding := byDesired + byOld + min(p.desired.PendingReplacements, p.created)
 	maxUnavailable := max(1, (holding+outstanding)/4)
-	step := newChooser(p.live, p.outdated).choose(bound, max(0, maxUnavailable-outstanding))
+	step := newChooser(p.live, p.outdated).choose(without(bound, p.promised()), max(0, maxUnavailable-outstanding))
 	for _, u := range step {
 		p.replace(u, true)
 	}

@@ -62,6 +62,9 @@ type Unit struct {
 	Unavailable bool
 	// NodeLeaving says that an autoscaler, or somebody else, is taking the unit's node away for good. Only read if Unavailable.
 	NodeLeaving bool
+	// Promised says that a pod that waits is to have the room of the unit, which is left alone until that pod has taken it or waits no
+	// more. Only read if State is Bound.
+	Promised bool
 	// FromRollout says that a rollout created the unit in the place of one that held room (see Creation.FromRollout).
 	FromRollout bool
 	// Domains are the topology domains of the unit's node, one for each topology key of the Headroom, the most important

@@ -191,7 +191,7 @@ func addConsumption(
 		Client: clients, Namespaces: c.Namespaces, Cache: mgr.GetCache(), Accounts: keeper, Clock: clock.RealClock{},
 		Nominations: reconciler.Nominations(), Defaults: reconciler.Defaults,
 	}
-	reconciler.Short = waiting.Short
+	reconciler.Short, reconciler.NamespaceLabels = waiting.Short, waiting.NamespaceLabels
 	runnables := []manager.Runnable{
 		keeper, waiting,
 		&consumption.Watcher{

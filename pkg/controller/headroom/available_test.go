@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -124,6 +126,62 @@ func TestAUnitThatIsPromisedToAPodThatWaitsIsNotReady(t *testing.T) {
 	s.nominations.Gone("api")
 	s.reconcile()
 	require.Zero(t, s.headroom().Status.UnavailableReplicas)
+}
+
+// member is a pod of app=web that waits in a group for its node.
+func member(uid types.UID, node string) *corev1.Pod {
+	pod := waits(node)
+	pod.UID, pod.Spec.Priority = uid, ptr.To[int32](0)
+	pod.Labels = map[string]string{"app": "web", "scheduling.x-k8s.io/pod-group": "training"}
+	return pod
+}
+
+// TestReservedUnitsThatArePromisedToAGroupAreLeftAlone has four units, two of which a group of two is to have, which their priority is above.
+func TestReservedUnitsThatArePromisedToAGroupAreLeftAlone(t *testing.T) {
+	h := webOf(4)
+	h.Spec.Reserved = true
+	h.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
+	class := &schedulingv1.PriorityClass{
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ReservedPriorityClassName}, Value: 1_000_000, PreemptionPolicy: ptr.To(corev1.PreemptNever),
+	}
+	s := newScene(t, h, class)
+	s.Limits.AllowReserved = true
+	for i := range 4 {
+		name := fmt.Sprint("node-", i)
+		require.NoError(t, s.api.Create(t.Context(), readyNode(name)))
+		s.allocatable(name, "1")
+		require.NoError(t, s.api.Create(t.Context(), placeholderOf(h, i, func(pod *corev1.Pod) {
+			pod.Spec.NodeName, pod.Spec.Priority = name, ptr.To[int32](1_000_000)
+		})))
+	}
+	s.reconcile()
+	require.EqualValues(t, 4, s.headroom().Status.ReadyReplicas)
+	stranger := member("stranger", "node-0")
+	stranger.Labels["app"] = "db"
+	s.nominations.Saw(stranger)
+	s.reconcile()
+	require.EqualValues(t, 4, s.headroom().Status.ReadyReplicas, "they are for others")
+
+	s.nominations.Saw(member("a", "node-2"))
+	s.nominations.Saw(member("b", "node-3"))
+	s.reconcile()
+	status := s.headroom().Status
+	require.EqualValues(t, 2, status.ReadyReplicas)
+	require.EqualValues(t, 2, status.UnavailableReplicas)
+	require.Empty(t, s.writes())
+
+	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Requests["memory"] = resource.MustParse("1Gi") })
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-1", "create Pod web-headroom-1"}, s.writes(), "a rollout takes another")
+	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](1) })
+	s.reconcile()
+	require.Equal(t, []string{"delete Pod web-headroom-1", "delete Pod web-headroom-0"}, s.writes(), "and so does a smaller number")
+	s.reconcile()
+	require.Empty(t, s.writes())
+
+	s.nominations.Gone("b")
+	s.reconcile()
+	require.Equal(t, []string{"delete Pod web-headroom-3"}, s.writes(), "the group has given it back")
 }
 
 func TestAUnitBesideWhichAWaitingPodFitsIsReady(t *testing.T) {

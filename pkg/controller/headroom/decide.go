@@ -72,7 +72,7 @@ func nonconforming(template string, units []unit) []topup.Deletion {
 		switch {
 		case u.State == topup.Pending || u.State == topup.Terminating:
 			missing++
-		case u.State == topup.Bound && u.Template == template && u.Nonconforming:
+		case u.State == topup.Bound && u.Template == template && u.Nonconforming && !u.Promised:
 			deletions = append(deletions, topup.Deletion{Old: u.Unit, Reason: topup.ReasonNonconforming})
 		}
 	}

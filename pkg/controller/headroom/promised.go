@@ -15,7 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/promised"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
@@ -69,7 +71,7 @@ func (r *Reconciler) promisedOn(ctx context.Context, name string, waiting []prom
 		}
 		return nil, fmt.Errorf("reading node %s: %w", name, err)
 	}
-	found := promised.Node{Allocatable: node.Status.Allocatable, Waiting: waiting}
+	found := promised.Node{Allocatable: node.Status.Allocatable, Waiting: r.withNamespaces(ctx, waiting)}
 	namespaces := r.Namespaces
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
@@ -94,14 +96,38 @@ func (r *Reconciler) isLeaving(pod *corev1.Pod) bool {
 		pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
 
+// withNamespaces adds to pods which labels their namespaces have.
+func (r *Reconciler) withNamespaces(ctx context.Context, pods []promised.Pod) []promised.Pod {
+	if r.NamespaceLabels != nil {
+		for i := range pods {
+			pods[i].Asks.NamespaceLabels = r.NamespaceLabels(ctx, pods[i].Asks.Namespace)
+		}
+	}
+	return pods
+}
+
 func (r *Reconciler) promisable(ctx context.Context, pod *corev1.Pod) promised.Pod {
 	p := promised.PodOf(pod)
-	_, p.Unit = placeholder.HeadroomOf(pod, r.daemonSets(ctx))
+	var owner types.NamespacedName
+	if owner, p.Unit = placeholder.HeadroomOf(pod, r.daemonSets(ctx)); p.Unit && placeholder.IsReserved(pod) {
+		p.Consumers = r.consumers(ctx, owner)
+	}
 	return p
+}
+
+// consumers returns whom a Headroom is for, as far as it is known.
+func (r *Reconciler) consumers(ctx context.Context, name types.NamespacedName) *entitlement.Rule {
+	headroom := &v1alpha1.Headroom{}
+	if r.Client.Get(ctx, name, headroom) != nil {
+		return nil
+	}
+	// A rule that does not compile entitles nobody, which is right here.
+	rule, _ := entitlement.Compile(name, headroom.Spec.Consumers)
+	return rule
 }
 
 // promise notes that a unit is promised to a pod that waits, if nothing else keeps it from being taken.
 func (u *unit) promise() {
 	u.unavailable = cmp.Or(u.unavailable, fmt.Sprintf("one on node %s is promised to a pod that waits", u.pod.Spec.NodeName))
-	u.Unavailable = true
+	u.Unavailable, u.Promised = true, true
 }

@@ -96,20 +96,22 @@ type Reconciler struct {
 	Options
 	// Short reports whether pods that came a moment ago, and may go to nodes with these labels, find no room. It is set before Register, or
 	// nil.
-	Short        func(now time.Time, nodeSelector map[string]string) bool
-	expectations *expectations
-	names        *names
-	rollouts     *rollouts
-	refusals     *retries // creations that the API server refused
-	losses       *retries // placeholders that failed
-	deviations   *retries // placeholders that admission changed
-	relapses     *relapses
-	changes      *changes
-	rivals       *rivals
-	surges       *surges
-	departures   *departures
-	parkings     *parkings
-	allotments   *allotments
+	Short func(now time.Time, nodeSelector map[string]string) bool
+	// NamespaceLabels returns the labels of a namespace, as far as they may be read. It is set before Register; nil: none are known.
+	NamespaceLabels func(ctx context.Context, name string) map[string]string
+	expectations    *expectations
+	names           *names
+	rollouts        *rollouts
+	refusals        *retries // creations that the API server refused
+	losses          *retries // placeholders that failed
+	deviations      *retries // placeholders that admission changed
+	relapses        *relapses
+	changes         *changes
+	rivals          *rivals
+	surges          *surges
+	departures      *departures
+	parkings        *parkings
+	allotments      *allotments
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
 	ledger         *consumption.Ledger

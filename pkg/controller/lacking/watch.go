@@ -234,7 +234,7 @@ func (h handler) saw(object any, initial bool) {
 		klog.FromContext(h.ctx).Error(err, "Finding out what a waiting pod lacks failed", "pod", klog.KObj(pod))
 		return
 	}
-	asked := podOf(pod, p.consumer, h.namespaceLabels(h.ctx, pod.Namespace))
+	asked := podOf(pod, p.consumer, h.NamespaceLabels(h.ctx, pod.Namespace))
 	lacks, units := Of(asked, headrooms)
 	if units == 0 {
 		if asOf.Before(since) && !asked.Told.IsZero() {
@@ -258,8 +258,8 @@ func consumerOf(pod *corev1.Pod) account.Consumer {
 	return consumer
 }
 
-// namespaceLabels returns the labels of a namespace: of one that may not be read, the label that each has.
-func (w *Watcher) namespaceLabels(ctx context.Context, name string) map[string]string {
+// NamespaceLabels returns the labels of a namespace: of one that may not be read, the label that each has.
+func (w *Watcher) NamespaceLabels(ctx context.Context, name string) map[string]string {
 	namespace := namespaceObject()
 	if len(w.Namespaces) > 0 || w.Cache.Get(ctx, client.ObjectKey{Name: name}, namespace) != nil {
 		return map[string]string{corev1.LabelMetadataName: name}

@@ -14,6 +14,7 @@ import (
 	schedulingv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 )
 
 // Settle is how long a pod has to be nominated to a node before that counts. As a rule its victims are gone and it is bound within moments,
@@ -126,10 +127,14 @@ func (n *Nominations) On(node string) (pods []Pod, next time.Duration) {
 	return pods, next
 }
 
-// PodOf returns what the decision asks about a pod. Whether it is a unit is for the caller to say.
+// PodOf returns what the decision asks about a pod. Whether it is a unit, and of what consumers, and which labels the pod's namespace has,
+// is for the caller to say.
 func PodOf(pod *corev1.Pod) Pod {
 	return Pod{
 		UID: pod.UID, Requests: resource.PodRequests(pod, resource.PodResourcesOptions{}), Priority: corev1helpers.PodPriority(pod),
 		Created: pod.CreationTimestamp.Time,
+		Asks: entitlement.Consumer{
+			Namespace: pod.Namespace, Labels: pod.Labels, Priority: corev1helpers.PodPriority(pod), NonPreempting: entitlement.NonPreempting(pod),
+		},
 	}
 }

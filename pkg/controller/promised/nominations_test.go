@@ -8,10 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 )
 
 // story is a memory of nominations with a clock, and the calls that it made.
@@ -90,6 +93,20 @@ func TestWhoIsNominatedNowhereAndPlaceholdersAreNotKept(t *testing.T) {
 	s.Gone("w")
 	require.Empty(t, s.called())
 	require.Empty(t, s.of)
+}
+
+func TestWhatConsumersAreAskedAboutIsKept(t *testing.T) {
+	s := newStory()
+	pod := nominated("w", "n1")
+	pod.Namespace, pod.Labels = "shop", map[string]string{"app": "web"}
+	pod.Spec.Priority, pod.Spec.PreemptionPolicy = ptr.To[int32](7), ptr.To(corev1.PreemptNever)
+	s.Saw(pod)
+	s.clock.Step(Settle)
+	pods, _ := s.On("n1")
+	require.Len(t, pods, 1)
+	require.Equal(t, entitlement.Consumer{
+		Namespace: "shop", Labels: labels.Set{"app": "web"}, Priority: 7, NonPreempting: true,
+	}, pods[0].Asks)
 }
 
 func TestANominationOfAMemberOfAGroupCountsAtOnce(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 )
 
@@ -27,6 +28,11 @@ type Pod struct {
 	Created time.Time
 	// Unit says that it is a placeholder.
 	Unit bool
+	// Consumers are those of the Headroom of a reserved unit: the pods that they name take it whatever its priority. They are nil for every
+	// other pod.
+	Consumers *entitlement.Rule
+	// Asks is what consumers are asked about. Of a pod that is bound it does not matter.
+	Asks entitlement.Consumer
 }
 
 // Node is a node with the pods that matter.
@@ -39,22 +45,34 @@ type Node struct {
 	Waiting []Pod
 }
 
-// Units returns the units that have to go for the pods that wait for the node, of higher priority first. For each pod these are those of
-// lower priority that go first by the published order, as far as it can be told without knowing who is entitled to what, until it fits. If
-// it would not even fit without all of them, all are promised: no other pod of its priority or below is let into that room meanwhile.
+// unit is a placeholder that is not promised yet.
+type unit struct {
+	evictionorder.Placeholder
+	consumers *entitlement.Rule
+}
+
+// goesFor reports whether a unit would go for a pod, as far as it can be told without knowing who is entitled to what: if it is of lower
+// priority, or if it is a reserved one whose Headroom names the pod.
+func (u *unit) goesFor(pod *Pod) bool {
+	return u.Priority < pod.Priority || u.consumers != nil && u.consumers.Named() && u.consumers.Entitles(&pod.Asks)
+}
+
+// Units returns the units that have to go for the pods that wait for the node, of higher priority first. For each pod these are those that
+// go first by the published order, of those that would go for it at all, until it fits. If it would not even fit without all of them, all
+// are promised: no other pod of its priority or below is let into that room meanwhile.
 func Units(node *Node) sets.Set[types.UID] {
 	known := extended{}
 	allocatable := known.of(node.Allocatable)
 	used := evictionorder.Resources{}
-	var units []evictionorder.Placeholder
+	var units []unit
 	for i := range node.Bound {
 		pod := &node.Bound[i]
 		requests := known.ofPod(pod)
 		used = add(used, requests, 1)
 		if pod.Unit {
-			units = append(units, evictionorder.Placeholder{
+			units = append(units, unit{consumers: pod.Consumers, Placeholder: evictionorder.Placeholder{
 				UID: string(pod.UID), Requests: requests, Created: pod.Created.UnixNano(), Priority: pod.Priority,
-			})
+			}})
 		}
 	}
 	waiting := slices.Clone(node.Waiting)
@@ -64,23 +82,28 @@ func Units(node *Node) sets.Set[types.UID] {
 	promised := sets.New[types.UID]()
 	for i := range waiting {
 		request := known.ofPod(&waiting[i])
-		for _, victim := range needed(units, waiting[i].Priority, evictionorder.Shortfall(nil, request, used, allocatable), allocatable) {
+		for _, victim := range needed(units, &waiting[i], evictionorder.Shortfall(nil, request, used, allocatable), allocatable) {
 			promised.Insert(types.UID(victim.UID))
 			used = add(used, victim.Requests, -1)
-			units = slices.DeleteFunc(units, func(u evictionorder.Placeholder) bool { return u.UID == victim.UID })
+			units = slices.DeleteFunc(units, func(u unit) bool { return u.UID == victim.UID })
 		}
 		used = add(used, request, 1)
 	}
 	return promised
 }
 
-// needed returns the units below a priority that make up for a shortfall, all of them if they do not.
-func needed(units []evictionorder.Placeholder, priority int32, short, allocatable evictionorder.Resources) []evictionorder.Placeholder {
-	lower := slices.DeleteFunc(slices.Clone(units), func(u evictionorder.Placeholder) bool { return u.Priority >= priority })
-	if victims, ok := evictionorder.Pick(lower, short, allocatable); ok {
+// needed returns those of the units which would go for a pod that make up for what it lacks, all of them if they do not.
+func needed(units []unit, pod *Pod, short, allocatable evictionorder.Resources) []evictionorder.Placeholder {
+	var candidates []evictionorder.Placeholder
+	for i := range units {
+		if units[i].goesFor(pod) {
+			candidates = append(candidates, units[i].Placeholder)
+		}
+	}
+	if victims, ok := evictionorder.Pick(candidates, short, allocatable); ok {
 		return slices.Clone(victims)
 	}
-	return lower
+	return candidates
 }
 
 // extended gives each extended resource of one decision its index.

@@ -9,9 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 )
 
 var epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -35,7 +40,7 @@ func ofSize(cores int64, pods int64) corev1.ResourceList {
 	return list
 }
 
-func unit(uid types.UID, requests corev1.ResourceList, priority int32) Pod {
+func placeholder(uid types.UID, requests corev1.ResourceList, priority int32) Pod {
 	return Pod{UID: uid, Requests: requests, Priority: priority, Created: epoch, Unit: true}
 }
 
@@ -43,54 +48,105 @@ func other(uid types.UID, requests corev1.ResourceList, priority int32) Pod {
 	return Pod{UID: uid, Requests: requests, Priority: priority, Created: epoch}
 }
 
+// reservedFor is a reserved unit of one core of a Headroom with these consumers.
+func reservedFor(t *testing.T, uid types.UID, consumers *v1alpha1.Consumers) Pod {
+	t.Helper()
+	rule, err := entitlement.Compile(types.NamespacedName{Namespace: "shop", Name: "spare"}, consumers)
+	require.NoError(t, err)
+	pod := placeholder(uid, cpu(1), 1_000_000)
+	pod.Consumers = rule
+	return pod
+}
+
+// labeled is a pod of a namespace with these labels, which both it and the namespace have.
+func labeled(namespace string, labels map[string]string, priority int32) Pod {
+	pod := other("w", cpu(1), priority)
+	pod.Asks = entitlement.Consumer{Namespace: namespace, NamespaceLabels: labels, Labels: labels, Priority: priority}
+	return pod
+}
+
+// TestReservedUnitsArePromisedToWhomTheirHeadroomNames has a node that is full of one reserved unit and an ordinary one, both of one core.
+func TestReservedUnitsArePromisedToWhomTheirHeadroomNames(t *testing.T) {
+	web := map[string]string{"app": "web"}
+	selecting := &metav1.LabelSelector{MatchLabels: web}
+	forWeb := &v1alpha1.Consumers{PodSelector: selecting}
+	for name, tc := range map[string]struct {
+		consumers *v1alpha1.Consumers
+		pod       Pod
+		want      []types.UID
+	}{
+		"the ordinary unit goes first, as it has the lower priority": {
+			consumers: forWeb, pod: labeled("shop", web, 0), want: []types.UID{"ordinary"},
+		},
+		"a pod that is named is promised the reserved unit where it can have no other": {
+			consumers: forWeb, pod: labeled("shop", web, -10), want: []types.UID{"reserved"},
+		},
+		"the labels of its namespace count": {
+			consumers: &v1alpha1.Consumers{NamespaceSelector: selecting}, pod: labeled("else", web, -10), want: []types.UID{"reserved"},
+		},
+		"one that is not named is promised none":      {consumers: forWeb, pod: labeled("shop", nil, -10)},
+		"nor one of another namespace":                {consumers: forWeb, pod: labeled("else", web, -10)},
+		"nor any, if consumers name nobody":           {consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](-10)}, pod: labeled("shop", web, -10)},
+		"a pod of higher priority needs not be named": {consumers: forWeb, pod: labeled("shop", nil, 2_000_000), want: []types.UID{"ordinary"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			node := Node{
+				Allocatable: ofSize(2, 10), Waiting: []Pod{tc.pod},
+				Bound: []Pod{reservedFor(t, "reserved", tc.consumers), placeholder("ordinary", cpu(1), -10)},
+			}
+			require.ElementsMatch(t, tc.want, Units(&node).UnsortedList())
+		})
+	}
+}
+
 func TestUnits(t *testing.T) {
 	const gpu corev1.ResourceName = "example.com/gpu"
-	younger := unit("younger", cpu(1), -10)
+	younger := placeholder("younger", cpu(1), -10)
 	younger.Created = epoch.Add(time.Minute)
 	for name, tc := range map[string]struct {
 		node Node
 		want []types.UID
 	}{
-		"nobody waits": {node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(2), -10)}}},
+		"nobody waits": {node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{placeholder("a", cpu(2), -10)}}},
 		"who waits fits beside the units": {
-			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{unit("a", cpu(2), -10)}, Waiting: []Pod{other("w", cpu(2), 0)}},
+			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{placeholder("a", cpu(2), -10)}, Waiting: []Pod{other("w", cpu(2), 0)}},
 		},
 		"it fits only without one": {
-			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{unit("a", cpu(1), -10), other("x", cpu(2), 0)}, Waiting: []Pod{other("w", cpu(2), 0)}},
+			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{placeholder("a", cpu(1), -10), other("x", cpu(2), 0)}, Waiting: []Pod{other("w", cpu(2), 0)}},
 			want: []types.UID{"a"},
 		},
 		"the youngest of equals goes": {
-			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(1), -10), younger}, Waiting: []Pod{other("w", cpu(1), 0)}},
+			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{placeholder("a", cpu(1), -10), younger}, Waiting: []Pod{other("w", cpu(1), 0)}},
 			want: []types.UID{"younger"},
 		},
 		"the one of lower priority goes": {
-			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{unit("a", cpu(1), -11), younger}, Waiting: []Pod{other("w", cpu(1), 0)}},
+			node: Node{Allocatable: ofSize(2, 10), Bound: []Pod{placeholder("a", cpu(1), -11), younger}, Waiting: []Pod{other("w", cpu(1), 0)}},
 			want: []types.UID{"a"},
 		},
 		"the number of pods counts": {
-			node: Node{Allocatable: ofSize(9, 2), Bound: []Pod{unit("a", cpu(1), -10), other("x", cpu(1), 0)}, Waiting: []Pod{other("w", cpu(1), 0)}},
+			node: Node{Allocatable: ofSize(9, 2), Bound: []Pod{placeholder("a", cpu(1), -10), other("x", cpu(1), 0)}, Waiting: []Pod{other("w", cpu(1), 0)}},
 			want: []types.UID{"a"},
 		},
 		"devices count": {
 			node: Node{
 				Allocatable: withDevice(ofSize(9, 10), "example.com/other", gpu),
-				Bound:       []Pod{unit("a", cpu(1, gpu), -10), unit("b", cpu(1, "example.com/other"), -10)},
+				Bound:       []Pod{placeholder("a", cpu(1, gpu), -10), placeholder("b", cpu(1, "example.com/other"), -10)},
 				Waiting:     []Pod{other("w", cpu(1, gpu), 0)},
 			},
 			want: []types.UID{"a"},
 		},
 		"two that wait share no unit, and get no more than two": {
 			node: Node{
-				Allocatable: ofSize(3, 10), Bound: []Pod{unit("a", cpu(1), -10), younger, unit("b", cpu(1), -5)},
+				Allocatable: ofSize(3, 10), Bound: []Pod{placeholder("a", cpu(1), -10), younger, placeholder("b", cpu(1), -5)},
 				Waiting: []Pod{other("v", cpu(1), 0), other("w", cpu(1), 5)},
 			},
 			want: []types.UID{"a", "younger"},
 		},
 		"a pod of no higher priority is promised nothing": {
-			node: Node{Allocatable: ofSize(1, 10), Bound: []Pod{unit("a", cpu(1), -10)}, Waiting: []Pod{other("w", cpu(1), -10)}},
+			node: Node{Allocatable: ofSize(1, 10), Bound: []Pod{placeholder("a", cpu(1), -10)}, Waiting: []Pod{other("w", cpu(1), -10)}},
 		},
 		"all, if even they are not enough": {
-			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{unit("a", cpu(1), -10), younger, other("x", cpu(2), 0)}, Waiting: []Pod{other("w", cpu(3), 0)}},
+			node: Node{Allocatable: ofSize(4, 10), Bound: []Pod{placeholder("a", cpu(1), -10), younger, other("x", cpu(2), 0)}, Waiting: []Pod{other("w", cpu(3), 0)}},
 			want: []types.UID{"a", "younger"},
 		},
 	} {
