@@ -78,6 +78,7 @@ for platform in "${platforms[@]}"; do
   pack "$out/kubectl-headroom_${VERSION}_${os}_$arch.tar.gz" "$work/$os-$arch" LICENSE "$binary"
 done
 go run ./hack/release krew "$VERSION" "$out" >"$out/krew-headroom.yaml"
+go run ./hack/release bill "$VERSION" "$(hack/version.sh date)" "$out" >"$out/sbom/kubectl-headroom.spdx.json"
 
 echo "release $VERSION: image archives and sums"
 for image in "${images[@]}"; do

@@ -3,6 +3,7 @@
 //	release digest VALUES COMPONENT DIGEST    puts the digest of an image into values of the chart
 //	release links FILE FOLDER VERSION         makes the links of a page, which lies in a folder of the repository, lead to that version
 //	release krew VERSION FOLDER               prints the manifest of the kubectl plugin for krew, for the archives in FOLDER
+//	release bill VERSION CREATED FOLDER       prints the bill of materials of the kubectl plugin, for the archives in FOLDER
 //	release notes VERSION CHANGELOG           prints what the changelog says of a version
 package main
 
@@ -32,6 +33,8 @@ func run(out io.Writer, args []string) error {
 			return err
 		}
 		return krew(out, args[1], archives)
+	case len(args) == 4 && args[0] == "bill":
+		return bill(out, args[1], args[2], args[3])
 	case len(args) == 3 && args[0] == "notes":
 		changelog, err := os.ReadFile(args[2])
 		if err != nil {
@@ -45,7 +48,7 @@ func run(out io.Writer, args []string) error {
 		return err
 	}
 	return errors.New("usage: release digest VALUES COMPONENT DIGEST | links FILE FOLDER VERSION | krew VERSION FOLDER | " +
-		"notes VERSION CHANGELOG")
+		"bill VERSION CREATED FOLDER | notes VERSION CHANGELOG")
 }
 
 // rewrite changes a file.

@@ -126,16 +126,22 @@ spec:
         matchLabels:
           os: {{.OS}}
           arch: {{.Arch}}
-      uri: https://github.com/headroom-dev/headroom/releases/download/{{$.Version}}/{{.File}}
+      uri: {{call $.Download $.Version .File}}
       sha256: {{.SHA256}}
       bin: {{.Binary}}
 {{- end}}
 `))
+
+// download is where a file of a version is to be had once that is published.
+func download(version, file string) string {
+	return repository + "/releases/download/" + version + "/" + file
+}
 
 // krew writes the manifest by which krew installs the kubectl plugin.
 func krew(out io.Writer, version string, archives []archive) error {
 	return krewManifest.Execute(out, struct {
 		Version  string
 		Archives []archive
-	}{version, archives})
+		Download func(version, file string) string
+	}{version, archives, download})
 }
