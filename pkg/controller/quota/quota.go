@@ -101,7 +101,8 @@ func onlyOfClass(quota *corev1.ResourceQuota, class string) bool {
 	}
 	return slices.ContainsFunc(quota.Spec.ScopeSelector.MatchExpressions, func(r corev1.ScopedResourceSelectorRequirement) bool {
 		another := func(value string) bool {
-			return value != class && value != v1alpha1.DefaultPriorityClassName && !v1alpha1.IsLadderPriorityClass(value)
+			return value != class && value != v1alpha1.DefaultPriorityClassName && value != v1alpha1.ReservedPriorityClassName &&
+				!v1alpha1.IsLadderPriorityClass(value)
 		}
 		return r.ScopeName == corev1.ResourceQuotaScopePriorityClass && r.Operator == corev1.ScopeSelectorOpIn &&
 			!slices.ContainsFunc(r.Values, another)

@@ -63,6 +63,7 @@ func TestShort(t *testing.T) {
 		"a quota of the class and another":     {class(corev1.ScopeSelectorOpIn, "headroom", "high"), short},
 		"a quota of units alone":               {class(corev1.ScopeSelectorOpIn, "headroom"), ""},
 		"a quota of units, some on a ladder":   {class(corev1.ScopeSelectorOpIn, "headroom", "headroom-ladder-3"), ""},
+		"a quota of units, some reserved":      {class(corev1.ScopeSelectorOpIn, "headroom", "headroom-reserved"), ""},
 		"a quota of any class":                 {class(corev1.ScopeSelectorOpExists), short},
 		"a quota of no class":                  {class(corev1.ScopeSelectorOpDoesNotExist), ""},
 		"a scope that placeholders never have": {scoped(corev1.ResourceQuotaScopeCrossNamespacePodAffinity), ""},
