@@ -51,7 +51,7 @@ func bill(out io.Writer, version, created, folder string) error {
 		whole := archivePackage(archive, version)
 		doc.Packages = append(doc.Packages, whole)
 		doc.Relationships = append(doc.Relationships, relation(document, spdx.RelationshipDescribes, whole.PackageSPDXIdentifier))
-		for _, module := range modules(info) {
+		for _, module := range modules(info, version) {
 			part := modulePackage(module)
 			if !known[part.PackageSPDXIdentifier] {
 				known[part.PackageSPDXIdentifier] = true
@@ -95,10 +95,10 @@ func builtOf(archive, binary string) (*buildinfo.BuildInfo, error) {
 	}
 }
 
-// modules are all that a program consists of: its own module, those that it depends on as they are after replacements, and what comes with
-// Go, which scanners know as the module stdlib.
-func modules(info *buildinfo.BuildInfo) []debug.Module {
-	all := []debug.Module{info.Main, {Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")}}
+// modules are all that a program consists of: its own module, of which Go knows no version where no tag is, those that it depends on as
+// they are after replacements, and what comes with Go, which scanners know as the module stdlib.
+func modules(info *buildinfo.BuildInfo, version string) []debug.Module {
+	all := []debug.Module{{Path: info.Main.Path, Version: version}, {Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")}}
 	for _, module := range info.Deps {
 		for module.Replace != nil {
 			module = module.Replace

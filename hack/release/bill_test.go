@@ -86,6 +86,7 @@ func TestTheBillOfMaterialsNamesEveryArchiveAndWhatItIsBuiltOf(t *testing.T) {
 		}
 	}
 	require.Regexp(t, `^pkg:golang/github\.com/spdx/tools-golang@v[0-9.]+\?type=module$`, references["github.com/spdx/tools-golang"])
+	require.Equal(t, "pkg:golang/github.com/headroom-dev/headroom@v1.2.3?type=module", references["github.com/headroom-dev/headroom"])
 	require.Equal(t, "pkg:golang/stdlib@"+strings.TrimPrefix(runtime.Version(), "go")+"?type=module", references["stdlib"])
 }
 

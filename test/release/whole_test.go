@@ -101,7 +101,7 @@ func readBill(t *testing.T, file string) bill {
 func (b bill) modules() map[string]bool {
 	names := map[string]bool{}
 	for _, p := range b.Packages {
-		if strings.Contains(p.Name, "/") {
+		if strings.Contains(p.Name, "/") && !strings.Contains(p.Name, "@") { // not the base image
 			names[p.Name] = true
 		}
 	}
