@@ -21,6 +21,7 @@ export default defineConfig({
   cacheDir: '../bin/.site-cache',
   rewrites: { 'README.md': 'index.md' },
   metaChunk: true,
+  head: [['link', { rel: 'icon', href: 'data:,' }]], // None: browsers would ask for one.
   markdown: {
     anchor: { slugify: slug },
     config: (md) => md.use(checklists).use(repositoryLinks, { root: resolve(docs, '..'), docs, forge, revision }),
