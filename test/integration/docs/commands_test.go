@@ -35,6 +35,7 @@ var needs = []struct{ prefix, what string }{
 	{"make build && sudo install ", "root"},
 	{"helm install headroom oci://", "a release"},
 	{"helm upgrade headroom oci://", "a release"},
+	{"kubectl apply -f https://raw.githubusercontent.com/headroom-dev/", "a release"},
 	{"kubectl krew ", "krew"},
 	{"git ", "a release, made by hand"},
 }
