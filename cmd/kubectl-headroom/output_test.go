@@ -56,11 +56,11 @@ func TestFlagsThatAreNoneEndInASentence(t *testing.T) {
 }
 
 func TestACommandAtAClusterThatDoesNotAnswerSaysSo(t *testing.T) {
-	for _, command := range []string{"status", "nodes", "ledger", "explain"} {
+	for _, command := range []string{"status", "nodes", "ledger", "explain", "explain pod web-1", "advise", "report -o -"} {
 		t.Run(command, func(t *testing.T) {
 			var out strings.Builder
 			root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out})
-			root.SetArgs([]string{command, "--server", "https://127.0.0.1:1", "--request-timeout", "2s"})
+			root.SetArgs(append(strings.Fields(command), "--server", "https://127.0.0.1:1", "--request-timeout", "2s"))
 			err := root.ExecuteContext(t.Context())
 			require.ErrorContains(t, err, "the cluster cannot be reached, look at the server of the kubeconfig")
 			require.Equal(t, exitUnreachable, exitCode(err))

@@ -172,10 +172,20 @@ func benchmarkInput() Input {
 	return in
 }
 
+// BenchmarkFiveThousandNodes is what "kubectl headroom nodes --watch" does at each look, and at each change of the terminal's size.
 func BenchmarkFiveThousandNodes(b *testing.B) {
 	in := benchmarkInput()
-	for b.Loop() {
-		report := New(in)
-		_ = report.Text(table.Style{Width: 120, Color: true})
+	b.Run("look", func(b *testing.B) {
+		for b.Loop() {
+			New(in)
+		}
+	})
+	report := New(in)
+	for _, width := range []int{40, 80, 200} {
+		b.Run(fmt.Sprintf("draw at %d columns", width), func(b *testing.B) {
+			for b.Loop() {
+				report.Text(table.Style{Width: width, Color: true})
+			}
+		})
 	}
 }

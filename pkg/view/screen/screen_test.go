@@ -114,25 +114,63 @@ func (t *terminal) String() string {
 	return t.all.String()
 }
 
-func TestTheProgramDrawsWhatChangesAndEndsByAKey(t *testing.T) {
-	in, keyboard := io.Pipe()
-	out := &terminal{}
-	looks := 0
-	m := New(Options{Title: "Headrooms", First: lines(1), Interval: time.Millisecond, Look: func() (func(table.Style) string, []string, error) {
-		looks++
-		n := looks
-		return func(table.Style) string { return fmt.Sprintf("look %d\n", n) }, nil, nil
-	}})
-	program := tea.NewProgram(m, tea.WithContext(t.Context()), tea.WithInput(in), tea.WithOutput(out), tea.WithWindowSize(60, 10),
+// run runs the program on a terminal of 60 columns. What is typed goes to keyboard, and ended has the error in the end.
+func run(t *testing.T, options Options) (out *terminal, keyboard io.Writer, program *tea.Program, ended chan error) {
+	t.Helper()
+	in, keys := io.Pipe()
+	out = &terminal{}
+	program = tea.NewProgram(New(options), tea.WithContext(t.Context()), tea.WithInput(in), tea.WithOutput(out), tea.WithWindowSize(60, 10),
 		tea.WithEnvironment([]string{"TERM=xterm-256color"}))
-	ended := make(chan error, 1)
+	ended = make(chan error, 1)
 	go func() {
 		_, err := program.Run()
 		ended <- err
 	}()
+	return out, keys, program, ended
+}
+
+func TestTheProgramDrawsWhatChangesAndEndsByAKey(t *testing.T) {
+	looks := 0
+	look := func() (func(table.Style) string, []string, error) {
+		looks++
+		n := looks
+		return func(table.Style) string { return fmt.Sprintf("look %d\n", n) }, nil, nil
+	}
+	out, keyboard, _, ended := run(t, Options{Title: "Headrooms", First: lines(1), Interval: time.Millisecond, Look: look})
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "look") }, time.Minute, time.Millisecond)
 	_, err := keyboard.Write([]byte("q"))
 	require.NoError(t, err)
 	require.NoError(t, <-ended)
 	require.Equal(t, 1, strings.Count(out.String(), "Headrooms"), "what does not change is not written again, so nothing flickers")
+}
+
+func TestAKeyEndsTheProgramHoweverLongALookTakes(t *testing.T) {
+	looking, enough := make(chan struct{}), make(chan struct{})
+	defer close(enough)
+	_, keyboard, _, ended := run(t, Options{Title: "Nodes", First: lines(1), Interval: time.Millisecond,
+		Look: func() (func(table.Style) string, []string, error) {
+			close(looking) // never twice at a time
+			<-enough
+			return lines(1), nil, nil
+		}})
+	<-looking
+	_, err := keyboard.Write([]byte("q"))
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+}
+
+func TestAResizeIsDrawnAtOnceAndNotAtTheNextLook(t *testing.T) {
+	out, keyboard, program, ended := run(t, Options{Title: "Nodes", First: lines(5_000), Interval: time.Hour})
+	drawn := func(line string) {
+		require.Eventually(t, func() bool { return strings.Contains(ansi.Strip(out.String()), line) }, time.Minute, time.Millisecond, "%s in %q", line, out)
+	}
+	drawn("line 7 of 60")
+	for _, width := range []int{40, 200, 80} {
+		program.Send(tea.WindowSizeMsg{Width: width, Height: 20})
+		drawn(fmt.Sprintf("line 17 of %d", width))
+	}
+	_, err := keyboard.Write([]byte("q"))
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+	require.NotContains(t, out.String(), "line 18 of", "what is below the screen is not written")
 }

@@ -209,8 +209,10 @@ func TestTenThousandEventsAreReadPageByPage(t *testing.T) {
 func TestWithoutHeadroomInTheClusterTheCommandsSaySo(t *testing.T) {
 	c := clustertest.Start(t, cluster.Options{APIServerOnly: true})
 	k := newKubectl(t, c)
-	for _, command := range []string{"status", "ledger"} {
-		requireExit(t, k, 2, "install Headroom, or its CustomResourceDefinitions after an upgrade", "headroom", command)
+	for _, command := range []string{"status", "ledger", "advise", "report -o -"} {
+		args := append([]string{"headroom"}, strings.Fields(command)...)
+		requireExit(t, k, 2, "install Headroom, or its CustomResourceDefinitions after an upgrade", args...)
 	}
+	requireExit(t, k, 2, "pod default/nobody is not in the cluster", "headroom", "explain", "pod", "nobody")
 	require.Contains(t, k.mustRun("headroom", "nodes"), "ZONE")
 }
