@@ -53,6 +53,12 @@ type AccountRecord struct {
 	// +listMapKey=reason
 	// +kubebuilder:validation:MaxItems=16
 	Lost []AccountLoss `json:"lost,omitempty"`
+	// missed are the entitled pods that no unit served, each pod once.
+	// +optional
+	// +listType=map
+	// +listMapKey=reason
+	// +kubebuilder:validation:MaxItems=16
+	Missed []MissedPods `json:"missed,omitempty"`
 	// takes are the last takes, the newest last.
 	// +optional
 	// +listType=atomic

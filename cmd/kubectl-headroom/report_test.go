@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
@@ -33,6 +31,7 @@ func TestFlagsOfReportAndAdviseAreChecked(t *testing.T) {
 		"advise --served 100":         "--served is from 50 to 99.999 percent",
 		"advise --served NaN":         "--served is from 50 to 99.999 percent",
 		"advise --node-price=-1":      "--node-price is not below 0",
+		"advise --node-price=Inf":     "--node-price is at most 1000000000",
 		"advise -o csv":               "-o csv is not known",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -42,22 +41,4 @@ func TestFlagsOfReportAndAdviseAreChecked(t *testing.T) {
 			require.ErrorContains(t, command.ExecuteContext(t.Context()), want)
 		})
 	}
-}
-
-func TestAPriceIsThatOfTheLabelOrElseOfAllNodes(t *testing.T) {
-	node := func(labels, annotations map[string]string) corev1.Node {
-		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations}}
-	}
-	nodes := []corev1.Node{
-		node(map[string]string{"price": "0.5"}, nil), node(nil, map[string]string{"price": "0.25"}), node(nil, nil), node(map[string]string{"price": "much"}, nil),
-	}
-	found := func(p prices) []float64 {
-		var found []float64
-		for _, priced := range p.of(nodes) {
-			found = append(found, priced.Price)
-		}
-		return found
-	}
-	require.Equal(t, []float64{0.5, 0.25}, found(prices{label: "price"}))
-	require.Equal(t, []float64{0.5, 0.25, 1, 1}, found(prices{label: "price", node: 1}))
 }

@@ -120,6 +120,14 @@ func taken() []panel {
 			queries:     []query{{"sum by (namespace, headroom) (increase(headroom_lacked_units_total" + selected + "[5m]))", each}},
 		},
 		{
+			title: "Entitled pods that no unit served", unit: "short",
+			description: "Pods that a Headroom entitles and none of its units served, within five minutes, by reason: none_ready and too_small " +
+				"ask for more or larger units, filtered and priority for other pods.",
+			queries: []query{
+				{"sum by (namespace, headroom, reason) (increase(headroom_missed_pods_total" + selected + "[5m])) > 0", each + " {{reason}}"},
+			},
+		},
+		{
 			title: "Refill", unit: "s", description: "How long it takes until a unit is bound in the place of one that went, of all Headrooms.",
 			queries: []query{
 				{"histogram_quantile(0.5, sum by (le) (rate(headroom_refill_duration_seconds_bucket[30m])))", "median"},
@@ -147,12 +155,25 @@ func worth() []panel {
 		},
 		{
 			title: "Cost a month, an estimate", unit: "short",
-			description: "What the selected Headrooms hold, and what of it nobody needed in seven days, at the price of a unit an hour that " +
-				"is typed in above, in its currency. kubectl headroom advise knows the prices of nodes.",
+			description: "What the selected Headrooms hold, and what of it nobody needed in seven days, by the prices of nodes that " +
+				"headroom-controller was told (--price-label, --node-price), in their currency; else at the price of a unit an hour that is " +
+				"typed in above.",
 			queries: []query{
-				{"sum(headroom_placeholders" + with(`state=~"bound|unavailable"`) + ")" + perMonth, "held"},
-				{"sum(headroom_unused_units" + selected + ")" + perMonth, "of which not needed"},
+				{
+					"sum(headroom_held_hourly_cost" + selected + ") * 730 or sum(headroom_placeholders" + with(`state=~"bound|unavailable"`) +
+						")" + perMonth,
+					"held",
+				},
+				{
+					"sum(headroom_unused_weekly_cost" + selected + ") / 168 * 730 or sum(headroom_unused_units" + selected + ")" + perMonth,
+					"of which not needed",
+				},
 			},
+		},
+		{
+			title: "Units without a price", unit: "short",
+			description: "Units on nodes of which headroom-controller was told no price. The costs leave them out.",
+			queries:     []query{{"sum by (namespace, headroom) (headroom_unpriced_units" + selected + ")", each}},
 		},
 		{
 			title: "Waiting that was saved, an estimate", unit: "s",

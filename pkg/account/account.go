@@ -49,6 +49,30 @@ func Losses() []Loss {
 	return []Loss{LossAbandoned, LossDrained, LossNode, LossFailed, LossOvercommitted, LossYielded, LossScaledDown, LossReplaced, LossOther}
 }
 
+// Miss is why no unit served a pod that a Headroom entitles.
+type Miss string
+
+// The misses. A pod that is missed for the first two lacks nothing that more units would have made good.
+const (
+	// MissPriority: the pod's priority is not above that of the units.
+	MissPriority Miss = "priority"
+	// MissFiltered: nodes held enough, but do not suit the pod for another reason, for example a taint or a volume.
+	MissFiltered Miss = "filtered"
+	// MissPreemption: a scheduler preempts pods for it, which may be units, and the pod waits until they are gone.
+	MissPreemption Miss = "preemption"
+	// MissNoneReady: no unit was ready.
+	MissNoneReady Miss = "none_ready"
+	// MissTooSmall: units were ready, but no node held enough of them for the pod.
+	MissTooSmall Miss = "too_small"
+	// MissOther: units were ready, and the scheduler did not say why they did not serve.
+	MissOther Miss = "other"
+)
+
+// Misses returns all misses.
+func Misses() []Miss {
+	return []Miss{MissPriority, MissFiltered, MissPreemption, MissNoneReady, MissTooSmall, MissOther}
+}
+
 // How is how a pod took a unit.
 type How string
 
@@ -90,6 +114,8 @@ type Totals struct {
 	Taken, Lacked int64
 	// Lost are units by reason.
 	Lost map[Loss]int64
+	// Missed are pods by reason.
+	Missed map[Miss]int64
 }
 
 // Account is what is remembered of one Headroom. It is not safe for concurrent use.
@@ -99,13 +125,13 @@ type Account struct {
 	hours   []Hour // in order of time
 	takes   []Take // in order of time
 	missing []time.Time
-	// lackedThrough is when the last pod that lacked units was told that there is no room.
+	// lackedThrough is when the last pod that was missed was told that there is no room.
 	lackedThrough time.Time
 }
 
 // New opens an account.
 func New(now time.Time) *Account {
-	return &Account{opened: now, totals: Totals{Lost: map[Loss]int64{}}}
+	return &Account{opened: now, totals: Totals{Lost: map[Loss]int64{}, Missed: map[Miss]int64{}}}
 }
 
 // Opened is since when the account is kept.
@@ -123,7 +149,7 @@ func (a *Account) Takes() []Take { return a.takes }
 // Missing returns when the units went that have no successor yet, the oldest first.
 func (a *Account) Missing() []time.Time { return a.missing }
 
-// LackedThrough is when the last pod that lacked units was told that there is no room. Pods that were told earlier are counted.
+// LackedThrough is when the last pod that was missed was told that there is no room. Pods that were told earlier are counted.
 func (a *Account) LackedThrough() time.Time { return a.lackedThrough }
 
 // Take records a take.
@@ -154,10 +180,16 @@ func (a *Account) Lose(why Loss, at time.Time) {
 	hour.Lost[why]++
 }
 
-// Lack records that an entitled pod, which was told so at that time, lacked that many units. The caller counts each pod once.
-func (a *Account) Lack(units int, at time.Time) {
+// Miss records that no unit served an entitled pod, which was told so at that time, and how many units it lacked: zero where more of them
+// would not have helped. The caller counts each pod once.
+func (a *Account) Miss(why Miss, units int, at time.Time) {
+	a.totals.Missed[why]++
 	a.totals.Lacked += int64(units)
 	hour, slot := a.at(at)
+	if hour.Missed == nil {
+		hour.Missed = map[Miss]int{}
+	}
+	hour.Missed[why] = min(hour.Missed[why]+1, most)
 	hour.Lacked += units
 	hour.LackedIn = add(hour.LackedIn, slot, units)
 	if at.After(a.lackedThrough) {

@@ -30,7 +30,7 @@ func TestAnHourIsCountedInSlotsOfTwoMinutes(t *testing.T) {
 	a.Take(take(epoch, "a"))
 	a.Take(take(epoch.Add(Slot-1), "b"))
 	a.Take(take(epoch.Add(Slot), "c"))
-	a.Lack(3, epoch.Add(59*time.Minute))
+	a.Miss(MissNoneReady, 3, epoch.Add(59*time.Minute))
 	a.Lose(LossDrained, epoch.Add(time.Hour))
 	require.Len(t, a.Hours(), 2)
 	first := a.Hours()[0]
@@ -40,7 +40,9 @@ func TestAnHourIsCountedInSlotsOfTwoMinutes(t *testing.T) {
 	require.Equal(t, 3, first.Lacked)
 	require.Equal(t, 3, first.LackedIn[Slots-1])
 	require.Equal(t, map[Loss]int{LossDrained: 1}, a.Hours()[1].Lost)
-	require.Equal(t, Totals{Taken: 3, Lacked: 3, Lost: map[Loss]int64{LossDrained: 1}}, a.Totals())
+	require.Equal(t, Totals{
+		Taken: 3, Lacked: 3, Lost: map[Loss]int64{LossDrained: 1}, Missed: map[Miss]int64{MissNoneReady: 1},
+	}, a.Totals())
 	require.Equal(t, epoch.Add(59*time.Minute), a.LackedThrough())
 }
 
@@ -115,7 +117,7 @@ func drawn(t *rapid.T) *Account {
 				Consumer: Consumer{NamespacedName: types.NamespacedName{Namespace: name[:min(63, len(name))], Name: text.Draw(t, "consumer")}},
 			})
 		case 1:
-			a.Lack(rapid.IntRange(1, 10_000).Draw(t, "units"), when)
+			a.Miss(rapid.SampledFrom(Misses()).Draw(t, "missed"), rapid.IntRange(0, 10_000).Draw(t, "units"), when)
 		case 2:
 			a.Lose(rapid.SampledFrom(Losses()).Draw(t, "why"), when)
 		case 3:
@@ -155,6 +157,7 @@ func TestTheStoredFormIsTheAccount(t *testing.T) {
 		for i, hour := range a.Hours() {
 			require.Equal(t, hour.Taken, b.Hours()[i].Taken)
 			require.Equal(t, hour.Lost, b.Hours()[i].Lost)
+			require.Equal(t, hour.Missed, b.Hours()[i].Missed)
 		}
 		kept := a.Takes()[len(a.Takes())-len(b.Takes()):]
 		for i := range kept {
@@ -173,7 +176,7 @@ func TestAFullAccountFits(t *testing.T) {
 	for h := range Days * 24 {
 		for s := range Slots {
 			n = (n*7919 + 104_729) % 999_983 // numbers that do not repeat
-			a.Lack(n+1, epoch.Add(time.Duration(h)*time.Hour+time.Duration(s)*Slot))
+			a.Miss(Misses()[n%len(Misses())], n+1, epoch.Add(time.Duration(h)*time.Hour+time.Duration(s)*Slot))
 		}
 		a.Observe(epoch.Add(time.Duration(h)*time.Hour), n)
 	}

@@ -17,7 +17,7 @@ func TestTheSizingKnowsWhatTheAccountKnows(t *testing.T) {
 		a.Observe(epoch.Add(time.Duration(slot)*Slot), 3)
 	}
 	a.Take(take(epoch.Add(time.Minute), "a"))
-	a.Lack(4, epoch.Add(61*time.Minute))
+	a.Miss(MissNoneReady, 4, epoch.Add(61*time.Minute))
 	a.Observe(epoch.Add(61*time.Minute), 0)
 	a.Went(epoch.Add(time.Minute))
 	a.Bound(epoch.Add(3*time.Minute), epoch.Add(2*time.Minute))
@@ -39,7 +39,7 @@ func TestTheSizingKnowsWhatTheAccountKnows(t *testing.T) {
 	for i := range 5 {
 		a.Take(take(now, "b"))
 		a.Went(now)
-		a.Lack(i, now)
+		a.Miss(MissNoneReady, i, now)
 		a.Observe(now, 0)
 	}
 	learned := demand.Learn(a.Demand(false), now, demand.Options{})
@@ -78,7 +78,7 @@ func TestTheSizingSurvivesARestart(t *testing.T) {
 			a.Bound(at.Add(time.Duration(50+slot%40)*time.Second), at.Add(time.Second))
 		}
 		if slot%900 == 0 {
-			a.Lack(9, at)
+			a.Miss(MissNoneReady, 9, at)
 		}
 	}
 	record, err := a.Encode(v1alpha1.AccountPosition{})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ func (a *Account) Encode(position v1alpha1.AccountPosition) (v1alpha1.AccountRec
 		}
 	}
 	slices.SortFunc(record.Lost, func(x, y v1alpha1.AccountLoss) int { return cmp.Compare(x.Reason, y.Reason) })
+	record.Missed = MissedPods(a.totals.Missed)
 	for _, t := range a.takes {
 		record.Takes = append(record.Takes, takeOf(t))
 	}
@@ -127,6 +129,9 @@ func Decode(record *v1alpha1.AccountRecord) (*Account, error) {
 	for _, loss := range record.Lost {
 		a.totals.Lost[Loss(loss.Reason)] = loss.Units
 	}
+	for _, miss := range record.Missed {
+		a.totals.Missed[Miss(miss.Reason)] = miss.Pods
+	}
 	for i := range record.Takes {
 		a.takes = append(a.takes, takeFrom(&record.Takes[i]))
 	}
@@ -137,6 +142,17 @@ func Decode(record *v1alpha1.AccountRecord) (*Account, error) {
 		a.missing = append(a.missing, went.Time)
 	}
 	return a, nil
+}
+
+// MissedPods puts pods by reason into the form of the API: in the order of the reasons, and only those of which there are any.
+func MissedPods[N int | int64](pods map[Miss]N) []v1alpha1.MissedPods {
+	var missed []v1alpha1.MissedPods
+	for _, why := range slices.Sorted(maps.Keys(pods)) {
+		if pods[why] > 0 {
+			missed = append(missed, v1alpha1.MissedPods{Reason: string(why), Pods: int64(pods[why])})
+		}
+	}
+	return missed
 }
 
 func takeOf(t Take) v1alpha1.AccountTake {

@@ -40,6 +40,8 @@ type Hour struct {
 	NodeRefills []int `json:"rn,omitempty"`
 	// Lost are units by reason.
 	Lost map[Loss]int `json:"x,omitempty"`
+	// Missed are pods by reason.
+	Missed map[Miss]int `json:"m,omitempty"`
 }
 
 // Start is when the hour begins.

@@ -13,6 +13,8 @@ type Usage struct {
 	// Taken, Lacked and Lost are units.
 	Taken, Lacked int
 	Lost          map[Loss]int
+	// Missed are pods by reason.
+	Missed map[Miss]int
 	// Refills is how many refills were measured. RefillP90 is a time within which nine of ten of them were over, as coarse as RefillBins; the
 	// largest of these stands for any longer time.
 	Refills   int
@@ -27,7 +29,7 @@ type Usage struct {
 // Usage returns what became of the units within so long a time before now, which is rounded up to full hours.
 func (a *Account) Usage(now time.Time, within time.Duration) Usage {
 	since := now.Add(-within).Truncate(time.Hour)
-	usage := Usage{Since: since, Whole: !a.opened.After(since), Lost: map[Loss]int{}}
+	usage := Usage{Since: since, Whole: !a.opened.After(since), Lost: map[Loss]int{}, Missed: map[Miss]int{}}
 	if !usage.Whole {
 		usage.Since = a.opened
 	}
@@ -42,6 +44,9 @@ func (a *Account) Usage(now time.Time, within time.Duration) Usage {
 		usage.Lacked += h.Lacked
 		for why, units := range h.Lost {
 			usage.Lost[why] += units
+		}
+		for why, pods := range h.Missed {
+			usage.Missed[why] += pods
 		}
 		if h.Lowest != nil && (usage.LowestReady == nil || *h.Lowest < *usage.LowestReady) {
 			usage.LowestReady = h.Lowest

@@ -30,7 +30,10 @@ func TestUsageIsOfTheTimeThatIsAskedFor(t *testing.T) {
 	for i := range 3 {
 		a.Take(take(now.Add(-time.Duration(i)*time.Hour), fmt.Sprint(i)))
 	}
-	a.Lack(2, now.Add(-time.Hour))
+	a.Miss(MissNoneReady, 2, now.Add(-time.Hour))
+	a.Miss(MissNoneReady, 0, now.Add(-2*time.Hour))
+	a.Miss(MissFiltered, 0, now.Add(-time.Hour))
+	a.Miss(MissTooSmall, 0, now.Add(-8*24*time.Hour))
 	a.Lose(LossDrained, now.Add(-time.Hour))
 	a.Observe(now.Add(-time.Hour), 4)
 	a.Observe(now, 7)
@@ -45,6 +48,7 @@ func TestUsageIsOfTheTimeThatIsAskedFor(t *testing.T) {
 	require.Equal(t, 3, usage.Taken)
 	require.Equal(t, 2, usage.Lacked)
 	require.Equal(t, map[Loss]int{LossDrained: 1}, usage.Lost)
+	require.Equal(t, map[Miss]int{MissNoneReady: 2, MissFiltered: 1}, usage.Missed, "pods, and not the units that they lacked")
 	require.Equal(t, 4, *usage.LowestReady)
 	require.Equal(t, 10, usage.Refills)
 	require.Equal(t, 5*time.Second, usage.RefillP90, "nine of ten were over within five seconds")

@@ -1,4 +1,5 @@
-// Package message shortens text for places of bounded length: conditions and events. It is pure.
+// Package message shortens text for places of bounded length, conditions and events, and has the words by which the binaries understand
+// each other. It is pure.
 package message
 
 import "strings"

@@ -27,6 +27,10 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 		c.Lost.WithLabelValues("shop", "web", string(why)).Inc()
 		require.Contains(t, string(page), "`"+string(why)+"`")
 	}
+	for _, why := range account.Misses() {
+		c.CountMiss(types.NamespacedName{Namespace: "shop", Name: "web"}, why, 1)
+		require.Contains(t, string(page), "`"+string(why)+"`")
+	}
 	c.Refused.WithLabelValues("QuotaExceeded").Inc()
 	for _, reason := range deletionReasons() {
 		require.Contains(t, string(page), "`"+string(reason)+"`")
@@ -38,11 +42,12 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 	registry.MustRegister(StateCollector{List: func() []HeadroomState {
 		return []HeadroomState{{Conditions: []metav1.Condition{{Type: "Ready"}}, Domains: map[string]int32{"a": 1}, Usage: v1alpha1.UsageStatus{
 			LowestReadyReplicas: ptr.To[int32](0), UnusedReplicas: ptr.To[int32](0), RefillSecondsP90: ptr.To[int64](0), EstimatedSecondsSaved: ptr.To[int64](0),
+			Cost: &v1alpha1.UsageCost{UnitPerHour: "0.1", HeldPerHour: "0.2", UnusedPerWeek: "0"},
 		}}}
 	}})
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 21)
+	require.Len(t, families, 26)
 	for _, family := range families {
 		require.Contains(t, string(page), "`"+family.GetName()+"`")
 	}
@@ -55,6 +60,7 @@ func TestStateMetricsAreThoseOfTheMoment(t *testing.T) {
 		Usage: v1alpha1.UsageStatus{
 			LowestReadyReplicas: ptr.To[int32](0), UnusedReplicas: ptr.To[int32](0), RefillSecondsP90: ptr.To[int64](45),
 			EstimatedSecondsSaved: ptr.To[int64](120),
+			Cost:                  &v1alpha1.UsageCost{UnitPerHour: "0.1", HeldPerHour: "0.25", UnpricedReplicas: 1}, // what is not known is absent
 		},
 		Conditions: []metav1.Condition{{Type: "Filled", Status: "False", Reason: "Unavailable"}}}}
 	collector := StateCollector{List: func() []HeadroomState { return states }}
@@ -88,6 +94,15 @@ headroom_refill_p90_seconds{headroom="web",namespace="shop"} 45
 # HELP headroom_estimated_saved_seconds Estimate of how long pods would have waited for nodes in the last seven days without headroom, by Headroom; absent without evidence.
 # TYPE headroom_estimated_saved_seconds gauge
 headroom_estimated_saved_seconds{headroom="web",namespace="shop"} 120
+# HELP headroom_unit_hourly_cost What a unit costs an hour on the average of those that are held on nodes with a price, by Headroom, in the operator's currency; absent if no price is known.
+# TYPE headroom_unit_hourly_cost gauge
+headroom_unit_hourly_cost{headroom="web",namespace="shop"} 0.1
+# HELP headroom_held_hourly_cost What the units cost an hour together that are held on nodes with a price, by Headroom, in the operator's currency; absent without prices.
+# TYPE headroom_held_hourly_cost gauge
+headroom_held_hourly_cost{headroom="web",namespace="shop"} 0.25
+# HELP headroom_unpriced_units Units that are held on nodes without a price, which the costs leave out, by Headroom; absent without prices.
+# TYPE headroom_unpriced_units gauge
+headroom_unpriced_units{headroom="web",namespace="shop"} 1
 # HELP headroom_outdated Bound placeholders that are not what spec and PriorityClass say, by Headroom.
 # TYPE headroom_outdated gauge
 headroom_outdated{headroom="web",namespace="shop"} 1
@@ -103,10 +118,12 @@ func TestWhatIsCountedShowsFromZero(t *testing.T) {
 		require.Equal(t, 1, count, name)
 	}
 	require.Equal(t, len(account.Losses()), testutil.CollectAndCount(c.Lost))
+	require.Equal(t, len(account.Misses()), testutil.CollectAndCount(c.Missed))
 	require.Equal(t, 3, testutil.CollectAndCount(c.ReconcileErrors))
 	require.Equal(t, len(deletionReasons()), testutil.CollectAndCount(c.Deleted))
 	c.Forget(types.NamespacedName{Namespace: "shop", Name: "web"})
 	require.Zero(t, testutil.CollectAndCount(c.Lost))
+	require.Zero(t, testutil.CollectAndCount(c.Missed))
 }
 
 func TestForgottenHeadroomLeavesNoCounter(t *testing.T) {

@@ -4,9 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/sizing/demand"
 )
 
@@ -36,6 +38,34 @@ func TestPodsThatLackUnitsWakeTheirHeadroom(t *testing.T) {
 		}))
 		woken = append(woken, headroom)
 	}
-	s.Lacked(web, 3, s.clock.Now())
+	s.Missed(web, account.MissNoneReady, 3, s.clock.Now())
 	require.Equal(t, []types.NamespacedName{web}, woken)
+}
+
+func TestUnitsThatWentAreNotReadyUntilTheNextReconcileSaysMore(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	require.Zero(t, s.Ready(web), "nothing is known")
+	s.Observed(web, 1, 2, 0, epoch)
+	require.Equal(t, 2, s.Ready(web))
+	for want := range 3 {
+		require.Equal(t, 2-want, s.Ready(web))
+		s.Went(web, epoch)
+	}
+	require.Zero(t, s.Ready(web), "three of two")
+	s.Observed(web, 1, 1, 1, epoch)
+	require.Equal(t, 1, s.Ready(web))
+}
+
+func TestAMissThatMoreUnitsWouldNotHaveServedWakesNobodyAndIsNoDemand(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.Lacking = func(types.NamespacedName) { require.Fail(t, "more units would not help") }
+	s.Missed(web, account.MissFiltered, 0, s.clock.Now())
+	s.Read(web, func(a *account.Account) {
+		require.Equal(t, map[account.Miss]int64{account.MissFiltered: 1}, a.Totals().Missed)
+		require.Zero(t, a.Totals().Lacked)
+	})
+	require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.Missed.WithLabelValues("shop", "web", "filtered")), 0)
+	require.InDelta(t, 0, testutil.ToFloat64(s.Metrics.Lacked.WithLabelValues("shop", "web")), 0)
 }

@@ -72,8 +72,8 @@ type entry struct {
 	keeper string
 	// returning says that this installation keeps the account again, and has yet to read what the other wrote.
 	returning bool
-	// lacks are what pods lacked of late while the other installation kept the account.
-	lacks []lack
+	// misses are the pods that were missed of late while the other installation kept the account.
+	misses []miss
 	// through is the resource version of the last change of the Headroom's placeholders that was worked on.
 	through    uint64
 	generation int64
@@ -88,9 +88,10 @@ type entry struct {
 	size    int
 	dirty   bool
 	written time.Time
-	// observed says that a reconcile of this process saw the Headroom, ready how many units were ready at the last one.
-	observed bool
-	ready    int
+	// observed says that a reconcile of this process saw the Headroom, ready how many units were ready at the last one, and went how many
+	// went since.
+	observed    bool
+	ready, went int
 }
 
 // New returns a Keeper without accounts.
@@ -140,21 +141,31 @@ func (k *Keeper) Lost(headroom types.NamespacedName, why account.Loss, at time.T
 	}
 }
 
-// Lacked notes that an entitled pod, which was told at that time that there is no room, lacked units.
-func (k *Keeper) Lacked(headroom types.NamespacedName, units int, at time.Time) {
+// Missed notes that no unit served an entitled pod, which was told at that time that there is no room, and how many units it lacked.
+func (k *Keeper) Missed(headroom types.NamespacedName, why account.Miss, units int, at time.Time) {
 	k.mu.Lock()
-	counts := k.change(headroom, true, func(a *account.Account) { a.Lack(units, at) })
+	counts := k.change(headroom, true, func(a *account.Account) { a.Miss(why, units, at) })
 	if !counts {
-		k.entries[headroom].remember(lack{units: units, at: at}, k.Clock.Now())
+		k.entries[headroom].remember(miss{why: why, units: units, at: at}, k.Clock.Now())
 	}
 	k.mu.Unlock()
 	if !counts {
 		return
 	}
-	k.Metrics.Lacked.WithLabelValues(headroom.Namespace, headroom.Name).Add(float64(units))
-	if k.Lacking != nil {
+	k.Metrics.CountMiss(headroom, why, units)
+	if units > 0 && k.Lacking != nil {
 		k.Lacking(headroom)
 	}
+}
+
+// Ready is how many units of a Headroom can be taken: as many as the last reconcile found, less those that went since.
+func (k *Keeper) Ready(headroom types.NamespacedName) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e := k.entries[headroom]; e != nil {
+		return max(0, e.ready-e.went)
+	}
+	return 0
 }
 
 // Taken is how many units of a Headroom pods took since its account was opened. It is complete when all is in it that happened before this
@@ -195,6 +206,7 @@ func (k *Keeper) Went(headroom types.NamespacedName, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.change(headroom, true, func(a *account.Account) { a.Went(at) })
+	k.entries[headroom].went++
 }
 
 // Bound notes that a unit was bound to a node that came into being at nodeCreated, and returns how long one was missing, if one was.
@@ -223,7 +235,7 @@ func (k *Keeper) Observed(headroom types.NamespacedName, generation int64, ready
 		k.Metrics.Show(headroom)
 	}
 	e.dirty = e.dirty || began || e.generation != generation
-	e.generation, e.observed, e.ready = generation, true, ready
+	e.generation, e.observed, e.ready, e.went = generation, true, ready, 0
 }
 
 // look notes that the accounts are kept at this time, also those of Headrooms of which nothing changes: a quiet hour is evidence, too, and

@@ -14,12 +14,13 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 )
 
-// lackMemory is for how long what pods lacked is remembered while another installation keeps the account: longer than it takes to find that
-// the other one is gone, and what it had not written then.
-const lackMemory = 3 * time.Minute
+// missMemory is for how long misses are remembered while another installation keeps the account: longer than it takes to find that the
+// other one is gone, and what it had not written then.
+const missMemory = 3 * time.Minute
 
-// lack says that a pod was told at that time that there is no room, and how many units it lacked.
-type lack struct {
+// miss says that a pod was told at that time that there is no room, why no unit served it, and how many it lacked.
+type miss struct {
+	why   account.Miss
 	units int
 	at    time.Time
 }
@@ -58,12 +59,12 @@ func (e *entry) leave(installation string) {
 	e.keeper, e.returning, e.early, e.dirty, e.observed = installation, false, nil, false, false
 }
 
-// remember keeps what a pod lacked in case that this installation takes over: no history has it.
-func (e *entry) remember(l lack, now time.Time) {
-	for len(e.lacks) > 0 && now.Sub(e.lacks[0].at) > lackMemory {
-		e.lacks = e.lacks[1:]
+// remember keeps a miss in case that this installation takes over: no history has it.
+func (e *entry) remember(m miss, now time.Time) {
+	for len(e.misses) > 0 && now.Sub(e.misses[0].at) > missMemory {
+		e.misses = e.misses[1:]
 	}
-	e.lacks = append(e.lacks, l)
+	e.misses = append(e.misses, m)
 }
 
 // elsewhere returns the Headrooms on which other installations act, and which.
@@ -155,13 +156,13 @@ func (k *Keeper) takeBack(
 		}
 		names[name] = true
 		e.allThrough = through[e.keeper]
-		lacks := e.lacks
-		e.keeper, e.returning, e.early, e.lacks, e.dirty = "", false, nil, nil, true
+		misses := e.misses
+		e.keeper, e.returning, e.early, e.misses, e.dirty = "", false, nil, nil, true
 		counted := e.account.LackedThrough()
-		for _, l := range lacks {
-			if l.at.After(counted) {
-				e.account.Lack(l.units, l.at)
-				k.Metrics.Lacked.WithLabelValues(name.Namespace, name.Name).Add(float64(l.units))
+		for _, m := range misses {
+			if m.at.After(counted) {
+				e.account.Miss(m.why, m.units, m.at)
+				k.Metrics.CountMiss(name, m.why, m.units)
 			}
 		}
 	}

@@ -38,7 +38,7 @@ func TestAnAccountThatAnotherInstallationKeepsIsLeftAlone(t *testing.T) {
 	require.False(t, two.Keeps(web))
 	two.takes("a")
 	two.Lost(web, account.LossDrained, epoch)
-	two.Lacked(web, 1, epoch)
+	two.Missed(web, account.MissNoneReady, 1, epoch)
 	two.Went(web, epoch)
 	two.Observed(web, 1, 3, 0, epoch)
 	_, bound := two.Bound(web, epoch)
@@ -64,8 +64,8 @@ func TestAnInstallationThatTakesOverGoesOnFromWhatIsStored(t *testing.T) {
 	require.True(t, one.Keeps(web))
 	one.takes("a")
 	one.takes("b")
-	one.Lacked(web, 1, s.clock.Now())
-	two.Lacked(web, 1, s.clock.Now()) // it saw the same pod
+	one.Missed(web, account.MissNoneReady, 1, s.clock.Now())
+	two.Missed(web, account.MissNoneReady, 1, s.clock.Now()) // it saw the same pod
 	one.Went(web, s.clock.Now())
 	one.Ledger.Departed(web, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "c", UID: "c"}, Spec: corev1.PodSpec{NodeName: "n"},
@@ -73,7 +73,7 @@ func TestAnInstallationThatTakesOverGoesOnFromWhatIsStored(t *testing.T) {
 	one.writeAll(t.Context(), WriteInterval)
 
 	s.clock.Step(time.Minute)
-	two.Lacked(web, 2, s.clock.Now()) // while the first is silent
+	two.Missed(web, account.MissNoneReady, 2, s.clock.Now()) // while the first is silent
 	two.Keep(web)
 	require.True(t, two.Keeps(web))
 	two.takes("d") // before the stored account is read
@@ -161,14 +161,14 @@ func TestRecordsOfAnInstallationAreCompleteThroughWhatItSaysAnywhere(t *testing.
 	require.EqualValues(t, 30, two.recorded(names), "and what a third installation says is not about it")
 }
 
-func TestWhatPodsLackIsRememberedForAFewMinutesOnly(t *testing.T) {
+func TestMissesAreRememberedForAFewMinutesOnly(t *testing.T) {
 	e := &entry{}
 	now := epoch
 	for range 1000 { // an installation that never takes over
 		now = now.Add(time.Second)
-		e.remember(lack{units: 1, at: now}, now)
+		e.remember(miss{why: account.MissNoneReady, units: 1, at: now}, now)
 	}
-	require.Len(t, e.lacks, int(lackMemory/time.Second)+1)
-	require.Equal(t, now, e.lacks[len(e.lacks)-1].at)
-	require.Equal(t, now.Add(-lackMemory), e.lacks[0].at)
+	require.Len(t, e.misses, int(missMemory/time.Second)+1)
+	require.Equal(t, now, e.misses[len(e.misses)-1].at)
+	require.Equal(t, now.Add(-missMemory), e.misses[0].at)
 }

@@ -11,11 +11,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/price"
 )
 
 // cacheOptions make the cache hold what is used and nothing else: no pod that is no placeholder, and of the rest only the
 // fields that the controller reads. Pods and nodes are shared with the cache, so nobody may change them.
-func cacheOptions(namespaces []string) cache.Options {
+func cacheOptions(namespaces []string, prices price.Prices) cache.Options {
 	ours, err := labels.Parse(v1alpha1.LabelHeadroom) // the label alone: it exists
 	utilruntime.Must(err)
 	options := cache.Options{
@@ -24,7 +25,7 @@ func cacheOptions(namespaces []string) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:       {Label: ours, Transform: trimPod, UnsafeDisableDeepCopy: ptr.To(true)},
 			&appsv1.DaemonSet{}: {Label: ours},
-			&corev1.Node{}:      {Transform: trimNode, UnsafeDisableDeepCopy: ptr.To(true)},
+			&corev1.Node{}:      {Transform: nodeTrimmer(prices), UnsafeDisableDeepCopy: ptr.To(true)},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -79,25 +80,31 @@ func trimContainers(containers []corev1.Container) []corev1.Container {
 	return trimmed
 }
 
-// trimNode keeps the labels, which say in which topology domains a node is, and what says whether a consumer could be bound to it.
-func trimNode(object any) (any, error) {
-	node, ok := object.(*corev1.Node)
-	if !ok {
-		return object, nil
-	}
-	trimmed := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, Labels: node.Labels,
-			CreationTimestamp: node.CreationTimestamp, DeletionTimestamp: node.DeletionTimestamp,
-		},
-		Spec: corev1.NodeSpec{Unschedulable: node.Spec.Unschedulable, Taints: node.Spec.Taints},
-	}
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			trimmed.Status.Conditions = []corev1.NodeCondition{{Type: condition.Type, Status: condition.Status}}
+// nodeTrimmer keeps the labels, which say in which topology domains a node is, and what says whether a consumer could be bound to it. If
+// there are prices, it also keeps what the price of a unit depends on.
+func nodeTrimmer(prices price.Prices) func(object any) (any, error) {
+	return func(object any) (any, error) {
+		node, ok := object.(*corev1.Node)
+		if !ok {
+			return object, nil
 		}
+		trimmed := &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, Labels: node.Labels,
+				CreationTimestamp: node.CreationTimestamp, DeletionTimestamp: node.DeletionTimestamp,
+			},
+			Spec: corev1.NodeSpec{Unschedulable: node.Spec.Unschedulable, Taints: node.Spec.Taints},
+		}
+		if prices.Any() {
+			trimmed.Annotations, trimmed.Status.Allocatable = pick(node.Annotations, prices.Label), node.Status.Allocatable
+		}
+		for _, condition := range node.Status.Conditions {
+			if condition.Type == corev1.NodeReady {
+				trimmed.Status.Conditions = []corev1.NodeCondition{{Type: condition.Type, Status: condition.Status}}
+			}
+		}
+		return trimmed, nil
 	}
-	return trimmed, nil
 }
 
 func pick(from map[string]string, keys ...string) map[string]string {

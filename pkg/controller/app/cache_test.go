@@ -14,6 +14,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/price"
 )
 
 func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
@@ -115,7 +116,7 @@ func TestTrimmedNodeTellsWhatTheWholeNodeTells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			node := whole(change)
-			object, err := trimNode(node)
+			object, err := nodeTrimmer(price.Prices{})(node)
 			require.NoError(t, err)
 			trimmed := object.(*corev1.Node)
 			require.Equal(t, placeholder.Unavailable(node, nil), placeholder.Unavailable(trimmed, nil))
@@ -126,8 +127,28 @@ func TestTrimmedNodeTellsWhatTheWholeNodeTells(t *testing.T) {
 	}
 }
 
+func TestTrimmedNodeHasItsPriceWhereThereAreSome(t *testing.T) {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"price": "0.4", "large": "x"}}}
+	node.Status.Allocatable = corev1.ResourceList{"cpu": resource.MustParse("8")}
+	prices := price.Prices{Label: "price"}
+	object, err := nodeTrimmer(prices)(node)
+	require.NoError(t, err)
+	trimmed := object.(*corev1.Node)
+	require.Equal(t, map[string]string{"price": "0.4"}, trimmed.Annotations)
+	unit := corev1.ResourceList{"cpu": resource.MustParse("2")}
+	var whole, kept price.Held
+	whole.Add(unit, node, prices)
+	kept.Add(unit, trimmed, prices)
+	require.Equal(t, price.Held{PerHour: 0.1, Priced: 1}, kept)
+	require.Equal(t, whole, kept)
+	object, err = nodeTrimmer(price.Prices{})(node)
+	require.NoError(t, err)
+	require.Empty(t, object.(*corev1.Node).Annotations)
+	require.Empty(t, object.(*corev1.Node).Status.Allocatable)
+}
+
 func TestTransformsLetOtherObjectsThrough(t *testing.T) {
-	for _, transform := range []func(any) (any, error){trimPod, trimNode} {
+	for _, transform := range []func(any) (any, error){trimPod, nodeTrimmer(price.Prices{})} {
 		object, err := transform("a tombstone")
 		require.NoError(t, err)
 		require.Equal(t, "a tombstone", object)

@@ -43,6 +43,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/price"
 )
 
 // stopTimeout is how long the controller takes at most to end what it has begun.
@@ -118,10 +119,15 @@ func configured(c *config.Config) headroom.Options {
 			AllowPreempting: c.Placeholders.AllowPreemptingPriorityClass, AllowReserved: c.Placeholders.AllowReserved,
 		},
 		HideOthers: c.HideNamesOfOtherNamespaces,
+		Prices:     prices(c),
 		Units: allotment.Limits{
 			PerHeadroom: c.Units.MaxPerHeadroom, PerNamespace: c.Units.MaxPerNamespace, Total: c.Units.Max, Pending: c.Units.MaxPending,
 		},
 	}
+}
+
+func prices(c *config.Config) price.Prices {
+	return price.Prices{Node: c.Prices.Node, Label: c.Prices.Label}
 }
 
 // namespaceFile tells a pod its namespace.
@@ -143,7 +149,7 @@ func managerOptions(ctx context.Context, c *config.Config) manager.Options {
 	return manager.Options{
 		Scheme:  Scheme(),
 		Logger:  klog.FromContext(ctx),
-		Cache:   cacheOptions(c.Namespaces),
+		Cache:   cacheOptions(c.Namespaces, prices(c)),
 		Client:  client.Options{Cache: &client.CacheOptions{}},
 		Metrics: metricsOptions(c),
 		Controller: ctrlconfig.Controller{

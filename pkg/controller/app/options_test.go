@@ -9,12 +9,13 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/price"
 )
 
 // A cluster may have a hundred thousand pods, of which the controller needs its own.
 func TestTheCacheHoldsNoPodsAndDaemonSetsOfOthers(t *testing.T) {
 	held := 0
-	for object, by := range cacheOptions(nil).ByObject {
+	for object, by := range cacheOptions(nil, price.Prices{}).ByObject {
 		switch object.(type) {
 		case *corev1.Pod, *appsv1.DaemonSet:
 			held++
@@ -26,8 +27,8 @@ func TestTheCacheHoldsNoPodsAndDaemonSetsOfOthers(t *testing.T) {
 }
 
 func TestTheCacheKeepsToTheNamespacesThatAreWorkedIn(t *testing.T) {
-	require.Empty(t, cacheOptions(nil).DefaultNamespaces, "all of them")
-	namespaces := cacheOptions([]string{"a", "b"}).DefaultNamespaces
+	require.Empty(t, cacheOptions(nil, price.Prices{}).DefaultNamespaces, "all of them")
+	namespaces := cacheOptions([]string{"a", "b"}, price.Prices{}).DefaultNamespaces
 	require.Len(t, namespaces, 2)
 	require.Contains(t, namespaces, "a")
 	require.Contains(t, namespaces, "b")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/price"
 )
 
 const (
@@ -34,6 +35,8 @@ type Config struct {
 	Placeholders Placeholders `json:"placeholders"`
 	// Units bounds how many placeholders there are.
 	Units Units `json:"units"`
+	// Prices are what nodes cost.
+	Prices Prices `json:"prices"`
 	// HideNamesOfOtherNamespaces leaves the names of pods of other namespaces than a Headroom's, and of their owners, out of the Headroom's
 	// events and its account. Default: false.
 	HideNamesOfOtherNamespaces bool `json:"hideNamesOfOtherNamespaces"`
@@ -94,6 +97,14 @@ type Units struct {
 	MaxPending int `json:"maxPending"`
 }
 
+// Prices are what nodes cost, for status.usage and the metrics. Nothing is asked of any cloud.
+type Prices struct {
+	// Node is what every node costs an hour, in whatever currency, from 0 to 1,000,000,000. Default: 0, not known.
+	Node float64 `json:"node"`
+	// Label is the label or annotation of nodes whose value is what they cost an hour; it wins over Node. Default: none.
+	Label string `json:"label,omitempty"`
+}
+
 // LeaderElection decides which of several controllers works. The times are Kubernetes' own defaults: a lease lasts 15 s.
 type LeaderElection struct {
 	// Enabled switches it on. Default: true. Without it, see to it that there is one controller.
@@ -148,6 +159,7 @@ func (c *Config) Validate() field.ErrorList {
 	}
 	errs = append(errs, c.Placeholders.validate(field.NewPath("placeholders"))...)
 	errs = append(errs, c.Units.validate(field.NewPath("units"))...)
+	errs = append(errs, c.Prices.validate(field.NewPath("prices"))...)
 	if c.LeaderElection.Enabled {
 		path := field.NewPath("leaderElection", "leaseName")
 		for _, problem := range validation.IsDNS1123Subdomain(c.LeaderElection.LeaseName) {
@@ -201,6 +213,19 @@ func (u *Units) validate(path *field.Path) field.ErrorList {
 	}{{"maxPerHeadroom", u.MaxPerHeadroom}, {"maxPerNamespace", u.MaxPerNamespace}, {"max", u.Max}, {"maxPending", u.MaxPending}} {
 		if bound.value < 0 {
 			errs = append(errs, field.Invalid(path.Child(bound.name), bound.value, "must not be negative; 0 is no bound"))
+		}
+	}
+	return errs
+}
+
+func (p *Prices) validate(path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if !price.IsPrice(p.Node) {
+		errs = append(errs, field.Invalid(path.Child("node"), p.Node, "must be from 0 to 1000000000; 0 is not known"))
+	}
+	if p.Label != "" {
+		for _, problem := range validation.IsQualifiedName(p.Label) {
+			errs = append(errs, field.Invalid(path.Child("label"), p.Label, problem))
 		}
 	}
 	return errs

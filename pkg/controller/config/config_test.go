@@ -47,6 +47,11 @@ func TestLoad(t *testing.T) {
 				c.Placeholders.MaxPriority, c.Placeholders.MinPriority, c.Namespaces = 7, -5, []string{"c"}
 			}),
 		},
+		"prices": {
+			file: header + "prices: {node: 0.2, label: example.com/a}\n",
+			args: []string{"--price-label=example.com/price-per-hour"},
+			want: with(func(c *Config) { c.Prices = Prices{Node: 0.2, Label: "example.com/price-per-hour"} }),
+		},
 		"a flag can say the default against the file": {
 			file: header + "leaderElection: {enabled: false}\n",
 			args: []string{"--leader-elect"},
@@ -77,6 +82,9 @@ func TestLoadRefuses(t *testing.T) {
 		"an asterisk within a name":    {args: []string{"--allowed-images=a.example/x,b.example*"}, want: "placeholders.allowedImages[1]: Invalid value"},
 		"no Pod Security at all":       {args: []string{"--pod-security-level=privileged"}, want: "placeholders.podSecurityLevel: Unsupported value"},
 		"fewer than no units":          {args: []string{"--max-pending-units=-1"}, want: "units.maxPending: Invalid value"},
+		"a price below nothing":        {args: []string{"--node-price=-1"}, want: "prices.node: Invalid value"},
+		"a price that is no number":    {args: []string{"--node-price=NaN"}, want: "prices.node: Invalid value"},
+		"a label that is no name":      {args: []string{"--price-label=what it costs"}, want: "prices.label: Invalid value"},
 		"no requests to the API":       {args: []string{"--kube-api-qps=0"}, want: "client.qps: Invalid value"},
 		"a burst below the rate":       {args: []string{"--kube-api-burst=1"}, want: "client.burst: Invalid value"},
 		"nobody to do the work":        {args: []string{"--concurrent-reconciles=0"}, want: "concurrentReconciles: Invalid value"},

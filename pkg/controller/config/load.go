@@ -36,6 +36,10 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&c.Units.Max, "max-units", c.Units.Max, "Units that all Headrooms may have together. 0: no bound.")
 	flags.IntVar(&c.Units.MaxPending, "max-pending-units", c.Units.MaxPending,
 		"Units of all Headrooms that may wait for a node at a time, shared out among them. 0: no bound.")
+	flags.Float64Var(&c.Prices.Node, "node-price", c.Prices.Node,
+		"What a node costs an hour, in your currency, for status.usage.cost and metrics. 0: not known.")
+	flags.StringVar(&c.Prices.Label, "price-label", c.Prices.Label,
+		"Label or annotation of nodes that says what they cost an hour; it wins over --node-price. Empty: none.")
 	flags.BoolVar(&c.HideNamesOfOtherNamespaces, "hide-names-of-other-namespaces", c.HideNamesOfOtherNamespaces,
 		"Leave names of pods of other namespaces than a Headroom's out of its events and its account.")
 	flags.BoolVar(&c.LeaderElection.Enabled, "leader-elect", c.LeaderElection.Enabled,

@@ -115,6 +115,9 @@ func (r *Reconciler) look(
 		if seen.promised.Has(pod.UID) {
 			u.promise()
 		}
+		if r.Prices.Any() {
+			u.cost.Add(requestsOf(pod), node, r.Prices)
+		}
 	}
 	u.Step, u.domain = seen.classes.stepOf(pod), domainOf(pod, labels, headroom.Spec.DomainKey())
 	u.deviation = seen.classes.deviation(headroom, pod)

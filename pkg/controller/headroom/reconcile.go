@@ -26,6 +26,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/price"
 )
 
 // Options is what a Reconciler needs.
@@ -59,6 +60,8 @@ type Options struct {
 	Accounts Accounts
 	// Workloads are what Headrooms size themselves by.
 	Workloads *workload.Watcher
+	// Prices are those of nodes.
+	Prices price.Prices
 }
 
 // Accounts is where what happened to units is written down, and read by rules.

@@ -20,6 +20,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 	"github.com/headroom-dev/headroom/pkg/controller/quota"
 	"github.com/headroom-dev/headroom/pkg/message"
+	"github.com/headroom-dev/headroom/pkg/price"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -67,6 +68,8 @@ type tally struct {
 	// capacity and domains are what the ready units hold, and where.
 	capacity corev1.ResourceList
 	domains  []v1alpha1.DomainStatus
+	// cost is what the bound units cost.
+	cost price.Held
 	measured
 }
 
@@ -125,6 +128,7 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 // addBound counts a bound unit.
 func (t *tally) addBound(u unit, template string) {
 	t.bound++
+	t.cost.Plus(u.cost)
 	if u.unavailable == "" {
 		t.ready++
 	} else {
@@ -207,7 +211,7 @@ func (r *Reconciler) report(
 	status := statusOf(headroom, t, consumed, now)
 	r.addRecords(&status, who)
 	if !equality.Semantic.DeepEqual(status, headroom.Status) || usageDue(&status.Usage, now) {
-		status.Usage = r.usage(key, status.DesiredReplicas, now)
+		status.Usage = r.usage(key, status.DesiredReplicas, t.cost, now)
 	}
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
 		status.Controller = r.record()

@@ -11,6 +11,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/price"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -24,6 +25,8 @@ type unit struct {
 	domain string
 	// deviation says what it has that spec and PriorityClass do not say; empty if it conforms.
 	deviation string
+	// cost is what it costs if it is bound and there are prices.
+	cost price.Held
 }
 
 // stateOf says where a placeholder is in its life. Of the pods that carry the Headroom's label, mine are those that the

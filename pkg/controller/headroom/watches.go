@@ -158,7 +158,7 @@ func (r *Reconciler) onNode(ctx context.Context, node client.Object) []reconcile
 }
 
 // nodeChanged lets through what a plan or a status depends on: nodes that come and go, and what the cache keeps of them, see
-// app.trimNode, except for the version that every heartbeat makes new.
+// app.nodeTrimmer, except for the version that every heartbeat makes new.
 func nodeChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*corev1.Node)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/pkg/message"
 )
 
 // Pod is a pod that waits for a node.
@@ -28,6 +29,8 @@ type Pod struct {
 	// Told is when a scheduler said that there is no room, in these words; the zero time if none did.
 	Told    time.Time
 	Message string
+	// Nominated says that a scheduler preempts pods for it.
+	Nominated bool
 }
 
 // Headroom is what could have served a pod.
@@ -43,25 +46,65 @@ type Headroom struct {
 	NodeSelector map[string]string
 }
 
-// Of returns the Headroom of which the pod lacks units, and how many; zero if it lacks none.
-func Of(pod *Pod, headrooms []Headroom) (lacks types.NamespacedName, units int) {
-	if pod.Told.IsZero() || !wantsRoom(pod.Message) {
-		return types.NamespacedName{}, 0
+// Miss says that no unit of a Headroom served a pod that it entitles.
+type Miss struct {
+	Headroom types.NamespacedName
+	// Why it did not.
+	Why account.Miss
+	// Units is how many the pod lacked; zero where more of them would not have helped.
+	Units int
+}
+
+// Of returns the miss of a pod, of the Headroom that would have served it first. It reports false if the pod does not wait for resources,
+// or no Headroom entitles it that has units of its kind. ready tells how many units of a Headroom can be taken.
+func Of(pod *Pod, headrooms []Headroom, ready func(headroom types.NamespacedName) int) (miss Miss, ok bool) {
+	if pod.Told.IsZero() || !isShort(pod.Message) {
+		return Miss{}, false
 	}
-	named := false
+	if h, _ := first(pod, headrooms, false); h != nil {
+		miss = Miss{Headroom: h.NamespacedName, Why: account.MissPriority}
+	}
+	if h, units := first(pod, headrooms, true); h != nil {
+		miss = Miss{Headroom: h.NamespacedName, Why: pod.why(ready(h.NamespacedName)), Units: units}
+		if miss.Why == account.MissFiltered {
+			miss.Units = 0
+		}
+	}
+	return miss, miss.Why != ""
+}
+
+// first returns the Headroom that would serve the pod first, and with how many units, among those whose units are of a priority below the
+// pod's or among the others; nil if there is none.
+func first(pod *Pod, headrooms []Headroom, below bool) (serves *Headroom, units int) {
 	for i := range headrooms {
 		h := &headrooms[i]
 		n := unitsFor(pod.Requests, h.Unit)
-		if n == 0 || !h.below(pod.Identity.Priority) || !compatible(pod.NodeSelector, h.NodeSelector) || !h.Rule.Entitles(&pod.Identity) {
+		if n == 0 || h.below(pod.Identity.Priority) != below || !compatible(pod.NodeSelector, h.NodeSelector) ||
+			!h.Rule.Entitles(&pod.Identity) {
 			continue
 		}
-		better := cmp.Or(compareBool(h.Rule.Named(), named), cmp.Compare(units, n),
-			cmp.Compare(lacks.Namespace, h.Namespace), cmp.Compare(lacks.Name, h.Name))
-		if units == 0 || better > 0 {
-			lacks, units, named = h.NamespacedName, n, h.Rule.Named()
+		if serves == nil || cmp.Or(compareBool(h.Rule.Named(), serves.Rule.Named()), cmp.Compare(units, n),
+			cmp.Compare(serves.Namespace, h.Namespace), cmp.Compare(serves.Name, h.Name)) > 0 {
+			serves, units = h, n
 		}
 	}
-	return lacks, units
+	return serves, units
+}
+
+// why says why no unit served the pod of a Headroom of which so many were ready.
+func (p *Pod) why(ready int) account.Miss {
+	switch {
+	case strings.Contains(p.Message, message.DoesNotSuit):
+		return account.MissFiltered
+	case p.Nominated:
+		return account.MissPreemption
+	case ready == 0:
+		return account.MissNoneReady
+	case strings.Contains(p.Message, message.NoneLargeEnough):
+		return account.MissTooSmall
+	default:
+		return account.MissOther
+	}
 }
 
 // below reports whether a pod of this priority may take the Headroom's units, as far as the priority goes.
@@ -81,11 +124,15 @@ func compareBool(a, b bool) int {
 	}
 }
 
+// isShort reports whether a scheduler's message is about a lack of resources.
+func isShort(said string) bool {
+	return strings.Contains(said, "Insufficient ") || strings.Contains(said, "Too many pods")
+}
+
 // wantsRoom reports whether a scheduler's message is about a lack of resources that a unit would have made good. headroom-scheduler says of
 // some pods that nodes hold enough headroom, but do not suit them for other reasons.
-func wantsRoom(message string) bool {
-	short := strings.Contains(message, "Insufficient ") || strings.Contains(message, "Too many pods")
-	return short && !strings.Contains(message, "would have the room, but ")
+func wantsRoom(said string) bool {
+	return isShort(said) && !strings.Contains(said, message.DoesNotSuit)
 }
 
 // unitsFor is how many units hold what a pod requests; zero if no number of them does.
@@ -139,11 +186,12 @@ func podOf(pod *corev1.Pod, consumer account.Consumer, namespaceLabels map[strin
 		p.Identity.Priority = *pod.Spec.Priority
 	}
 	p.Told, p.Message = told(pod)
+	p.Nominated = pod.Status.NominatedNodeName != ""
 	return p
 }
 
 // told is when a scheduler said that there is no room for a pod, and in which words; the zero time if none did.
-func told(pod *corev1.Pod) (at time.Time, message string) {
+func told(pod *corev1.Pod) (at time.Time, said string) {
 	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable
 	})

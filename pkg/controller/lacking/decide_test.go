@@ -14,6 +14,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/pkg/message"
 )
 
 var epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -42,24 +43,47 @@ func TestOf(t *testing.T) {
 	large := headroom(t, "large", nil, list("cpu", "4", "memory", "1Gi"))
 	reserved, openReserved := headroom(t, "reserved", onlyAPI, list("cpu", "1", "memory", "1Gi")), open
 	reserved.Priority, reserved.Reserved, openReserved.Priority, openReserved.Reserved = 1_000_000, true, 1_000_000, true
+	high := open
+	high.Name, high.Priority = "high", 7
 	for name, tc := range map[string]struct {
 		change    func(*Pod)
 		headrooms []Headroom
+		ready     int
 		want      string
 		units     int
+		why       account.Miss
 	}{
 		"a reserved unit would have, whatever its priority": {headrooms: []Headroom{reserved}, want: "reserved", units: 2},
-		"none that is for nobody":                           {headrooms: []Headroom{openReserved}},
+		"a reserved unit that is for nobody by name":        {headrooms: []Headroom{openReserved}, want: "open", why: account.MissPriority},
 		"a unit would have served":                          {headrooms: []Headroom{open}, want: "open", units: 2},
 		"one that names the pod goes first":                 {headrooms: []Headroom{open, ours}, want: "ours", units: 3},
 		"then the one of which it needs fewest":             {headrooms: []Headroom{open, large}, want: "large", units: 1},
 		"it was not told":                                   {change: func(p *Pod) { p.Told = time.Time{} }, headrooms: []Headroom{open}},
 		"it may not preempt":                                {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open}},
 		"a Headroom lets it all the same":                   {change: func(p *Pod) { p.Identity.NonPreempting = true }, headrooms: []Headroom{open, polite}, want: "polite", units: 2},
-		"its priority is not above":                         {change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{open}},
-		"it is not entitled":                                {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
-		"it must go elsewhere":                              {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
-		"it may go there":                                   {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
+		"its priority is not above": {
+			change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{open}, want: "open", why: account.MissPriority,
+		},
+		"its priority is above that of another": {
+			change: func(p *Pod) { p.Identity.Priority = 7 }, headrooms: []Headroom{high, open}, want: "open", units: 2, why: account.MissNoneReady,
+		},
+		"units are ready, and none is large enough": {
+			change: func(p *Pod) { p.Message += " " + message.NoneLargeEnough }, headrooms: []Headroom{open}, ready: 3, want: "open", units: 2,
+			why: account.MissTooSmall,
+		},
+		"none is large enough, and none of it is ready": {
+			change: func(p *Pod) { p.Message += " " + message.NoneLargeEnough }, headrooms: []Headroom{open}, want: "open", units: 2,
+			why: account.MissNoneReady,
+		},
+		"units are ready, and nobody says why they do not serve": {
+			headrooms: []Headroom{open}, ready: 3, want: "open", units: 2, why: account.MissOther,
+		},
+		"pods are preempted for it": {
+			change: func(p *Pod) { p.Nominated = true }, headrooms: []Headroom{open}, ready: 3, want: "open", units: 2, why: account.MissPreemption,
+		},
+		"it is not entitled":   {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
+		"it must go elsewhere": {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
+		"it may go there":      {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
 		"no unit has what it asks for": {
 			change: func(p *Pod) { p.Requests = list("cpu", "1", "example.com/gpu", "1") }, headrooms: []Headroom{open},
 		},
@@ -72,12 +96,12 @@ func TestOf(t *testing.T) {
 		"headroom is there, and does not suit it": {
 			change: func(p *Pod) {
 				p.Message += " 1 of 5 nodes hold headroom, none for this pod: 1 would have the room, but do not suit it for other reasons"
-			}, headrooms: []Headroom{open},
+			}, headrooms: []Headroom{open}, want: "open", why: account.MissFiltered,
 		},
 		"headroom is there, and the message says why it does not suit it": {
 			change: func(p *Pod) {
 				p.Message += " 1 of 5 nodes hold headroom, none for this pod: 1 would have the room, but 1 node(s) had untolerated taint(s)"
-			}, headrooms: []Headroom{open},
+			}, headrooms: []Headroom{open}, want: "open", why: account.MissFiltered,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,9 +112,14 @@ func TestOf(t *testing.T) {
 			if tc.change != nil {
 				tc.change(pod)
 			}
-			lacks, units := Of(pod, tc.headrooms)
-			require.Equal(t, tc.want, lacks.Name)
-			require.Equal(t, tc.units, units)
+			miss, ok := Of(pod, tc.headrooms, func(types.NamespacedName) int { return tc.ready })
+			require.Equal(t, tc.want != "", ok)
+			require.Equal(t, tc.want, miss.Headroom.Name)
+			require.Equal(t, tc.units, miss.Units)
+			if tc.units > 0 && tc.why == "" {
+				tc.why = account.MissNoneReady
+			}
+			require.Equal(t, tc.why, miss.Why)
 		})
 	}
 }
@@ -127,7 +156,7 @@ func TestWhatIsKeptOfAPodIsAllThatTheDecisionAsks(t *testing.T) {
 			Overhead:   list("cpu", "250m"),
 			Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: list("cpu", "1", "memory", "1Gi")}}},
 		},
-		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+		Status: corev1.PodStatus{NominatedNodeName: "n1", Conditions: []corev1.PodCondition{
 			{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "another condition"},
 			{
 				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, LastTransitionTime: told,
@@ -146,7 +175,7 @@ func TestWhatIsKeptOfAPodIsAllThatTheDecisionAsks(t *testing.T) {
 		Identity: entitlement.Consumer{
 			Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, Labels: map[string]string{"app": "api"}, Priority: 7, NonPreempting: true,
 		},
-		Told: told.Time, Message: "0/5 nodes are available: 5 Insufficient cpu.",
+		Told: told.Time, Message: "0/5 nodes are available: 5 Insufficient cpu.", Nominated: true,
 	}, got)
 	pod.Labels["app"] = "changed"
 	require.Equal(t, "api", got.Identity.Labels["app"], "the pod belongs to the cache")

@@ -11,8 +11,8 @@ const young = 10 * time.Minute
 
 // look notes whether a pod lacks resources.
 func (p *waiting) look(pod *corev1.Pod) {
-	told, message := told(pod)
-	p.created, p.nodeSelector, p.short = pod.CreationTimestamp.Time, pod.Spec.NodeSelector, !told.IsZero() && wantsRoom(message)
+	told, said := told(pod)
+	p.created, p.nodeSelector, p.short = pod.CreationTimestamp.Time, pod.Spec.NodeSelector, !told.IsZero() && wantsRoom(said)
 }
 
 // Short reports whether a pod that may go to nodes with these labels, and was created less than ten minutes ago, was told that there are

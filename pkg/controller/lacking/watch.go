@@ -29,14 +29,16 @@ import (
 // freshness is how old the watcher's view of the Headrooms may be.
 const freshness = time.Second
 
-// Accounts is where the watcher writes down what pods lack.
+// Accounts is where the watcher writes down which pods no unit served.
 type Accounts interface {
 	// Loaded is closed when the stored accounts are read.
 	Loaded() <-chan struct{}
 	// LackedThrough is when the last pod in the account of a Headroom was told that there is no room.
 	LackedThrough(headroom types.NamespacedName) time.Time
-	// Lacked notes that an entitled pod, which was told at that time that there is no room, lacked units.
-	Lacked(headroom types.NamespacedName, units int, at time.Time)
+	// Ready is how many units of a Headroom can be taken, as far as is known at the moment.
+	Ready(headroom types.NamespacedName) int
+	// Missed notes that no unit served an entitled pod, which was told so at that time, and how many units it lacked.
+	Missed(headroom types.NamespacedName, why account.Miss, units int, at time.Time)
 }
 
 // Nominations is told of the pods that wait for a node.
@@ -73,7 +75,8 @@ type Watcher struct {
 // waiting is a pod that waits.
 type waiting struct {
 	consumer account.Consumer
-	counted  bool
+	// missed says that it is counted, counted that it is with the units that it lacked.
+	missed, counted bool
 	// version is the pod's resource version as it was seen last, and since when it is.
 	version string
 	since   time.Time
@@ -205,7 +208,8 @@ func (h handler) OnDelete(object any) {
 	}
 }
 
-// saw counts a pod that lacks units, the first time that it does. initial says that it waited before this controller looked.
+// saw counts a pod that no unit serves, the first time that it finds so; and once more if it finds later that the pod lacks units. initial
+// says that the pod waited before this controller looked.
 func (h handler) saw(object any, initial bool) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok || pod.Labels[v1alpha1.LabelHeadroom] != "" {
@@ -235,19 +239,28 @@ func (h handler) saw(object any, initial bool) {
 		return
 	}
 	asked := podOf(pod, p.consumer, h.NamespaceLabels(h.ctx, pod.Namespace))
-	lacks, units := Of(asked, headrooms)
-	if units == 0 {
-		if asOf.Before(since) && !asked.Told.IsZero() {
-			h.lookAgain(pod, initial)
-		}
+	miss, ok := Of(asked, headrooms, h.Accounts.Ready)
+	if miss.Units == 0 && asOf.Before(since) && !asked.Told.IsZero() {
+		h.lookAgain(pod, initial)
 		return
 	}
-	h.mu.Lock()
-	p.counted = true
-	h.mu.Unlock()
-	if !initial || asked.Told.After(h.Accounts.LackedThrough(lacks)) {
-		h.Accounts.Lacked(lacks, units, asked.Told)
+	if !ok || !h.count(p, miss) {
+		return
 	}
+	if !initial || asked.Told.After(h.Accounts.LackedThrough(miss.Headroom)) {
+		h.Accounts.Missed(miss.Headroom, miss.Why, miss.Units, asked.Told)
+	}
+}
+
+// count notes that a pod is counted. It reports false if it is already.
+func (w *Watcher) count(p *waiting, miss Miss) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.counted || p.missed && miss.Units == 0 {
+		return false
+	}
+	p.missed, p.counted = true, miss.Units > 0
+	return true
 }
 
 func consumerOf(pod *corev1.Pod) account.Consumer {

@@ -20,19 +20,28 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/message"
 )
 
 // book counts what pods lacked.
 type book struct {
 	through time.Time
+	ready   int
 	lacked  int
+	missed  []account.Miss
 }
 
 func (b *book) Loaded() <-chan struct{} { return nil }
 
 func (b *book) LackedThrough(types.NamespacedName) time.Time { return b.through }
 
-func (b *book) Lacked(_ types.NamespacedName, units int, _ time.Time) { b.lacked += units }
+func (b *book) Ready(types.NamespacedName) int { return b.ready }
+
+func (b *book) Missed(_ types.NamespacedName, why account.Miss, units int, _ time.Time) {
+	b.lacked += units
+	b.missed = append(b.missed, why)
+}
 
 // toldPod is a pod of one CPU that was told that there is no room.
 func toldPod() *corev1.Pod {
@@ -71,6 +80,27 @@ func TestAPodThatWaitsCountsOnce(t *testing.T) {
 			require.Equal(t, tc.want, accounts.lacked)
 		})
 	}
+}
+
+func TestAPodThatNoMoreUnitsWouldServeCountsOnceAndAgainWhenItLacksSome(t *testing.T) {
+	accounts, now := &book{}, testingclock.NewFakeClock(epoch)
+	w := &Watcher{
+		Namespaces: []string{"shop"}, Accounts: accounts, Clock: now, waiting: map[types.UID]*waiting{},
+		known: []Headroom{headroom(t, "open", nil, list("cpu", "1"))}, asOf: epoch,
+	}
+	h, pod := handler{w, t.Context()}, toldPod()
+	pod.Status.Conditions[0].Message += " 1 of 3 nodes hold headroom, none for this pod: 1 " + message.DoesNotSuit + "1 node(s) had untolerated taint(s)"
+	h.OnAdd(pod, false)
+	h.OnUpdate(nil, pod)
+	require.Equal(t, []account.Miss{account.MissFiltered}, accounts.missed)
+	require.Zero(t, accounts.lacked)
+	lacks := toldPod()
+	for range 2 {
+		h.OnUpdate(nil, lacks)
+	}
+	h.OnUpdate(nil, pod)
+	require.Equal(t, []account.Miss{account.MissFiltered, account.MissNoneReady}, accounts.missed)
+	require.Equal(t, 1, accounts.lacked)
 }
 
 // objects is a cache that has what an API server has.

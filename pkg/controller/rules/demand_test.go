@@ -112,7 +112,7 @@ func TestABurstRaisesTheNumberAtOnce(t *testing.T) {
 	require.Contains(t, out.Status.Rules[0].Message, "0 units: no demand is known yet: ")
 
 	took(a, 5, noon.Add(-time.Minute))
-	a.Lack(3, noon.Add(-30*time.Second))
+	a.Miss(account.MissNoneReady, 3, noon.Add(-30*time.Second))
 	out = Evaluate(h, 1, &cluster{account: a}, noon)
 	require.Equal(t, 16, out.Replicas, "as many again as the 5 that were taken and the 3 that were lacking")
 	require.Equal(t, "16 units: a burst is under way: in the last 2m pods took or lacked 8 units that have not come back; 16 cover as many again.",
@@ -123,7 +123,7 @@ func TestABurstRaisesTheNumberAtOnce(t *testing.T) {
 func TestOneJobOfThousandsCountsAtMostTheLimit(t *testing.T) {
 	h, a := learned(), quiet(time.Hour)
 	opened(h, a)
-	a.Lack(10_000, noon.Add(-30*time.Minute))
+	a.Miss(account.MissNoneReady, 10_000, noon.Add(-30*time.Minute))
 	h.Spec.Sizing.Max = ptr.To[int32](20)
 	out := Evaluate(h, 1, &cluster{account: a}, noon)
 	require.Equal(t, 20, out.Replicas)
@@ -134,7 +134,7 @@ func TestOneJobOfThousandsCountsAtMostTheLimit(t *testing.T) {
 	require.Equal(t, 10, out.Replicas)
 	require.Contains(t, out.Status.Rules[0].Message, "a window counts at most the maximum of 10")
 
-	a.Lack(10_000, noon) // is under way
+	a.Miss(account.MissNoneReady, 10_000, noon) // is under way
 	out = Evaluate(h, 1, &cluster{account: a}, noon)
 	require.Equal(t, 10, out.Replicas)
 	require.Equal(t, v1alpha1.LimitedByMaxResources, out.Status.LimitedBy)
@@ -211,7 +211,7 @@ func TestDemandIsBoundedAndMonotone(t *testing.T) {
 		require.NotEmpty(t, out.Status.Rules[0].Message)
 		require.Equal(t, out, Evaluate(h, floor, c, noon))
 
-		a.Lack(rapid.IntRange(1, 30).Draw(t, "more"), noon.Add(-time.Minute))
+		a.Miss(account.MissNoneReady, rapid.IntRange(1, 30).Draw(t, "more"), noon.Add(-time.Minute))
 		require.GreaterOrEqual(t, Evaluate(h, floor, c, noon).Replicas, out.Replicas)
 	})
 }

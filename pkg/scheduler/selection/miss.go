@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/headroom-dev/headroom/pkg/message"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 )
@@ -59,13 +60,13 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 	}
 	enough := candidates()
 	if enough == 0 {
-		return metrics.MissTooSmall, intro + "no node holds enough for it"
+		return metrics.MissTooSmall, intro + message.NoneLargeEnough
 	}
 	reasons := objections().String()
 	if reasons == "" {
 		reasons = "do not suit it for other reasons" // an extender's, for example
 	}
-	return metrics.MissFiltered, intro + fmt.Sprintf("%d would have the room, but %s", enough, reasons)
+	return metrics.MissFiltered, intro + fmt.Sprintf("%d %s%s", enough, message.DoesNotSuit, reasons)
 }
 
 func allRefuse(refusals map[int]string) bool {

@@ -7,21 +7,17 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/price"
 	"github.com/headroom-dev/headroom/pkg/sizing/demand"
 )
 
-const (
-	// HoursPerMonth turns a price per hour into one per month: a twelfth of 365 days.
-	HoursPerMonth = 730
-	// enough is how old an account has to be before fewer units are advised: what has not been seen yet may still come.
-	enough = 7 * 24 * time.Hour
-)
+// enough is how old an account has to be before fewer units are advised: what has not been seen yet may still come.
+const enough = 7 * 24 * time.Hour
 
 // Input is what the advice is made of.
 type Input struct {
@@ -29,7 +25,7 @@ type Input struct {
 	Headrooms []v1alpha1.Headroom
 	Accounts  []v1alpha1.HeadroomAccount
 	// Nodes have the prices; none: no costs are told.
-	Nodes []PricedNode
+	Nodes []price.Node
 	// Served is the share of demand that is to be served at once, for example 0.999.
 	Served float64
 	// Now is the time.
@@ -110,9 +106,10 @@ func advise(h *v1alpha1.Headroom, a *account.Account, in *Input) Advice {
 		Namespace: h.Namespace, Name: h.Name, Wanted: int(h.Status.DesiredReplicas), Needed: size.Replicas, Evidence: size.Why,
 		Known: int64(in.Now.Sub(a.Opened()) / time.Second), Taken: usage.Taken, Lacked: usage.Lacked, LowestReady: usage.LowestReady,
 	}
-	if price, ok := unitPrice(h.Shaped(h.Status.Shape).Spec.Requests, in.Nodes); ok {
-		cost, spare := price*HoursPerMonth*float64(one.Wanted), price*HoursPerMonth*float64(max(0, one.Wanted-one.Needed))
-		one.UnitPrice, one.Cost, one.Spare = &price, &cost, &spare
+	if perHour, ok := price.PerUnit(h.Shaped(h.Status.Shape).Spec.Requests, in.Nodes); ok {
+		perMonth := perHour * price.HoursPerMonth
+		cost, spare := perMonth*float64(one.Wanted), perMonth*float64(max(0, one.Wanted-one.Needed))
+		one.UnitPrice, one.Cost, one.Spare = &perHour, &cost, &spare
 	}
 	one.Sentence = one.sentence()
 	return one
@@ -137,40 +134,4 @@ func (a *Advice) sentence() string {
 	default:
 		return fmt.Sprintf("It needed %d units: %d fewer than the %d that it asks for would do.", a.Needed, spare, a.Wanted)
 	}
-}
-
-// PricedNode is a node of which the price is known.
-type PricedNode struct {
-	// Allocatable is what pods may request of it.
-	Allocatable corev1.ResourceList
-	// Price is what it costs an hour, in whatever currency the operator counts.
-	Price float64
-}
-
-// unitPrice is what a unit costs an hour: the share of a node that it takes, by the resource of which it takes most, on the average of the
-// nodes that are large enough for one.
-func unitPrice(requests corev1.ResourceList, nodes []PricedNode) (price float64, ok bool) {
-	sum, fitting := 0.0, 0
-	for i := range nodes {
-		share := 0.0
-		for name, requested := range requests {
-			allocatable := nodes[i].Allocatable[name]
-			if requested.Sign() <= 0 {
-				continue
-			}
-			if allocatable.Cmp(requested) < 0 {
-				share = 2 // No unit fits there.
-				break
-			}
-			share = max(share, requested.AsApproximateFloat64()/allocatable.AsApproximateFloat64())
-		}
-		if share > 0 && share <= 1 {
-			sum += share * nodes[i].Price
-			fitting++
-		}
-	}
-	if fitting == 0 {
-		return 0, false
-	}
-	return sum / float64(fitting), true
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/price"
 	"github.com/headroom-dev/headroom/pkg/view/table"
 	"github.com/headroom-dev/headroom/test/golden"
 )
@@ -57,7 +58,10 @@ func input(t testing.TB) *Input {
 		Headrooms: []v1alpha1.Headroom{headroom("ample", 8), headroom("short", 1), headroom("young", 8), headroom("new", 3)},
 		Accounts:  []v1alpha1.HeadroomAccount{kept(t, "ample", 13), kept(t, "short", 13), kept(t, "young", 2)},
 		// A unit takes a quarter of the first by its memory, and half of the second; the third is too small for one.
-		Nodes:  []PricedNode{{allocatable("8", "32Gi"), 0.40}, {allocatable("2", "32Gi"), 0.20}, {allocatable("8", "4Gi"), 9}},
+		Nodes: []price.Node{
+			{Allocatable: allocatable("8", "32Gi"), PerHour: 0.40}, {Allocatable: allocatable("2", "32Gi"), PerHour: 0.20},
+			{Allocatable: allocatable("8", "4Gi"), PerHour: 9},
+		},
 		Served: 0.999, Now: now,
 	}
 }
@@ -93,15 +97,10 @@ func TestTheAdviceIsWhatTheHistorySays(t *testing.T) {
 	require.Contains(t, report.NotSeen[0], "shop/new has no account yet")
 }
 
-func TestAUnitCostsTheShareOfItsNode(t *testing.T) {
+func TestWithoutAPriceThereIsNoCost(t *testing.T) {
 	in := input(t)
-	price, ok := unitPrice(in.Headrooms[0].Spec.Requests, in.Nodes)
-	require.True(t, ok)
-	require.InDelta(t, (0.40/4+0.20/2)/2, price, 1e-9)
-	_, ok = unitPrice(in.Headrooms[0].Spec.Requests, in.Nodes[2:])
-	require.False(t, ok, "no unit fits there")
 	in.Nodes = nil
 	for _, one := range New(in).Headrooms {
-		require.Nil(t, one.Cost, "without a price there is no cost")
+		require.Nil(t, one.Cost)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/view/advice"
 	"github.com/headroom-dev/headroom/pkg/view/drawing"
 	"github.com/headroom-dev/headroom/pkg/view/ledger"
@@ -54,8 +55,8 @@ type headroom struct {
 	Full bool
 	Held string
 	Plot template.HTML
-	// Lowest, Refill and Saved are what the account says of the days, empty where it says nothing.
-	Lowest, Refill, Saved string
+	// Lowest, Refill, Saved and Missed, pods by reason, are what the account says of the days, empty where it says nothing.
+	Lowest, Refill, Saved, Missed string
 	// Needed says how many units were needed, Cost what all of them cost a month, and Spare what those do that were not needed; empty where
 	// that is not known.
 	Needed, Cost, Spare string
@@ -134,6 +135,7 @@ func (p *page) add(one *status.Headroom, found map[types.NamespacedName]history,
 		if h.usage.Saved > 0 {
 			shown.Saved = short(h.usage.Saved)
 		}
+		shown.Missed = missed(h.usage.Missed)
 	}
 	p.Headrooms = append(p.Headrooms, shown)
 }
@@ -150,6 +152,15 @@ func (p *page) advise(known []advice.Advice) {
 		shown.Cost, shown.Spare = fmt.Sprintf("%.2f", *cost), fmt.Sprintf("%.2f", *spare)
 		p.Priced, p.cost, p.spare = true, p.cost+*cost, p.spare+*spare
 	}
+}
+
+// missed says how many pods were missed for which reason.
+func missed(pods map[account.Miss]int) string {
+	var parts []string
+	for _, one := range account.MissedPods(pods) {
+		parts = append(parts, fmt.Sprintf("%d %s", one.Pods, one.Reason))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func svg(d *drawing.Drawing, label string) template.HTML {

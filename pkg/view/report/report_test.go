@@ -45,7 +45,7 @@ func example(t testing.TB) *Input {
 			a.Bound(at.Add(70*time.Second), at.Add(time.Second))
 		}
 		if busy == 6 {
-			a.Lack(2, at)
+			a.Miss(account.MissNoneReady, 2, at)
 		}
 	}
 	record, err := a.Encode(v1alpha1.AccountPosition{})
@@ -83,6 +83,7 @@ func TestThePageTellsWhatItShould(t *testing.T) {
 	text := string(page)
 	for _, want := range []string{
 		"16 of 18", "It needed 9 of its 12 units so far", "ci/runners", "shop/web", "NotSeen", "shop/ReplicaSet/web-*", "6 nodes, 62 % used, 17 % headroom (8 units)", "eu-1a", "(no zone)",
+		"<dt>pods that no unit served</dt><dd>7 none_ready</dd>",
 	} {
 		require.Contains(t, text, want)
 	}

@@ -81,7 +81,7 @@ func accountOf(t testing.TB) v1alpha1.HeadroomAccount {
 			},
 		})
 	}
-	a.Lack(3, now.Add(-time.Hour))
+	a.Miss(account.MissNoneReady, 3, now.Add(-time.Hour))
 	record, err := a.Encode(v1alpha1.AccountPosition{})
 	require.NoError(t, err)
 	stored := v1alpha1.HeadroomAccount{Record: record}

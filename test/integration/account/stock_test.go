@@ -51,6 +51,8 @@ func TestP13StockPreemptionIsCreditedToThePreemptor(t *testing.T) {
 		require.NoError(collect, cl.Get(t.Context(), client.ObjectKeyFromObject(headroom), account))
 		require.EqualValues(collect, 2, account.Record.Taken)
 		require.GreaterOrEqual(collect, account.Record.Lacked, int64(2), "what api-2 lacks")
+		require.Contains(collect, account.Record.Missed, v1alpha1.MissedPods{Reason: "other", Pods: 1},
+			"a unit is ready that is too small for api-2, which kube-scheduler does not say")
 	}, soon, glance)
 	for _, take := range account.Record.Takes {
 		require.Equal(t, "Preemption", take.How)

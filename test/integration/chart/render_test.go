@@ -158,6 +158,7 @@ func TestValuesReachTheObjects(t *testing.T) {
 		"--set", "controller.placeholders.maxPriority=0", "--set", "controller.placeholders.schedulerName=mine",
 		"--set", "controller.units.maxPerHeadroom=0", "--set", "controller.units.maxPerNamespace=40", "--set", "controller.units.max=200",
 		"--set", "controller.units.maxPending=50", "--set", "controller.hideNamesOfOtherNamespaces=true",
+		"--set", "controller.prices.node=0.4", "--set", "controller.prices.label=example.com/price-per-hour",
 		"--set", "controller.placeholders.allowedImages={a.example/*,b.example/c:1}", "--set", "controller.placeholders.podSecurityLevel=restricted",
 		"--set", "scheduler.args.victimWaitSeconds=0", "--set", "scheduler.name=second",
 		"--set", "controller.nodeSelector.pool=system", "--set", "controller.tolerations[0].operator=Exists",
@@ -168,7 +169,8 @@ func TestValuesReachTheObjects(t *testing.T) {
 	for _, want := range []string{
 		"image: ghcr.io/headroom-dev/headroom-controller@" + digest, "imagePullPolicy: Always", "name: registry", "replicas: 1",
 		"--max-priority=0", "--placeholder-scheduler-name=mine", "--allowed-images=a.example/*,b.example/c:1", "--pod-security-level=restricted",
-		"--max-units-per-headroom=0", "--max-units-per-namespace=40", "--max-units=200", "--max-pending-units=50", "--hide-names-of-other-namespaces", "pool: system", "operator: Exists",
+		"--max-units-per-headroom=0", "--max-units-per-namespace=40", "--max-units=200", "--max-pending-units=50", "--hide-names-of-other-namespaces",
+		"--node-price=0.4", "--price-label=example.com/price-per-hour", "pool: system", "operator: Exists",
 	} {
 		require.Contains(t, controller, want)
 	}

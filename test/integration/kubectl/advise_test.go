@@ -49,9 +49,11 @@ func TestAUnitCostsItsShareOfTheNodesThatHaveAPrice(t *testing.T) {
 	require.NoError(t, s.client.Create(t.Context(), node))
 	node.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourceMemory: resource.MustParse("16Gi")}
 	require.NoError(t, s.client.Status().Update(t.Context(), node))
+	require.NoError(t, s.client.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.namespace + "-unpriced"}}))
 	k := newKubectl(t, s.cluster)
 	report := advised(t, k.mustRun("headroom", "advise", "-n", s.namespace, "-o", "json", "--price-label", label))
-	require.Empty(t, report.NotSeen)
+	require.Len(t, report.NotSeen, 1)
+	require.Regexp(t, `^costs leave out \d+ of \d+ nodes, which have no price in the label or annotation `+label, report.NotSeen[0])
 	of := report.Headrooms[0]
 	require.NotNil(t, of.UnitPrice)
 	require.InDelta(t, 0.1, *of.UnitPrice, 1e-9, "1 of 4 CPUs of a node at 0.4")

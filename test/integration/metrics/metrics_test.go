@@ -36,7 +36,7 @@ const soon = 2 * time.Minute
 
 // needEvidence are the metrics that a cluster shows only once something has happened, or after a week; the tests of package metrics make them.
 var needEvidence = []string{
-	"headroom_unused_units", "headroom_refill_p90_seconds", "headroom_estimated_saved_seconds", "headroom_placeholders_refused_total",
+	"headroom_unused_units", "headroom_unused_weekly_cost", "headroom_refill_p90_seconds", "headroom_estimated_saved_seconds", "headroom_placeholders_refused_total",
 }
 
 // ours are the project's metrics, and foreign those of Kubernetes and controller-runtime that the project's files ask for.
@@ -91,7 +91,8 @@ func scrapeBoth(t *testing.T) map[string]*dto.MetricFamily {
 		return port
 	}
 	controller, scheduler := port(), port()
-	_, err := c.RunController(t.Context(), "--placeholder-scheduler-name=headroom-scheduler", "--metrics-bind-address=127.0.0.1:"+controller)
+	_, err := c.RunController(t.Context(), "--placeholder-scheduler-name=headroom-scheduler", "--metrics-bind-address=127.0.0.1:"+controller,
+		"--node-price=0.4")
 	require.NoError(t, err)
 	_, err = c.RunHeadroomScheduler(t.Context(), cluster.SecondScheduler, "--bind-address=127.0.0.1", "--secure-port="+scheduler,
 		"--authorization-always-allow-paths=/metrics")

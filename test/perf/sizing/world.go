@@ -138,7 +138,7 @@ func (w *world) arrive(a arrival) {
 			w.account.Went(w.time())
 		}
 		if lacked := a.pods - served; lacked > 0 {
-			w.account.Lack(lacked, w.time())
+			w.account.Miss(account.MissNoneReady, lacked, w.time())
 		}
 		w.look()
 	}

@@ -64,5 +64,13 @@
 {{- $args = append $args (printf "--max-pending-units=%d" (int .maxPending)) -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.controller.prices -}}
+{{- if .node -}}
+{{- $args = append $args (printf "--node-price=%v" .node) -}}
+{{- end -}}
+{{- with .label -}}
+{{- $args = append $args (printf "--price-label=%s" .) -}}
+{{- end -}}
+{{- end -}}
 {{- concat $args .Values.controller.extraArgs | toYaml -}}
 {{- end -}}
