@@ -24,6 +24,10 @@ type HeadroomArgs struct {
 	HideNamesOfOtherNamespaces bool
 	// GrowInPlace reports whether pods whose resize in place is deferred take placeholders of their node.
 	GrowInPlace bool
+	// GuardHoles is for which swaps other schedulers are kept off the node between the eviction and the bind.
+	GuardHoles GuardHoles
+	// GuardNamespace is where the pods are that do so. Empty: the namespace of the scheduler's own pod.
+	GuardNamespace string
 	// IgnoredResources are the ones that NodeResourcesFit ignores.
 	IgnoredResources []string
 	// IgnoredResourceGroups are the ones that NodeResourcesFit ignores.
@@ -39,3 +43,15 @@ type NodeRule struct {
 	// Weight is the cost of one unit of the rule. 1 for a rule alone in its tier.
 	Weight int32
 }
+
+// GuardHoles is for which swaps other schedulers are kept off the node between the eviction and the bind.
+type GuardHoles string
+
+const (
+	// GuardReserved: for swaps that take reserved units.
+	GuardReserved GuardHoles = "Reserved"
+	// GuardAll: for every swap.
+	GuardAll GuardHoles = "All"
+	// GuardNever: for none.
+	GuardNever GuardHoles = "Never"
+)

@@ -7,6 +7,13 @@ const (
 	// LabelOpenFaaSHeadroom is put on every placeholder pod beside LabelHeadroom, with the same value, so that spread
 	// constraints and affinities written for the OpenFaaS Headroom Controller keep working.
 	LabelOpenFaaSHeadroom = "headroom"
+	// LabelGuard is put, with the value GuardLabelValue, on guards: pods by which the scheduler keeps other schedulers off a node between the
+	// eviction of a unit and the bind of its consumer. It means nothing outside the scheduler's own namespace.
+	LabelGuard = "headroom.dev/guard"
+	// GuardLabelValue is the only value of LabelGuard.
+	GuardLabelValue = "true"
+	// AnnotationGuardOf is put on guards. Its value is the name of the host, as a rule the pod, whose scheduler made it.
+	AnnotationGuardOf = "headroom.dev/guard-of"
 	// AnnotationTemplateHash is put on every placeholder pod. Its value identifies the part of the spec that the pod was
 	// made from; a pod with another value is replaced.
 	AnnotationTemplateHash = "headroom.dev/template-hash"

@@ -78,6 +78,30 @@ const (
 	ExceptionSystemCritical Exception = "system_critical"
 )
 
+// GuardResult is what became of the wish to keep other schedulers off the node of a swap.
+type GuardResult string
+
+// The results of that wish. Whatever they are, the swap goes on.
+const (
+	// GuardMade: a guard was made for it.
+	GuardMade GuardResult = "made"
+	// GuardShared: there was one already, for another swap on the node.
+	GuardShared GuardResult = "shared"
+	// GuardRefused: the API server refused to make one, or has done so within the last minute.
+	GuardRefused GuardResult = "refused"
+	// GuardFailed: the API server did not answer in time, or with an error of its own.
+	GuardFailed GuardResult = "failed"
+	// GuardNoSlot: the node may not have enough pods more.
+	GuardNoSlot GuardResult = "no_slot"
+	// GuardNoHostname: the node has no label kubernetes.io/hostname.
+	GuardNoHostname GuardResult = "no_hostname"
+)
+
+// guardResults returns all of them.
+func guardResults() []GuardResult {
+	return []GuardResult{GuardMade, GuardShared, GuardRefused, GuardFailed, GuardNoSlot, GuardNoHostname}
+}
+
 var (
 	swaps = metrics.NewCounterVec(&metrics.CounterOpts{
 		Subsystem: schedulerSubsystem,
@@ -143,6 +167,13 @@ var (
 		Help:           "Placeholders that were deleted so that a running pod can grow in place.",
 		StabilityLevel: metrics.ALPHA,
 	})
+	guards = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: schedulerSubsystem,
+		Name:      "guards_total",
+		Help: "Swaps for which other schedulers were to be kept off the node by a guard, by what came of it: made, shared, refused, failed, " +
+			"no_slot, no_hostname.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{labelResult})
 
 	registerScheduler sync.Once
 )
@@ -151,13 +182,17 @@ var (
 // called, and makes every counter show from zero.
 func RegisterScheduler() {
 	registerScheduler.Do(func() {
-		legacyregistry.MustRegister(swaps, swapDuration, swapVictims, evictions, swapWaste, misses, unentitled, growths, growthEvictions)
+		legacyregistry.MustRegister(
+			swaps, swapDuration, swapVictims, evictions, swapWaste, misses, unentitled, growths, growthEvictions, guards)
 		legacyregistry.RawMustRegister(build(componentScheduler))
 		for _, result := range swapResults() {
 			swaps.WithLabelValues(string(result))
 		}
 		for _, result := range growthResults() {
 			growths.WithLabelValues(string(result))
+		}
+		for _, result := range guardResults() {
+			guards.WithLabelValues(string(result))
 		}
 		for _, reason := range missReasons() {
 			misses.WithLabelValues(string(reason))
@@ -205,4 +240,9 @@ func CountFailedSwap(result SwapResult) {
 // CountMiss counts a pod that no headroom could serve, by the reason of its first attempt.
 func CountMiss(reason MissReason) {
 	misses.WithLabelValues(string(reason)).Inc()
+}
+
+// CountGuard counts a swap that was to have a guard.
+func CountGuard(result GuardResult) {
+	guards.WithLabelValues(string(result)).Inc()
 }

@@ -75,6 +75,9 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	for _, result := range swapResults() {
 		require.Contains(t, string(page), "`"+string(result)+"`")
 	}
+	for _, result := range guardResults() {
+		require.Contains(t, string(page), "`"+string(result)+"`")
+	}
 	for _, reason := range missReasons() {
 		require.Contains(t, string(page), "`"+string(reason)+"`")
 	}

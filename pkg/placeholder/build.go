@@ -61,7 +61,7 @@ func BuildAt(headroom *v1alpha1.Headroom, defaults Defaults, ordinal int, place 
 	if OnLadder(headroom, defaults) {
 		place.put(pod, headroom.Spec.DomainKey())
 	}
-	refuseSidecars(&pod.ObjectMeta)
+	RefuseSidecars(&pod.ObjectMeta)
 	pod.Namespace = headroom.Namespace
 	pod.Name = Name(headroom.Name, ordinal)
 	pod.OwnerReferences = ownedBy(headroom)
@@ -72,7 +72,7 @@ func BuildAt(headroom *v1alpha1.Headroom, defaults Defaults, ordinal int, place 
 // of the one that is there if its annotation v1alpha1.AnnotationTemplateHash is another one.
 func BuildDaemonSet(headroom *v1alpha1.Headroom, defaults Defaults) *appsv1.DaemonSet {
 	daemonSet := BuildEarlierDaemonSet(headroom, defaults)
-	refuseSidecars(&daemonSet.Spec.Template.ObjectMeta)
+	RefuseSidecars(&daemonSet.Spec.Template.ObjectMeta)
 	return daemonSet
 }
 

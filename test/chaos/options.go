@@ -27,6 +27,8 @@ const (
 	P12, P13, P15 = "P12", "P13", "P15"
 	// Race is an overcommit by pods of two schedulers that were bound to a node at nearly the same time.
 	Race = "race"
+	// Guard is a guard that holds something or stays.
+	Guard = "guard"
 	// Kubelet is a pod that the kubelet would reject.
 	Kubelet = "kubelet"
 	// Wait is a pod that waits although there is a place for it.
@@ -45,11 +47,11 @@ const (
 
 // All are the things that a Finding may be about.
 func All() []string {
-	return []string{P1, P5, P12, P13, P15, Race, Kubelet, Wait, Size, Status, Idle, Died, Leak}
+	return []string{P1, P5, P12, P13, P15, Guard, Race, Kubelet, Wait, Size, Status, Idle, Died, Leak}
 }
 
 // Required are those that are failures unless Options say otherwise. The others are counted.
-func Required() []string { return []string{P1, P5, Wait, Size, Status, Idle, Died, Leak} }
+func Required() []string { return []string{P1, P5, Guard, Wait, Size, Status, Idle, Died, Leak} }
 
 // racesAllowed is one race in so many binds that is no failure: two schedulers that bind at the same time cannot know.
 const racesAllowed = 1000

@@ -287,7 +287,7 @@ func (r *run) finish(ctx context.Context) error {
 		return fmt.Errorf("the observer saw only a part of what happened: %w", err)
 	}
 	r.judgeUntil(ctx, time.Now())
-	for _, violation := range r.replay.Account(r.wasDisturbed) {
+	for _, violation := range append(r.replay.Account(r.wasDisturbed), r.replay.Guards(time.Now())...) {
 		r.violated(ctx, violation)
 	}
 	r.count("events", len(history))

@@ -143,7 +143,7 @@ func writeConfigMap(dir, name string, objects []*unstructured.Unstructured, kube
 		return fmt.Errorf("making a folder for the ConfigMap %s: %w", name, err)
 	}
 	for key, text := range configMap.Data {
-		text, err := withKubeconfig(text, kubeconfig)
+		text, err := forProcess(text, kubeconfig, configMap.Namespace)
 		if err != nil {
 			return fmt.Errorf("reading %s of the ConfigMap %s: %w", key, name, err)
 		}
@@ -154,9 +154,9 @@ func writeConfigMap(dir, name string, objects []*unstructured.Unstructured, kube
 	return nil
 }
 
-// withKubeconfig names the kubeconfig in a scheduler's configuration: with a configuration file, a scheduler ignores
-// the flag.
-func withKubeconfig(text, kubeconfig string) (string, error) {
+// forProcess changes a scheduler's configuration for a process that is in no pod: it names the kubeconfig, since with a configuration
+// file a scheduler ignores the flag, and the namespace of the guards, which the plugin else takes from the files of its service account.
+func forProcess(text, kubeconfig, namespace string) (string, error) {
 	var config map[string]any
 	if err := yaml.Unmarshal([]byte(text), &config); err != nil || config["kind"] != "KubeSchedulerConfiguration" {
 		return text, nil //nolint:nilerr // Not every file of a ConfigMap is YAML.
@@ -164,6 +164,32 @@ func withKubeconfig(text, kubeconfig string) (string, error) {
 	if err := unstructured.SetNestedField(config, kubeconfig, "clientConnection", "kubeconfig"); err != nil {
 		return "", err
 	}
+	profiles, _, err := unstructured.NestedSlice(config, "profiles")
+	if err != nil {
+		return "", err
+	}
+	for _, profile := range profiles {
+		if profile, ok := profile.(map[string]any); ok && profile["schedulerName"] == "headroom-scheduler" {
+			setGuardNamespace(profile, namespace)
+		}
+	}
+	if len(profiles) > 0 {
+		config["profiles"] = profiles
+	}
 	data, err := yaml.Marshal(config)
 	return string(data), err
+}
+
+// setGuardNamespace adds an argument of the plugin to a profile, beside those that it has.
+func setGuardNamespace(profile map[string]any, namespace string) {
+	all, _ := profile["pluginConfig"].([]any)
+	for _, plugin := range all {
+		if plugin, ok := plugin.(map[string]any); ok && plugin["name"] == "Headroom" {
+			if args, ok := plugin["args"].(map[string]any); ok && args["guardNamespace"] == nil {
+				args["guardNamespace"] = namespace
+			}
+			return
+		}
+	}
+	profile["pluginConfig"] = append(all, map[string]any{"name": "Headroom", "args": map[string]any{"guardNamespace": namespace}})
 }

@@ -51,9 +51,14 @@ type Rules struct {
 // Check replays the history in the order of revisions and returns what should not have happened, in that order.
 func Check(ctx context.Context, history History, rules Rules) []Violation {
 	r := NewReplay(rules)
+	var last time.Time
 	for _, event := range history.sorted() {
 		r.Observe(ctx, event)
+		if event.At.After(last) {
+			last = event.At
+		}
 	}
+	r.Guards(last)
 	return r.violations
 }
 
@@ -95,6 +100,8 @@ func (r *Replay) Observe(ctx context.Context, event Event) []Violation {
 	switch {
 	case event.Node != nil:
 		r.node(event)
+	case event.Pod != nil && isGuard(event.Pod):
+		r.guard(event)
 	case event.Pod != nil:
 		r.pod(event)
 	case event.Report != nil:

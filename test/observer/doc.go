@@ -11,5 +11,6 @@
 //   - a node on which the requests or the number of the pods bound to it exceed its allocatable when one more is bound (P5, no
 //     overcommit);
 //   - the same where the kubelet allocates more to a pod that grows in place: of every pod counts what is allocated to it;
+//   - a guard, by which headroom-scheduler keeps other schedulers off a node, that requests something or stays for more than a minute;
 //   - a pod that the kubelet would reject, by the kubelet's own predicate, at the point of the history at which it is bound.
 package observer

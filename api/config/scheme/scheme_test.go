@@ -86,6 +86,8 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
       minNodesToScore: 7
       hideNamesOfOtherNamespaces: true
       growInPlace: false
+      guardHoles: All
+      guardNamespace: spare-system
       ignoredResources: [example.com/licence]
       ignoredResourceGroups: [example.org]
 `)
@@ -100,6 +102,8 @@ func TestArgumentsAreReadFromTheProfile(t *testing.T) {
 		EvictionParallelism:        2,
 		HideNamesOfOtherNamespaces: true,
 		MinNodesToScore:            7,
+		GuardHoles:                 config.GuardAll,
+		GuardNamespace:             "spare-system",
 		IgnoredResources:           []string{"example.com/licence"},
 		IgnoredResourceGroups:      []string{"example.org"},
 	}
@@ -150,6 +154,8 @@ func TestArgumentsSurviveTheRoundTrip(t *testing.T) {
 			Swap:                  rapid.Bool().Draw(t, "swap"),
 			VictimWaitSeconds:     rapid.Int32().Draw(t, "wait"),
 			EvictionParallelism:   rapid.Int32().Draw(t, "parallelism"),
+			GuardHoles:            rapid.SampledFrom([]config.GuardHoles{config.GuardReserved, config.GuardAll, config.GuardNever}).Draw(t, "guards"),
+			GuardNamespace:        rapid.String().Draw(t, "namespace"),
 			IgnoredResources:      rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "resources"),
 			IgnoredResourceGroups: rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "groups"),
 		}
@@ -172,6 +178,12 @@ func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
 		change func(*config.HeadroomArgs)
 		want   []string
 	}{
+		"guards for swaps that there are not": {
+			func(a *config.HeadroomArgs) { a.GuardHoles = "Some" }, []string{"args.guardHoles"},
+		},
+		"a namespace for guards that is none": {
+			func(a *config.HeadroomArgs) { a.GuardNamespace = "Spare_System" }, []string{"args.guardNamespace"},
+		},
 		"a topology key that is no label": {
 			func(a *config.HeadroomArgs) { a.TopologyKeys = []string{"zone", "not a label"} }, []string{"args.topologyKeys[1]"},
 		},

@@ -21,6 +21,8 @@ func toInternal(in *HeadroomArgs, out *config.HeadroomArgs, _ conversion.Scope) 
 	out.MinNodesToScore = ptr.Deref(in.MinNodesToScore, 0)
 	out.HideNamesOfOtherNamespaces = ptr.Deref(in.HideNamesOfOtherNamespaces, false)
 	out.GrowInPlace = ptr.Deref(in.GrowInPlace, false)
+	out.GuardHoles = config.GuardHoles(in.GuardHoles)
+	out.GuardNamespace = in.GuardNamespace
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil
@@ -40,6 +42,8 @@ func fromInternal(in *config.HeadroomArgs, out *HeadroomArgs, _ conversion.Scope
 	out.MinNodesToScore = ptr.To(in.MinNodesToScore)
 	out.HideNamesOfOtherNamespaces = ptr.To(in.HideNamesOfOtherNamespaces)
 	out.GrowInPlace = ptr.To(in.GrowInPlace)
+	out.GuardHoles = string(in.GuardHoles)
+	out.GuardNamespace = in.GuardNamespace
 	out.IgnoredResources = in.IgnoredResources
 	out.IgnoredResourceGroups = in.IgnoredResourceGroups
 	return nil

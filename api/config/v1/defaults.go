@@ -35,6 +35,9 @@ func SetDefaultsHeadroomArgs(args *HeadroomArgs) {
 	setDefault(&args.MinNodesToScore, defaultMinNodesToScore)
 	setDefault(&args.HideNamesOfOtherNamespaces, false)
 	setDefault(&args.GrowInPlace, true)
+	if args.GuardHoles == "" {
+		args.GuardHoles = string(config.GuardReserved)
+	}
 }
 
 func setDefault[T any](field **T, value T) {

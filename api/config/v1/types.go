@@ -45,6 +45,15 @@ type HeadroomArgs struct {
 	// far as `consumers` entitle them. Default: true.
 	// +optional
 	GrowInPlace *bool `json:"growInPlace,omitempty"`
+	// guardHoles is for which swaps a guard keeps other schedulers off the node from before the eviction until the consumer is bound:
+	// Reserved (those that take reserved units), All, or Never. A guard is a pod without requests that lives for that moment. None is made
+	// while no pod names another scheduler. Default: Reserved.
+	// +optional
+	GuardHoles string `json:"guardHoles,omitempty"`
+	// guardNamespace is the namespace of the guards; the same in all profiles. Default: the namespace of the scheduler's own pod, as the
+	// files of its service account say. Where there are none, as in a static pod, there are no guards unless it is set.
+	// +optional
+	GuardNamespace string `json:"guardNamespace,omitempty"`
 	// ignoredResources of the built-in NodeResourcesFit, whose Filter the plugin stands in for: set both alike.
 	// Default: none.
 	// +optional

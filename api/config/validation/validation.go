@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -29,7 +30,22 @@ func ValidateHeadroomArgs(path *field.Path, args *config.HeadroomArgs) field.Err
 	errs = append(errs, between(path.Child("victimWaitSeconds"), args.VictimWaitSeconds, 0, maxVictimWaitSeconds)...)
 	errs = append(errs, between(path.Child("evictionParallelism"), args.EvictionParallelism, 1, maxEvictionParallelism)...)
 	errs = append(errs, between(path.Child("minNodesToScore"), args.MinNodesToScore, 1, maxMinNodesToScore)...)
+	errs = append(errs, guards(path, args)...)
 	return append(errs, ignored(path, args)...)
+}
+
+func guards(path *field.Path, args *config.HeadroomArgs) field.ErrorList {
+	var errs field.ErrorList
+	known := []config.GuardHoles{config.GuardReserved, config.GuardAll, config.GuardNever}
+	if !slices.Contains(known, args.GuardHoles) {
+		errs = append(errs, field.NotSupported(path.Child("guardHoles"), args.GuardHoles, known))
+	}
+	if args.GuardNamespace != "" {
+		for _, wrong := range apivalidation.ValidateNamespaceName(args.GuardNamespace, false) {
+			errs = append(errs, field.Invalid(path.Child("guardNamespace"), args.GuardNamespace, wrong))
+		}
+	}
+	return errs
 }
 
 func topologyKeys(path *field.Path, keys []string) field.ErrorList {

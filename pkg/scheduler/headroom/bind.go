@@ -17,6 +17,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/scheduler/guard"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
@@ -47,8 +48,28 @@ func (p *Plugin) Bind(ctx context.Context, state fwk.CycleState, pod *corev1.Pod
 	return fwk.AsStatus(p.bind(ctx, pod, node, annotation(pod, took)))
 }
 
+// guard keeps other schedulers off the node of a swap until its end, if there are any and the arguments say so. It is called twice for a
+// swap that evicts before Bind.
+func (p *Plugin) guard(ctx context.Context, s *swap) {
+	if s.unguard != nil || !p.shared.holes.BesideOthers() {
+		return
+	}
+	if image := guard.Image(p.args.GuardHoles, s.Victims); image != "" {
+		s.unguard = p.shared.guards.Hold(ctx, s.place, image)
+	}
+}
+
+// endGuard lets other schedulers onto the node again. It is for swaps that are done or came to nothing, and for none at all.
+func (s *swap) endGuard() {
+	if s != nil && s.unguard != nil {
+		s.unguard()
+		s.unguard = nil
+	}
+}
+
 // evict makes sure that the victims of a swap are gone.
 func (p *Plugin) evict(ctx context.Context, s *swap, pod *corev1.Pod) error {
+	p.guard(ctx, s)
 	deleted, err := p.evictor.Evict(ctx, pod, s.Victims)
 	metrics.CountEvictions(len(deleted))
 	p.countUnentitled(pod, deleted)

@@ -109,7 +109,7 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 	if err != nil {
 		return nil, fmt.Errorf("embedding %s: %w", noderesources.Name, err)
 	}
-	common, err := sharedBy(ctx, handle)
+	common, err := sharedBy(ctx, handle, args)
 	if err != nil {
 		return nil, err
 	}

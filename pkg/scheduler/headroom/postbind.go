@@ -24,6 +24,7 @@ func (p *Plugin) PostBind(ctx context.Context, state fwk.CycleState, pod *corev1
 	if s == nil && len(took) == 0 {
 		return
 	}
+	s.endGuard()
 	p.shared.credits.Settle(pod.UID)
 	if len(took) > 0 && !p.bindsAlone() {
 		p.annotate(ctx, pod, took)

@@ -14,6 +14,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/nearness"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
+	"github.com/headroom-dev/headroom/pkg/scheduler/guard"
 	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
@@ -48,6 +49,10 @@ type swap struct {
 	*selection.Swap
 	decided time.Time
 	outcome outcome
+	// place is the node as it is when the victims are reserved.
+	place guard.Node
+	// unguard lets other schedulers onto the node again, nil if they are not kept off.
+	unguard func()
 }
 
 // Clone returns the cycle itself: it does not depend on the pods that dry runs add and remove.

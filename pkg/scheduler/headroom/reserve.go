@@ -17,6 +17,7 @@ import (
 
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
+	"github.com/headroom-dev/headroom/pkg/scheduler/guard"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 )
 
@@ -56,6 +57,9 @@ func (p *Plugin) Reserve(ctx context.Context, state fwk.CycleState, pod *corev1.
 	p.noteChosen(state, node)
 	if s := swapOn(state, node); s != nil {
 		p.shared.reservations.Reserve(pod.UID, s.Victims)
+		if info, err := p.handle.SnapshotSharedLister().NodeInfos().Get(node); err == nil {
+			s.place = guard.NodeOf(info)
+		}
 	}
 	p.noteAssumed(state, pod)
 	return nil
@@ -69,6 +73,7 @@ func (p *Plugin) Unreserve(ctx context.Context, state fwk.CycleState, pod *corev
 	if s == nil {
 		return
 	}
+	s.endGuard()
 	p.shared.reservations.Release(pod.UID, s.Victims)
 	if !state.IsPodGroupSchedulingCycle() {
 		metrics.CountFailedSwap(s.outcome.result())

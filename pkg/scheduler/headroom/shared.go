@@ -1,23 +1,28 @@
 package headroom
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/metrics/legacyregistry"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/utils/clock"
 
+	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -26,6 +31,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/pkg/scheduler/growth"
+	"github.com/headroom-dev/headroom/pkg/scheduler/guard"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 	"github.com/headroom-dev/headroom/pkg/scheduler/running"
@@ -64,6 +70,8 @@ type shared struct {
 	// growth has placeholders go for resizes in place.
 	growth     *growth.Grower
 	leadership *growth.Leadership
+	// guards keep other schedulers off nodes, nil if there can be none.
+	guards *guard.Guards
 	// moved says that a pod that may be a placeholder came or went since the inventory was last refreshed.
 	moved atomic.Bool
 }
@@ -76,8 +84,9 @@ var (
 	sharedUnder = map[informers.SharedInformerFactory]*shared{}
 )
 
-// sharedBy returns what the profiles of the scheduler that the handle belongs to share. It lives as long as the context.
-func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
+// sharedBy returns what the profiles of the scheduler that the handle belongs to share, by the arguments of the first of them. It lives as
+// long as the context.
+func sharedBy(ctx context.Context, handle fwk.Handle, args *config.HeadroomArgs) (*shared, error) {
 	sharedMu.Lock()
 	defer sharedMu.Unlock()
 	factory := handle.SharedInformerFactory()
@@ -116,6 +125,7 @@ func sharedBy(ctx context.Context, handle fwk.Handle) (*shared, error) {
 	if err := s.growInPlace(ctx, handle, factory); err != nil {
 		return nil, err
 	}
+	s.keepOthersOff(ctx, handle, factory, args)
 	changed := func(name types.NamespacedName) {
 		s.waker.HeadroomChanged(ctx, name)
 		s.growth.LookEverywhere()
@@ -163,6 +173,29 @@ func (s *shared) growInPlace(ctx context.Context, handle fwk.Handle, factory inf
 		OnRequest: utilfeature.DefaultFeatureGate.Enabled(features.InPlacePodVerticalScalingSchedulerPreemption),
 	})
 	return err
+}
+
+// keepOthersOff makes what keeps other schedulers off nodes, unless it is not known where, or the scheduler would be kept off as well.
+func (s *shared) keepOthersOff(ctx context.Context, handle fwk.Handle, factory informers.SharedInformerFactory, args *config.HeadroomArgs) {
+	namespace, logger := cmp.Or(args.GuardNamespace, guard.OwnNamespace()), klog.FromContext(ctx)
+	if namespace == "" {
+		if args.GuardHoles != config.GuardNever {
+			logger.Info("Other schedulers are not kept off nodes between an eviction and the bind that needs it: the scheduler runs in no pod " +
+				"with a service account. Set guardNamespace, or guardHoles to Never")
+		}
+		return
+	}
+	pods := factory.Core().V1().Pods()
+	if err := pods.Informer().SetTransform(guard.Transform(namespace)); err != nil {
+		logger.Error(err, "Other schedulers are not kept off nodes between an eviction and the bind that needs it: the scheduler would be, too")
+		return
+	}
+	identity, _ := os.Hostname() // it is for people
+	s.guards = guard.New(guard.Options{
+		Client: handle.ClientSet(), Pods: pods.Lister(), Namespace: namespace, Identity: identity, Leads: s.leadership.Leads,
+		Clock: clock.RealClock{},
+	})
+	go wait.UntilWithContext(ctx, s.guards.Sweep, guard.SweepEvery)
 }
 
 // podsOn returns the pods of a node that have not finished.

@@ -72,6 +72,7 @@ var idle = map[string]map[string]string{
 	"scheduler": {
 		"patch events":                                  "the same event once more within ten minutes",
 		"patch events.events.k8s.io":                    "the same event once more within six minutes",
+		"create pods in headroom-system":                "a swap that takes reserved units, beside another scheduler",
 		"get pods":                                      "a placeholder that another pod of its name has replaced",
 		"get resourceclaims.resource.k8s.io":            "a claim that changed meanwhile",
 		"delete resourceclaims.resource.k8s.io":         "the claim of an extended resource, when binding fails",

@@ -70,6 +70,7 @@ func TestTheProgramsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
 		{"watch", "apps", "daemonsets", "", "", ""},
 		{"delete", "", "pods", "", "shop", "web-headroom-0"},
 		{"create", "", "pods", "binding", "shop", "web-1"},
+		{"create", "", "pods", "", "headroom-system", ""},
 		{"create", "events.k8s.io", "events", "", "shop", ""},
 	}
 	notScheduler := slices.Concat(forNobody, []right{

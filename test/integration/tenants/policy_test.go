@@ -10,18 +10,21 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/guard"
 )
 
 const (
 	onlyPods       = "only headroom-controller makes pods with the label"
 	onlyDaemonSets = "only headroom-controller makes DaemonSets of pods with the label"
 	onlyReserved   = "only headroom-controller makes pods of the PriorityClass headroom-reserved"
+	onlyGuards     = "a scheduler creates no pods but guards"
 	nothingElse    = "headroom-controller makes and deletes placeholders and their DaemonSets, and nothing else"
 )
 
@@ -208,4 +211,48 @@ func TestOnlyTheControllerMakesReservedUnits(t *testing.T) {
 			}))
 		})
 	})
+}
+
+// TestTheSchedulersAccountMakesGuardsOnly has somebody with the scheduler's credentials, and all rights, make other pods than guards. A guard
+// passes Pod Security restricted, which the scheduler's namespace enforces.
+func TestTheSchedulersAccountMakesGuardsOnly(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	thief := w.as("system:serviceaccount:headroom-system:headroom-scheduler")
+	w.eventually(func(t *assert.CollectT) {
+		refused(t, thief.Create(ctx, w.pod("probe", nil), client.DryRunAll), onlyGuards)
+	})
+	build := func() *corev1.Pod {
+		return guard.Build("headroom-system", "node-0", placeholder.DefaultImage, "host")
+	}
+	w.eventually(func(t *assert.CollectT) { // until there is a service account
+		assert.NoError(t, thief.Create(ctx, build(), client.DryRunAll))
+	})
+	refused(t, w.admin.Create(ctx, build(), client.DryRunAll), onlyReserved)
+	for name, change := range map[string]func(*corev1.Pod){
+		"without the label": func(p *corev1.Pod) { delete(p.Labels, v1alpha1.LabelGuard); p.Spec.PriorityClassName = "" },
+		"with a command":    func(p *corev1.Pod) { p.Spec.Containers[0].Command = []string{"sh"} },
+		"with two containers": func(p *corev1.Pod) {
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "b", Image: "b"})
+		},
+		"with an init container":    func(p *corev1.Pod) { p.Spec.InitContainers = []corev1.Container{{Name: "b", Image: "b"}} },
+		"with the variables of one": func(p *corev1.Pod) { p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "a", Value: "b"}} },
+		"with a token":              func(p *corev1.Pod) { p.Spec.AutomountServiceAccountToken = nil },
+		"in the host's network":     func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+		"that stays":                func(p *corev1.Pod) { p.Spec.ActiveDeadlineSeconds = nil },
+		"that is started again":     func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyAlways },
+		"for no node":               func(p *corev1.Pod) { p.Spec.NodeName = "" },
+		"that holds room":           func(p *corev1.Pod) { p.Spec.Containers[0].Resources.Requests["cpu"] = resource.MustParse("1m") },
+		"with privileges":           func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext = nil },
+		"with a volume": func(p *corev1.Pod) {
+			p.Spec.Volumes = []corev1.Volume{{Name: "a", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := build()
+			pod.Namespace = w.namespace // which enforces no Pod Security
+			change(pod)
+			refused(t, thief.Create(ctx, pod, client.DryRunAll), onlyGuards)
+		})
+	}
 }
