@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-helpers/resource"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/controller/daemon/util"
 	"k8s.io/kubernetes/pkg/scheduler"
@@ -40,8 +41,11 @@ func toldThereIsNoRoom(pod *corev1.Pod) bool {
 // Victims returns those of the units on a node that have to go for a pod that waits for the node: the smallest one that
 // suffices alone, else those that are left when all go and are put back one by one as long as the pod fits, the
 // smallest first, and of equals the oldest. Nothing is returned if the pod fits as it is, or not even without all of
-// them. pods are those of the node that have not finished; what is being deleted counts as gone.
-func Victims(node *corev1.Node, pods []*corev1.Pod, waits *corev1.Pod, isUnit func(*corev1.Pod) bool) []*corev1.Pod {
+// them. pods are those of the node that have not finished; what is being deleted counts as gone, and so do other placeholders
+// that the pod's own scheduler can preempt for it.
+func Victims(
+	node *corev1.Node, pods []*corev1.Pod, waits *corev1.Pod, isUnit, isPlaceholder func(*corev1.Pod) bool,
+) []*corev1.Pod {
 	info := framework.NewNodeInfo()
 	info.SetNode(node)
 	var units []*corev1.Pod
@@ -50,6 +54,7 @@ func Victims(node *corev1.Node, pods []*corev1.Pod, waits *corev1.Pod, isUnit fu
 		case pod.DeletionTimestamp != nil:
 		case isUnit(pod):
 			units = append(units, pod)
+		case isPlaceholder(pod) && preempts(waits, pod):
 		default:
 			info.AddPod(pod)
 		}
@@ -78,6 +83,12 @@ func Victims(node *corev1.Node, pods []*corev1.Pod, waits *corev1.Pod, isUnit fu
 		_ = info.RemovePod(klog.Background(), unit) // it was added just now
 		return false
 	})
+}
+
+// preempts reports whether a scheduler can preempt a pod for one that waits.
+func preempts(waits, pod *corev1.Pod) bool {
+	never := waits.Spec.PreemptionPolicy != nil && *waits.Spec.PreemptionPolicy == corev1.PreemptNever
+	return !never && corev1helpers.PodPriority(pod) < corev1helpers.PodPriority(waits)
 }
 
 // fitsWithout reports whether the pod fits beside all units but one, nil for none.

@@ -47,6 +47,16 @@ func running(name, size string) *st.PodWrapper {
 	return builders.Consumer(name, cpu(size)).Namespace("default").UID(name).Node("n")
 }
 
+// ordinary is a unit that is not reserved, on the node n.
+func ordinary(name, size string) *st.PodWrapper {
+	return running(name, size).Label(v1alpha1.LabelHeadroom, "spare").Priority(-10)
+}
+
+// isOne reports whether a pod is a unit of either kind.
+func isOne(pod *corev1.Pod) bool {
+	return placeholder.IsReserved(pod) || pod.Labels[v1alpha1.LabelHeadroom] != ""
+}
+
 func names(pods []*corev1.Pod) []string {
 	all := []string{}
 	for _, pod := range pods {
@@ -86,6 +96,10 @@ func TestVictims(t *testing.T) {
 		"none if all are not enough":                   {[]*st.PodWrapper{unit("a", "1", 0), running("r", "3")}, daemon("n", "2"), nil},
 		"none if what is being deleted makes the room": {[]*st.PodWrapper{unit("a", "1", 0), running("r", "3").Terminating()}, daemon("n", "2"), nil},
 		"none where a host port is in the way":         {[]*st.PodWrapper{unit("a", "3", 0), running("r", "1").HostPort(80)}, daemon("n", "1").HostPort(80), nil},
+		"none where ordinary ones will do":             {[]*st.PodWrapper{unit("a", "2", 0), ordinary("o", "2")}, daemon("n", "2"), nil},
+		"the fewest where ordinary ones go, too":       {[]*st.PodWrapper{unit("a", "1", 0), unit("b", "1", 9), ordinary("o", "2")}, daemon("n", "3"), []string{"b"}},
+		"more where it preempts none":                  {[]*st.PodWrapper{unit("a", "1", 0), unit("b", "1", 9), ordinary("o", "2")}, daemon("n", "2").PreemptionPolicy(corev1.PreemptNever), []string{"a", "b"}},
+		"more where ordinary ones are as high":         {[]*st.PodWrapper{unit("a", "1", 0), unit("b", "1", 9), ordinary("o", "2")}, daemon("n", "2").Priority(-10), []string{"a", "b"}},
 		"none on another node":                         {[]*st.PodWrapper{unit("a", "4", 0)}, daemon("m", "1"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +107,7 @@ func TestVictims(t *testing.T) {
 			for _, pod := range tc.pods {
 				pods = append(pods, pod.Obj())
 			}
-			got := Victims(builders.Node("n", "", cpu("4")).Obj(), pods, tc.waits.Obj(), placeholder.IsReserved)
+			got := Victims(builders.Node("n", "", cpu("4")).Obj(), pods, tc.waits.Obj(), placeholder.IsReserved, isOne)
 			require.ElementsMatch(t, tc.want, names(got))
 		})
 	}
@@ -108,8 +122,11 @@ func TestWhatYieldsIsEnoughAndNoneCouldStay(t *testing.T) {
 		for i := range rapid.IntRange(0, 6).Draw(t, "pods") {
 			name, cores := fmt.Sprint("pod-", i), size("cores")
 			pod := running(name, fmt.Sprint(cores))
-			if rapid.Bool().Draw(t, "is a unit") {
+			switch rapid.SampledFrom([]string{"running", "reserved", "ordinary"}).Draw(t, "kind") {
+			case "reserved":
 				pod = unit(name, fmt.Sprint(cores), i%2)
+			case "ordinary":
+				pod, cores = ordinary(name, fmt.Sprint(cores)), 0 // its scheduler preempts it
 			}
 			pods, used[name] = append(pods, pod.Obj()), cores
 		}
@@ -124,7 +141,7 @@ func TestWhatYieldsIsEnoughAndNoneCouldStay(t *testing.T) {
 			}
 			return free >= 0
 		}
-		victims := names(Victims(builders.Node("n", "", cpu("12")).Obj(), pods, daemon("n", fmt.Sprint(wanted)).Obj(), placeholder.IsReserved))
+		victims := names(Victims(builders.Node("n", "", cpu("12")).Obj(), pods, daemon("n", fmt.Sprint(wanted)).Obj(), placeholder.IsReserved, isOne))
 		var units []string
 		for _, pod := range pods {
 			if placeholder.IsReserved(pod) {

@@ -92,7 +92,7 @@ func (y *Yielder) victims(name string, pod *corev1.Pod) []*corev1.Pod {
 	if err != nil {
 		return nil // it is gone
 	}
-	return Victims(node, y.PodsOn(name), pod, y.IsUnit)
+	return Victims(node, y.PodsOn(name), pod, y.IsUnit, y.IsPlaceholder)
 }
 
 func (y *Yielder) yield(ctx context.Context, node string, pod *corev1.Pod, victims []*corev1.Pod) {

@@ -62,16 +62,7 @@ func TestReservedUnitsYieldToAPodOfADaemonSet(t *testing.T) {
 	units := w.reserve(t, nodes[0], nodes[0], nodes[0], nodes[1], nodes[1], nodes[1])
 	w.startPlugin(t)
 	w.StartScheduler(t, schedulerharness.SchedulerOptions{})
-	pod := builders.Consumer("daemon", cpu("1500m")).Obj()
-	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "daemon", UID: "set", Controller: ptr.To(true)}}
-	pod.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
-		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-			MatchFields: []corev1.NodeSelectorRequirement{
-				{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{nodes[1]}},
-			},
-		}}},
-	}}
-	w.CreatePods(t, pod)
+	w.CreatePods(t, daemonOn(nodes[1], "1500m"))
 	require.Equal(t, nodes[1], w.WaitBound(t, "daemon")["daemon"])
 	require.Subset(t, w.remaining(t, units), units[:3], "those of another node stay")
 	require.Len(t, w.remaining(t, units), 4, "the fewest went")
@@ -87,4 +78,33 @@ func TestReservedUnitsYieldToAPodOfADaemonSet(t *testing.T) {
 	for _, is := range yielded {
 		require.True(t, is)
 	}
+}
+
+// TestReservedUnitsYieldTheFewestBesideOrdinaryOnes has a pod of a DaemonSet that needs more than the ordinary units of its node hold: these its
+// own scheduler preempts, and of the reserved ones only what is missing goes.
+func TestReservedUnitsYieldTheFewestBesideOrdinaryOnes(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("4"), "a")
+	ordinary := w.hold(t, "n0", "n0")
+	units := w.reserve(t, "n0", "n0")
+	w.startPlugin(t)
+	w.StartScheduler(t, schedulerharness.SchedulerOptions{})
+	w.CreatePods(t, daemonOn("n0", "2500m"))
+	w.WaitBound(t, "daemon")
+	require.Empty(t, w.remaining(t, ordinary))
+	require.Len(t, w.remaining(t, units), 1)
+}
+
+// daemonOn builds a pod of a DaemonSet for a node.
+func daemonOn(node, size string) *corev1.Pod {
+	pod := builders.Consumer("daemon", cpu(size)).Obj()
+	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "daemon", UID: "set", Controller: ptr.To(true)}}
+	pod.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchFields: []corev1.NodeSelectorRequirement{
+				{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{node}},
+			},
+		}}},
+	}}
+	return pod
 }
