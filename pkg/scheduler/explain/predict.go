@@ -141,7 +141,8 @@ func (w *whatIf) predict(ctx context.Context, pod *corev1.Pod) (*Prediction, err
 	if len(prediction.Fits) > 0 {
 		return prediction, nil
 	}
-	if entitled := w.selector.Consumer(pod); entitled != nil && w.profileSwaps() {
+	entitled := w.selector.Consumer(pod)
+	if entitled != nil && w.profileSwaps() {
 		if entitled.Entitled || selection.SystemCritical(pod) {
 			selected := w.selector.Select(ctx, run, entitled)
 			prediction.Swap, candidates = selected.Swap, selected.Candidates
@@ -153,8 +154,11 @@ func (w *whatIf) predict(ctx context.Context, pod *corev1.Pod) (*Prediction, err
 	prediction.Reason, prediction.Message = w.selector.Miss(pod, func() int { return candidates }, func() selection.Objections {
 		return w.selector.Objections(ctx, run, consumer, func(string) *fwk.Status { return nil })
 	})
-	if prediction.Message == "" {
+	switch {
+	case prediction.Message == "":
 		prediction.Message = "no node holds headroom"
+	case entitled != nil && w.outOfReach(ctx, entitled):
+		prediction.Reason, prediction.Message = metrics.MissFiltered, selection.ReasonOutOfReach
 	}
 	if selection.SystemCritical(pod) {
 		consumer = w.selector.Unrestricted(consumer)
@@ -162,6 +166,15 @@ func (w *whatIf) predict(ctx context.Context, pod *corev1.Pod) (*Prediction, err
 	var err error
 	prediction.Misfits, err = w.misfits(ctx, consumer)
 	return prediction, err
+}
+
+// outOfReach reports whether reserved units are in the way of a pod that may take them by something else than the room that they hold.
+func (w *whatIf) outOfReach(ctx context.Context, c *selection.Consumer) bool {
+	state := framework.NewCycleState()
+	if _, status, _ := w.framework.RunPreFilterPlugins(ctx, state, c.Pod); !status.IsSuccess() {
+		return false
+	}
+	return w.selector.OutOfReach(ctx, w.profile.NewRun(state, c.Pod), c)
 }
 
 // profileSwaps reports whether the arguments let the plugin swap.

@@ -51,15 +51,11 @@ func (p *Plugin) PostFilter(
 		return result, status
 	}
 	if c.consumer != nil && p.selector.OutOfReach(ctx, p.profile.NewRun(state, pod), c.consumer) {
-		reason, message = metrics.MissFiltered, reasonOutOfReach
+		reason, message = metrics.MissFiltered, selection.ReasonOutOfReach
 	}
 	p.missed(ctx, c, pod, reason)
 	return result, fwk.NewStatus(fwk.Unschedulable, message)
 }
-
-// reasonOutOfReach is why a pod gets no reserved units that it may take.
-const reasonOutOfReach = "reserved units are in the way of this pod, which may take them, by something else than the room that they " +
-	"hold, such as a host port or an anti-affinity: a swap cannot serve it, and preemption takes no pods of higher priority"
 
 // preemptPlaceholders preempts placeholders to which the pod is entitled. If these are not enough, and the pod is system-critical or
 // running pods would be preempted for it, it preempts any of lower priority, and notes for DefaultPreemption that the pod may have them.

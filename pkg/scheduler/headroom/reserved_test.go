@@ -11,6 +11,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -121,9 +122,9 @@ func TestAPodThatReservedUnitsBlockOtherwiseIsToldSo(t *testing.T) {
 		consumer *st.PodWrapper
 		want     string
 	}{
-		"by an anti-affinity": {units: []*corev1.Pod{blocking().Obj()}, consumer: wants("1").Label("app", "web"), want: reasonOutOfReach},
+		"by an anti-affinity": {units: []*corev1.Pod{blocking().Obj()}, consumer: wants("1").Label("app", "web"), want: selection.ReasonOutOfReach},
 		"by a host port": {
-			units: []*corev1.Pod{reservedUnit(web, 0, "a").HostPort(80).Obj()}, consumer: wants("1").Label("app", "web").HostPort(80), want: reasonOutOfReach,
+			units: []*corev1.Pod{reservedUnit(web, 0, "a").HostPort(80).Obj()}, consumer: wants("1").Label("app", "web").HostPort(80), want: selection.ReasonOutOfReach,
 		},
 		"by nothing that goes with them": {
 			units: []*corev1.Pod{reservedUnit(web, 0, "a").Obj()}, consumer: wants("9").Label("app", "web"),

@@ -163,6 +163,10 @@ func (p *Preemptor) Outlives(node *inventory.Node, now fwk.NodeInfo) bool {
 	})
 }
 
+// ReasonOutOfReach is why a pod gets no reserved units that it may take, where OutOfReach says so.
+const ReasonOutOfReach = "reserved units are in the way of this pod, which may take them, by something else than the room that they " +
+	"hold, such as a host port or an anti-affinity: a swap cannot serve it, and preemption takes no pods of higher priority"
+
 // OutOfReach reports whether there is a node on which the consumer would pass every Filter plugin without the reserved units there that it
 // may take, although these are of no lower priority: no swap takes them, because they stand in its way by something else than what it
 // lacks, and kube-scheduler's preemption takes only pods of lower priority.
@@ -171,13 +175,13 @@ func (s *Selector) OutOfReach(ctx context.Context, run *dryrun.Run, c *Consumer)
 		return p.ReservedUnit && p.Evidence.Priority >= c.priority && c.mayTake(p)
 	}
 	var indices []int
-	nodes := s.Inventory.Nodes()
+	nodes, anchors := s.Inventory.Nodes(), s.Anchors(c)
 	for i := range nodes {
-		for j := range nodes[i].Placeholders {
-			if beyond(&nodes[i].Placeholders[j]) {
-				indices = append(indices, i)
-				break
-			}
+		if !slices.ContainsFunc(nodes[i].Placeholders, func(p inventory.Placeholder) bool { return beyond(&p) }) {
+			continue
+		}
+		if _, fits := s.Option(c, &nodes[i], anchors); fits {
+			indices = append(indices, i)
 		}
 	}
 	return run.Any(ctx, indices, func(ctx context.Context, i int) bool {
