@@ -51,6 +51,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	observer.Require(t, w.Config, observer.Rules{
 		IgnoreBind: func(pod *corev1.Pod) bool { return pod.Labels[v1alpha1.LabelHeadroom] != "" },
+		Names:      func(_, pod *corev1.Pod) bool { return pod.Labels["app"] == "web" },
 		MayVanish:  func(pod *corev1.Pod) bool { return pod.Labels[gang.Label] != "" }, // by the hand of a test
 	})
 	w.spare = w.CreateHeadroom(t, builders.Headroom("spare", oneCPU).Obj())
