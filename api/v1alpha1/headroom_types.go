@@ -33,7 +33,7 @@ const (
 // +kubebuilder:printcolumn:name="Placement",type=string,JSONPath=`.spec.placement`,description="Cluster or PerNode."
 // +kubebuilder:printcolumn:name="Filled",type=string,JSONPath=`.status.conditions[?(@.type=="Filled")].status`,description="Whether every unit is held on a node."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since creation."
-// +kubebuilder:printcolumn:name="Priority",type=string,priority=1,JSONPath=`.spec.priorityClassName`,description="PriorityClass of the placeholders."
+// +kubebuilder:printcolumn:name="Priority",type=string,priority=1,JSONPath=`.status.priorityClassName`,description="PriorityClass of the placeholders."
 // +kubebuilder:printcolumn:name="Spread",type=string,priority=1,JSONPath=`.status.spread.summary`,description="Units held in each topology domain, as a rule in each zone."
 // +kubebuilder:printcolumn:name="Parked",type=integer,priority=1,JSONPath=`.status.parkedReplicas`,description="Units that are not made for now, because no room came for those that waited."
 // +kubebuilder:printcolumn:name="Sizing",type=string,priority=1,JSONPath=`.status.sizing.message`,description="Why spec.sizing comes to this number of units."
@@ -351,6 +351,15 @@ type HeadroomStatus struct {
 	// shape is what units are made like with spec.shapeFrom.
 	// +optional
 	Shape *ShapeStatus `json:"shape,omitempty"`
+
+	// priorityClassName is the PriorityClass that units are made with:
+	// spec.priorityClassName, headroom-reserved with spec.reserved, and
+	// headroom-ladder-*, which stands for all steps, on a ladder. Units from before
+	// a change of it are in outdatedReplicas.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
 
 	// selector selects the placeholders; the scale subresource and the
 	// HorizontalPodAutoscaler read it.

@@ -38,6 +38,15 @@ func PriorityClassNames(headroom *v1alpha1.Headroom, defaults Defaults) []string
 	return []string{templateClass(headroom, defaults)}
 }
 
+// PriorityClassIn names the PriorityClasses that the units of a Headroom have in one word: the one that all have, or a pattern for those of
+// the ladder.
+func PriorityClassIn(headroom *v1alpha1.Headroom, defaults Defaults) string {
+	if OnLadder(headroom, defaults) {
+		return ladderTemplateClass + "-*"
+	}
+	return headroom.Spec.UnitPriorityClassName()
+}
+
 // templateClass is the PriorityClass in what is hashed.
 func templateClass(headroom *v1alpha1.Headroom, defaults Defaults) string {
 	if OnLadder(headroom, defaults) {

@@ -18,6 +18,8 @@ type plan struct {
 	refused *problem
 	// template identifies what placeholders should be made from.
 	template string
+	// class is the PriorityClass that they should have, as the status says it.
+	class string
 	// actions are for the placeholders made directly.
 	actions topup.Actions
 	// nonconforming are units of a DaemonSet to delete, so that its controller makes them anew.
@@ -36,7 +38,7 @@ func decide(
 	p := plan{
 		refused: cmp.Or(unshaped(seen.shape), checkSpec(headroom, seen.classes, limits), checkPods(headroom, defaults, policy),
 			checkRefill(seen)),
-		template: placeholder.TemplateHash(headroom, defaults),
+		template: placeholder.TemplateHash(headroom, defaults), class: placeholder.PriorityClassIn(headroom, defaults),
 	}
 	desired := topup.Desired{
 		Replicas: wanted(headroom, seen), Template: p.template,

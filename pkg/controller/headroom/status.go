@@ -38,6 +38,8 @@ type tally struct {
 	bound, pending, ready, unavailable int
 	// outdated is the number of bound units that are not what spec and PriorityClass say.
 	outdated int
+	// class is the PriorityClass that units are made with, as the status says it.
+	class string
 	// trouble says of one unavailable unit why it is, and deviation of one unit how it differs; empty if there is none.
 	trouble, deviation string
 	// settled is false while it is not yet known how many units there should be.
@@ -78,7 +80,7 @@ func count(headroom *v1alpha1.Headroom, seen *observation, p plan, done outcome)
 	t := tally{
 		desired: wanted(headroom, seen), measured: seen.measured, settled: true,
 		rolling: p.actions.Outdated + len(p.actions.Replace), problem: done.problem,
-		failing: seen.failing, queued: p.queued, short: seen.short, again: seen.remember,
+		failing: seen.failing, queued: p.queued, short: seen.short, again: seen.remember, class: p.class,
 	}
 	t.addRefill(headroom, seen, p)
 	units := slices.Concat(seen.units, seen.perNode)
@@ -154,6 +156,7 @@ func statusOf(headroom *v1alpha1.Headroom, t tally, consumed []consumption.Consu
 	status.OutdatedReplicas = int32(t.outdated)       //nolint:gosec // as above
 	status.PendingReplicas = int32(t.pending)         //nolint:gosec // as above
 	status.ParkedReplicas = int32(t.parked)           //nolint:gosec // as above
+	status.PriorityClassName = t.class
 	status.Selector = labels.SelectorFromSet(labels.Set{v1alpha1.LabelHeadroom: headroom.Name}).String()
 	status.Capacity = t.capacity
 	status.ScaleReplicas = min(status.Replicas+int32(t.held.delayed+t.held.queued+t.parked), replicas(headroom)) //nolint:gosec // as above

@@ -71,6 +71,9 @@ func TestTheOperatorsLadderIsForHeadroomsThatSayNothing(t *testing.T) {
 		"own-headroom-0": e.namespace, "own-headroom-1": e.namespace, "off-headroom-0": "headroom", "off-headroom-1": "headroom",
 	}, classes)
 	e.waitFilled("node", 0)
+	for name, want := range map[string]string{"web": "headroom-ladder-*", "own": e.namespace, "off": "headroom", "node": "headroom"} {
+		require.Equal(t, want, e.get(name).Status.PriorityClassName, "kubectl get -o wide shows it")
+	}
 }
 
 // TestAStepOfTheLadderThatSomebodyMadeAnew is not parallel: the classes are those of the whole cluster.

@@ -84,7 +84,7 @@ func TestReservedIsSwitchedOnAndOffByQuarters(t *testing.T) {
 			}
 			return nil
 		})
-		e.waitFilled("web", 8)
+		require.Equal(t, class, e.waitFilled("web", 8).Status.PriorityClassName)
 		require.Len(t, e.pods(), 8)
 	}
 	e.change("web", reserved)
