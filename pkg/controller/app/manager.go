@@ -39,6 +39,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/controller/headroom"
 	"github.com/headroom-dev/headroom/pkg/controller/lacking"
 	"github.com/headroom-dev/headroom/pkg/controller/podpolicy"
+	"github.com/headroom-dev/headroom/pkg/controller/podwire"
 	"github.com/headroom-dev/headroom/pkg/controller/priority"
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/metrics"
@@ -84,13 +85,11 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: clients, Namespaces: c.Namespaces,
 		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(), Installation: installation(c),
 	})
-	workloads, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return nil, fmt.Errorf("setting up the controller: %w", err)
-	}
 	options := configured(c)
 	options.Accounts = keeper
-	options.Workloads = workload.New(ctx, workload.Options{Clients: clients, Dynamic: workloads, Mapper: mgr.GetRESTMapper()})
+	if options.Workloads, err = workloads(ctx, mgr, clients); err != nil {
+		return nil, err
+	}
 	options.Client, options.Live = mgr.GetClient(), mgr.GetAPIReader()
 	options.Recorder = mgr.GetEventRecorder(headroom.Reporter)
 	options.Clock, options.Metrics, options.Policy = clock.RealClock{}, counted, policy
@@ -104,6 +103,23 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	}
 	registry.MustRegister(metrics.StateCollector{List: states(ctx, mgr.Elected(), mgr.GetCache())})
 	return mgr, addChecks(mgr)
+}
+
+// workloads returns what follows the workloads and pods that Headrooms size themselves by.
+func workloads(ctx context.Context, mgr manager.Manager, clients kubernetes.Interface) (*workload.Watcher, error) {
+	ofAnyKind, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
+	connections, err := podwire.Connections(mgr.GetConfig())
+	if err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
+	pods, err := podwire.New(mgr.GetConfig(), connections)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the controller: %w", err)
+	}
+	return workload.New(ctx, workload.Options{Pods: pods, Clients: clients, Dynamic: ofAnyKind, Mapper: mgr.GetRESTMapper()}), nil
 }
 
 // configured are the options of the Reconciler that the configuration has.

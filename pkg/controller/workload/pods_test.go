@@ -11,13 +11,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/podwire"
 )
 
 func bound(name, app, cpu string) *corev1.Pod {
@@ -27,6 +30,51 @@ func bound(name, app, cpu string) *corev1.Pod {
 		Requests: corev1.ResourceList{"cpu": resource.MustParse(cpu)},
 	}}}
 	return pod
+}
+
+// sent is what is kept of a pod that the API server sends.
+func sent(t require.TestingT, pod *corev1.Pod) *podwire.Pod {
+	kept, err := podwire.Of(pod)
+	require.NoError(t, err)
+	return kept
+}
+
+// fakePods lists and watches the pods of a fake API server.
+type fakePods struct{ kubernetes.Interface }
+
+// IsWatchListSemanticsUnSupported says that the fake cannot stream lists.
+func (fakePods) IsWatchListSemanticsUnSupported() bool { return true }
+
+func (f fakePods) List(ctx context.Context, namespace string, options metav1.ListOptions) (runtime.Object, error) {
+	all, err := f.CoreV1().Pods(namespace).List(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	kept := &podwire.Pods{ListMeta: all.ListMeta}
+	for i := range all.Items {
+		pod, err := podwire.Of(&all.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		kept.Items = append(kept.Items, pod)
+	}
+	return kept, nil
+}
+
+func (f fakePods) Watch(ctx context.Context, namespace string, options metav1.ListOptions) (watch.Interface, error) {
+	events, err := f.CoreV1().Pods(namespace).Watch(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return watch.Filter(events, func(event watch.Event) (watch.Event, bool) {
+		pod, ok := event.Object.(*corev1.Pod)
+		if !ok {
+			return event, true
+		}
+		kept, err := podwire.Of(pod)
+		event.Object = kept
+		return event, err == nil
+	}), nil
 }
 
 // groupsOf are the pods that a selector matches.
@@ -50,14 +98,16 @@ func countOf(t require.TestingT, p *pods, selector string) int {
 
 func TestPodsAreCountedByRequests(t *testing.T) {
 	p := newPods(nil, "shop")
-	require.NoError(t, p.Replace([]any{bound("a", "web", "1"), bound("b", "web", "1"), bound("c", "web", "2"), bound("d", "batch", "1")}, ""))
+	require.NoError(t, p.Replace([]any{
+		sent(t, bound("a", "web", "1")), sent(t, bound("b", "web", "1")), sent(t, bound("c", "web", "2")), sent(t, bound("d", "batch", "1")),
+	}, ""))
 	groups := groupsOf(t, p, "app=web")
 	require.Len(t, groups, 2)
 	require.Equal(t, 2, groups[0].Count)
 	require.Equal(t, "2", groups[1].Requests.Cpu().String())
 
-	require.NoError(t, p.Update(bound("a", "web", "2")))
-	require.NoError(t, p.Delete(bound("b", "web", "1")))
+	require.NoError(t, p.Update(sent(t, bound("a", "web", "2"))))
+	require.NoError(t, p.Delete(sent(t, bound("b", "web", "1"))))
 	groups = groupsOf(t, p, "app=web")
 	require.Len(t, groups, 1)
 	require.Equal(t, 2, groups[0].Count)
@@ -65,12 +115,12 @@ func TestPodsAreCountedByRequests(t *testing.T) {
 
 func TestPodsThatAreBeingDeletedDoNotCount(t *testing.T) {
 	p := newPods(nil, "shop")
-	require.NoError(t, p.Replace([]any{bound("a", "web", "1")}, ""))
+	require.NoError(t, p.Replace([]any{sent(t, bound("a", "web", "1"))}, ""))
 	leaving := bound("a", "web", "1")
 	leaving.DeletionTimestamp = &metav1.Time{}
-	require.NoError(t, p.Update(leaving))
+	require.NoError(t, p.Update(sent(t, leaving)))
 	require.Zero(t, countOf(t, p, "app=web"))
-	require.NoError(t, p.Delete(leaving), "which was counted no more")
+	require.NoError(t, p.Delete(sent(t, leaving)), "which was counted no more")
 	require.Zero(t, countOf(t, p, "app=web"))
 }
 
@@ -97,24 +147,24 @@ func TestOnlyWhatChangesTheCountIsTold(t *testing.T) {
 		}
 	}
 	look()
-	require.NoError(t, p.Add(bound("a", "web", "1")))
+	require.NoError(t, p.Add(sent(t, bound("a", "web", "1"))))
 	require.Equal(t, both, told(web))
 	require.Empty(t, told(batch), "it is no pod of those")
 	look()
 	same := bound("a", "web", "1")
 	same.Annotations, same.Status.Phase = map[string]string{"x": "y"}, corev1.PodRunning
-	require.NoError(t, p.Update(same))
+	require.NoError(t, p.Update(sent(t, same)))
 	require.Empty(t, told(web))
-	require.NoError(t, p.Update(bound("a", "web", "2")))
+	require.NoError(t, p.Update(sent(t, bound("a", "web", "2"))))
 	require.Equal(t, both, told(web))
 
 	look()
-	require.NoError(t, p.Delete(bound("a", "web", "2")))
+	require.NoError(t, p.Delete(sent(t, bound("a", "web", "2"))))
 	_, problem := web.get(other)
 	require.Nil(t, problem)
 	replacement := bound("b", "web", "2")
 	replacement.Labels["pod-template-hash"] = "newer"
-	require.NoError(t, p.Add(replacement))
+	require.NoError(t, p.Add(sent(t, replacement)))
 	require.Equal(t, []types.NamespacedName{other}, told(web), "who looked in between saw none; for the one who did not, nothing changed")
 	require.Equal(t, []types.NamespacedName{other}, web.stale(both), "until it looks again")
 	look()
@@ -126,7 +176,7 @@ func TestWhatWasSelectedBeforeItWasReadIsTold(t *testing.T) {
 	s := newSelected(p, labels.Everything())
 	_, problem := s.get(hdr)
 	require.Equal(t, v1alpha1.ReasonReading, problem.Reason)
-	require.NoError(t, p.Replace([]any{bound("a", "web", "1")}, ""))
+	require.NoError(t, p.Replace([]any{sent(t, bound("a", "web", "1"))}, ""))
 	require.Len(t, p.changes(), 1, "that it was read")
 	require.Equal(t, []types.NamespacedName{hdr}, s.stale([]types.NamespacedName{hdr}))
 	groups, problem := s.get(hdr)
@@ -149,7 +199,7 @@ func TestCountsNeverDrift(t *testing.T) {
 			case 0: // the watch begins anew
 				var all []any
 				for _, each := range there {
-					all = append(all, each)
+					all = append(all, sent(t, each))
 				}
 				require.NoError(t, p.Replace(all, ""))
 			case 1:
@@ -161,10 +211,10 @@ func TestCountsNeverDrift(t *testing.T) {
 					kept[app] = newSelected(p, labels.SelectorFromSet(labels.Set{"app": app}))
 				}
 			case 2, 3, 4:
-				require.NoError(t, p.Delete(pod))
+				require.NoError(t, p.Delete(sent(t, pod)))
 				delete(there, pod.Name)
 			default:
-				require.NoError(t, p.Update(pod))
+				require.NoError(t, p.Update(sent(t, pod)))
 				there[pod.Name] = pod
 			}
 		}
@@ -206,7 +256,7 @@ func TestTheAPIServerSendsNoPlaceholdersAndNoPodsThatHaveEnded(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newPods(client, "shop").run(ctx)
+		newPods(fakePods{client}, "shop").run(ctx)
 	}()
 	got := <-asked
 	cancel()

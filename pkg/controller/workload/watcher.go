@@ -15,7 +15,9 @@ import (
 
 // Options is what a Watcher needs.
 type Options struct {
-	// Clients watch pods and HorizontalPodAutoscalers.
+	// Pods watches pods.
+	Pods PodSource
+	// Clients watch HorizontalPodAutoscalers.
 	Clients kubernetes.Interface
 	// Dynamic watches workloads of any kind.
 	Dynamic dynamic.Interface
@@ -97,7 +99,7 @@ func (l *Look) Target(ref Ref) (Target, *Problem) {
 // Pods are the bound pods of a namespace that a selector matches, placeholders left out.
 func (l *Look) Pods(namespace string, selector labels.Selector) ([]Group, *Problem) {
 	of := subject{what: subjectPods, Ref: Ref{Namespace: namespace}}
-	all := follow(l, of, func(w *Watcher) *pods { return newPods(w.Clients, namespace) })
+	all := follow(l, of, func(w *Watcher) *pods { return newPods(w.Pods, namespace) })
 	of.what, of.selector = subjectSelection, selector.String()
 	return follow(l, of, func(*Watcher) *selected { return newSelected(all, selector) }).get(l.headroom)
 }

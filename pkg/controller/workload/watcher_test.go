@@ -57,7 +57,10 @@ func newWatcher(t *testing.T, objects ...runtime.Object) (*Watcher, chan types.N
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(appsv1.SchemeGroupVersion.WithKind("Deployment"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
-	w := New(t.Context(), Options{Clients: fake.NewClientset(objects...), Dynamic: dynamicfake.NewSimpleDynamicClient(scheme, objects...), Mapper: mapper})
+	clients := fake.NewClientset(objects...)
+	w := New(t.Context(), Options{
+		Pods: fakePods{clients}, Clients: clients, Dynamic: dynamicfake.NewSimpleDynamicClient(scheme, objects...), Mapper: mapper,
+	})
 	changed := make(chan types.NamespacedName, 100)
 	w.OnChange(func(headroom types.NamespacedName) { changed <- headroom })
 	return w, changed
@@ -234,7 +237,7 @@ func TestAnAPIServerThatIsAwayLeavesWhatWasRead(t *testing.T) {
 	all := newSelected(p, labels.Everything())
 	_, problem := all.get(hdr)
 	require.Equal(t, v1alpha1.ReasonUnreadable, problem.Reason)
-	require.NoError(t, p.Replace([]any{bound("a", "web", "1")}, ""))
+	require.NoError(t, p.Replace([]any{sent(t, bound("a", "web", "1"))}, ""))
 	p.observe(nil)
 	p.observe(context.DeadlineExceeded)
 	require.Equal(t, 1, countOf(t, p, "app=web"))

@@ -1,0 +1,130 @@
+package podwire
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/client-go/kubernetes/scheme"
+	"pgregory.net/rapid"
+)
+
+// encoded is an object as an API server sends it.
+func encoded(t require.TestingT, mediaType string, object runtime.Object) []byte {
+	info, ok := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), mediaType)
+	require.True(t, ok)
+	data, err := runtime.Encode(scheme.Codecs.EncoderForVersion(info.Serializer, corev1.SchemeGroupVersion), object)
+	require.NoError(t, err)
+	return data
+}
+
+// decoderOf decodes what comes in this form.
+func decoderOf(t require.TestingT, mediaType string) runtime.Decoder {
+	c := codecs{scheme.Codecs.WithoutConversion()}
+	info, ok := runtime.SerializerInfoForMediaType(c.SupportedMediaTypes(), mediaType)
+	require.True(t, ok)
+	return c.DecoderToVersion(info.Serializer, corev1.SchemeGroupVersion)
+}
+
+func TestPodsAreDecodedAndAllElseIsLeftAsItIs(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "a", ResourceVersion: "7", Labels: map[string]string{"app": "web"}}}
+	pod.Spec.NodeName = "n1"
+	for _, mediaType := range []string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON} {
+		t.Run(mediaType, func(t *testing.T) {
+			object, err := runtime.Decode(decoderOf(t, mediaType), encoded(t, mediaType, pod))
+			require.NoError(t, err)
+			kept, ok := object.(*Pod)
+			require.True(t, ok, "got a %T", object)
+			requireSame(t, pod, kept)
+			require.Equal(t, "7", kept.GetObjectMeta().GetResourceVersion())
+			gone := &metav1.Status{Status: metav1.StatusFailure, Code: 410, Reason: metav1.StatusReasonExpired}
+			object, err = runtime.Decode(decoderOf(t, mediaType), encoded(t, mediaType, gone))
+			require.NoError(t, err)
+			status, ok := object.(*metav1.Status)
+			require.True(t, ok, "got a %T", object)
+			require.Equal(t, gone.Reason, status.Reason)
+		})
+	}
+}
+
+func TestAPodThatEndsTooEarlyIsAnError(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+	pod.Spec.NodeName = "n1"
+	data := encoded(t, runtime.ContentTypeProtobuf, pod)
+	decode := decoderOf(t, runtime.ContentTypeProtobuf)
+	wire, err := pod.Marshal()
+	require.NoError(t, err)
+	end := bytes.Index(data, wire) + len(wire)
+	for n := range end {
+		_, err := runtime.Decode(decode, data[:n])
+		require.Error(t, err, "after %d of %d bytes", n, end)
+	}
+	_, err = runtime.Decode(decode, data[:end])
+	require.NoError(t, err)
+}
+
+func TestListsAreReadAsTheyCome(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "9", Continue: "more"}}
+		for range rapid.IntRange(0, 4).Draw(t, "pods") {
+			list.Items = append(list.Items, *anyPod(t))
+		}
+		streamed := &bytes.Buffer{}
+		list.SetGroupVersionKind(listKind)
+		streaming := protobuf.NewSerializerWithOptions(scheme.Scheme, scheme.Scheme, protobuf.SerializerOptions{StreamingCollectionsEncoding: true})
+		require.NoError(t, streaming.Encode(list, streamed))
+		data := streamed.Bytes()
+		require.Equal(t, data, encoded(t, runtime.ContentTypeProtobuf, list))
+		kept, err := readList(bytes.NewReader(data))
+		require.NoError(t, err)
+		require.Equal(t, list.ListMeta, kept.ListMeta)
+		require.Len(t, kept.Items, len(list.Items))
+		for i := range list.Items {
+			requireSame(t, &list.Items[i], kept.Items[i])
+		}
+		n := rapid.IntRange(0, len(data)-1).Draw(t, "cut")
+		if cut, err := readList(bytes.NewReader(data[:n])); err == nil {
+			require.Equal(t, kept, cut, "after %d of %d bytes", n, len(data))
+		}
+	})
+}
+
+func TestAListThatIsNoneIsAnError(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+	for name, data := range map[string][]byte{
+		"nothing":              nil,
+		"the beginning alone":  prefix,
+		"less than that":       prefix[:2],
+		"a pod":                encoded(t, runtime.ContentTypeProtobuf, pod),
+		"a pod in JSON":        encoded(t, runtime.ContentTypeJSON, pod),
+		"a page of a proxy":    []byte("<html>no upstream</html>"),
+		"a length without end": append(append([]byte{}, prefix...), 0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
+		"a pod of a gigabyte":  append(append([]byte{}, prefix...), 0x12, 0x80, 0x80, 0x80, 0x80, 0x08, 0x12, 0x80, 0x80, 0x80, 0x80, 0x04),
+		"a group":              append(append([]byte{}, prefix...), 0x0b),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readList(bytes.NewReader(data))
+			require.ErrorContains(t, err, "reading a list of pods")
+		})
+	}
+}
+
+func FuzzReadList(f *testing.F) {
+	list := &corev1.PodList{Items: []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "a"}}}}
+	data := encoded(f, runtime.ContentTypeProtobuf, list)
+	for n := range data {
+		f.Add(data[:n])
+		damaged := append([]byte{}, data...)
+		damaged[n] ^= 0x81
+		f.Add(damaged)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if kept, err := readList(bytes.NewReader(data)); err == nil {
+			require.NotNil(t, kept)
+		}
+	})
+}
