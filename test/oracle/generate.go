@@ -73,6 +73,35 @@ func (c *Cluster) generateQueue(t *rapid.T) {
 	c.Pace = rapid.SampledFrom([]Pace{WhenBound, WhenReserved, WhileEvicting}).Draw(t, "pace")
 }
 
+// GenerateGroup draws a cluster whose consumers are the members of one group, two to four, which are alike but for their sizes and ages. None
+// of them is system-critical, none could preempt a running pod, none must be spread among the others, so that it does not matter which of them
+// is tried first, and nothing goes by itself: what happens to groups then is no matter of the rules.
+func GenerateGroup(t *rapid.T) *Cluster { return rapid.Custom(generateGroup).Draw(t, "cluster") }
+
+func generateGroup(t *rapid.T) *Cluster {
+	c := generate(t)
+	if c.Consumer.Priority >= critical {
+		c.Consumer.Priority = 1000
+	}
+	c.Consumer.Group, c.Consumer.SpreadKey, c.Then, c.Pace = "training", "", nil, WhenBound
+	for i := range rapid.IntRange(1, 3).Draw(t, "more members") {
+		next := c.Consumer
+		if maybe(t, 3, "another size") {
+			next.Size = generateSize(t, 3)
+		}
+		next.Created = rapid.IntRange(-1, 1).Draw(t, "age")
+		next.Name, next.UID = fmt.Sprintf("consumer-%d", i+2), fmt.Sprintf("uid-consumer-%d", i+2)
+		c.Then = append(c.Then, next)
+	}
+	for i := range c.Pods {
+		p := &c.Pods[i]
+		if p.Terminating = false; p.Headroom < 0 || p.Stray {
+			p.Priority = max(p.Priority, c.Consumer.Priority)
+		}
+	}
+	return c
+}
+
 // reservedPriority is the value of the PriorityClass of reserved units, unless somebody made that anew.
 const reservedPriority = 1_000_000
 

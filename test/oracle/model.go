@@ -59,6 +59,7 @@ type Pod struct {
 	Terminating     bool
 	Created         int // seconds after an epoch
 	UID             string
+	Group           string // of which PodGroup it is a member, empty: none
 
 	Headroom int  // index of the Headroom whose placeholder it is, -1: none
 	Reserved bool // a reserved unit; it may be one of a Headroom that no longer is reserved
@@ -193,7 +194,7 @@ func (c *Consumers) String() string {
 func (p Pod) String() string {
 	return fmt.Sprintf("%s/%s %s priority %d%s", p.Namespace, p.Name, p.Size, p.Priority, strings.Join([]string{
 		when(p.Headroom >= 0, fmt.Sprintf(" of headroom %d, created %d", p.Headroom, p.Created)),
-		when(p.Reserved, " reserved"), when(p.App != "", " app="+p.App), when(p.Stray, " stray label"), when(p.Terminating, " terminating"), when(p.Never, " never preempts"),
+		when(p.Reserved, " reserved"), when(p.Group != "", fmt.Sprintf(" member of %s, created %d", p.Group, p.Created)), when(p.App != "", " app="+p.App), when(p.Stray, " stray label"), when(p.Terminating, " terminating"), when(p.Never, " never preempts"),
 		when(p.Tolerates, " tolerates"), when(p.WantsSSD, " wants ssd"), when(p.Near != "", " near app="+p.Near),
 		when(p.AffinityApp != "", fmt.Sprintf(" affinity to app=%s on %s, required %t", p.AffinityApp, p.AffinityKey, p.Required)),
 		when(p.AntiApp != "", " anti-affinity to app="+p.AntiApp), when(p.PreferZone != "", " prefers zone "+p.PreferZone),

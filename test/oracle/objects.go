@@ -21,6 +21,8 @@ const (
 	appLabel  = "app"
 	teamLabel = "team"
 	taintKey  = "example.com/reserved"
+	// groupLabel names the PodGroup of scheduler-plugins that a pod is a member of.
+	groupLabel = "scheduling.x-k8s.io/pod-group"
 )
 
 func (a Amounts) resources() builders.Resources {
@@ -112,6 +114,9 @@ func (c *Cluster) object(p Pod, schedulerName string) *corev1.Pod {
 	}
 	if p.App != "" {
 		w = w.Label(appLabel, p.App)
+	}
+	if p.Group != "" {
+		w = w.Label(groupLabel, p.Group)
 	}
 	c.asPlaceholder(w, p)
 	if p.Terminating {

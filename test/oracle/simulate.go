@@ -142,7 +142,7 @@ func (sim *simulation) start(ctx context.Context, s Scheduler) error {
 		for _, h := range sim.cluster.Headrooms {
 			headrooms = append(headrooms, *h.object())
 		}
-		url, remove := s.Server.add(headrooms)
+		url, remove := s.Server.add(headrooms, sim.groups())
 		context.AfterFunc(ctx, remove)
 		clientConfig.Host = url
 	}

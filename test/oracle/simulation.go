@@ -37,6 +37,8 @@ type simulation struct {
 	promised map[string]bool
 	// ended says that no consumer comes any more.
 	ended bool
+	// onPaper asks the oracle about all consumers together, at the first attempt of any of them; nil: each is asked about by itself.
+	onPaper func(context.Context, *internalcache.Snapshot)
 }
 
 func newSimulation(c *Cluster, schedulerName string) *simulation {
@@ -147,6 +149,10 @@ func (sim *simulation) judge(ctx context.Context, snapshot *internalcache.Snapsh
 	step := sim.step(pod.Name)
 	step.Outcome.Attempts++
 	if step.Outcome.Attempts > 1 {
+		return
+	}
+	if sim.onPaper != nil {
+		sim.onPaper(ctx, snapshot)
 		return
 	}
 	step.Cluster = sim.seen(snapshot, pod.Name)

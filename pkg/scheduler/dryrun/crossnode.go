@@ -86,10 +86,11 @@ func HasPodAffinity(pod *corev1.Pod) bool {
 	return affinity != nil && (affinity.PodAffinity != nil || affinity.PodAntiAffinity != nil)
 }
 
-// MustSpread reports whether there may be spread constraints that the pod must meet, its own or the profile's default ones.
+// MustSpread reports whether there may be spread constraints that the pod must meet, its own or the profile's default ones. In a run apart
+// there is no cycle that tells.
 func (r *Run) MustSpread() bool {
 	_, err := r.cycle.Read(preFilterKey(podtopologyspread.Name))
-	return err == nil || !r.profile.PreFilterReusable()
+	return err == nil || r.apart || !r.profile.PreFilterReusable()
 }
 
 // PassesCrossNode reports whether the pod passes the Filter plugins that read more than the node, to which no other

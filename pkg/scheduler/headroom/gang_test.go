@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -54,7 +55,7 @@ type cycleOn struct {
 
 // schedule runs the scheduling cycle of a pod, as far as the plugins go: it is assumed on the first node that passes, and waits if Permit
 // says so.
-func (f *fixture) schedule(t *testing.T, pod *corev1.Pod) (done *cycleOn, status *fwk.Status) {
+func (f *fixture) schedule(t testing.TB, pod *corev1.Pod) (done *cycleOn, status *fwk.Status) {
 	t.Helper()
 	ctx, state := context.Background(), framework.NewCycleState()
 	result, status, _ := f.framework.RunPreFilterPlugins(ctx, state, pod)
@@ -178,6 +179,37 @@ func TestAGroupLooksAtMoreThanSums(t *testing.T) {
 	_, status := f.schedule(t, c.pending[0])
 	require.Contains(t, status.Message(), "there is none for 1 of them: missing cpu 1")
 	require.Zero(t, f.reservedUnits(&c))
+}
+
+// TestTheMembersOfAGroupSpreadOnPaper has three members that must spread over two zones, of which one has two units and the other has one:
+// whether the second of the two can be taken depends on where the member before went. A node has room that is in no zone.
+func TestTheMembersOfAGroupSpreadOnPaper(t *testing.T) {
+	open := hr("open", "1")
+	c := cluster{
+		nodes: []*corev1.Node{builders.Node("one", "z-1", res("1")).Obj(), builders.Node("two", "z-2", res("2")).Obj()},
+		pods:  []*corev1.Pod{unit(open, 0, "one").Obj(), unit(open, 1, "two").Obj(), unit(open, 2, "two").Obj()},
+	}
+	nowhere := builders.Node("nowhere", "", res("3")).Obj()
+	delete(nowhere.Labels, corev1.LabelTopologyZone)
+	c.nodes = append(c.nodes, nowhere)
+	for i := range 3 {
+		pod := member1("web", i)
+		pod.Labels["app"] = "web"
+		pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+			MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+			LabelSelector: metav1.AddLabelToSelector(&metav1.LabelSelector{}, "app", "web"),
+		}}
+		c.pending = append(c.pending, pod)
+	}
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	nodes := map[string]int{}
+	for i, pod := range c.pending {
+		done, status := f.schedule(t, pod)
+		require.Equal(t, i < 2, status.IsWait(), status.Message())
+		nodes[done.node]++
+	}
+	require.Equal(t, map[string]int{"one": 1, "two": 2}, nodes)
 }
 
 func TestAGroupThatFitsAsItIsIsLeftAlone(t *testing.T) {
