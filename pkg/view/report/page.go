@@ -53,7 +53,6 @@ type headroom struct {
 	status.Headroom
 	// Full tells that all units can be taken.
 	Full bool
-	Held string
 	Plot template.HTML
 	// Lowest, Refill, Saved and Missed, pods by reason, are what the account says of the days, empty where it says nothing.
 	Lowest, Refill, Saved, Missed string
@@ -112,7 +111,7 @@ func Page(in *Input) ([]byte, error) {
 
 // add adds one Headroom.
 func (p *page) add(one *status.Headroom, found map[types.NamespacedName]history, now time.Time) {
-	shown := headroom{Headroom: *one, Full: one.Reason == v1alpha1.ReasonFilled, Held: one.HeldText()}
+	shown := headroom{Headroom: *one, Full: one.Reason == v1alpha1.ReasonFilled}
 	p.Wanted, p.Ready = p.Wanted+int(one.Wanted), p.Ready+int(one.Ready)
 	if !shown.Full {
 		p.Short++

@@ -122,8 +122,16 @@ func zones(report *nodes.Report, width float64) drawing.Drawing {
 		out.Rect(names, top+7, room*used, 16, readyRole)
 		out.Rect(names+room*used, top+7, room*held, 16, takenRole)
 		text(names+room+14, drawing.Start, drawing.Muted,
-			fmt.Sprintf("%d nodes, %.0f %% used, %.0f %% headroom (%d units)", zone.Count, 100*used,
-				100*held, zone.Total.Units))
+			fmt.Sprintf("%s, %.0f %% used, %.0f %% headroom (%s)", counted(zone.Count, "node"), 100*used,
+				100*held, counted(zone.Total.Units, "unit")))
 	}
 	return out
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -62,6 +62,7 @@ func example(t testing.TB) *Input {
 	quantity := resource.MustParse
 	room := &nodes.Report{Resource: corev1.ResourceCPU, Zones: []nodes.Zone{
 		{Name: "eu-1a", Count: 6, Total: nodes.Room{Allocatable: quantity("48"), Used: quantity("30"), Headroom: quantity("8"), Units: 8}},
+		{Name: "eu-1b", Count: 1, Total: nodes.Room{Allocatable: quantity("8"), Used: quantity("6"), Headroom: quantity("1"), Units: 1}},
 		{Name: "", Count: 1, Total: nodes.Room{}},
 	}}
 	return &Input{
@@ -82,7 +83,8 @@ func TestThePageTellsWhatItShould(t *testing.T) {
 	}
 	text := string(page)
 	for _, want := range []string{
-		"16 of 18", "It needed 9 of its 12 units so far", "ci/runners", "shop/web", "NotSeen", "shop/ReplicaSet/web-*", "6 nodes, 62 % used, 17 % headroom (8 units)", "eu-1a", "(no zone)",
+		"16 of 18", "It needed 9 of its 12 units so far", "ci/runners", "shop/web", "NotSeen", "shop/ReplicaSet/web-*", "6 nodes, 62 % used, 17 % headroom (8 units)", "1 node, 75 % used, 12 % headroom (1 unit)",
+		"eu-1a", "(no zone)",
 		"<dt>pods that no unit served</dt><dd>7 none_ready</dd>",
 	} {
 		require.Contains(t, text, want)
