@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -105,6 +106,36 @@ func BenchmarkPreFilterOfConsumersAlike(b *testing.B) {
 			b.StartTimer()
 		}
 	}
+}
+
+// BenchmarkGroup has a group of 500 pods take 500 of 1,000 units. The PreFilter of its first member finds the places of all. Both this and
+// the cycles of the whole group, up to the last Permit, are told, without what kube-scheduler itself does between plugins.
+func BenchmarkGroup(b *testing.B) {
+	const size = 500
+	c := fullCluster(2 * size)
+	for i := range size {
+		pod := member1("training", i)
+		pod.Spec.Containers = benchConsumer().Spec.Containers
+		c.pending = append(c.pending, pod)
+	}
+	var first, whole time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		f := newFixture(b, c)
+		f.shared.gangs.Set(podGroup("training", size))
+		b.StartTimer()
+		begun := time.Now()
+		f.decided(b, c.pending[0])
+		first += time.Since(begun)
+		for i, pod := range c.pending {
+			if _, status := f.schedule(b, pod); status.IsWait() == (i == size-1) {
+				b.Fatalf("member %d: %s", i, status.Message())
+			}
+		}
+		whole += time.Since(begun)
+	}
+	b.ReportMetric(first.Seconds()*1000/float64(b.N), "first-ms")
+	b.ReportMetric(whole.Seconds()*1000/float64(b.N), "group-ms")
 }
 
 func BenchmarkPreFilterWhereThereIsFreeRoom(b *testing.B) {
