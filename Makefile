@@ -97,6 +97,11 @@ test-release: $(CONTROL_PLANE) $(addprefix $(TOOLS_DIR)/,ko scratch-base helm) #
 	RELEASE_DIRTY=yes TOOLS_DIR=$(TOOLS_DIR) hack/release.sh v0.0.0-try
 	HEADROOM_TOOLS=$(TOOLS_DIR) HEADROOM_RELEASE=$(CURDIR)/bin/release/v0.0.0-try $(GO) test -tags release -count=1 -timeout 30m $(TESTFLAGS) ./test/release/
 
+# Apart from make test, because both tools are large.
+.PHONY: test-policy-engines
+test-policy-engines: go $(addprefix $(TOOLS_DIR)/,kyverno gator) ## Have Kyverno and Gatekeeper judge placeholders by the sample policies (seven minutes to build).
+	HEADROOM_TOOLS=$(TOOLS_DIR) $(GO) test -tags policyengines -count=1 $(TESTFLAGS) ./test/policyengines/
+
 .PHONY: chaos
 chaos: build $(CONTROL_PLANE) ## Run random traffic and faults against the binaries, and judge what comes of it.
 	@hack/build.sh chaos $(GO) build -o bin/chaos ./hack/chaos

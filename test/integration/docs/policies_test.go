@@ -134,12 +134,13 @@ func TestCommonRulesPassOrRefusePlaceholdersAsTheTableSays(t *testing.T) {
 	require.Equal(t, len(rules), n, "a rule that is tested is not in the table")
 }
 
-// The example of the page lets headroom-controller make placeholders, and nobody else a pod that looks like one.
-func TestTheExampleLeavesOutPlaceholdersOfTheControllerOnly(t *testing.T) {
+// The example of the page lets headroom-controller and the DaemonSet controller make placeholders, and nobody else a pod that looks like one.
+func TestTheExampleLeavesOutPlaceholdersOfTheControllersOnly(t *testing.T) {
 	c := served(t)
 	require.NoError(t, c.ApplyFiles(t.Context(), filepath.Join(root(t), "manifests/controller/priority-class.yaml")))
 	clients := as(t, c, "", nil)
 	controller := as(t, c, "system:serviceaccount:headroom-system:headroom-controller", []string{"system:masters"})
+	daemons := as(t, c, "system:serviceaccount:kube-system:daemon-set-controller", []string{"system:masters"})
 	namespace := clustertest.Namespace(t, c, nil)
 	for _, block := range blocks(t) {
 		if block.Page == rulesPage && strings.Contains(block.Text, "kind: ValidatingAdmissionPolicy") {
@@ -157,6 +158,7 @@ func TestTheExampleLeavesOutPlaceholdersOfTheControllerOnly(t *testing.T) {
 		require.ErrorContains(t, tryPod(clients, namespace, nil), "every container needs a memory limit")
 	}, time.Minute, 50*time.Millisecond)
 	require.NoError(t, tryPod(controller, namespace, nil))
+	require.NoError(t, tryPod(daemons, namespace, nil))
 	require.ErrorContains(t, tryPod(controller, namespace, func(p *corev1.Pod) { p.Labels = nil }), "every container needs a memory limit")
 }
 

@@ -3,6 +3,7 @@ package docs_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,10 @@ import (
 )
 
 // foreign are kinds of products that no test has, so that nothing but their YAML is read.
-var foreign = []string{"Application", "ClusterPolicy", "K8sRequiredProbes", "Kustomization", "NodePool", "PodGroup", "ScaledObject"}
+var foreign = []string{"Application", "Kustomization", "NodePool", "PodGroup", "ScaledObject"}
+
+// judged are kinds of policy engines, which make test-policy-engines has: the blocks are those of its files.
+var judged = []string{"ClusterPolicy", "K8sRequiredProbes", "PolicyException", "ValidatingPolicy"}
 
 // schedulerProfile is a configuration that lacks what a fragment is put under.
 const schedulerProfile = `apiVersion: kubescheduler.config.k8s.io/v1
@@ -82,12 +86,31 @@ func TestEveryYAMLIsAcceptedOrIsKnownToNeedMore(t *testing.T) {
 				_, err := config.Load(file, pflag.NewFlagSet("", pflag.ContinueOnError))
 				require.NoError(t, err)
 			case slices.Contains(foreign, content["kind"].(string)):
+			case slices.Contains(judged, content["kind"].(string)):
+				requirePolicySample(t, content)
 			default:
 				objects += checkObjects(t, c, block)
 			}
 		})
 	}
 	require.Greater(t, objects, 6)
+}
+
+// requirePolicySample fails unless the object is that of a file that the policy engines are tested with.
+func requirePolicySample(t *testing.T, object map[string]any) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root(t), "manifests/samples/policies/*/*.yaml"))
+	require.NoError(t, err)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var sample map[string]any
+		require.NoError(t, yaml.UnmarshalStrict(data, &sample))
+		if reflect.DeepEqual(sample, object) {
+			return
+		}
+	}
+	require.FailNow(t, "no file of manifests/samples/policies holds this object, so that no policy engine is tested with it")
 }
 
 // served is an API server with the CRDs.
