@@ -77,10 +77,11 @@ func TestScaleSubresource(t *testing.T) {
 func filledStatus() v1alpha1.HeadroomStatus {
 	return v1alpha1.HeadroomStatus{
 		DesiredReplicas: 5, Replicas: 5, ReadyReplicas: 4, PendingReplicas: 1,
-		Selector:      "headroom.dev/headroom=example",
-		ScaleReplicas: 4,
-		UnitRequests:  corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi")},
-		Sizing:        &v1alpha1.SizingStatus{Replicas: 5, Rule: "a", Message: "5 units: rule a asks for 5 and no rule for more."},
+		Selector:          "headroom.dev/headroom=example",
+		ScaleReplicas:     4,
+		UnitRequests:      corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi")},
+		PriorityClassName: "headroom-ladder-*",
+		Sizing:            &v1alpha1.SizingStatus{Replicas: 5, Rule: "a", Message: "5 units: rule a asks for 5 and no rule for more."},
 		Spread: v1alpha1.SpreadStatus{
 			TopologyKey: "topology.kubernetes.io/zone", Summary: "a:3 b:1",
 			Domains: []v1alpha1.DomainStatus{{Name: "a", ReadyReplicas: 3}, {Name: "b", ReadyReplicas: 1}},
@@ -120,7 +121,7 @@ func TestColumns(t *testing.T) {
 	delete(cells, "Age")
 	require.Equal(t, map[string]any{
 		"Name": "example", "Desired": int64(5), "Ready": int64(4), "Pending": int64(1), "Parked": int64(0), "CPU": "2", "Memory": "4Gi",
-		"Placement": "Cluster", "Filled": "False", "Priority": "headroom", "Spread": "a:3 b:1",
+		"Placement": "Cluster", "Filled": "False", "Priority": "headroom-ladder-*", "Spread": "a:3 b:1",
 		"Sizing": "5 units: rule a asks for 5 and no rule for more.",
 	}, cells)
 }
