@@ -17,6 +17,7 @@ import (
 	appslistersv1 "k8s.io/client-go/listers/apps/v1"
 	listersv1 "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/pager"
+	podresource "k8s.io/component-helpers/resource"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -167,38 +168,22 @@ func (s *sight) follow(ctx context.Context) func() (found, error) {
 	}
 }
 
-// slim returns what the report needs of a pod, which is a small part: a large cluster has a hundred thousand.
+// slim returns what the report needs of a pod, which is a small part: a large cluster has a hundred thousand. What it requests is computed
+// here, when it comes or changes, and not each time that the report is made; it is that of the one container.
 func slim(pod *corev1.Pod) *corev1.Pod {
+	requests := podresource.PodRequests(pod, podresource.PodResourcesOptions{UseStatusResources: true})
 	small := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 			DeletionTimestamp: pod.DeletionTimestamp, OwnerReferences: pod.OwnerReferences,
 		},
-		Spec:   corev1.PodSpec{NodeName: pod.Spec.NodeName, Overhead: pod.Spec.Overhead, Resources: pod.Spec.Resources},
-		Status: corev1.PodStatus{Phase: pod.Status.Phase, Conditions: pod.Status.Conditions},
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: requests}}},
+		},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
 	if name, ok := pod.Labels[v1alpha1.LabelHeadroom]; ok {
 		small.Labels = map[string]string{v1alpha1.LabelHeadroom: name}
 	}
-	container := func(c *corev1.Container) corev1.Container {
-		return corev1.Container{Name: c.Name, Resources: c.Resources, RestartPolicy: c.RestartPolicy}
-	}
-	for i := range pod.Spec.Containers {
-		small.Spec.Containers = append(small.Spec.Containers, container(&pod.Spec.Containers[i]))
-	}
-	for i := range pod.Spec.InitContainers {
-		small.Spec.InitContainers = append(small.Spec.InitContainers, container(&pod.Spec.InitContainers[i]))
-	}
-	status := func(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
-		var kept []corev1.ContainerStatus
-		for i := range statuses {
-			kept = append(kept, corev1.ContainerStatus{
-				Name: statuses[i].Name, Resources: statuses[i].Resources, AllocatedResources: statuses[i].AllocatedResources,
-			})
-		}
-		return kept
-	}
-	small.Status.ContainerStatuses = status(pod.Status.ContainerStatuses)
-	small.Status.InitContainerStatuses = status(pod.Status.InitContainerStatuses)
 	return small
 }
