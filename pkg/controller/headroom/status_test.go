@@ -183,6 +183,11 @@ func TestOfUnitsOfADaemonSetThatAdmissionChangedAQuarterGoesAtOnce(t *testing.T)
 	require.Len(t, nonconforming("", units), 1, "two are away already")
 	require.Empty(t, nonconforming("newer", units), "the DaemonSet's controller replaces them")
 	for i := range units {
+		units[i].Promised = i > 1
+	}
+	require.Empty(t, nonconforming("", units), "pods wait for the room")
+	for i := range units {
+		units[i].Promised = false
 		units[i].Nonconforming = false
 	}
 	require.Empty(t, nonconforming("", units))

@@ -19,6 +19,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -90,6 +91,29 @@ func TestWhatABoundPodTookIsFreeForNobodyAndCreditedOnce(t *testing.T) {
 	require.True(t, f.shared.reservations.Reserved("open-headroom-0"), "the scheduler's cache still has it")
 	f.shared.reservations.ObserveNode("a", func(types.UID) bool { return false })
 	require.False(t, f.shared.reservations.Reserved("open-headroom-0"))
+}
+
+func TestTheEventLeavesOutNamesOfOtherNamespacesIfWanted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		hide      bool
+		namespace string
+		named     bool
+	}{
+		"all are named by default":   {namespace: "shop", named: true},
+		"those of other namespaces":  {hide: true, namespace: "shop"},
+		"not those of the pod's own": {hide: true, namespace: "default", named: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := wants("1").Namespace(tc.namespace).Obj()
+			f, state := swapping(t, pod)
+			f.args.HideNamesOfOtherNamespaces = tc.hide
+			require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
+			f.PostBind(t.Context(), state, pod, "a")
+			event := <-f.events.Events
+			require.Contains(t, event, swapevent.Reason)
+			require.Equal(t, tc.named, strings.Contains(event, "open-headroom-0"), event)
+		})
+	}
 }
 
 // othersBind is the framework of a profile with one more Bind plugin.
