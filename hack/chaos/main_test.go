@@ -54,5 +54,5 @@ func TestFlagsThatMakeNoSenseAreRefusedInOneSentence(t *testing.T) {
 	require.ErrorIs(t, err, pflag.ErrHelp)
 	require.EqualError(t, run(t.Context(), []string{"--way=A", "--out=" + t.TempDir()}, io.Discard), `there is no way "A": choose B or C`)
 	require.EqualError(t, run(t.Context(), []string{"--must-hold=P99", "--out=" + t.TempDir()}, io.Discard),
-		`there is no property "P99": choose from P1, P5, P12, P13, P15, race, kubelet, wait, size, status, idle, died, leak`)
+		`there is no property "P99": choose from P1, P5, P12, P13, P15, guard, race, kubelet, wait, size, status, idle, died, leak`)
 }
