@@ -225,7 +225,15 @@ func (w *world) judge(t *testing.T) {
 // mayVanish knows who deletes pods of the workload here beside the scheduler: Karpenter's drains, the collector of pods whose node is
 // gone, and the test itself.
 func (w *world) mayVanish(pod *corev1.Pod) bool {
-	return w.scaledDown.Has(pod.UID) || slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.DisruptionTarget && (c.Reason == "EvictionByEvictionAPI" || c.Reason == "DeletionByPodGC")
+	return w.scaledDown.Has(pod.UID) || disruptedBy(pod, evicted, "DeletionByPodGC")
+}
+
+// evicted is the reason of the API's eviction, by which Karpenter drains nodes.
+const evicted = "EvictionByEvictionAPI"
+
+// disruptedBy reports whether a pod says that it goes for one of the reasons.
+func disruptedBy(pod *corev1.Pod, reasons ...string) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && slices.Contains(reasons, c.Reason)
 	})
 }

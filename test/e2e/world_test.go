@@ -59,8 +59,8 @@ func newWorld(t *testing.T) *world {
 	return newWorldOf(t, cluster.NodePool{Name: "default", ConsolidateAfter: 5 * time.Second})
 }
 
-// newWorldOf is newWorld with a NodePool of one's own.
-func newWorldOf(t *testing.T, pool cluster.NodePool) *world {
+// newWorldOf is newWorld with a NodePool of one's own, and further flags of the controller.
+func newWorldOf(t *testing.T, pool cluster.NodePool, flags ...string) *world {
 	t.Helper()
 	w := &world{ctx: t.Context(), cluster: clustertest.Start(t, cluster.Options{}), scaledDown: sets.New[types.UID]()}
 	var err error
@@ -68,7 +68,7 @@ func newWorldOf(t *testing.T, pool cluster.NodePool) *world {
 	require.NoError(t, err)
 	w.clientset, err = kubernetes.NewForConfig(w.cluster.RESTConfig())
 	require.NoError(t, err)
-	controller, err := w.cluster.RunController(t.Context(), "--placeholder-scheduler-name=headroom-scheduler")
+	controller, err := w.cluster.RunController(t.Context(), append([]string{"--placeholder-scheduler-name=headroom-scheduler"}, flags...)...)
 	require.NoError(t, err)
 	scheduler, err := w.cluster.RunHeadroomScheduler(t.Context(), cluster.MainScheduler)
 	require.NoError(t, err)
@@ -105,11 +105,11 @@ func unit() corev1.ResourceList {
 	return corev1.ResourceList{corev1.ResourceCPU: *resource.NewQuantity(unitCPU, resource.DecimalSI), corev1.ResourceMemory: resource.MustParse("1Gi")}
 }
 
-// createWorkload makes the Deployment, without pods yet.
-func (w *world) createWorkload(t *testing.T) {
+// createWorkload makes the Deployment, without pods yet. Its pods are changed as is said.
+func (w *world) createWorkload(t *testing.T, changes ...func(*corev1.PodSpec)) {
 	t.Helper()
 	labels := map[string]string{"app": workload}
-	require.NoError(t, w.client.Create(w.ctx, &appsv1.Deployment{
+	deployment := &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: workload},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: ptr.To[int32](0), Selector: &metav1.LabelSelector{MatchLabels: labels},
@@ -118,7 +118,11 @@ func (w *world) createWorkload(t *testing.T) {
 				Containers:    []corev1.Container{{Name: "main", Image: "main", Resources: corev1.ResourceRequirements{Requests: unit()}}},
 			}},
 		},
-	}))
+	}
+	for _, change := range changes {
+		change(&deployment.Spec.Template.Spec)
+	}
+	require.NoError(t, w.client.Create(w.ctx, deployment))
 }
 
 // scale does what a user does.
