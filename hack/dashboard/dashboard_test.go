@@ -34,6 +34,29 @@ func TestTheDashboardAsksForMetricsThatAreDocumented(t *testing.T) {
 	}
 }
 
+// Of a panel that may be empty, a reader has to know whether that is right.
+func TestPanelsSayWhyTheyAreEmptyIfTheirMetricsMayBeAbsent(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "metrics.md"))
+	require.NoError(t, err)
+	absent := map[string]bool{}
+	for _, line := range regexp.MustCompile("(?m)^\\| `(headroom_[a-z_]+)` \\|.*$").FindAllStringSubmatch(string(page), -1) {
+		absent[line[1]] = strings.Contains(strings.ToLower(line[0]), "absent ")
+	}
+	looked := 0
+	for _, row := range rows() {
+		for _, p := range row.panels {
+			for _, q := range p.queries {
+				first := regexp.MustCompile(`headroom_[a-z_]+`).FindString(q.expr)
+				if absent[first] || strings.HasSuffix(q.expr, "> 0") {
+					looked++
+					require.NotEmpty(t, p.empty, p.title)
+				}
+			}
+		}
+	}
+	require.NotZero(t, looked)
+}
+
 func TestPanelsLieBesideEachOtherOnTheGrid(t *testing.T) {
 	generated, err := Dashboard()
 	require.NoError(t, err)

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -111,10 +112,13 @@ func (g *grid) add(p panel) {
 		})
 	}
 	defaults := object{"unit": p.unit, "min": 0}
+	if p.empty != "" {
+		defaults["noValue"] = p.empty
+	}
 	options := object{"legend": object{"displayMode": "list", "placement": "bottom"}, "tooltip": object{"mode": "multi", "sort": "desc"}}
 	if p.stat {
 		options = object{"reduceOptions": object{"calcs": []string{"lastNotNull"}}, "colorMode": "value", "graphMode": "none"}
-		steps := []object{{"color": "green", "value": nil}, {"color": p.over, "value": p.above}}
+		steps := []object{{"color": cmp.Or(p.under, "green"), "value": nil}, {"color": p.over, "value": p.above}}
 		defaults["thresholds"] = object{"mode": "absolute", "steps": steps}
 	}
 	g.panels = append(g.panels, object{

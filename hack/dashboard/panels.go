@@ -6,13 +6,14 @@ type row struct {
 	panels []panel
 }
 
-// panel is one picture. A stat is one number, which has the color over from the value above on.
+// panel is one picture. A stat is one number, which has the color over from the value above on, and below that the color under, by default
+// green. empty is what stands there if no query has a result; Grafana's own "No data" does not say whether that is right.
 type panel struct {
-	title, description, unit string
-	queries                  []query
-	stat                     bool
-	over                     string
-	above                    float64
+	title, description, unit, empty string
+	queries                         []query
+	stat                            bool
+	under, over                     string
+	above                           float64
 }
 
 type query struct{ expr, legend string }
@@ -29,10 +30,17 @@ func with(matcher string) string {
 const createdToBound = "sum by (le) (rate(scheduler_pod_scheduling_sli_duration_seconds_bucket[5m])" +
 	" and on (instance) headroom_scheduler_evictions_total)"
 
+// byDomain are the units that can be taken in each domain. The metric has only domains with some, so that the line of a zone would end
+// where it matters most: one that had units lately is at 0, as long as its Headroom exists.
+const byDomain = "sum by (namespace, headroom, domain) (headroom_domain_ready_placeholders" + selected + ")" +
+	" or sum by (namespace, headroom, domain) (last_over_time(headroom_domain_ready_placeholders" + selected + "[6h])) * 0" +
+	" and on (namespace, headroom) headroom_desired" + selected
+
 const each = "{{namespace}}/{{headroom}}"
 
-// perMonth makes a month's cost of a number of units, by the price that the user has typed in above the panels.
-const perMonth = " * $unit_price * 730"
+// perMonth makes a month's cost of a number of units, by the price that the user has typed in above the panels. Nobody has typed in 0: then
+// the cost is not known, and not 0.
+const perMonth = " * (vector($unit_price) > 0) * 730"
 
 // rows are the whole dashboard. docs/reference/metrics.md says what each metric means.
 func rows() []row {
@@ -54,7 +62,7 @@ func glance() []panel {
 			queries:     []query{{"sum(headroom_desired" + selected + ")", ""}},
 		},
 		{
-			title: "Units that can be taken", unit: "short", stat: true, over: "green", above: 1,
+			title: "Units that can be taken", unit: "short", stat: true, under: "orange", over: "green", above: 1,
 			description: "Units that are held on nodes to which a pod can be bound now.",
 			queries:     []query{{"sum(headroom_placeholders" + with(`state="bound"`) + ")", ""}},
 		},
@@ -82,10 +90,9 @@ func held() []panel {
 		},
 		{
 			title: "Held in each zone", unit: "short",
-			description: "Units that can be taken, by zone or by what spec.topologySpreadConstraints spread over.",
-			queries: []query{
-				{"sum by (namespace, headroom, domain) (headroom_domain_ready_placeholders" + selected + ")", each + " {{domain}}"},
-			},
+			description: "Units that can be taken, by zone or by what spec.topologySpreadConstraints spread over. A zone that had some within " +
+				"six hours and has none is at 0.",
+			queries: []query{{byDomain, each + " {{domain}}"}},
 		},
 		{
 			title: "Waiting and parked", unit: "short",
@@ -120,7 +127,7 @@ func taken() []panel {
 			queries:     []query{{"sum by (namespace, headroom) (increase(headroom_lacked_units_total" + selected + "[5m]))", each}},
 		},
 		{
-			title: "Entitled pods that no unit served", unit: "short",
+			title: "Entitled pods that no unit served", unit: "short", empty: "None",
 			description: "Pods that a Headroom entitles and none of its units served, within five minutes, by reason: none_ready and too_small " +
 				"ask for more or larger units, filtered and priority for other pods.",
 			queries: []query{
@@ -149,12 +156,12 @@ func worth() []panel {
 			queries:     []query{{"sum by (namespace, headroom) (headroom_lowest_ready_placeholders" + selected + ")", each}},
 		},
 		{
-			title: "Units that were not needed", unit: "short",
+			title: "Units that were not needed", unit: "short", empty: "Not known before the account covers seven days",
 			description: "Units that could be taken at all times of the last seven days. Fewer would have done.",
 			queries:     []query{{"sum by (namespace, headroom) (headroom_unused_units" + selected + ")", each}},
 		},
 		{
-			title: "Cost a month, an estimate", unit: "short",
+			title: "Cost a month, an estimate", unit: "short", empty: "No price is known",
 			description: "What the selected Headrooms hold, and what of it nobody needed in seven days, by the prices of nodes that " +
 				"headroom-controller was told (--price-label, --node-price), in their currency; else at the price of a unit an hour that is " +
 				"typed in above.",
@@ -171,12 +178,12 @@ func worth() []panel {
 			},
 		},
 		{
-			title: "Units without a price", unit: "short",
+			title: "Units without a price", unit: "short", empty: "headroom-controller was told no prices",
 			description: "Units on nodes of which headroom-controller was told no price. The costs leave them out.",
 			queries:     []query{{"sum by (namespace, headroom) (headroom_unpriced_units" + selected + ")", each}},
 		},
 		{
-			title: "Waiting that was saved, an estimate", unit: "s",
+			title: "Waiting that was saved, an estimate", unit: "s", empty: "Not known before a unit came back on a new node",
 			description: "How long pods would have waited for nodes in seven days without headroom: units taken times what a node takes.",
 			queries:     []query{{"sum by (namespace, headroom) (headroom_estimated_saved_seconds" + selected + ")", each}},
 		},
@@ -192,7 +199,8 @@ func consumers() []panel {
 		},
 		{
 			title: "From created to bound", unit: "s",
-			description: "Pods that headroom-scheduler bound: how long they waited from when it first saw them, whether they took units or not.",
+			description: "Pods that headroom-scheduler bound: how long they waited from when it first saw them, whether they took units or " +
+				"not. Placeholders that it binds count, too: where these wait for nodes, 99 % is how long they waited.",
 			queries: []query{
 				{"histogram_quantile(0.5, " + createdToBound + ")", "median"},
 				{"histogram_quantile(0.99, " + createdToBound + ")", "99 %"},
