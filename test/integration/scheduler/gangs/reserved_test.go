@@ -20,11 +20,10 @@ func TestP11AGroupTakesReservedUnitsForAllOrNone(t *testing.T) {
 	consumers := v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}
 	h := w.CreateHeadroom(t, builders.Headroom("reserve", oneCPU).Consumers(consumers).Reserved().Obj())
 	unit := func(i int, node string) string {
-		name := w.CreatePods(t, builders.ReservedUnit(h, i).Node(node).Obj())[0].Name
-		w.CreateNodes(t, builders.Node(node, "a", oneCPU).Obj())
-		return name
+		return w.CreatePods(t, builders.ReservedUnit(h, i).Node(node).Obj())[0].Name
 	}
 	units := []string{unit(0, "n0"), unit(1, "n1")}
+	w.CreateNodes(t, builders.Node("n0", "a", oneCPU).Obj(), builders.Node("n1", "a", oneCPU).Obj())
 	cfg := schedulerharness.SecondScheduler(t)
 	for i := range cfg.Profiles[0].PluginConfig {
 		if args, ok := cfg.Profiles[0].PluginConfig[i].Args.(*config.HeadroomArgs); ok {
@@ -46,6 +45,13 @@ func TestP11AGroupTakesReservedUnitsForAllOrNone(t *testing.T) {
 	require.Equal(t, units, w.remaining(t, units), "none goes for a part of the group")
 
 	units = append(units, unit(2, "n2"))
+	// A scheduler may hear of a node before the unit on it, and take it for free. It knows of the unit once it has tried a later pod.
+	for _, scheduler := range []string{corev1.DefaultSchedulerName, schedulerharness.HeadroomScheduler} {
+		name := "later-" + scheduler
+		w.CreatePods(t, builders.Consumer(name, builders.Resources{corev1.ResourceCPU: "10"}).SchedulerName(scheduler).Obj())
+		w.WaitUnschedulable(t, name)
+	}
+	w.CreateNodes(t, builders.Node("n2", "a", oneCPU).Obj())
 
 	w.WaitBound(t, names...)
 	w.WaitGone(t, units...)
