@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
@@ -36,8 +36,8 @@ const (
 type Options struct {
 	// Client creates and deletes guards.
 	Client kubernetes.Interface
-	// Pods are all pods that have not finished, as far as the scheduler knows.
-	Pods corelisters.PodLister
+	// Pods are all pods that have not finished, as far as the scheduler knows, with the index of [Indexers].
+	Pods cache.Indexer
 	// Namespace is where guards are; it is the scheduler's own.
 	Namespace string
 	// Identity is written on each guard, for people.

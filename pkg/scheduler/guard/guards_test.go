@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
@@ -47,10 +46,9 @@ type scene struct {
 
 func newScene() *scene {
 	s := &scene{client: fake.NewClientset(), leads: true, there: map[string]bool{}}
-	pods := informers.NewSharedInformerFactory(s.client, 0).Core().V1().Pods()
-	s.known = pods.Informer().GetIndexer()
+	s.known = cache.NewIndexer(cache.MetaNamespaceKeyFunc, Indexers(system)) // and no other index, as kube-scheduler's
 	s.Guards = New(Options{
-		Client: s.client, Pods: pods.Lister(), Namespace: system, Leads: func() bool { return s.leads }, Clock: clock.RealClock{},
+		Client: s.client, Pods: s.known, Namespace: system, Leads: func() bool { return s.leads }, Clock: clock.RealClock{},
 	})
 	s.client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		s.mu.Lock()

@@ -41,8 +41,7 @@ func newLeftovers(now time.Time) leftovers {
 // Sweep removes guards that nobody relies on: a scheduler that was killed left them, or their deletion failed. Only the replica that
 // leads does so. Ages are by this process's own clock, from when it first saw a guard, so that clocks need not agree.
 func (g *Guards) Sweep(ctx context.Context) {
-	selector := labels.SelectorFromSet(labels.Set{v1alpha1.LabelGuard: v1alpha1.GuardLabelValue})
-	pods, err := g.Pods.Pods(g.Namespace).List(selector)
+	pods, err := g.known()
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "Listing guards failed")
 		return
@@ -58,12 +57,23 @@ func (g *Guards) Sweep(ctx context.Context) {
 	}
 	if due {
 		g.leftovers.look = now.Add(finishedEvery)
-		left = append(left, g.finished(ctx, selector)...)
+		left = append(left, g.finished(ctx)...)
 	}
 	for _, pod := range left {
 		klog.FromContext(ctx).V(2).Info("Removing a guard that was left over", "pod", klog.KObj(pod), "node", pod.Spec.NodeName)
 		g.remove(ctx, pod)
 	}
+}
+
+// known returns the guards that the scheduler knows of.
+func (g *Guards) known() (guards []*corev1.Pod, err error) {
+	objects, err := g.Pods.ByIndex(byNamespace, g.Namespace)
+	for _, object := range objects {
+		if pod, ok := object.(*corev1.Pod); ok {
+			guards = append(guards, pod)
+		}
+	}
+	return guards, err
 }
 
 // leftOver returns those of the guards that are left over.
@@ -89,7 +99,8 @@ func (g *Guards) leftOver(pods []*corev1.Pod, now time.Time) (left []*corev1.Pod
 }
 
 // finished asks the API server for guards that have ended.
-func (g *Guards) finished(ctx context.Context, selector labels.Selector) (ended []*corev1.Pod) {
+func (g *Guards) finished(ctx context.Context) (ended []*corev1.Pod) {
+	selector := labels.SelectorFromSet(labels.Set{v1alpha1.LabelGuard: v1alpha1.GuardLabelValue})
 	list, err := g.Client.CoreV1().Pods(g.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String(), Limit: finishedAtOnce})
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "Listing guards that have ended failed")

@@ -44,6 +44,20 @@ func Is(pod *corev1.Pod, namespace string) bool {
 	return namespace != "" && pod.Namespace == namespace && pod.Labels[v1alpha1.LabelGuard] == v1alpha1.GuardLabelValue
 }
 
+// byNamespace is the index of guards by their namespace.
+const byNamespace = "headroom/guards"
+
+// Indexers are what the informer of Options.Pods needs to have: an index of the guards of a namespace alone. kube-scheduler's informer has
+// none of pods by their namespace, so to look for guards would be to look at all pods.
+func Indexers(namespace string) cache.Indexers {
+	return cache.Indexers{byNamespace: func(object any) ([]string, error) {
+		if pod, ok := object.(*corev1.Pod); ok && Is(pod, namespace) {
+			return []string{namespace}, nil
+		}
+		return nil, nil
+	}}
+}
+
 // Transform is what an informer of pods is to do to each so that the schedulers of a namespace are not kept off nodes by their own guards:
 // these lose their anti-affinity. From all objects it takes the managed fields, as kube-scheduler's own transformation does, in whose place
 // it comes.

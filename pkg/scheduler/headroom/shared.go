@@ -3,6 +3,7 @@ package headroom
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -185,14 +186,14 @@ func (s *shared) keepOthersOff(ctx context.Context, handle fwk.Handle, factory i
 		}
 		return
 	}
-	pods := factory.Core().V1().Pods()
-	if err := pods.Informer().SetTransform(guard.Transform(namespace)); err != nil {
+	pods := factory.Core().V1().Pods().Informer()
+	if err := errors.Join(pods.AddIndexers(guard.Indexers(namespace)), pods.SetTransform(guard.Transform(namespace))); err != nil {
 		logger.Error(err, "Other schedulers are not kept off nodes between an eviction and the bind that needs it: the scheduler would be, too")
 		return
 	}
 	identity, _ := os.Hostname() // it is for people
 	s.guards = guard.New(guard.Options{
-		Client: handle.ClientSet(), Pods: pods.Lister(), Namespace: namespace, Identity: identity, Leads: s.leadership.Leads,
+		Client: handle.ClientSet(), Pods: pods.GetIndexer(), Namespace: namespace, Identity: identity, Leads: s.leadership.Leads,
 		Clock: clock.RealClock{},
 	})
 	go wait.UntilWithContext(ctx, s.guards.Sweep, guard.SweepEvery)
