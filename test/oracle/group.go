@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
@@ -138,18 +137,11 @@ func (s Scheduler) SimulateGroup(c *Cluster) (GroupRun, error) {
 	if err := sim.start(ctx, s); err != nil {
 		return run, err
 	}
-	var stuck error
-	select {
-	case <-sim.done:
-	case <-time.After(patience):
-		stuck = fmt.Errorf("a member was neither bound nor given up in %s", patience)
-	}
-	sim.mu.Lock()
+	finished, err := sim.result()
+	sim.mu.Lock() // of a run that is stuck the oracle may still be asked
 	defer sim.mu.Unlock()
-	slices.Sort(sim.run.Evicted)
-	sim.run.Evicted = slices.Compact(sim.run.Evicted)
-	run.Run = sim.run
-	return run, errors.Join(stuck, sim.failure)
+	run.Run = finished
+	return run, err
 }
 
 // expectGroup asks the oracle, and leaves the snapshot as it was.

@@ -101,6 +101,11 @@ func (s Scheduler) Simulate(c *Cluster) (Run, error) {
 		return Run{}, err
 	}
 	sim.admitNext(ctx)
+	return sim.result()
+}
+
+// result waits until the run is over, or stuck, and returns it.
+func (sim *simulation) result() (Run, error) {
 	var stuck error
 	select {
 	case <-sim.done:
