@@ -93,10 +93,8 @@ func TestDemandIsLearnedFromTheAccount(t *testing.T) {
 	t.Log("a controller that has nothing but the account comes to the same")
 	w.waitTaken(2)
 	w.controller.Kill()
-	w.headroom.Status.Sizing = nil
-	require.NoError(t, w.client.Status().Update(t.Context(), w.headroom))
-	w.headroom.Spec.Sizing.Max = ptr.To[int32](7)
-	require.NoError(t, w.client.Update(t.Context(), w.headroom))
+	clustertest.ChangeStatus(t, w.client, w.headroom, func(h *v1alpha1.Headroom) { h.Status.Sizing = nil })
+	clustertest.Change(t, w.client, w.headroom, func(h *v1alpha1.Headroom) { h.Spec.Sizing.Max = ptr.To[int32](7) })
 	w.startController()
 	w.waitSized(asks(2, 6, " pods took or lacked "))
 }
