@@ -26,7 +26,7 @@ const (
 	// ActionGrow is the action of the event with the reason Reason of a running pod that took placeholders of its node to grow in place.
 	ActionGrow = "Grow"
 	// ReasonPreempted is the reason of the event that kube-scheduler's own preemption writes for each victim: regarding is
-	// the victim, and the note names the preemptor's UID. Before v1.37, and where the preemptor is a pod, related may name it.
+	// the victim, and the note names the preemptor's UID.
 	ReasonPreempted = "Preempted"
 	// ReasonOvercommitted is the reason of the condition DisruptionTarget of a placeholder that headroom-scheduler deletes because more is
 	// bound to its node than the node has.

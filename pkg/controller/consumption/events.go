@@ -6,24 +6,23 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
 // preemptedBy reads the note of kube-scheduler's event: "Preempted by pod 0d6ab9b6-... on node node-1", without the kind before v1.35.
 var preemptedBy = regexp.MustCompile(`^Preempted by (?:[a-z]+ )?([0-9A-Za-z-]{1,64}) on node `)
 
-// preemptorOf returns the pod for which an event says that its regarding object was preempted. Since v1.37 the event names it by its UID
-// only, in the note.
-func preemptorOf(event *eventsv1.Event) (consumer account.Consumer, ok bool) {
-	if event.Related != nil && event.Related.Name != "" {
-		consumer.NamespacedName = types.NamespacedName{Namespace: event.Related.Namespace, Name: event.Related.Name}
-		consumer.UID = event.Related.UID
+// preemptionOf returns the pod that an event says was preempted, and the UID of the pod for which. A name that the event gives that pod,
+// as before v1.37, is not taken: whoever writes events could write any. Pods are named by what they are found to be.
+func preemptionOf(event *eventsv1.Event) (victim Victim, preemptor types.UID, ok bool) {
+	victim.Namespace, victim.Name, victim.UID = event.Regarding.Namespace, event.Regarding.Name, event.Regarding.UID
+	if event.Related != nil {
+		preemptor = event.Related.UID
 	}
 	if match := preemptedBy.FindStringSubmatch(event.Note); match != nil {
-		consumer.UID = types.UID(match[1])
+		preemptor = types.UID(match[1])
 	}
-	return consumer, consumer.UID != ""
+	return victim, preemptor, preemptor != "" && victim.Namespace == event.Namespace
 }
 
 // nodeOf returns the node that the event of a swap names.

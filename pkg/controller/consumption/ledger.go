@@ -59,11 +59,17 @@ type departure struct {
 	next     time.Time        // when to look at its node
 }
 
+// Victim is a pod that an event says was preempted. Whoever writes events may write any UID into one, but only about pods of namespaces in
+// which they may: so an event is about a placeholder only if it names it by both.
+type Victim struct {
+	types.NamespacedName
+	UID types.UID
+}
+
 // evidence says that a consumer took a placeholder that was not seen to go yet.
 type evidence struct {
 	consumer account.Consumer
-	node     string
-	how      account.How
+	node     string // of a swap
 	time     time.Time
 }
 
@@ -79,14 +85,15 @@ type Ledger struct {
 	// wake is called with the lock held when there is a node to look at sooner than Due said.
 	wake func()
 
-	mu       sync.Mutex
-	open     map[types.UID]*departure
-	evidence map[types.UID]evidence
-	decided  map[types.UID]time.Time
-	ready    map[types.NamespacedName][]Consumption
-	unnamed  map[types.UID]*unnamed // by consumer
-	hinted   map[string]bool        // nodes that an event says to look at
-	swept    time.Time
+	mu         sync.Mutex
+	open       map[types.UID]*departure
+	evidence   map[types.UID]evidence // of swaps, by placeholder
+	preemptors map[Victim]evidence
+	decided    map[types.UID]time.Time
+	ready      map[types.NamespacedName][]Consumption
+	unnamed    map[types.UID]*unnamed // by consumer
+	hinted     map[string]bool        // nodes that an event says to look at
+	swept      time.Time
 }
 
 // unnamed are placeholders that a consumer took, and that its annotation only counts.
@@ -102,8 +109,9 @@ type unnamed struct {
 func NewLedger(clock clock.PassiveClock, book Book, changed func(headroom types.NamespacedName)) *Ledger {
 	return &Ledger{
 		clock: clock, book: book, changed: changed, wake: func() {},
-		open: map[types.UID]*departure{}, evidence: map[types.UID]evidence{}, decided: map[types.UID]time.Time{},
-		ready: map[types.NamespacedName][]Consumption{}, unnamed: map[types.UID]*unnamed{}, hinted: map[string]bool{},
+		open: map[types.UID]*departure{}, evidence: map[types.UID]evidence{}, preemptors: map[Victim]evidence{},
+		decided: map[types.UID]time.Time{}, ready: map[types.NamespacedName][]Consumption{}, unnamed: map[types.UID]*unnamed{},
+		hinted: map[string]bool{},
 	}
 }
 
@@ -135,22 +143,24 @@ func (l *Ledger) depart(headroom types.NamespacedName, d Departure, lost account
 		return false
 	}
 	open := &departure{Departure: d, headroom: headroom}
-	known, explained := l.evidence[d.UID]
-	report := false
+	victim, report := Victim{NamespacedName: d.Placeholder, UID: d.UID}, false
+	if d.Preempted {
+		open.consumer = l.preemptors[victim].consumer
+	}
+	known, swapped := l.evidence[d.UID]
 	switch {
-	case explained && known.node == d.Node && known.how == account.BySwap,
-		explained && d.Preempted && known.how == account.ByPreemption && known.consumer.Name != "":
-		report = l.take(open, known.consumer, known.how)
+	case swapped && known.node == d.Node:
+		report = l.take(open, known.consumer, account.BySwap)
+	case open.consumer.Name != "":
+		report = l.take(open, open.consumer, account.ByPreemption)
 	case lost != "":
 		l.lose(open, lost)
 	default:
-		if d.Preempted && explained {
-			open.consumer = known.consumer
-		}
 		l.open[d.UID] = open
 		l.wake()
 	}
 	delete(l.evidence, d.UID)
+	delete(l.preemptors, victim)
 	l.mu.Unlock()
 	if report {
 		l.changed(headroom)
@@ -197,13 +207,13 @@ func (l *Ledger) decide(d *departure) {
 
 // Preempted notes what an event says: a kube-scheduler preempted this placeholder for that pod. It counts only if the placeholder itself
 // says that it was preempted.
-func (l *Ledger) Preempted(placeholder types.UID, consumer account.Consumer) {
+func (l *Ledger) Preempted(placeholder Victim, consumer account.Consumer) {
 	l.mu.Lock()
 	l.sweep()
-	d := l.open[placeholder]
-	if d == nil || !d.Preempted {
-		if d == nil && l.decided[placeholder].IsZero() {
-			l.evidence[placeholder] = evidence{consumer: consumer, how: account.ByPreemption, time: l.clock.Now()}
+	d := l.open[placeholder.UID]
+	if d == nil || !d.Preempted || d.Placeholder != placeholder.NamespacedName {
+		if d == nil && l.decided[placeholder.UID].IsZero() {
+			l.preemptors[placeholder] = evidence{consumer: consumer, time: l.clock.Now()}
 		}
 		l.mu.Unlock()
 		return
@@ -267,6 +277,7 @@ func (l *Ledger) sweep() {
 	}
 	l.swept = now
 	maps.DeleteFunc(l.evidence, func(_ types.UID, e evidence) bool { return now.Sub(e.time) > memory })
+	maps.DeleteFunc(l.preemptors, func(_ Victim, e evidence) bool { return now.Sub(e.time) > memory })
 	maps.DeleteFunc(l.decided, func(_ types.UID, at time.Time) bool { return now.Sub(at) > memory })
 	maps.DeleteFunc(l.unnamed, func(_ types.UID, u *unnamed) bool { return now.Sub(u.time) > memory })
 }

@@ -1,6 +1,7 @@
 package consumption
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -114,6 +115,11 @@ func (s *story) departs(name string, change func(*corev1.Pod)) {
 // sees has the finder look at a node.
 func (s *story) sees(node string, pods ...Bound) { s.Looked(node, s.clock.Now(), pods, false) }
 
+// victim is what an event says of a placeholder of the namespace shop.
+func victim(name string) Victim {
+	return Victim{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}, UID: types.UID("uid-" + name)}
+}
+
 func consumer(name string, took ...types.UID) Bound {
 	return Bound{
 		Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}, UID: types.UID("uid-" + name)},
@@ -198,7 +204,7 @@ func TestAPreemptionWaitsForTheNameOfThePreemptorButNotForLong(t *testing.T) {
 	s.clock.Step(namePatience - time.Millisecond)
 	s.sees("node-1", consumer("other"))
 	require.Empty(t, s.taken, "the event of the preemption may still come")
-	s.Preempted("uid-a", consumer("api").Consumer)
+	s.Preempted(victim("a"), consumer("api").Consumer)
 	require.Equal(t, consumer("api").Consumer, s.taken["uid-a"].Consumer)
 	require.Len(t, s.taken, 1)
 	s.clock.Step(time.Millisecond)
@@ -223,7 +229,7 @@ func TestAPreemptionCountsByItsConditionAndIsNamedByItsEvent(t *testing.T) {
 	t.Run("the event names the UID, and the pod is bound later", func(t *testing.T) {
 		s := newStory()
 		s.departs("a", preempted)
-		s.Preempted("uid-a", preemptor)
+		s.Preempted(victim("a"), preemptor)
 		require.Empty(t, s.taken)
 		nodes, _ := s.Due()
 		require.Equal(t, []string{"node-1"}, nodes, "where the pod may be found is looked at")
@@ -233,14 +239,14 @@ func TestAPreemptionCountsByItsConditionAndIsNamedByItsEvent(t *testing.T) {
 	})
 	t.Run("the event comes before the deletion", func(t *testing.T) {
 		s := newStory()
-		s.Preempted("uid-a", consumer("api-1").Consumer)
+		s.Preempted(victim("a"), consumer("api-1").Consumer)
 		s.departs("a", preempted)
 		require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
 	})
 	t.Run("the pod is never found", func(t *testing.T) {
 		s := newStory()
 		s.departs("a", preempted)
-		s.Preempted("uid-a", preemptor)
+		s.Preempted(victim("a"), preemptor)
 		s.clock.Step(namePatience)
 		s.sees("node-1")
 		require.Equal(t, preemptor, s.taken["uid-a"].Consumer)
@@ -252,11 +258,23 @@ func TestAPreemptionCountsByItsConditionAndIsNamedByItsEvent(t *testing.T) {
 		s.sees("node-1")
 		require.Equal(t, account.Consumer{}, s.taken["uid-a"].Consumer)
 	})
+	t.Run("an event that has the UID and another name is about something else, whenever it comes", func(t *testing.T) {
+		elsewhere := victim("a")
+		elsewhere.Namespace = "elsewhere" // where the liar may write events
+		s := newStory()
+		s.Preempted(victim("a"), preemptor)
+		s.Preempted(elsewhere, consumer("liar").Consumer)
+		s.departs("a", preempted)
+		s.Preempted(elsewhere, consumer("liar").Consumer)
+		require.Empty(t, s.taken)
+		s.sees("node-1", consumer("liar"), consumer("api-1"))
+		require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
+	})
 	t.Run("an event about a pod that was not preempted is no evidence", func(t *testing.T) {
 		s := newStory()
-		s.Preempted("uid-a", consumer("liar").Consumer)
+		s.Preempted(victim("a"), consumer("liar").Consumer)
 		s.departs("a", nil)
-		s.Preempted("uid-a", consumer("liar").Consumer)
+		s.Preempted(victim("a"), consumer("liar").Consumer)
 		s.clock.Step(account.Patience)
 		s.sees("node-1")
 		require.Empty(t, s.taken)
@@ -333,10 +351,12 @@ func TestLedgerForgets(t *testing.T) {
 	s := newStory()
 	for i := range 2000 {
 		s.sees("node-1", consumer("api", types.UID(fmt.Sprint("never-", i))))
+		s.Preempted(victim(fmt.Sprint("never-", i)), consumer("api").Consumer)
 		s.departs(fmt.Sprint("b-", i), disrupted("EvictionByEvictionAPI"))
 		s.clock.Step(time.Second)
 	}
 	require.LessOrEqual(t, len(s.evidence), 700)
+	require.LessOrEqual(t, len(s.preemptors), 700)
 	require.LessOrEqual(t, len(s.decided), 700)
 	s.departs("c", nil)
 	s.Forget(web)
@@ -384,29 +404,33 @@ func TestEachDeletionIsDecidedOnce(t *testing.T) {
 	})
 }
 
-func TestPreemptorOf(t *testing.T) {
+func TestPreemptionOf(t *testing.T) {
+	const uid = "0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10"
 	related := &corev1.ObjectReference{Namespace: "shop", Name: "api-1", UID: "uid-api-1"}
 	for name, tc := range map[string]struct {
-		event eventsv1.Event
-		want  account.Consumer
-		ok    bool
+		note      string
+		related   *corev1.ObjectReference
+		namespace string
+		want      types.UID
 	}{
-		"v1.37 names the UID alone": {
-			event: eventsv1.Event{Note: "Preempted by pod 0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10 on node n", Related: &corev1.ObjectReference{}},
-			want:  account.Consumer{UID: "0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10"}, ok: true,
-		},
-		"for a group": {
-			event: eventsv1.Event{Note: "Preempted by podgroup g-1 on node n"}, want: account.Consumer{UID: "g-1"}, ok: true,
-		},
-		"an older one says no kind": {event: eventsv1.Event{Note: "Preempted by uid-api-1 on node n", Related: related}, want: account.Consumer{
-			NamespacedName: types.NamespacedName{Namespace: "shop", Name: "api-1"}, UID: "uid-api-1",
-		}, ok: true},
-		"another note": {event: eventsv1.Event{Note: "hello"}},
+		"v1.37 names the UID alone":             {note: "Preempted by pod " + uid + " on node n", related: &corev1.ObjectReference{}, want: uid},
+		"for a group":                           {note: "Preempted by podgroup g-1 on node n", want: "g-1"},
+		"an older one says no kind":             {note: "Preempted by uid-api-1 on node n", related: related, want: "uid-api-1"},
+		"another note, beside the pod":          {note: "hello", related: related, want: "uid-api-1"},
+		"another note":                          {note: "hello"},
+		"it is not in the namespace of the pod": {note: "Preempted by pod " + uid + " on node n", namespace: "elsewhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, ok := preemptorOf(&tc.event)
-			require.Equal(t, tc.ok, ok)
-			require.Equal(t, tc.want, got)
+			event := eventsv1.Event{
+				ObjectMeta: metav1.ObjectMeta{Namespace: cmp.Or(tc.namespace, "shop")}, Note: tc.note, Related: tc.related,
+				Regarding: corev1.ObjectReference{Namespace: "shop", Name: "a", UID: "uid-a"},
+			}
+			of, preemptor, ok := preemptionOf(&event)
+			require.Equal(t, tc.want != "", ok)
+			if ok {
+				require.Equal(t, victim("a"), of)
+				require.Equal(t, tc.want, preemptor)
+			}
 		})
 	}
 }

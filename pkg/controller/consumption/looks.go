@@ -141,7 +141,7 @@ func (l *Ledger) credit(pod *Bound, node string) (changed []types.NamespacedName
 			l.take(d, pod.Consumer, account.BySwap)
 			changed = append(changed, d.headroom)
 		case d == nil && l.decided[uid].IsZero():
-			l.evidence[uid] = evidence{consumer: pod.Consumer, node: node, how: account.BySwap, time: l.clock.Now()}
+			l.evidence[uid] = evidence{consumer: pod.Consumer, node: node, time: l.clock.Now()}
 		}
 	}
 	if pod.Took.Unnamed > 0 && l.unnamed[pod.UID] == nil && l.isRecent(pod.Took.Placeholders) {

@@ -106,16 +106,17 @@ func (w *Watcher) read(event *eventsv1.Event) {
 			w.Ledger.Hint(node)
 		}
 	case swapevent.ReasonPreempted:
-		consumer, ok := preemptorOf(event)
+		victim, preemptor, ok := preemptionOf(event)
 		if !ok {
 			return
 		}
-		if w.Waiting != nil && consumer.Name == "" {
-			if known, ok := w.Waiting(consumer.UID); ok {
+		consumer := account.Consumer{UID: preemptor}
+		if w.Waiting != nil {
+			if known, ok := w.Waiting(preemptor); ok {
 				consumer = known
 			}
 		}
-		w.Ledger.Preempted(event.Regarding.UID, consumer)
+		w.Ledger.Preempted(victim, consumer)
 	}
 }
 

@@ -24,10 +24,16 @@ import (
 // preemption is kube-scheduler's event about a placeholder, written at a time.
 func preemption(placeholder string, at time.Time) *eventsv1.Event {
 	return &eventsv1.Event{
-		Reason: swapevent.ReasonPreempted, EventTime: metav1.NewMicroTime(at), Note: "Preempted by pod uid-api-1 on node node-1",
-		Regarding: corev1.ObjectReference{UID: types.UID("uid-" + placeholder)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop"},
+		Reason:     swapevent.ReasonPreempted, EventTime: metav1.NewMicroTime(at), Note: "Preempted by pod uid-api-1 on node node-1",
+		Regarding: corev1.ObjectReference{Namespace: "shop", Name: placeholder, UID: types.UID("uid-" + placeholder)},
 		Related:   &corev1.ObjectReference{Namespace: "shop", Name: "api-1", UID: "uid-api-1"},
 	}
+}
+
+// waitsAs returns a pod that waits by its UID.
+func waitsAs(waits account.Consumer) func(types.UID) (account.Consumer, bool) {
+	return func(uid types.UID) (account.Consumer, bool) { return waits, uid == waits.UID }
 }
 
 // TestAnEventThatWasThereBeforeTheWatchExplainsNothingIfItIsOld: names of pods come again, and an event lives for an hour.
@@ -49,24 +55,35 @@ func TestAnEventThatWasThereBeforeTheWatchExplainsNothingIfItIsOld(t *testing.T)
 		t.Run(name, func(t *testing.T) {
 			s := newStory()
 			s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
-			watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock}}
+			watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: waitsAs(consumer("api-1").Consumer)}}
 			require.NoError(t, watcher.Replace([]any{tc.event}, ""))
 			require.Equal(t, tc.taken, s.taken["uid-a"].Consumer.Name == "api-1")
 		})
 	}
 }
 
-func TestAPreemptorOfWhichTheEventNamesTheUIDAloneIsFoundAmongThoseThatWait(t *testing.T) {
+func TestAPreemptorIsFoundByItsUIDAmongThoseThatWait(t *testing.T) {
 	s := newStory()
 	s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
 	waits := consumer("api-1").Consumer
-	watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: func(uid types.UID) (account.Consumer, bool) {
-		return waits, uid == waits.UID
-	}}}
+	watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: waitsAs(waits)}}
 	event := preemption("a", epoch)
 	event.Related = &corev1.ObjectReference{}
 	require.NoError(t, watcher.Add(event))
 	require.Equal(t, waits, s.taken["uid-a"].Consumer)
+}
+
+// TestANameThatAnEventGivesThePreemptorIsNotTaken: whoever may write events could write any.
+func TestANameThatAnEventGivesThePreemptorIsNotTaken(t *testing.T) {
+	s := newStory()
+	s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
+	watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: waitsAs(consumer("another").Consumer)}}
+	event := preemption("a", epoch)
+	event.Related.Name = "liar"
+	require.NoError(t, watcher.Add(event))
+	require.Empty(t, s.taken, "the pod of that UID has to be found first")
+	s.sees("node-1", consumer("api-1"))
+	require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
 }
 
 func TestTheEventsOfWhichNamespacesAreWatched(t *testing.T) {
