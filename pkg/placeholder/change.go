@@ -67,6 +67,9 @@ func sizeChange(want, got *corev1.Pod) *Change {
 			return c
 		}
 	}
+	if r := got.Spec.Resources; r != nil && len(r.Requests) > 0 && want.Spec.Resources == nil {
+		return &Change{Field: "spec.resources.requests", How: "was added"} // of the whole pod, which count in the place of the containers'
+	}
 	if c := added("spec.initContainers", want.Spec.InitContainers, got.Spec.InitContainers); c != nil {
 		return c
 	}

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
@@ -59,6 +60,16 @@ func TestChangeOf(t *testing.T) {
 		"a native sidecar": {
 			func(p *corev1.Pod) { p.Spec.InitContainers = []corev1.Container{sidecar} }, "spec.initContainers[mesh-proxy] was added", false,
 		},
+		"requests of the whole pod": {
+			func(p *corev1.Pod) {
+				p.Spec.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("9")}}
+			}, "spec.resources.requests was added", false,
+		},
+		"limits of the whole pod": {
+			func(p *corev1.Pod) {
+				p.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("9")}}
+			}, "", false,
+		},
 		"the container": {
 			func(p *corev1.Pod) { p.Spec.Containers[0].Name = "x" }, "spec.containers[placeholder] was taken away", false,
 		},
@@ -102,4 +113,41 @@ func TestChangeOf(t *testing.T) {
 			require.Equal(t, tc.unrecognizable, change.Unrecognizable)
 		})
 	}
+}
+
+// TestWhatMakesANewUnitOutdatedIsToldByItsField draws what admission does to a placeholder: one that would be replaced as soon as it is made
+// is never taken for one that admission left alone.
+func TestWhatMakesANewUnitOutdatedIsToldByItsField(t *testing.T) {
+	h := web()
+	want := placeholder.Build(h, defaults, 0)
+	quantities := rapid.SampledFrom([]string{"0", "1", "2", "2000m", "9"})
+	requests := rapid.Custom(func(t *rapid.T) corev1.ResourceList {
+		list := corev1.ResourceList{}
+		for _, name := range []corev1.ResourceName{"cpu", "memory", "example.org/gpu"} {
+			if rapid.Bool().Draw(t, "some "+string(name)) {
+				list[name] = resource.MustParse(quantities.Draw(t, "quantity"))
+			}
+		}
+		return list
+	})
+	container := rapid.Custom(func(t *rapid.T) corev1.Container {
+		name := rapid.SampledFrom([]string{"placeholder", "mesh-proxy", "log"}).Draw(t, "name")
+		return corev1.Container{Name: name, Resources: corev1.ResourceRequirements{Requests: requests.Draw(t, "requests")}}
+	})
+	containers := rapid.SliceOfNDistinct(container, 0, 3, func(c corev1.Container) string { return c.Name })
+	rapid.Check(t, func(t *rapid.T) {
+		got := want.DeepCopy()
+		if rapid.Bool().Draw(t, "containers are changed") {
+			got.Spec.Containers = containers.Draw(t, "containers")
+		}
+		if rapid.Bool().Draw(t, "there are init containers") {
+			got.Spec.InitContainers = containers.Draw(t, "init containers")
+		}
+		if rapid.Bool().Draw(t, "the whole pod has resources") {
+			got.Spec.Resources = &corev1.ResourceRequirements{Requests: requests.Draw(t, "of the pod"), Limits: requests.Draw(t, "limits")}
+		}
+		if deviation := placeholder.Deviation(got, h.Spec.Requests, -10); deviation != "" {
+			require.NotNil(t, placeholder.ChangeOf(want, got), "%s", deviation)
+		}
+	})
 }
