@@ -94,8 +94,8 @@ const (
 	ReasonGated = "Gated"
 	// ReasonNoScheduler says that no scheduler has looked at units for a minute: there may be none of the name that they carry.
 	ReasonNoScheduler = "NoScheduler"
-	// ReasonUnitsFail says that kubelets reject or evict units again and again. They are made anew after 1, 2, 4 ... 60 seconds. The
-	// message carries a kubelet's.
+	// ReasonUnitsFail says that kubelets reject or evict units again and again. They are made anew after 1, 2, 4 ... 60 seconds; those of
+	// a DaemonSet by its controller, which has a back-off of its own. The message carries a kubelet's.
 	ReasonUnitsFail = "UnitsFail"
 )
 

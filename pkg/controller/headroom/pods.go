@@ -53,12 +53,31 @@ func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1
 			h.Metrics.RefillDuration.Observe(refill.Seconds())
 		}
 	}
+	if e.ObjectOld.Status.Phase != corev1.PodFailed && e.ObjectNew.Status.Phase == corev1.PodFailed {
+		h.noteFailure(ctx, key, e.ObjectNew)
+	}
 	h.Accounts.Processed(key, version(e.ObjectNew))
 	queue.AddAfter(reconcile.Request{NamespacedName: key}, settle)
 	if old := labeled(e.ObjectOld); old != key {
 		h.allotments.gone(old, e.ObjectOld.UID)
 		h.departures.settled(old, e.ObjectOld.UID)
 		queue.AddAfter(reconcile.Request{NamespacedName: old}, settle)
+	}
+}
+
+// noteFailure notes how a unit of a DaemonSet failed, whose controller replaces it, most often before a reconcile sees it. Units that fail
+// before the next attempt would be due, were it the controller's, count as one failure.
+func (h podHandler) noteFailure(ctx context.Context, key types.NamespacedName, pod *corev1.Pod) {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	if owner == nil || owner.Kind != "DaemonSet" {
+		return
+	}
+	headroom := &v1alpha1.Headroom{}
+	if of, ok := placeholder.HeadroomOf(pod, h.daemonSets(ctx)); !ok || of != key || h.Client.Get(ctx, key, headroom) != nil {
+		return // it is none, or its Headroom is gone
+	}
+	if wait, _ := h.losses.due(key, headroom.Generation); wait == 0 {
+		h.losses.failed(key, headroom.Generation, failure(pod))
 	}
 }
 

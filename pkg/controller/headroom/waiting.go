@@ -71,13 +71,17 @@ func obstacleOf(pending []*corev1.Pod, now time.Time) (obstacle, time.Duration) 
 	return obstacle{}, again
 }
 
-// failureOf returns why a unit failed, in the words of the kubelet, as a reason of the condition Filled; nil if it did not fail.
+// failureOf returns why a unit failed, see failure; nil if it is not there.
 func (o *observation) failureOf(uid types.UID) *problem {
 	i := slices.IndexFunc(o.units, func(u unit) bool { return u.UID == uid })
 	if i < 0 {
 		return nil
 	}
-	pod := o.units[i].pod
+	return failure(o.units[i].pod)
+}
+
+// failure returns why a placeholder failed, in the words of the kubelet, as a reason of the condition Filled; nil if it did not fail.
+func failure(pod *corev1.Pod) *problem {
 	if pod.Status.Phase != corev1.PodFailed {
 		return nil
 	}

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/topup"
@@ -90,4 +92,36 @@ func TestWhatFailsAgainAndAgain(t *testing.T) {
 	got, remaining = r.repeated(key, 1)
 	require.Nil(t, got)
 	require.Zero(t, remaining)
+}
+
+// TestUnitsOfADaemonSetThatFailAgainAndAgainAreToldOf: its controller replaces them, most often before a reconcile sees them.
+func TestUnitsOfADaemonSetThatFailAgainAndAgainAreToldOf(t *testing.T) {
+	set := daemonSetOf(perNode(), func(set *appsv1.DaemonSet) {
+		set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled, set.Status.UpdatedNumberScheduled = 1, 1, 1
+	})
+	unit := placeholderOf(perNode(), 0, func(pod *corev1.Pod) {
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+		pod.Annotations[v1alpha1.AnnotationTemplateHash] = set.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash]
+	})
+	s := newScene(t, perNode(), set, unit)
+	failed := unit.DeepCopy()
+	failed.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory."}
+	fails := func(before *corev1.Pod) {
+		podHandler{s.Reconciler}.Update(t.Context(), event.TypedUpdateEvent[*corev1.Pod]{ObjectOld: before, ObjectNew: failed}, newQueue(t))
+	}
+	for range repeatedly {
+		s.reconcile()
+		require.Equal(t, v1alpha1.ReasonFilled, s.reason(v1alpha1.ConditionFilled))
+		fails(unit)
+		fails(unit) // at once, on another node
+		s.clock.Step(lastRetry)
+		fails(failed) // it is failed still
+	}
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonUnitsFail, s.reason(v1alpha1.ConditionFilled))
+	require.Contains(t, s.message(v1alpha1.ConditionFilled), "The kubelet of node n1 says: Evicted: The node was low on resource: memory.")
+	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
+	s.clock.Step(retryMemory)
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonFilled, s.reason(v1alpha1.ConditionFilled), "it has not happened for two minutes")
 }
