@@ -2,13 +2,17 @@ package daemons
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -63,6 +67,31 @@ func TestAUnitYieldsOnceAndSaysWhy(t *testing.T) {
 	require.Len(t, reasons, 1)
 	require.Contains(t, reasons[0], swapevent.ReasonYielded)
 	require.Contains(t, reasons[0], "default/daemon")
+}
+
+// TestUnitsYieldEverLaterToAPodThatIsNotHelped has each unit that goes replaced on the same node.
+func TestUnitsYieldEverLaterToAPodThatIsNotHelped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		y, client := yielding(t, func(*corev1.Pod) bool { return false })
+		var held atomic.Pointer[corev1.Pod]
+		held.Store(unit("a", "4", 0).Obj())
+		y.PodsOn = func(string) []*corev1.Pod { return []*corev1.Pod{held.Load()} }
+		var gone atomic.Int64
+		client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			next := held.Load().DeepCopy()
+			next.UID = types.UID(fmt.Sprint("unit-", gone.Add(1)))
+			held.Store(next)
+			return true, nil, nil
+		})
+		for range 600 {
+			y.Observe(ctx, daemon("n", "1").Obj())
+			time.Sleep(time.Second) //nolint:forbidigo // the clock is synctest's
+			synctest.Wait()
+		}
+		require.InDelta(t, 6, gone.Load(), 1, "10 s, 20 s, 40 s, ...")
+	})
 }
 
 func TestNoUnitYieldsToAPlaceholder(t *testing.T) {

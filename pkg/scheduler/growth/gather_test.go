@@ -66,6 +66,9 @@ func TestAllocatedKnowsEveryKindOfRequest(t *testing.T) {
 	unknown := resized("web", "5")
 	unknown.Status.ContainerStatuses = nil
 	require.Same(t, unknown, Allocated(unknown), "a pod of which the kubelet has reported nothing has what it asks for")
+	silent := resized("web", "5")
+	silent.Status.ContainerStatuses[0].AllocatedResources = nil
+	require.Same(t, silent, Allocated(silent), "and so has one of whose container it does not say what is allocated")
 	granted := resized("web", "2")
 	require.Same(t, granted, Allocated(granted))
 }
