@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
@@ -85,7 +86,7 @@ func newFixture(t *testing.T, c cluster) *fixture {
 	f := &fixture{snapshot: cache.NewSnapshot(c.pods, c.nodes)}
 	f.framework, err = frameworkruntime.NewFramework(t.Context(), registry, profile, frameworkruntime.WithClientSet(client),
 		frameworkruntime.WithInformerFactory(factory), frameworkruntime.WithSnapshotSharedLister(f.snapshot),
-		frameworkruntime.WithMutableSnapshotLister(f.snapshot))
+		frameworkruntime.WithMutableSnapshotLister(f.snapshot), frameworkruntime.WithPodNominator(nobodyNominated{}))
 	require.NoError(t, err)
 	f.profile = NewProfile(f.framework, Name)
 	return f
@@ -120,3 +121,11 @@ func spreadByDefault(args *schedulerconfig.PodTopologySpreadArgs) {
 func goFirst(plugins *schedulerconfig.Plugins) {
 	plugins.PreFilter.Enabled = []schedulerconfig.Plugin{{Name: Name}}
 }
+
+// nobodyNominated is a nominator for clusters without a preemption.
+type nobodyNominated struct{}
+
+func (nobodyNominated) NominatedPodsForNode(string) []fwk.PodInfo                     { return nil }
+func (nobodyNominated) AddNominatedPod(klog.Logger, fwk.PodInfo, *fwk.NominatingInfo) {}
+func (nobodyNominated) DeleteNominatedPodIfExists(*corev1.Pod)                        {}
+func (nobodyNominated) UpdateNominatedPod(klog.Logger, *corev1.Pod, fwk.PodInfo)      {}

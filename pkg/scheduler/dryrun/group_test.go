@@ -12,6 +12,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/headroom-dev/headroom/test/builders"
 )
 
 // onSnapshot is a framework of which only the snapshot is used.
@@ -90,4 +92,38 @@ func TestAConfinedPreemptionSeesOnlyItsVictims(t *testing.T) {
 	require.NoError(t, confined.StartMutations())
 	require.NoError(t, RemovePods(t.Context(), confined, pods[1:]), "and what the preemption takes away is away")
 	require.Equal(t, []string{"first"}, podsOf(t, snapshot.NodeInfos()))
+}
+
+func TestTheBestNodeIsTheOneThatScoresMostAndOfEqualsTheFirstByName(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pods []*corev1.Pod
+		want string
+	}{
+		"all score alike":             {want: "a"},
+		"the first scores less":       {pods: []*corev1.Pod{on("a", "x", "2")}, want: "b"},
+		"the first has no room":       {pods: []*corev1.Pod{on("a", "x", "4")}, want: "b"},
+		"only the last is not in use": {pods: []*corev1.Pod{on("a", "x", "2"), on("b", "y", "2")}, want: "c"},
+		"none has room":               {pods: []*corev1.Pod{on("a", "x", "4"), on("b", "y", "4"), on("c", "z", "4")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cluster{pods: tc.pods}
+			for _, node := range []string{"a", "b", "c"} {
+				c.nodes = append(c.nodes, builders.Node(node, "z", res("4")).Obj())
+			}
+			f := newFixture(t, c)
+			for _, order := range [][]string{{"a", "b", "c"}, {"c", "b", "a"}, {"b", "a", "c"}} { // the snapshot's order is nobody's choice
+				var nodes []fwk.NodeInfo
+				for _, node := range order {
+					info, err := f.snapshot.NodeInfos().Get(node)
+					require.NoError(t, err)
+					nodes = append(nodes, info)
+				}
+				run := f.profile.NewRunApart(wants("1").Obj())
+				require.True(t, run.Start(t.Context()))
+				best, err := run.Best(t.Context(), nodes)
+				require.NoError(t, err)
+				require.Equal(t, tc.want, best, "%v", order)
+			}
+		})
+	}
 }

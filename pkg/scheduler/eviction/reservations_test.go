@@ -86,6 +86,18 @@ func TestTheNodeOfAReservationIsLookedAtAnew(t *testing.T) {
 	require.Len(t, nodes, 2)
 }
 
+func TestAPlaceholderThatWentAtTheLastMomentDoesNotCountAsOneThatStays(t *testing.T) {
+	r := NewReservations(func(string) {})
+	r.Reserve("p", victims("v"))
+	reserved := r.get("v")
+	r.noteStayed("v", reserved)
+	require.True(t, r.Stays("v"))
+	r.Gone("v")
+	require.False(t, r.Stays("v"))
+	r.noteStayed("v", reserved)
+	require.False(t, r.Stays("v"), "nobody would ever tell again that it is gone")
+}
+
 func TestWhatIsReservedIsListedWithItsConsumers(t *testing.T) {
 	r := NewReservations(func(string) {})
 	require.Equal(t, []Reserved{}, r.List())

@@ -221,15 +221,32 @@ func TestWhatASchedulerLeftIsRemovedByTheOneThatLeads(t *testing.T) {
 	})
 }
 
-func TestAGuardThatASwapReliesOnIsNotLeftOver(t *testing.T) {
+// TestAGuardThatSwapsShareIsNotLeftOver has a guard that lives for longer than one swap may hold it, and is looked for all the time.
+func TestAGuardThatSwapsShareIsNotLeftOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene()
+		sweeps := func(n int) {
+			for range n {
+				s.Sweep(t.Context())
+				time.Sleep(SweepEvery) //nolint:forbidigo // the clock is synctest's
+			}
+		}
+		s.Hold(t.Context(), roomy("a"), image)
+		sweeps(int(holdsAtMost/SweepEvery) - 1)
 		done := s.Hold(t.Context(), roomy("a"), image)
+		sweeps(int(holdsAtMost / SweepEvery))
 		s.Sweep(t.Context())
-		time.Sleep(holdsAtMost - time.Nanosecond) //nolint:forbidigo // the clock is synctest's
-		s.Sweep(t.Context())
-		require.Len(t, s.left(), 1)
+		require.Empty(t, s.left(), "no swap holds it for longer")
 		done()
+
+		s.Hold(t.Context(), roomy("a"), image)
+		sweeps(int(holdsAtMost/SweepEvery) - 1)
+		done = s.Hold(t.Context(), roomy("a"), image)
+		sweeps(int(holdsAtMost/SweepEvery) - 1)
+		s.Sweep(t.Context())
+		require.Len(t, s.left(), 1, "the second swap relies on it")
+		done()
+		require.Empty(t, s.left())
 	})
 }
 

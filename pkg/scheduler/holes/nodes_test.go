@@ -1,6 +1,7 @@
 package holes
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -155,6 +156,25 @@ func TestAHoleIsKeptFromOtherPodsOnlyWhileAPodOfItsSchedulerWaits(t *testing.T) 
 	require.EqualValues(t, 5, corev1helpers.PodPriority(kept.Pods[0].GetPod()), "the victim stands in for what may come")
 	w.PodChanged(waits, nil)
 	require.Empty(t, w.kept(false, 0))
+}
+
+// TestThatRoomIsKeptForForeignPodsIsKnownAsLongAsThereIsAny, whatever else happens on the nodes meanwhile: what is not known is not heeded.
+func TestThatRoomIsKeptForForeignPodsIsKnownAsLongAsThereIsAny(t *testing.T) {
+	w := newWorld()
+	w.PodChanged(nil, pod("waits", "stock", 0).Obj())
+	for i := range 10 {
+		w.PodChanged(pod(fmt.Sprint("gone-", i), "own", 0).Node("n").Obj(), nil)
+		w.PodChanged(nil, pod(fmt.Sprint("mine-", i), "own", 0).NominatedNodeName("m").Obj())
+	}
+	require.False(t, w.Known(false))
+	nominated := pod("nominated", "stock", 0).NominatedNodeName("n").Obj()
+	w.PodChanged(nil, nominated)
+	require.True(t, w.Known(false))
+	for i := range 10 {
+		w.PodChanged(pod(fmt.Sprint("too-", i), "own", 0).Node("n").Obj(), nil)
+	}
+	w.PodChanged(nominated, nil)
+	require.False(t, w.Known(false))
 }
 
 func TestStaleNominationsKeepNothing(t *testing.T) {

@@ -53,7 +53,7 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 		created := 0
 		steps := rapid.IntRange(1, 40).Draw(t, "steps")
 		for range steps {
-			switch rapid.IntRange(0, 7).Draw(t, "step") {
+			switch rapid.IntRange(0, 8).Draw(t, "step") {
 			case 0:
 				info := framework.NewNodeInfo()
 				info.SetNode(builders.Node(fmt.Sprintf("n%d", created), rapid.SampledFrom([]string{"r-1", "r-2", ""}).Draw(t, "zone"),
@@ -92,6 +92,15 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 				require.NoError(t, known.Set(headroom(h.Name, keys...)))
 			case 7:
 				inv.compact(-100)
+			case 8:
+				if len(nodes) > 0 {
+					info := rapid.SampledFrom(nodes).Draw(t, "node")
+					info.(*framework.NodeInfo).SetNode(builders.Node(info.Node().Name, rapid.SampledFrom([]string{"r-1", "r-2", "s-1", ""}).Draw(t, "zone"),
+						builders.Resources{"cpu": "8"}).Obj())
+				}
+			}
+			if rapid.IntRange(0, 2).Draw(t, "no cycle comes meanwhile") == 2 {
+				continue
 			}
 			inv.Refresh(nodes, rapid.Bool().Draw(t, "thorough"))
 			fresh := New(known, nil, reserved)
@@ -99,6 +108,26 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 			compare(t, inv, fresh)
 		}
 	})
+}
+
+// TestUnitsStayCountedWhereANodeMovesWhileAHeadroomIsSpreadOverSomethingNew has both happen between two cycles.
+func TestUnitsStayCountedWhereANodeMovesWhileAHeadroomIsSpreadOverSomethingNew(t *testing.T) {
+	one, two := headroom("one", corev1.LabelTopologyZone), headroom("two", corev1.LabelTopologyZone)
+	known := catalogOf(t, one, two)
+	inv := New(known, nil, reservations{})
+	moves := nodeWith("moves", "r-1", placeholderPod(one, 0, "moves"), placeholderPod(two, 0, "moves"))
+	nodes := []fwk.NodeInfo{moves, nodeWith("stays", "r-1", placeholderPod(one, 1, "stays"))}
+	units := func(node string) []int {
+		inv.Refresh(nodes, false)
+		return inv.Units(nil, inv.Node(node), inv.headroomIDs[types.NamespacedName{Namespace: "default", Name: "one"}])
+	}
+	require.Equal(t, []int{2}, units("stays"))
+
+	moves.SetNode(builders.Node("moves", "r-2", builders.Resources{"cpu": "8"}).Obj())
+	require.NoError(t, known.Set(headroom("two", corev1.LabelTopologyRegion)))
+
+	require.Equal(t, []int{1}, units("stays"))
+	require.Equal(t, []int{1}, units("moves"))
 }
 
 func compare(t *rapid.T, inv, fresh *Inventory) {

@@ -84,6 +84,15 @@ func TestNominatedPodsCountOnTheBestNode(t *testing.T) {
 	}
 }
 
+func TestANominatedPodMayBeInTheWayByMoreThanItsRequests(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z-1", "4"), node("b", "z-2", "1")},
+		unit(0, "a"), unit(1, "a"), unit(2, "a"), unit(3, "a"), unit(4, "b"))
+	web := wants("1").HostPort(80).Obj()
+	f.requireSwap(t, web, "a", "open-headroom-0")
+	f.nominate(t, wants("1").Name("other").UID("other").HostPort(80).Obj(), "a")
+	f.requireSwap(t, web, "b", "open-headroom-4") // whatever was found out about node a before
+}
+
 func TestANodeThatOthersAreNominatedToIsNoNearerThanBefore(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "y-1", "2"), node("b", "y-1", "1"), node("c", "y-1", "1"), node("d", "x-1", "1")},
 		unit(0, "a"), unit(1, "a"), unit(2, "b"), unit(3, "d"), on("c", "db", "1").Label("app", "db").Obj())
