@@ -28,6 +28,7 @@ import (
 func swapping(t *testing.T, pod *corev1.Pod) (*fixture, *framework.CycleState) {
 	t.Helper()
 	held := unit(hr("open", "1"), 0, "a").Obj()
+	held.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 	f := newFixture(t, cluster{
 		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{held}, pending: []*corev1.Pod{pod},
 	})
@@ -106,12 +107,13 @@ func TestTheEventLeavesOutNamesOfOtherNamespacesIfWanted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			pod := wants("1").Namespace(tc.namespace).Obj()
 			f, state := swapping(t, pod)
-			f.args.HideNamesOfOtherNamespaces = tc.hide
+			f.args.HideNamesOfOtherNamespaces, f.events.Verbose = tc.hide, true
 			require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
 			f.PostBind(t.Context(), state, pod, "a")
 			event := <-f.events.Events
 			require.Contains(t, event, swapevent.Reason)
 			require.Equal(t, tc.named, strings.Contains(event, "open-headroom-0"), event)
+			require.Equal(t, tc.named, strings.Contains(event, "{kind=Pod"), "whom the event relates to is a name, too: %s", event)
 		})
 	}
 }

@@ -158,6 +158,55 @@ func TestAGroupThatComesSecondFailsAtOnceAndIsActivatedAtTheEnd(t *testing.T) {
 	require.True(t, status.IsWait(), status.Message())
 }
 
+func TestMembersBeyondThoseThatAreNeededAreTriedOnceTheGroupIsThrough(t *testing.T) {
+	c := withGangs(4, map[string]int{"web": 4})
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	for _, pod := range c.pending[:2] {
+		_, status := f.schedule(t, pod)
+		require.True(t, status.IsWait(), status.Message())
+	}
+	f.activated = nil
+	_, status := f.schedule(t, c.pending[2])
+	require.True(t, status.IsSuccess(), status.Message())
+	require.Equal(t, []string{"web-3"}, []string(f.activated), "it may take headroom for itself now")
+}
+
+// noting is the framework of a profile that notes to which node each pod is nominated.
+type noting struct {
+	framework.Framework
+	nominated map[string]string
+}
+
+func (n noting) AddNominatedPod(_ klog.Logger, info fwk.PodInfo, to *fwk.NominatingInfo) {
+	n.nominated[info.GetPod().Name] = to.NominatedNodeName
+}
+
+func (n noting) DeleteNominatedPodIfExists(pod *corev1.Pod) { delete(n.nominated, pod.Name) }
+
+// TestTheNominationsOfAGroupThatIsNotPlacedStay: a scheduler before this one may have evicted for them.
+func TestTheNominationsOfAGroupThatIsNotPlacedStay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		units int
+		want  map[string]string
+	}{
+		"it has no room":    {units: 1, want: map[string]string{"web-0": "elsewhere"}},
+		"it has its places": {units: 2, want: map[string]string{"web-0": "n0", "web-1": "n1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := withGangs(tc.units, map[string]int{"web": 2})
+			c.pending[0].Status.NominatedNodeName = "elsewhere"
+			f := newFixture(t, c)
+			handle := noting{f.handle, map[string]string{"web-0": "elsewhere"}}
+			f.handle = handle
+			f.shared.gangs.Set(podGroup("web", 2))
+			_, status := f.schedule(t, c.pending[0])
+			require.Equal(t, tc.units == 2, status.IsWait(), status.Message())
+			require.Equal(t, tc.want, handle.nominated)
+		})
+	}
+}
+
 func TestAGroupThatLacksRoomIsUnschedulableAtOnce(t *testing.T) {
 	c := withGangs(2, map[string]int{"web": 3})
 	f := newFixture(t, c)

@@ -12,7 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -135,6 +137,106 @@ func TestP11AGroupPreemptsPlaceholdersForAllOrForNone(t *testing.T) {
 			require.Len(t, nominated, len(members))
 			require.Eventually(t, func() bool { return len(f.deleted()) == len(tc.want) }, patience, glance)
 			require.ElementsMatch(t, tc.want, f.deleted())
+		})
+	}
+}
+
+// groupsPreemptWith is the framework of a profile in which these plugins, one after another, preempt for groups.
+type groupsPreemptWith struct {
+	framework.Framework
+	plugins []schedulerconfig.Plugin
+}
+
+func (g groupsPreemptWith) ListPlugins() *schedulerconfig.Plugins {
+	plugins := g.Framework.ListPlugins().DeepCopy()
+	plugins.PodGroupPostFilter.Enabled = g.plugins
+	return plugins
+}
+
+func TestUnitsOfOthersGoForAGroupOnlyWhereRunningPodsWouldGoOtherwise(t *testing.T) {
+	shut := closedHeadroom()
+	for name, tc := range map[string]struct {
+		running   []string
+		preempted bool
+		want      []string
+	}{
+		"they would":                {running: []string{"c", "d"}, preempted: true, want: []string{"closed-headroom-0", "closed-headroom-1"}},
+		"there are none":            {preempted: true},
+		"there are too few of them": {running: []string{"c"}, preempted: true},
+		"nothing preempts for groups in the profile": {running: []string{"c", "d"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, members := twoUnitsWithAPort(shut, shut), gangWithAPort("x", "y")
+			for _, node := range tc.running {
+				c.nodes = append(c.nodes, builders.Node(node, "z-1", res("4")).Obj())
+				c.pods = append(c.pods, st.MakePod().Name("running-"+node).Namespace("default").UID("running-"+node).Priority(0).
+					Req(res("1")).HostPort(80).Node(node).Obj())
+			}
+			for _, member := range members {
+				*member.Spec.Priority = 1000
+			}
+			c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
+			f := newFixture(t, c)
+			own, stock := schedulerconfig.Plugin{Name: Name}, schedulerconfig.Plugin{Name: defaultpreemption.Name}
+			f.handle = groupsPreemptWith{f.handle, []schedulerconfig.Plugin{own}}
+			if tc.preempted {
+				f.handle = groupsPreemptWith{f.handle, []schedulerconfig.Plugin{own, stock}}
+			}
+			for _, pod := range c.pods {
+				require.NoError(t, f.client.Tracker().Add(pod))
+			}
+			nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
+				return f.scheduleGroup(t, members)
+			}, members...)
+			if tc.want == nil {
+				require.Equal(t, fwk.Unschedulable, status.Code(), "others have their turn")
+				require.Empty(t, nominated)
+				require.Empty(t, f.deleted())
+				return
+			}
+			require.True(t, status.IsSuccess(), status.Message())
+			require.Eventually(t, func() bool { return len(f.deleted()) == len(tc.want) }, patience, glance)
+			require.ElementsMatch(t, tc.want, f.deleted())
+		})
+	}
+}
+
+func TestAGroupKeepsItsNominationsWhilePodsOfLowerPriorityGoForIt(t *testing.T) {
+	leaving := func(priority int32) *corev1.Pod {
+		pod := builders.Consumer("leaving", res("1")).Namespace("default").UID("leaving").Node("a").Priority(priority).Terminating().Obj()
+		return preemptedBy("default-scheduler", pod)
+	}
+	deleted := leaving(-10)
+	deleted.Status.Conditions = nil
+	stays := leaving(-10)
+	stays.DeletionTimestamp = nil
+	for name, tc := range map[string]struct {
+		on        *corev1.Pod
+		nominated string
+		want      bool
+	}{
+		"one of lower priority goes":         {on: leaving(-10), nominated: "a", want: true},
+		"one that somebody else deleted":     {on: deleted, nominated: "a"},
+		"one that is there still":            {on: stays, nominated: "a"},
+		"one of its own priority":            {on: leaving(0), nominated: "a"},
+		"one on a node that is not its":      {on: leaving(-10), nominated: "b"},
+		"one on a node, and it has none yet": {on: leaving(-10)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			members := gangWithAPort("x", "y")
+			members[0].Status.NominatedNodeName = tc.nominated
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z-1", res("4")).Obj(), builders.Node("b", "z-1", res("4")).Obj()},
+				pods:  []*corev1.Pod{tc.on}, pending: members,
+			})
+			require.True(t, f.readSnapshot())
+			kept := f.nominationsToKeep(members)
+			if !tc.want {
+				require.Nil(t, kept)
+				return
+			}
+			require.Len(t, kept, 2, "the group as a whole")
+			require.Equal(t, tc.nominated, kept[types.NamespacedName{Namespace: "default", Name: "x"}].NominatedNodeName)
 		})
 	}
 }

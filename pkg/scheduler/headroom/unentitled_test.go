@@ -194,20 +194,33 @@ func (f *fixture) fitsWithout(t *testing.T, state fwk.CycleState, pod *corev1.Po
 	return f.framework.RunFilterPlugins(t.Context(), state, pod, info).IsSuccess()
 }
 
-func TestAPlaceholderDoesNotStayInTheRoomOfARunningPodOfLowerPriority(t *testing.T) {
+func TestAPlaceholderDoesNotStayInTheRoomOfARunningPodOfNoHigherPriority(t *testing.T) {
 	open := hr("open", "1")
-	low := func(name string) *corev1.Pod {
-		return builders.Consumer(name, res("1")).Namespace("default").UID(name).Node("a").Priority(-100).Obj()
+	for name, tc := range map[string]struct {
+		running int32
+		// stays is whether the placeholder may stay while both running pods go.
+		stays bool
+	}{
+		"of lower priority":      {running: -100},
+		"of the same":            {running: builders.PlaceholderPriority},
+		"but of a higher it may": {running: builders.PlaceholderPriority + 1, stays: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running := func(name string) *corev1.Pod {
+				return builders.Consumer(name, res("1")).Namespace("default").UID(name).Node("a").Priority(tc.running).Obj()
+			}
+			pod := wants("2").Priority(1000).Obj()
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z-1", res("3")).Obj()},
+				pods:  []*corev1.Pod{unit(open, 0, "a").Obj(), running("first"), running("second")}, pending: []*corev1.Pod{pod},
+			})
+			nominated, state := f.postFiltered(t, pod)
+			require.Empty(t, nominated, "the placeholder alone does not do")
+			require.Equal(t, tc.stays, f.fitsWithout(t, state.Clone(), pod, []string{"first", "second"}),
+				"kube-scheduler tries to keep the placeholder before them if they are less important")
+			require.True(t, f.fitsWithout(t, state.Clone(), pod, []string{"open-headroom-0", "first"}))
+		})
 	}
-	pod := wants("2").Priority(1000).Obj()
-	f := newFixture(t, cluster{
-		nodes: []*corev1.Node{builders.Node("a", "z-1", res("3")).Obj()},
-		pods:  []*corev1.Pod{unit(open, 0, "a").Obj(), low("first"), low("second")}, pending: []*corev1.Pod{pod},
-	})
-	nominated, state := f.postFiltered(t, pod)
-	require.Empty(t, nominated, "the placeholder alone does not do")
-	require.False(t, f.fitsWithout(t, state.Clone(), pod, []string{"first", "second"}), "the placeholder is tried before they are, and must go")
-	require.True(t, f.fitsWithout(t, state.Clone(), pod, []string{"open-headroom-0", "first"}))
 }
 
 func TestPlaceholdersTakenByUnentitledPodsAreCountedByReason(t *testing.T) {
@@ -250,6 +263,18 @@ func TestPlaceholdersTakenByUnentitledPodsAreCountedByReason(t *testing.T) {
 			require.Equal(t, 1, f.unentitled(pod, []*corev1.Pod{tc.unit}))
 		})
 	}
+}
+
+func TestEachPlaceholderThatAnUnentitledPodTookIsCounted(t *testing.T) {
+	shut, open := closedHeadroom(), hr("open", "1")
+	took := []*corev1.Pod{unit(shut, 0, "a").Obj(), unit(shut, 1, "a").Obj(), unit(open, 2, "a").Obj()}
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("4")).Obj()}, pods: took, headrooms: []*v1alpha1.Headroom{shut},
+	})
+	before := unentitledEvictions(t)
+	f.countUnentitled(wants("1").Priority(1000).Obj(), took)
+	// At least: what tests before this one had evicted may be counted now.
+	require.GreaterOrEqual(t, unentitledEvictions(t)["running_pods"], before["running_pods"]+2)
 }
 
 // unentitledEvictions returns what the metric has counted, by reason.

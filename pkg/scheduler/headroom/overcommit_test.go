@@ -1,0 +1,129 @@
+package headroom
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// relieving is what takes placeholders from the node n of two cores, and what it knows of pods and asks of the API server.
+type relieving struct {
+	*relief
+	client *fake.Clientset
+}
+
+func newRelieving(t *testing.T, names bool, on ...*corev1.Pod) *relieving {
+	t.Helper()
+	client := fake.NewClientset()
+	factory := informers.NewSharedInformerFactory(client, 0)
+	pods := factory.Core().V1().Pods()
+	require.NoError(t, pods.Informer().AddIndexers(cache.Indexers{observed: func(object any) ([]string, error) {
+		return []string{object.(*corev1.Pod).Spec.NodeName}, nil
+	}}))
+	require.NoError(t, factory.Core().V1().Nodes().Informer().GetStore().Add(builders.Node("n", "", res("2")).Obj()))
+	for _, pod := range on {
+		require.NoError(t, client.Tracker().Add(pod))
+		require.NoError(t, pods.Informer().GetStore().Add(pod))
+	}
+	evictor := &eviction.Evictor{
+		Client: client, Pods: pods.Lister(), Reservations: eviction.NewReservations(func(string) {}),
+		Credits: eviction.NewCredits(clock.RealClock{}),
+	}
+	return &relieving{newRelief(evictor, factory, looksLikePlaceholder, func(_, _ *corev1.Pod) bool { return names }), client}
+}
+
+// asked is what the API server was asked for about pods: "delete NAME", and "patch NAME PATCH".
+func (r *relieving) asked() (asked []string) {
+	for _, action := range r.client.Actions() {
+		switch action := action.(type) {
+		case clienttesting.DeleteActionImpl:
+			asked = append(asked, "delete "+action.Name)
+		case clienttesting.PatchActionImpl:
+			asked = append(asked, "patch "+action.Name+" "+string(action.Patch))
+		}
+	}
+	return asked
+}
+
+func TestAPlaceholderThatGoesFromAnOvercommittedNodeSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelieving(t, false, on("n", "running", "2"), unit(hr("open", "1"), 0, "n").Obj())
+		r.look(t.Context(), "n", nil)
+		synctest.Wait()
+		asked := r.asked()
+		require.Len(t, asked, 2, "%v", asked)
+		require.Contains(t, asked[0], "patch open-headroom-0 ")
+		require.Contains(t, asked[0], `"reason":"`+swapevent.ReasonOvercommitted+`"`, "by this the account tells losses apart")
+		require.Contains(t, asked[0], "node n")
+		require.Equal(t, "delete open-headroom-0", asked[1])
+	})
+}
+
+func TestWhichPlaceholdersGoFromAnOvercommittedNode(t *testing.T) {
+	open, reserved := unit(hr("open", "1"), 0, "n"), reservedUnit(reservedFor("web"), 0, "n")
+	for name, tc := range map[string]struct {
+		pods  []*corev1.Pod
+		cause *corev1.Pod
+		named bool
+		want  int
+	}{
+		"one where a node shrank":                       {pods: []*corev1.Pod{on("n", "running", "2"), open.Obj()}, want: 1},
+		"none where all fit":                            {pods: []*corev1.Pod{on("n", "running", "1"), open.Obj()}},
+		"one for whatever pod came":                     {pods: []*corev1.Pod{on("n", "running", "2"), open.Obj()}, cause: wants("2").Obj(), want: 1},
+		"a reserved unit where a node shrank":           {pods: []*corev1.Pod{on("n", "running", "2"), reserved.Obj()}, want: 1},
+		"a reserved unit for a pod that it is for":      {pods: []*corev1.Pod{on("n", "running", "2"), reserved.Obj()}, cause: wants("2").Obj(), named: true, want: 1},
+		"no reserved unit for a pod that it is not":     {pods: []*corev1.Pod{on("n", "running", "2"), reserved.Obj()}, cause: wants("2").Obj()},
+		"none for a pod that asks for more than it has": {pods: []*corev1.Pod{deferred(on("n", "running", "2"), "1"), open.Obj()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Len(t, newRelieving(t, tc.named, tc.pods...).victims("n", tc.cause), tc.want)
+		})
+	}
+}
+
+// deferred is a pod whose kubelet has allocated so many cores to it, and defers what it asks for by now.
+func deferred(pod *corev1.Pod, cores string) *corev1.Pod {
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: pod.Spec.Containers[0].Name, AllocatedResources: builders.Headroom("", res(cores)).Obj().Spec.Requests,
+	}}
+	return pod
+}
+
+// TestANodeThatIsOvercommittedAgainAndAgainLosesPlaceholdersEverLater has each placeholder that goes replaced on the same node.
+func TestANodeThatIsOvercommittedAgainAndAgainLosesPlaceholdersEverLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		held := unit(hr("open", "1"), 0, "n").Obj()
+		r := newRelieving(t, false, on("n", "running", "2"), held)
+		var gone atomic.Int64
+		r.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			next := held.DeepCopy()
+			next.UID = types.UID(fmt.Sprint("unit-", gone.Add(1)))
+			return true, nil, r.pods.Update(next)
+		})
+		for range 600 {
+			r.look(ctx, "n", nil)
+			time.Sleep(time.Second) //nolint:forbidigo // the clock is synctest's
+			synctest.Wait()
+		}
+		require.InDelta(t, 6, gone.Load(), 1, "10 s, 20 s, 40 s, ...")
+	})
+}
