@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
@@ -34,9 +35,15 @@ func shipped(t *testing.T, deployment string) *config.KubeSchedulerConfiguration
 // StartHeadroom starts a scheduler into which the plugin is compiled. Nil faults: no request is touched.
 func (c *Cluster) StartHeadroom(t *testing.T, cfg *config.KubeSchedulerConfiguration, faults *Faults) *Scheduler {
 	t.Helper()
-	return c.StartScheduler(t, SchedulerOptions{
-		Config: cfg, Faults: faults, Registry: frameworkruntime.Registry{
-			headroom.Name: headroom.New, headroom.QueueSortName: headroom.NewQueueSort,
-		},
-	})
+	return c.StartScheduler(t, SchedulerOptions{Config: cfg, Faults: faults, Registry: registry()})
+}
+
+// StartHeadroomBehind is StartHeadroom for a scheduler that reaches the API server by way of another server.
+func (c *Cluster) StartHeadroomBehind(t *testing.T, cfg *config.KubeSchedulerConfiguration, server *rest.Config) *Scheduler {
+	t.Helper()
+	return c.StartScheduler(t, SchedulerOptions{Config: cfg, Server: server, Registry: registry()})
+}
+
+func registry() frameworkruntime.Registry {
+	return frameworkruntime.Registry{headroom.Name: headroom.New, headroom.QueueSortName: headroom.NewQueueSort}
 }

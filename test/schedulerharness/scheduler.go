@@ -24,6 +24,8 @@ type SchedulerOptions struct {
 	Registry frameworkruntime.Registry
 	// Faults sees every request of this scheduler. Nil: none is touched.
 	Faults *Faults
+	// Server is how the scheduler finds the API server, its Host and CAData alone: a proxy. Nil: directly.
+	Server *rest.Config
 }
 
 // Scheduler is a scheduler that runs in the test's process.
@@ -53,6 +55,9 @@ func (c *Cluster) StartScheduler(t *testing.T, o SchedulerOptions) *Scheduler {
 		faults = NewFaults()
 	}
 	clientConfig := clientConfigOf(c.Config, o.Config)
+	if o.Server != nil {
+		clientConfig.Host, clientConfig.TLSClientConfig = o.Server.Host, rest.TLSClientConfig{CAData: o.Server.CAData}
+	}
 	clientConfig.Wrap(faults.wrap)
 	ctx, cancel := context.WithCancel(context.Background())
 	adapter := &util.TestContext{

@@ -152,7 +152,7 @@ func (p *Plugin) postpone(c *cycle, pod *corev1.Pod) {
 // noteChosen keeps the node that was chosen for a placeholder as it is now, for the second look.
 func (p *Plugin) noteChosen(state fwk.CycleState, node string) {
 	c := cycleOf(state)
-	if c == nil || !c.kept.placeholder || !p.shared.holes.BesideOthers() {
+	if c == nil || !c.kept.placeholder {
 		return
 	}
 	if info, err := p.handle.SnapshotSharedLister().NodeInfos().Get(node); err == nil {

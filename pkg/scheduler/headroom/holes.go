@@ -101,7 +101,8 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 		},
 		DeleteFunc: func(object any) {
 			if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
-				object = tombstone.Obj
+				s.vanished(tombstone.Obj)
+				return
 			}
 			s.podChanged(object, nil)
 		},
@@ -149,7 +150,7 @@ func (s *shared) podChanged(before, after any) {
 		return
 	}
 	if was != nil && is != nil && was.UID != is.UID {
-		s.podChanged(was, nil) // its deletion was missed
+		s.vanished(was) // its deletion was missed
 		was = nil
 	}
 	s.holes.PodChanged(was, is)
@@ -162,6 +163,14 @@ func (s *shared) podChanged(before, after any) {
 		s.unscheduled.Forget(is.UID)
 	default:
 		s.unscheduled.Observe(is)
+	}
+}
+
+// vanished tells of a pod whose deletion was missed: it is missing where all pods are listed anew.
+func (s *shared) vanished(object any) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		s.holes.Vanished(pod)
+		s.podChanged(pod, nil)
 	}
 }
 

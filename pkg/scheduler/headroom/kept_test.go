@@ -66,6 +66,7 @@ func TestP15APlaceholderLeavesRoomAloneThatIsKeptForAnotherPod(t *testing.T) {
 			f.shared.podChanged(nil, preemptedBy("stock", victim))
 			f.shared.podChanged(preemptedBy("stock", victim), successor)
 		},
+		"or may be, as its victim went while nothing was heard of pods": func(f *fixture) { f.shared.vanished(victim) },
 		"or may be, as it was free for a moment only": func(f *fixture) {
 			f.shared.podChanged(nil, foreign("p", 0).Obj())
 			f.shared.podChanged(victim, nil)
@@ -90,7 +91,11 @@ func TestP15APlaceholderLooksTwice(t *testing.T) {
 	for name, tc := range map[string]struct {
 		happens func(f *fixture)
 		want    string
+		alone   bool
 	}{
+		"and is not bound into a hole that was missed, where no other scheduler is, too": {want: reasonNotFree, alone: true, happens: func(f *fixture) {
+			f.shared.vanished(unit(hr("open", "1"), 7, "a").Obj())
+		}},
 		"and is not bound into a new hole": {want: reasonNotFree, happens: func(f *fixture) {
 			f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj())
 		}},
@@ -103,7 +108,9 @@ func TestP15APlaceholderLooksTwice(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
-			f.shared.podChanged(nil, foreign("waits", 0).Obj())
+			if !tc.alone {
+				f.shared.podChanged(nil, foreign("waits", 0).Obj())
+			}
 			status, state := f.filtered(t, pending(0))
 			require.True(t, status.IsSuccess(), status.Message())
 			require.True(t, f.Reserve(context.Background(), state, pending(0), "a").IsSuccess())

@@ -4,7 +4,8 @@
 //
 // A hole is room that a preemption makes. It exists from the moment in which the victim is marked (the condition
 // DisruptionTarget with the reason PreemptionByScheduler), which may be before anybody can see for which pod, until a pod of
-// the scheduler that preempted is nominated or bound to the node and is large enough for it, or until HoleLasts has passed.
+// the scheduler that preempted is nominated or bound to the node and is large enough for it, or until HoleLasts has passed. A pod
+// that went while nothing was heard of pods may have been a victim: its room counts as a hole, for a pod of any scheduler.
 // From then on the nomination keeps the room, until the pod is bound, finished or gone, is nominated elsewhere, or has not
 // changed for NominationLasts.
 //

@@ -98,7 +98,7 @@ func (n *Nodes) Observe(pod *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if victim {
-		n.openHole(pod, scheduler, now)
+		n.openHole(pod, mark{scheduler: scheduler}, now)
 	}
 	if nominated != "" {
 		n.nominate(pod, nominated, now)
@@ -146,7 +146,7 @@ func (n *Nodes) PodChanged(before, after *corev1.Pod) {
 }
 
 // openHole notes a victim.
-func (n *Nodes) openHole(pod *corev1.Pod, scheduler string, now time.Time) {
+func (n *Nodes) openHole(pod *corev1.Pod, by mark, now time.Time) {
 	if _, known := n.marked[pod.UID]; known {
 		return
 	}
@@ -157,7 +157,7 @@ func (n *Nodes) openHole(pod *corev1.Pod, scheduler string, now time.Time) {
 	n.marked[pod.UID] = struct{}{}
 	n.update(pod.Spec.NodeName, now, func(on *onNode) {
 		on.holes = append(on.holes, hole{
-			victim: info, amount: amountOf(info), scheduler: scheduler, priority: corev1helpers.PodPriority(pod), at: now,
+			victim: info, amount: amountOf(info), mark: by, priority: corev1helpers.PodPriority(pod), at: now,
 		})
 	})
 }
@@ -218,10 +218,11 @@ func (n *Nodes) bound(before, after *corev1.Pod, now time.Time) (covered string)
 	if on := n.nodes[after.Spec.NodeName]; on != nil && len(on.holes) > 0 && !n.IsPlaceholder(after) {
 		if info, ok := infoOf(after); ok {
 			on.cover(info, now)
-			return after.Spec.NodeName
+			covered = after.Spec.NodeName
 		}
 	}
-	return ""
+	n.needsNoMore(after, now)
+	return covered
 }
 
 // record remembers that a pod came to its node or went from it. That matters only beside other schedulers.
@@ -237,17 +238,6 @@ func (n *Nodes) record(pod *corev1.Pod, now time.Time, came bool) {
 		on.changes = append(on.changes, change{
 			uid: pod.UID, amount: amountOf(info), at: now, came: came, own: n.Own(pod.Spec.SchedulerName),
 		})
-	})
-}
-
-// cover notes a pod that may be the one that holes were made for. A pod that was nominated and is bound is one.
-func (on *onNode) cover(info *framework.PodInfo, now time.Time) {
-	pod := info.Pod
-	if slices.ContainsFunc(on.covers, func(known cover) bool { return known.uid == pod.UID }) {
-		return
-	}
-	on.covers = append(on.covers, cover{
-		uid: pod.UID, amount: amountOf(info), scheduler: pod.Spec.SchedulerName, priority: corev1helpers.PodPriority(pod), at: now,
 	})
 }
 

@@ -99,6 +99,59 @@ func TestAHoleWithoutAPreemptorIsKeptForALimitedTime(t *testing.T) {
 	require.Empty(t, w.kept(true, 0), "the same victim makes no other hole, however long it takes to go")
 }
 
+// TestRoomThatIsLeftUnseenIsAHole: a pod that went between two lists of pods may have been marked and deleted for another one.
+func TestRoomThatIsLeftUnseenIsAHole(t *testing.T) {
+	gone := pod("gone", "own", 0).Node("n").Obj()
+	open := func() *world {
+		w := newWorld()
+		w.PodChanged(nil, gone)
+		w.Vanished(gone)
+		w.PodChanged(gone, nil)
+		require.Equal(t, []string{"gone"}, w.kept(true, 0))
+		require.Empty(t, w.kept(false, 0), "other pods take what is free")
+		return w
+	}
+	w := open()
+	w.after(HoleLasts)
+	require.Empty(t, w.kept(true, 0), "not for ever")
+
+	w = open()
+	waits := pod("another", "own", 0).Obj()
+	bound := waits.DeepCopy()
+	bound.Spec.NodeName = "n"
+	w.PodChanged(waits, bound)
+	require.Empty(t, w.kept(true, 0), "the room is taken, by a pod of whatever priority")
+	require.Equal(t, []string{"n"}, w.released)
+
+	w = newWorld()
+	w.Vanished(pod("waited", "own", 0).Obj())
+	require.False(t, w.Known(true), "a pod without a node leaves no room")
+
+	w = newWorld()
+	w.Observe(victim("unit", "stock"))
+	w.Vanished(victim("unit", "stock"))
+	w.PodChanged(victim("unit", "stock"), nil)
+	require.Equal(t, []string{"unit"}, w.kept(true, 0), "a victim that was seen makes one hole")
+}
+
+// TestAPodThatIsBoundHasNobodyElsePreempted: it was nominated and has taken its room before the next victim is marked on the node.
+func TestAPodThatIsBoundHasNobodyElsePreempted(t *testing.T) {
+	w := newWorld()
+	large := st.MakePod().Name("large").UID("large").SchedulerName("stock").Priority(10).Req(builders.Resources{"cpu": "2"})
+	w.Observe(victim("first", "stock"))
+	nominated := large.NominatedNodeName("n").Obj()
+	w.PodChanged(nil, nominated)
+	w.PodChanged(victim("first", "stock"), nil)
+	bound := nominated.DeepCopy()
+	bound.Spec.NodeName = "n"
+	w.after(time.Second)
+	w.PodChanged(nominated, bound)
+	require.Empty(t, w.kept(true, 0))
+	w.after(time.Second)
+	w.Observe(victim("second", "stock"))
+	require.Equal(t, []string{"second"}, w.kept(true, 0))
+}
+
 func TestOnlyTheMarkOfAPreemptionMakesAHole(t *testing.T) {
 	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
 	for name, tc := range map[string]struct {

@@ -21,10 +21,17 @@ const (
 type hole struct {
 	victim *framework.PodInfo
 	amount *framework.Resource
-	// scheduler is the one that preempted, empty if the mark does not say.
+	mark
+	priority int32
+	at       time.Time
+}
+
+// mark is what is known of the preemption that made a hole.
+type mark struct {
+	// scheduler is the one that preempted, empty if that is not known.
 	scheduler string
-	priority  int32
-	at        time.Time
+	// unseen says that the victim went while nothing was heard of pods, and may have been none.
+	unseen bool
 }
 
 // cover is a pod that was nominated or bound to the node.
@@ -34,6 +41,8 @@ type cover struct {
 	scheduler string
 	priority  int32
 	at        time.Time
+	// bound is when it was bound to the node, zero if it was not yet.
+	bound time.Time
 }
 
 // uncovered returns the holes for which no pod is known yet. Each pod covers, of the holes that may have been made for it, as many as make
@@ -63,6 +72,6 @@ func uncovered(holes []hole, covers []cover, now time.Time) []hole {
 
 // mayBeFor reports whether the hole may have been made for the pod.
 func (h *hole) mayBeFor(c *cover) bool {
-	return (h.scheduler == "" || c.scheduler == h.scheduler) && c.priority > h.priority &&
-		!c.at.Before(h.at.Add(-nominatedBefore)) && !c.at.After(h.at.Add(HoleLasts))
+	return (h.scheduler == "" || c.scheduler == h.scheduler) && (h.unseen || c.priority > h.priority) &&
+		!c.at.Before(h.at.Add(-nominatedBefore)) && !c.at.After(h.at.Add(HoleLasts)) && (c.bound.IsZero() || !c.bound.Before(h.at))
 }

@@ -16,7 +16,7 @@ func sorted(m map[types.UID]int64) []types.UID { return slices.Sorted(maps.Keys(
 
 func TestAHoleIsKeptUntilAPodIsKnownThatCoversIt(t *testing.T) {
 	made := func(seconds float64, cpu int64) hole {
-		return hole{amount: milli(cpu), scheduler: "stock", priority: -5, at: at(seconds)}
+		return hole{amount: milli(cpu), mark: mark{scheduler: "stock"}, priority: -5, at: at(seconds)}
 	}
 	pod := func(seconds float64, cpu int64) cover {
 		return cover{amount: milli(cpu), scheduler: "stock", at: at(seconds)}
@@ -38,6 +38,8 @@ func TestAHoleIsKeptUntilAPodIsKnownThatCoversIt(t *testing.T) {
 		"if the pod is another scheduler's":     {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "own", at: at(9.5)}}, want: 1},
 		"if the pod's priority is no higher":    {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "stock", priority: -5, at: at(9.5)}}, want: 1},
 		"not if the mark names no scheduler":    {holes: []hole{{amount: milli(1), priority: -5, at: at(9)}}, covers: []cover{pod(9.5, 1)}},
+		"if the pod was bound before the mark":  {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "stock", at: at(7), bound: at(8)}}, want: 1},
+		"not if it was bound after the mark":    {holes: []hole{made(9, 1)}, covers: []cover{{amount: milli(1), scheduler: "stock", at: at(7), bound: at(9.5)}}},
 		"by a pod that came long after another": {holes: []hole{made(-25, 1), made(9, 1)}, covers: []cover{pod(9.5, 1)}},
 		"the oldest first, and the other open":  {holes: []hole{made(8, 1), made(9, 1)}, covers: []cover{pod(9.5, 1)}, want: 1},
 	} {
@@ -60,7 +62,7 @@ func TestWhatIsOpenAndWhatIsCoveredIsEnough(t *testing.T) {
 			for range rapid.IntRange(1, 3).Draw(t, "victims") {
 				cpu := rapid.Int64Range(1, 3).Draw(t, "cpu")
 				size += cpu
-				holes = append(holes, hole{amount: milli(cpu), scheduler: "stock", priority: -5, at: at(float64(len(holes)) / 100)})
+				holes = append(holes, hole{amount: milli(cpu), mark: mark{scheduler: "stock"}, priority: -5, at: at(float64(len(holes)) / 100)})
 			}
 			if rapid.Bool().Draw(t, "known") {
 				known += size

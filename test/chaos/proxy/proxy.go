@@ -54,7 +54,8 @@ func Start(config *rest.Config, seed uint64) (*Proxy, error) {
 			r.Out.Header.Del("Accept-Encoding") // What comes back is looked at.
 		},
 		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 100,
+			TLSClientConfig:   &tls.Config{RootCAs: pool, ServerName: config.ServerName},
+			ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 100,
 		},
 		FlushInterval:  -1,
 		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
