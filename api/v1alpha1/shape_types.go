@@ -14,6 +14,12 @@ type ShapeStatus struct {
 	// +optional
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 
+	// templateRequests is what the workload's template requests, if requests is more
+	// because bound pods requested more. While no pod of the workload is bound and
+	// its template still requests this much, units keep their size.
+	// +optional
+	TemplateRequests corev1.ResourceList `json:"templateRequests,omitempty"`
+
 	// nodeSelector is that of the workload's pods.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`

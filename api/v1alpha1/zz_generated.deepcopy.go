@@ -640,6 +640,13 @@ func (in *ShapeStatus) DeepCopyInto(out *ShapeStatus) {
 			(*out)[key] = val.DeepCopy()
 		}
 	}
+	if in.TemplateRequests != nil {
+		in, out := &in.TemplateRequests, &out.TemplateRequests
+		*out = make(corev1.ResourceList, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val.DeepCopy()
+		}
+	}
 	if in.NodeSelector != nil {
 		in, out := &in.NodeSelector, &out.NodeSelector
 		*out = make(map[string]string, len(*in))

@@ -6,5 +6,6 @@
 //  2. Placement is made fit for placeholders: no toleration of everything and none of nodes that an autoscaler takes away, no affinity to
 //     pods, and constraints that spread the placeholders and not the pods of the workload.
 //  3. Larger adds what pods that run request more than their template, because admission or an autoscaler changed them.
-//  4. Next says whether placeholders follow: not for less than 10 percent, not twice within 10 minutes, not while the workload rolls.
+//  4. Remembered says how large they are while none is bound, as after a scale to zero, or while they are being replaced.
+//  5. Next says whether placeholders follow: not for less than 10 percent, not twice within 10 minutes, not while the workload rolls.
 package shape

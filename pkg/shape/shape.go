@@ -101,6 +101,16 @@ func Larger(a, b corev1.ResourceList) corev1.ResourceList {
 	return larger
 }
 
+// Remembered is the size of pods that cannot be looked at now, because none is bound or they are being replaced: the size held, to which
+// pods that were larger than their template led, if the template still requests about what it did then (seen), and else what the template
+// requests now. A seen of nil says that held comes from the template.
+func Remembered(held, seen, template corev1.ResourceList) corev1.ResourceList {
+	if len(seen) == 0 || !alike(seen, template) {
+		return template
+	}
+	return Larger(held, template)
+}
+
 // samePlace reports whether two shapes differ in size at most.
 func samePlace(a, b Shape) bool {
 	a.Requests, b.Requests = nil, nil

@@ -115,6 +115,22 @@ func TestLarger(t *testing.T) {
 	require.Empty(t, Larger(nil, nil))
 }
 
+func TestRemembered(t *testing.T) {
+	held := resources("cpu", "1500m", "memory", "1Gi")
+	for name, tc := range map[string]struct{ seen, template, want corev1.ResourceList }{
+		"the template is as it was":           {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "1", "memory", "1Gi"), held},
+		"it requests a little less":           {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "950m", "memory", "1Gi"), held},
+		"a little more, of what it decides":   {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "1", "memory", "1100000Ki"), resources("cpu", "1500m", "memory", "1100000Ki")},
+		"it is another one":                   {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "2", "memory", "1Gi"), resources("cpu", "2", "memory", "1Gi")},
+		"no pod was larger than its template": {nil, resources("cpu", "1"), resources("cpu", "1")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Remembered(held, tc.seen, tc.template)
+			require.True(t, equality.Semantic.DeepEqual(tc.want, got), "%v", got)
+		})
+	}
+}
+
 var noon = time.Date(2026, time.November, 26, 12, 0, 0, 0, time.UTC)
 
 func TestWhenUnitsFollow(t *testing.T) {

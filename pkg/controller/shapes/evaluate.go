@@ -48,7 +48,7 @@ func Evaluate(headroom *v1alpha1.Headroom, look Look, now time.Time) Outcome {
 	out := Outcome{Status: headroom.Status.Shape}
 	from := headroom.Spec.ShapeFrom
 	ref := workload.Ref{Namespace: headroom.Namespace, APIVersion: from.APIVersion, Kind: from.Kind, Name: from.Name}
-	found, source, rolls, problem := shapeOf(headroom, ref, look)
+	found, problem := shapeOf(headroom, ref, look)
 	if problem != nil {
 		out.Shaped = failed(headroom, problem)
 		return out
@@ -62,11 +62,11 @@ func Evaluate(headroom *v1alpha1.Headroom, look Look, now time.Time) Outcome {
 			since = before.ChangedTime.Time
 		}
 	}
-	verdict, wait := shape.Next(held, since, found, rolls, now)
+	verdict, wait := shape.Next(held, since, found.Shape, found.rolls, now)
 	out.Recheck = wait
 	switch verdict {
 	case shape.Follow:
-		out.Status = toStatus(found, source, now)
+		out.Status = toStatus(found, now)
 		out.Shaped = condition(metav1.ConditionTrue, v1alpha1.ReasonShaped, "Units are made like pods of %s.", ref)
 	case shape.Same:
 		out.Shaped = condition(metav1.ConditionTrue, v1alpha1.ReasonShaped, "Units are made like pods of %s.", ref)
@@ -80,42 +80,63 @@ func Evaluate(headroom *v1alpha1.Headroom, look Look, now time.Time) Outcome {
 	return out
 }
 
-// shapeOf is the shape of a workload's pods, what it comes from, and whether the workload is replacing its pods.
-func shapeOf(
-	headroom *v1alpha1.Headroom, ref workload.Ref, look Look,
-) (found shape.Shape, source string, rolls bool, problem *workload.Problem) {
-	target, problem := look.Target(ref)
-	if problem != nil {
-		return found, "", false, problem
-	}
-	own := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: headroom.Name}}
-	if target.Template != nil {
-		found, source = shape.Of(target.Template, own), fmt.Sprintf("the template of %s", ref)
-	}
-	if target.Newest != nil && !target.Rolls {
-		groups, problem := look.Pods(headroom.Namespace, target.Newest)
-		if problem != nil {
-			return found, "", false, problem
-		}
-		larger := found.Requests
-		for _, group := range groups {
-			larger = shape.Larger(larger, positive(group.Requests))
-		}
-		if !equality.Semantic.DeepEqual(larger, found.Requests) {
-			source = strings.TrimPrefix(source+fmt.Sprintf(", and the larger requests of pods of %s", ref), ", and ")
-		}
-		found.Requests = larger
-	}
-	if len(found.Requests) == 0 {
-		return found, "", false, &workload.Problem{Reason: v1alpha1.ReasonNoRequests, Message: fmt.Sprintf(
-			"the pods of %s request nothing, so that there is nothing to hold", ref)}
-	}
-	return found, source, target.Rolls, nil
+// finding is what a workload's pods are like.
+type finding struct {
+	shape.Shape
+	// template is what the template requests, source what the shape comes from.
+	template corev1.ResourceList
+	source   string
+	// rolls says that the workload is replacing its pods.
+	rolls bool
 }
 
-// positive are requests without zeros, which hold no room.
-func positive(requests corev1.ResourceList) corev1.ResourceList {
-	return shape.Larger(nil, requests)
+// shapeOf is what the pods of a workload are like.
+func shapeOf(headroom *v1alpha1.Headroom, ref workload.Ref, look Look) (finding, *workload.Problem) {
+	target, problem := look.Target(ref)
+	if problem != nil {
+		return finding{}, problem
+	}
+	found := finding{rolls: target.Rolls}
+	own := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: headroom.Name}}
+	if target.Template != nil {
+		found.Shape, found.source = shape.Of(target.Template, own), fmt.Sprintf("the template of %s", ref)
+		found.template = found.Requests
+	}
+	var groups []workload.Group
+	if target.Newest != nil && !target.Rolls {
+		if groups, problem = look.Pods(headroom.Namespace, target.Newest); problem != nil {
+			return finding{}, problem
+		}
+	}
+	for _, group := range groups {
+		found.Requests = shape.Larger(found.Requests, group.Requests)
+	}
+	if before := headroom.Status.Shape; before != nil && len(groups) == 0 {
+		found.Requests = shape.Remembered(before.Requests, before.TemplateRequests, found.template)
+	}
+	if len(found.Requests) == 0 {
+		return finding{}, noRequests(ref, target.Template, len(groups))
+	}
+	switch {
+	case target.Template == nil:
+		found.source = fmt.Sprintf("the largest requests of pods of %s", ref)
+	case !equality.Semantic.DeepEqual(found.Requests, found.template):
+		found.source += fmt.Sprintf(", and the larger requests of pods of %s", ref)
+	}
+	return found, nil
+}
+
+// noRequests is what is wrong with a workload of whose pods nothing is known that they request.
+func noRequests(ref workload.Ref, template *corev1.PodSpec, pods int) *workload.Problem {
+	text := fmt.Sprintf("the pods of %s request nothing, so that there is nothing to hold", ref)
+	switch {
+	case pods > 0:
+	case template != nil: // admission may still give its pods requests, as a LimitRange does
+		text = fmt.Sprintf("the template of %s requests nothing, and no pod of it is bound, so that there is nothing to hold", ref)
+	default:
+		text = fmt.Sprintf("%s has no bound pods and no template at spec.template, so that nobody knows what its pods request", ref)
+	}
+	return &workload.Problem{Reason: v1alpha1.ReasonNoRequests, Message: text}
 }
 
 func fromStatus(s *v1alpha1.ShapeStatus) shape.Shape {
@@ -125,13 +146,17 @@ func fromStatus(s *v1alpha1.ShapeStatus) shape.Shape {
 	}
 }
 
-func toStatus(s shape.Shape, source string, now time.Time) *v1alpha1.ShapeStatus {
+func toStatus(s finding, now time.Time) *v1alpha1.ShapeStatus {
 	changed := metav1.NewTime(now.Truncate(time.Second))
-	return &v1alpha1.ShapeStatus{
+	status := &v1alpha1.ShapeStatus{
 		Requests: s.Requests, NodeSelector: s.NodeSelector, NodeAffinity: s.NodeAffinity, Tolerations: s.Tolerations,
 		TopologySpreadConstraints: s.Spread, RuntimeClassName: s.RuntimeClassName, ChangedTime: &changed,
-		Message: message.Cut(fmt.Sprintf("%s: %s.", inWords(s.Requests), source), maxMessage, message.Ellipsis),
+		Message: message.Cut(fmt.Sprintf("%s: %s.", inWords(s.Requests), s.source), maxMessage, message.Ellipsis),
 	}
+	if !equality.Semantic.DeepEqual(s.Requests, s.template) {
+		status.TemplateRequests = s.template
+	}
+	return status
 }
 
 // inWords is a size such as "2 cpu, 4Gi memory".

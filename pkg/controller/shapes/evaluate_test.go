@@ -111,7 +111,53 @@ func TestPodsThatRequestMoreThanTheTemplateCount(t *testing.T) {
 
 	c.target.Rolls, c.target.Template = false, nil // a kind of others, with a scale subresource alone
 	out = Evaluate(h, c, noon)
-	require.Equal(t, "1500m cpu: the larger requests of pods of Deployment web.", out.Status.Message)
+	require.Equal(t, "1500m cpu: the largest requests of pods of Deployment web.", out.Status.Message)
+}
+
+// Pods that an injector makes larger than their template are so after a scale to zero, too.
+func TestUnitsKeepTheSizeThatPodsHadWhileNoneCanBeLookedAt(t *testing.T) {
+	h, c := shaped(), web()
+	larger := []labeled{{labels.Set{"app": "web"}, workload.Group{Requests: cpu("1500m"), Count: 3}}}
+	c.groups = larger
+	held := Evaluate(h, c, noon).Status
+	require.Equal(t, "1", held.TemplateRequests.Cpu().String())
+	h.Status.Shape = held
+	later := noon.Add(time.Hour)
+	for name, change := range map[string]func(){
+		"the workload is scaled to zero": func() { c.groups = nil },
+		"it adds pods":                   func() { c.target.Rolls = true },
+		"its template changed by less than 10 percent": func() {
+			c.groups, c.target.Template = nil, template("1090m")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			change()
+			out := Evaluate(h, c, later)
+			require.Same(t, held, out.Status)
+			require.Equal(t, v1alpha1.ReasonShaped, out.Shaped.Reason)
+			c.groups, c.target.Rolls, c.target.Template = larger, false, template("1")
+		})
+	}
+	t.Run("it may go elsewhere since it is scaled to zero", func(t *testing.T) {
+		c.groups, c.target.Template.NodeSelector = nil, map[string]string{"pool": "b"}
+		out := Evaluate(h, c, later)
+		require.Equal(t, "1500m cpu: the template of Deployment web, and the larger requests of pods of Deployment web.", out.Status.Message)
+		require.Equal(t, "1", out.Status.TemplateRequests.Cpu().String())
+		c.groups, c.target.Template.NodeSelector = larger, nil
+	})
+	t.Run("another template makes other pods", func(t *testing.T) {
+		c.groups, c.target.Template = nil, template("2")
+		out := Evaluate(h, c, later)
+		require.Equal(t, "2", out.Status.Requests.Cpu().String())
+		require.Nil(t, out.Status.TemplateRequests)
+		c.target.Template = template("1")
+	})
+	t.Run("pods that are smaller are believed", func(t *testing.T) {
+		c.groups = []labeled{{labels.Set{"app": "web"}, workload.Group{Requests: cpu("1"), Count: 1}}}
+		out := Evaluate(h, c, later)
+		require.Equal(t, "1", out.Status.Requests.Cpu().String())
+		require.Nil(t, out.Status.TemplateRequests)
+	})
 }
 
 func TestWhatCannotBeToldLeavesTheShape(t *testing.T) {
@@ -125,11 +171,21 @@ func TestWhatCannotBeToldLeavesTheShape(t *testing.T) {
 			},
 			v1alpha1.ReasonTargetNotFound, "there is no Deployment web",
 		},
+		"a workload that says nothing of its pods and has none": {
+			func(c *cluster) { c.target.Template = nil }, v1alpha1.ReasonNoRequests,
+			"Deployment web has no bound pods and no template at spec.template, so that nobody knows what its pods request; ",
+		},
+		"pods without requests": {
+			func(c *cluster) {
+				c.target.Template, c.groups = template(""), []labeled{{labels.Set{"app": "web"}, workload.Group{Count: 1}}}
+			},
+			v1alpha1.ReasonNoRequests, "the pods of Deployment web request nothing, so that there is nothing to hold; ",
+		},
 		"a workload without requests": {
-			func(c *cluster) { c.target.Template = template("") }, v1alpha1.ReasonNoRequests, "the pods of Deployment web request nothing",
+			func(c *cluster) { c.target.Template = template("") }, v1alpha1.ReasonNoRequests, "the template of Deployment web requests nothing, and no pod of it is bound, so that there is nothing to hold; ",
 		},
 		"a workload that requests zero": {
-			func(c *cluster) { c.target.Template = template("0") }, v1alpha1.ReasonNoRequests, "the pods of Deployment web request nothing",
+			func(c *cluster) { c.target.Template = template("0") }, v1alpha1.ReasonNoRequests, "the template of Deployment web requests nothing, and no pod of it is bound, so that there is nothing to hold; ",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,9 @@ func ofDeployment(fields map[string]any) (*Target, error) {
 	status := d.Status
 	t.Rolls = !d.Spec.Paused && (status.ObservedGeneration < d.Generation || int(status.UpdatedReplicas) < t.Replicas ||
 		status.Replicas > status.UpdatedReplicas)
+	if status.Replicas > status.UpdatedReplicas {
+		t.Newest = nil // no label tells which of its pods are of the newest template
+	}
 	return t, nil
 }
 

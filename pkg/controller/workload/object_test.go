@@ -37,12 +37,17 @@ func TestWhetherADeploymentReplacesItsPods(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*appsv1.Deployment)
 		want   bool
+		old    bool // it has pods of an old template, which cannot be told apart
 	}{
-		"all are of the newest template": {func(*appsv1.Deployment) {}, false},
-		"the template is new":            {func(d *appsv1.Deployment) { d.Generation = 8 }, true},
-		"some are of an old one":         {func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 2 }, true},
-		"old ones are beside the new":    {func(d *appsv1.Deployment) { d.Status.Replicas = 4 }, true},
-		"it is paused":                   {func(d *appsv1.Deployment) { d.Generation, d.Spec.Paused = 8, true }, false},
+		"all are of the newest template": {func(*appsv1.Deployment) {}, false, false},
+		"the template is new":            {func(d *appsv1.Deployment) { d.Generation = 8 }, true, false},
+		"some are of an old one":         {func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 2 }, true, true},
+		"old ones are beside the new":    {func(d *appsv1.Deployment) { d.Status.Replicas = 4 }, true, true},
+		"some are missing":               {func(d *appsv1.Deployment) { d.Status.Replicas, d.Status.UpdatedReplicas = 2, 2 }, true, false},
+		"it is paused":                   {func(d *appsv1.Deployment) { d.Generation, d.Spec.Paused = 8, true }, false, false},
+		"it is paused before the new": {func(d *appsv1.Deployment) {
+			d.Spec.Paused, d.Status.UpdatedReplicas = true, 0
+		}, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Generation: 7}}
@@ -51,6 +56,7 @@ func TestWhetherADeploymentReplacesItsPods(t *testing.T) {
 			tc.change(d)
 			found := ofTyped(t, ofDeployment, d)
 			require.Equal(t, tc.want, found.Rolls)
+			require.Equal(t, tc.old, found.Newest == nil)
 			require.Equal(t, 3, found.Replicas)
 			require.Empty(t, found.Template.Containers[0].Image)
 			require.Empty(t, found.Template.ServiceAccountName)

@@ -212,7 +212,7 @@ func TestAWorkloadWithoutRequestsHasNoShape(t *testing.T) {
 	}))
 	e.headroom("web", replicas(1), shapedFrom("apps/v1", "Deployment", "web"))
 	h := e.waitShaped("web", 0, "0", v1alpha1.ReasonNoRequests)
-	require.Contains(t, messageOf(h, v1alpha1.ConditionShaped), "the pods of Deployment web request nothing")
+	require.Contains(t, messageOf(h, v1alpha1.ConditionShaped), "the template of Deployment web requests nothing, and no pod of it is bound")
 	require.Equal(t, v1alpha1.ReasonShapeUnknown, reasonOf(h, v1alpha1.ConditionReady))
 	require.Empty(t, e.placeholdersOf("web"))
 }
