@@ -63,7 +63,7 @@ const (
 	// ReasonNameTaken says that the DaemonSet of a PerNode Headroom cannot be made: one of its name belongs to somebody else.
 	ReasonNameTaken = "NameTaken"
 	// ReasonShapeUnknown says that it is not known yet what the units of a Headroom with spec.shapeFrom are like; the condition Shaped
-	// says why.
+	// says why. It is a reason of Sized, too, where a rule has to know.
 	ReasonShapeUnknown = "ShapeUnknown"
 	// ReasonNamespaceTerminating says that the namespace is being deleted, so that nothing can be created in it.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
@@ -116,7 +116,7 @@ const (
 	ReasonNoAutoscaler = "NoAutoscaler"
 	// ReasonUnknownTimeZone says that the Time Zone Database has no zone of that name.
 	ReasonUnknownTimeZone = "UnknownTimeZone"
-	// ReasonInvalidRule says that a rule is malformed in a way that the API server does not notice.
+	// ReasonInvalidRule says that a rule is malformed, or that maxResources limits nothing, in a way that the API server does not notice.
 	ReasonInvalidRule = "InvalidRule"
 	// ReasonUnreadable says that the API server did not answer what a rule is about. The message is its own.
 	ReasonUnreadable = "Unreadable"

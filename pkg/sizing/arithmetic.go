@@ -45,8 +45,8 @@ func OfRequests[Name ~string](percent, count int, pods string, total, unit map[N
 // workload is to have, or without the pods that are bound if those are more.
 func UpTo(maxReplicas, replicas, bound int, autoscaler, target string) (units int, message string) {
 	units = max(0, maxReplicas-max(replicas, bound))
-	return units, fmt.Sprintf("%s allows %d replicas, and %s is to have %d and has %d bound pods.",
-		autoscaler, maxReplicas, target, replicas, bound)
+	return units, fmt.Sprintf("%s allows %d replicas, and %s is to have %d and has %d bound pods, so it may still add %d.",
+		autoscaler, maxReplicas, target, replicas, bound, units)
 }
 
 // Fit is how many units fit into a limit, rounded down, with the arithmetic of the resource that decides. It is negative if the limit

@@ -75,7 +75,7 @@ func TestPercentOfRequests(t *testing.T) {
 func TestUpToMaxReplicas(t *testing.T) {
 	units, message := UpTo(40, 14, 12, "HorizontalPodAutoscaler web", "Deployment web")
 	require.Equal(t, 26, units, "40 without the 14 that it is to have")
-	require.Equal(t, "HorizontalPodAutoscaler web allows 40 replicas, and Deployment web is to have 14 and has 12 bound pods.", message)
+	require.Equal(t, "HorizontalPodAutoscaler web allows 40 replicas, and Deployment web is to have 14 and has 12 bound pods, so it may still add 26.", message)
 
 	units, _ = UpTo(40, 14, 20, "", "")
 	require.Equal(t, 20, units, "40 without the 20 that are bound, while it shrinks")

@@ -32,6 +32,9 @@ type Accounts interface {
 // because the account was lost: nobody asked for less.
 func (e evaluation) demand(rule *v1alpha1.Demand, last *v1alpha1.SizingRuleStatus) (finding, *workload.Problem) {
 	options, problem := e.demandOptions(rule)
+	if problem == nil {
+		problem = e.bounded()
+	}
 	if problem != nil {
 		return finding{}, problem
 	}

@@ -2,12 +2,16 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/controller/workload"
 	"github.com/headroom-dev/headroom/pkg/message"
 	"github.com/headroom-dev/headroom/pkg/sizing"
 )
@@ -54,6 +58,9 @@ func Evaluate(headroom *v1alpha1.Headroom, floor int, look Look, now time.Time) 
 		proposals = append(proposals, sizing.Proposal{Rule: rule.Name, Units: found.Units, Message: found.message})
 		out.Recheck = soonest(out.Recheck, found.recheck)
 	}
+	if problem := evaluation.limitless(); problem != nil {
+		failed = append(failed, failure{problem: problem})
+	}
 	result := sizing.Decide(proposals, memoryOf(before), boundsOf(headroom, floor), now)
 	out.Recheck = soonest(out.Recheck, result.Recheck)
 	fill(out.Status, result, proposals)
@@ -64,6 +71,36 @@ func Evaluate(headroom *v1alpha1.Headroom, floor int, look Look, now time.Time) 
 		out.Status.Message = cut(fmt.Sprintf("%s It is advice: mode is Advise, so spec.replicas counts, which is %d.", result.Message, floor))
 	}
 	return out
+}
+
+// limitless is what is wrong with a limit that has no resource of a unit, and so limits nothing. The API server refuses that where it knows
+// what a unit requests.
+func (e evaluation) limitless() *workload.Problem {
+	limit, unit := e.headroom.Spec.Sizing.MaxResources, e.headroom.Spec.Requests
+	if len(limit) == 0 || len(unit) == 0 {
+		return nil
+	}
+	if fit, _ := sizing.Fit(limit, unit); fit >= 0 {
+		return nil
+	}
+	return invalid("sizing.maxResources has none of the resources that a unit requests (%s), and so limits nothing", resourcesOf(unit))
+}
+
+// bounded is what is wrong with a rule that must have a limit and has none.
+func (e evaluation) bounded() *workload.Problem {
+	if e.headroom.Spec.Sizing.Max != nil {
+		return nil
+	}
+	return e.limitless()
+}
+
+func resourcesOf(list corev1.ResourceList) string {
+	var names []string
+	for name := range list {
+		names = append(names, string(name))
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // absurd is more units than any rule needs to ask for.

@@ -132,7 +132,8 @@ func TestEachRule(t *testing.T) {
 		"up to the maximum": {
 			v1alpha1.SizingRule{UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}},
 			v1alpha1.SizingRuleStatus{
-				Replicas: 60, Message: "HorizontalPodAutoscaler web allows 200 replicas, and Deployment web is to have 140 and has 137 bound pods.",
+				Replicas: 60, Message: "HorizontalPodAutoscaler web allows 200 replicas, and Deployment web is to have 140 and has 137 bound pods, " +
+					"so it may still add 60.",
 			},
 		},
 		"a schedule": {
@@ -162,7 +163,7 @@ func TestTheLargestRuleCountsAndAdviceChangesNothing(t *testing.T) {
 	require.Equal(t, 2, out.Replicas)
 	require.EqualValues(t, 60, out.Status.Replicas)
 	require.Equal(t, "60 units: rule top asks for 60 and no rule for more. HorizontalPodAutoscaler web allows 200 replicas, and Deployment web is "+
-		"to have 140 and has 137 bound pods. It is advice: mode is Advise, so spec.replicas counts, which is 2.",
+		"to have 140 and has 137 bound pods, so it may still add 60. It is advice: mode is Advise, so spec.replicas counts, which is 2.",
 		out.Status.Message)
 }
 
@@ -178,6 +179,39 @@ func TestLimits(t *testing.T) {
 	require.Equal(t, v1alpha1.LimitedByMax, out.Status.LimitedBy)
 	out = Evaluate(h, 9, busy(), noon)
 	require.Equal(t, 5, out.Replicas, "a floor that was stored above the maximum")
+}
+
+// With shapeFrom the API server does not know what a unit requests.
+func TestALimitThatLimitsNothingIsNone(t *testing.T) {
+	h := sizedBy(tenth(), v1alpha1.SizingRule{Name: "top", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}},
+		v1alpha1.SizingRule{Name: "learned", Demand: &v1alpha1.Demand{}})
+	h.Spec.Sizing.Max, h.Spec.Sizing.MaxResources = nil, corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("8")}
+	h.Status.Sizing = &v1alpha1.SizingStatus{Rules: []v1alpha1.SizingRuleStatus{{Name: "top", Replicas: 9}}}
+	out := Evaluate(h, 2, busy(), noon)
+	require.Equal(t, 14, out.Replicas, "a tenth needs no limit")
+	require.EqualValues(t, 9, out.Status.Rules[1].Replicas, "what it came to last")
+	require.Zero(t, out.Status.Rules[2].Replicas)
+	require.Equal(t, v1alpha1.ReasonInvalidRule, out.Sized.Reason)
+	const text = "sizing.maxResources has none of the resources that a unit requests (cpu), and so limits nothing."
+	require.Equal(t, "Rule top: "+text+" Rule learned: "+text+" "+text, out.Sized.Message)
+
+	h.Spec.Sizing.Max = ptr.To[int32](50)
+	out = Evaluate(h, 2, busy(), noon)
+	require.Equal(t, 50, out.Replicas, "max is a limit")
+	require.Equal(t, text, out.Sized.Message)
+	h.Spec.Sizing.MaxResources["cpu"] = resource.MustParse("8")
+	out = Evaluate(h, 2, busy(), noon)
+	require.Equal(t, 2, out.Replicas)
+	require.Equal(t, v1alpha1.ReasonSized, out.Sized.Reason)
+}
+
+func TestAPercentageOfRequestsWaitsForTheSizeOfAUnit(t *testing.T) {
+	h := sizedBy(v1alpha1.SizingRule{Name: "it", PercentOf: &v1alpha1.PercentOf{Percent: 10, Target: &toWeb, By: v1alpha1.PercentOfRequests}})
+	h.Spec.Requests = nil // of shapeFrom, whose workload is not there yet
+	out := Evaluate(h, 2, busy(), noon)
+	require.Equal(t, 2, out.Replicas)
+	require.Equal(t, v1alpha1.ReasonShapeUnknown, out.Sized.Reason)
+	require.Equal(t, "Rule it: it is not known yet what a unit requests; the condition Shaped says why.", out.Sized.Message)
 }
 
 // The status is all that has to outlive a controller.

@@ -16,7 +16,7 @@ import (
 // maxCondition is the longest message of the condition, in bytes.
 const maxCondition = 2000
 
-// failure is a rule that cannot be evaluated.
+// failure is a rule that cannot be evaluated, or a limit if it names no rule.
 type failure struct {
 	rule    string
 	problem *workload.Problem
@@ -61,7 +61,11 @@ func condition(headroom *v1alpha1.Headroom, failed []failure) metav1.Condition {
 		if f.problem.Reason != v1alpha1.ReasonReading && sized.Reason == v1alpha1.ReasonReading {
 			sized.Status, sized.Reason = metav1.ConditionFalse, f.problem.Reason
 		}
-		texts = append(texts, fmt.Sprintf("Rule %s: %s.", f.rule, f.problem.Message))
+		text := f.problem.Message + "."
+		if f.rule != "" {
+			text = fmt.Sprintf("Rule %s: %s", f.rule, text)
+		}
+		texts = append(texts, text)
 	}
 	before := meta.FindStatusCondition(headroom.Status.Conditions, v1alpha1.ConditionSized)
 	if sized.Reason == v1alpha1.ReasonReading && before != nil && before.ObservedGeneration == headroom.Generation {

@@ -58,6 +58,11 @@ func (e evaluation) rule(rule *v1alpha1.SizingRule) (finding, *workload.Problem)
 }
 
 func (e evaluation) percentOf(rule *v1alpha1.PercentOf) (finding, *workload.Problem) {
+	if rule.By == v1alpha1.PercentOfRequests && len(e.headroom.Spec.Requests) == 0 {
+		return finding{}, &workload.Problem{
+			Reason: v1alpha1.ReasonShapeUnknown, Message: "it is not known yet what a unit requests; the condition Shaped says why",
+		}
+	}
 	selector, pods, problem := e.podsOf(rule)
 	if problem != nil {
 		return finding{}, problem
@@ -94,6 +99,9 @@ func (e evaluation) podsOf(rule *v1alpha1.PercentOf) (labels.Selector, string, *
 }
 
 func (e evaluation) upToMaxReplicasOf(rule *v1alpha1.UpToMaxReplicasOf) (finding, *workload.Problem) {
+	if problem := e.bounded(); problem != nil {
+		return finding{}, problem
+	}
 	ref := e.ref(&rule.Target)
 	target, problem := e.target(ref)
 	if problem != nil {
@@ -146,7 +154,8 @@ func (e evaluation) schedule(rule *v1alpha1.Schedule) (finding, *workload.Proble
 func (e evaluation) target(ref workload.Ref) (workload.Target, *workload.Problem) {
 	target, problem := e.look.Target(ref)
 	if problem == nil && target.Selector == nil {
-		problem = &workload.Problem{Reason: v1alpha1.ReasonUnknownKind, Message: ref.String() + " has no pods of its own"}
+		problem = &workload.Problem{Reason: v1alpha1.ReasonUnknownKind, Message: ref.String() +
+			" has no pods of its own, as far as it says; name them by percentOf.pods in place of percentOf.target"}
 	}
 	return target, problem
 }

@@ -189,8 +189,13 @@ func (t *target) ofScale(object *unstructured.Unstructured, err error) (*Target,
 	text, _, _ := unstructured.NestedString(object.Object, "status", "selector")
 	selector, err := labels.Parse(text)
 	if err != nil || selector.Empty() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.template != nil { // which is all that a shape needs
+			return &Target{Replicas: int(replicas), Template: t.template}, nil
+		}
 		return nil, &Problem{v1alpha1.ReasonInvalidRule, fmt.Sprintf(
-			"the scale subresource of %s has no selector of pods; name them by percentOf.pods in place of percentOf.target", t.ref)}
+			"the scale subresource of %s has no selector of pods, and there is no template at spec.template; name pods by percentOf.pods", t.ref)}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

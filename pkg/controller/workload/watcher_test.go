@@ -213,7 +213,7 @@ func TestScaleSubresource(t *testing.T) {
 		err          error
 		reason, text string
 	}{
-		"no selector":                {scale(map[string]any{}), nil, v1alpha1.ReasonInvalidRule, "has no selector of pods; name them by percentOf.pods"},
+		"no selector":                {scale(map[string]any{}), nil, v1alpha1.ReasonInvalidRule, "has no selector of pods, and there is no template at spec.template; name pods by percentOf.pods"},
 		"a selector that is none":    {scale(map[string]any{"status": map[string]any{"selector": "a b"}}), nil, v1alpha1.ReasonInvalidRule, "has no selector of pods"},
 		"no scale subresource":       {nil, missing, v1alpha1.ReasonUnknownKind, "Rocket web has no scale subresource"},
 		"no right to read it":        {nil, apierrors.NewForbidden(resource, "web", errors.New("no")), v1alpha1.ReasonForbidden, "the controller may not read the scale subresource of Rocket web"},
@@ -229,6 +229,12 @@ func TestScaleSubresource(t *testing.T) {
 	found, problem = rocket.ofScale(nil, apierrors.NewNotFound(resource, "web"))
 	require.Nil(t, found)
 	require.Nil(t, problem, "it is gone")
+
+	rocket.template = &corev1.PodSpec{}
+	found, problem = rocket.ofScale(scale(map[string]any{}), nil)
+	require.Nil(t, problem, "units can be made like its pods, whichever these are")
+	require.Nil(t, found.Selector)
+	require.Same(t, rocket.template, found.Template)
 }
 
 func TestAnAPIServerThatIsAwayLeavesWhatWasRead(t *testing.T) {

@@ -26,8 +26,8 @@ func requests(cpu, memory string) corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse(cpu), "memory": resource.MustParse(memory)}}
 }
 
-// awkwardPods makes pods whose requests are more than those of one container, on a node that exists, and returns their names.
-func (e *environment) awkwardPods(node string) []string {
+// overheadClass is a RuntimeClass with an overhead.
+func (e *environment) overheadClass() *nodev1.RuntimeClass {
 	e.Helper()
 	class := &nodev1.RuntimeClass{
 		ObjectMeta: metav1.ObjectMeta{Name: e.namespace}, Handler: "sandboxed",
@@ -35,6 +35,13 @@ func (e *environment) awkwardPods(node string) []string {
 	}
 	require.NoError(e, e.client.Create(e.Context(), class))
 	e.Cleanup(func() { _ = e.client.Delete(context.WithoutCancel(e.Context()), class) })
+	return class
+}
+
+// awkwardPods makes pods whose requests are more than those of one container, on a node that exists, and returns their names.
+func (e *environment) awkwardPods(node string) []string {
+	e.Helper()
+	class := e.overheadClass()
 	var names []string
 	for name, change := range map[string]func(*corev1.Pod){
 		"plain": func(*corev1.Pod) {},

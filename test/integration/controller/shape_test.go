@@ -172,6 +172,26 @@ func TestPodsThatRequestMoreThanTheirTemplateCount(t *testing.T) {
 	e.waitShaped("web", 1, "700m", v1alpha1.ReasonShaped)
 }
 
+// Admission adds the overhead of a RuntimeClass to pods of the workload, and to units just so.
+func TestUnitsHaveTheOverheadOfTheWorkloadsRuntimeClass(t *testing.T) {
+	t.Parallel()
+	e := sizingEnvironment(t)
+	class := e.overheadClass()
+	selector, template := podTemplate("web")
+	template.Spec.RuntimeClassName = &class.Name
+	require.NoError(t, e.client.Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "web"},
+		Spec:       appsv1.DeploymentSpec{Replicas: ptr.To[int32](1), Selector: selector, Template: template},
+	}))
+	e.headroom("web", replicas(1), shapedFrom("apps/v1", "Deployment", "web"))
+	h := e.waitShaped("web", 1, "500m", v1alpha1.ReasonShaped)
+	require.Equal(t, "500m", h.Status.UnitRequests.Cpu().String())
+	for _, pod := range e.pods() { // that of the workload, and the placeholder
+		require.Equal(t, class.Name, *pod.Spec.RuntimeClassName)
+		require.Equal(t, "250m", pod.Spec.Overhead.Cpu().String(), "%s", pod.Name)
+	}
+}
+
 func TestShapesOfEachKind(t *testing.T) {
 	t.Parallel()
 	e := sizingEnvironment(t)

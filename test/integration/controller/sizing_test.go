@@ -193,9 +193,9 @@ func TestUpToMaxReplicasFollowsTheAutoscaler(t *testing.T) {
 		return nil
 	})
 	hpa := e.autoscaler("Deployment", "web", 10)
-	e.waitSized("web", 6, "allows 10 replicas, and Deployment web is to have 4 and has 4 bound pods.")
+	e.waitSized("web", 6, "allows 10 replicas, and Deployment web is to have 4 and has 4 bound pods, so it may still add 6.")
 	e.scale(object, 8)
-	e.waitSized("web", 2, "is to have 8 and has 8 bound pods.")
+	e.waitSized("web", 2, "is to have 8 and has 8 bound pods, so it may still add 2.")
 	e.eventually("the autoscaler is changed", func() error {
 		if err := e.client.Get(t.Context(), client.ObjectKeyFromObject(hpa), hpa); err != nil {
 			return err
@@ -302,6 +302,9 @@ func TestAnythingWithAScaleSubresourceIsATarget(t *testing.T) {
 	e.waitSized("old", 2, "50 % of 4 bound pods of ReplicationController old is 2.")
 	e.scale(object, 6)
 	e.waitSized("old", 3, "is 3.")
+	e.headroom("like-old", replicas(1), shapedFrom("v1", "ReplicationController", "old"))
+	h := e.waitShaped("like-old", 1, "500m", v1alpha1.ReasonShaped)
+	require.Equal(t, "500m cpu: the template of ReplicationController old.", h.Status.Shape.Message)
 }
 
 // grant gives a service account a right in the namespace.
