@@ -27,7 +27,7 @@ const (
 	SwapEvictionRefused SwapResult = "eviction_refused"
 	// SwapVictimStayed: a victim was not gone within victimWaitSeconds.
 	SwapVictimStayed SwapResult = "victim_stayed"
-	// SwapDevicesStayed: the victims went, but their devices were not free within a minute.
+	// SwapDevicesStayed: the victims went, but their devices were not free within 45 seconds.
 	SwapDevicesStayed SwapResult = "devices_stayed"
 	// SwapBindRefused: the victims went, but the consumer could not be bound.
 	SwapBindRefused SwapResult = "bind_refused"

@@ -10,9 +10,10 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// CreditLifetime is how long an eviction waits for its consumer to be bound. It is shorter than the minute that headroom-controller waits
-// for a consumer (account.Patience), so that the two agree on which evictions were abandoned.
-const CreditLifetime = 30 * time.Second
+// CreditLifetime is how long an eviction waits for its consumer to be bound, from the moment in which the placeholder is gone. It is
+// shorter than the minute that headroom-controller waits for a consumer from then on (account.Patience), so that the two agree on which
+// evictions were abandoned, and longer than anything that a swap waits for after its evictions.
+const CreditLifetime = 50 * time.Second
 
 // Credits are the evictions that were made by the decision of a consumer that is not bound yet. They outlive a failed attempt: the next one
 // may find the room free, and still it was made for this consumer. Methods may be called concurrently.
@@ -42,6 +43,16 @@ func (c *Credits) evicted(consumer types.UID, placeholder *corev1.Pod, unanswere
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.evictions[placeholder.UID] = eviction{consumer: consumer, placeholder: placeholder, at: c.clock.Now(), unanswered: unanswered}
+}
+
+// Gone notes that a placeholder is gone, which finalizers may have kept for long.
+func (c *Credits) Gone(placeholder types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, known := c.evictions[placeholder]; known {
+		e.at = c.clock.Now()
+		c.evictions[placeholder] = e
+	}
 }
 
 // Of returns the placeholders on a node that were evicted by the consumer's decision within CreditLifetime. gone reports whether the API

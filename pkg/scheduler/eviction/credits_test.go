@@ -33,6 +33,13 @@ func TestCredits(t *testing.T) {
 			c.evicted("p", victims("v")[0], false)
 			clock.Step(CreditLifetime + time.Nanosecond)
 		}},
+		"from the moment in which the placeholder is gone": {do: func(c *Credits, clock *testingclock.FakeClock) {
+			c.evicted("p", victims("v")[0], false)
+			clock.Step(10 * time.Minute) // finalizers keep it
+			c.Gone(victims("v")[0].UID)
+			clock.Step(CreditLifetime)
+		}, want: 1},
+		"which says nothing of one that nobody evicted": {do: func(c *Credits, _ *testingclock.FakeClock) { c.Gone(victims("v")[0].UID) }},
 		"until it is settled": {do: func(c *Credits, _ *testingclock.FakeClock) {
 			c.evicted("p", victims("v")[0], false)
 			c.Settle("p")

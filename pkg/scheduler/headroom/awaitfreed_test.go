@@ -13,6 +13,9 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/util/assumecache"
+
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 )
 
 // oneClaim is what the scheduler knows of a claim.
@@ -44,10 +47,10 @@ func TestAConsumerWaitsUntilAClaimHoldsNothing(t *testing.T) {
 		"it is not allocated any more": {later: claimNow("old", false), wantWait: freedAfter},
 		"it is gone":                   {laterErr: &assumecache.NotFoundError{}, wantWait: freedAfter},
 		"another one has its name":     {later: claimNow("new", true), wantWait: freedAfter},
-		"it stays allocated, so the wait ends after a minute": {
-			later: claimNow("old", true), want: errDevicesStayed, wantWait: time.Minute,
+		"it stays allocated, so the wait ends after a while": {
+			later: claimNow("old", true), want: errDevicesStayed, wantWait: 45 * time.Second,
 		},
-		"it cannot be read, so it counts as it was": {laterErr: errors.New("broken"), want: errDevicesStayed, wantWait: time.Minute},
+		"it cannot be read, so it counts as it was": {laterErr: errors.New("broken"), want: errDevicesStayed, wantWait: 45 * time.Second},
 		"the consumer is gone, so nobody wants the devices": {
 			later: claimNow("old", true), want: errUnwanted, wantWait: time.Second,
 			wanted: func(waited time.Duration) bool { return waited < time.Second },
@@ -71,6 +74,13 @@ func TestAConsumerWaitsUntilAClaimHoldsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestP13AConsumerThatWaitedForDevicesIsCredited: however long it waited, the scheduler still knows what was evicted for it when it is bound,
+// and the controller still looks for who took that.
+func TestP13AConsumerThatWaitedForDevicesIsCredited(t *testing.T) {
+	require.Less(t, deviceWait, eviction.CreditLifetime)
+	require.Less(t, eviction.CreditLifetime, account.Patience)
 }
 
 func TestAProfileSaysWhatKeepsDevicesFromBeingTaken(t *testing.T) {

@@ -23,8 +23,8 @@ import (
 const (
 	// deviceWait is how long a consumer waits for the devices of its victims after these are gone. kube-controller-manager frees them, within
 	// a fraction of a second. Until the wait ends the devices are allocated to the consumer in the scheduler's memory, and no placeholder of
-	// the refill gets them.
-	deviceWait = time.Minute
+	// the refill gets them. A consumer that is bound after the wait is still credited with its evictions, see eviction.CreditLifetime.
+	deviceWait = 45 * time.Second
 	// devicePoll is how often it looks. What allocates devices hears of a claim after the informer's other listeners, and tells nobody.
 	devicePoll = 10 * time.Millisecond
 )

@@ -261,6 +261,7 @@ func (s *shared) listenToPods(ctx context.Context, factory informers.SharedInfor
 			}
 			if pod, ok := object.(*corev1.Pod); ok {
 				s.gangLost(ctx, pod)
+				s.credits.Gone(pod.UID) // before the consumer hears of it
 				s.reservations.Gone(pod.UID)
 				s.credits.Settle(pod.UID)
 				s.forget(pod.UID)
