@@ -90,8 +90,9 @@ func (p *Plugin) noteSimulation(state fwk.CycleState, node string) {
 const (
 	// reasonYields is why a placeholder is not bound where another pod waits for the room.
 	reasonYields = "the placeholder yields the room to a pod that waits for it"
-	// maxYieldChecks is for how many waiting pods, of those that would fit by their requests, all Filter plugins are asked.
-	maxYieldChecks = 64
+	// maxYieldKinds is for how many kinds of waiting pods, of those that would fit by their requests, all Filter plugins are asked, the most
+	// important first.
+	maxYieldKinds = 64
 )
 
 // yields has a placeholder leave the node that was chosen for it to a pod that waits, if there is one that could be bound there
@@ -114,13 +115,21 @@ func (p *Plugin) yields(ctx context.Context, state fwk.CycleState, pod *corev1.P
 	waiting := p.shared.unscheduled.Matching(now, func(other *framework.PodInfo) bool {
 		return !p.shared.isPlaceholder(other.Pod) && holes.Contend(info, other, unit)
 	})
-	for _, other := range waiting[:min(len(waiting), maxYieldChecks)] {
+	rejected := sets.New[string]() // kinds of pods
+	for _, other := range waiting {
+		if rejected.Has(other.Kind) {
+			continue
+		}
+		if rejected.Len() == maxYieldKinds {
+			break
+		}
 		run := p.profile.NewRunApart(other.Pod)
 		if !run.Start(ctx) || !run.Passes(ctx, info, nil) {
+			rejected.Insert(other.Kind)
 			continue
 		}
 		until := p.shared.unscheduled.Yield(other.Pod.UID, now)
-		p.shared.holes.Yield(node, other, until)
+		p.shared.holes.Yield(node, other.PodInfo, until)
 		p.shared.postponed.Add(pod, now, []string{node})
 		klog.FromContext(ctx).V(3).Info("A placeholder yields to a pod that waits", "placeholder", klog.KObj(pod),
 			"pod", klog.KObj(other.Pod), "node", node)

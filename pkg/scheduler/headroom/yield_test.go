@@ -82,3 +82,51 @@ func TestP16PodsThatCanNeverRunDelayNoPlaceholder(t *testing.T) {
 	require.True(t, f.Reserve(t.Context(), state, pending(0), "a").IsSuccess())
 	require.Empty(t, f.activated)
 }
+
+// TestP16PodsThatCanNeverRunHideNoneThatCan: plugins are asked once for a hundred pods of one kind, so that the one that comes after them is
+// not passed by.
+func TestP16PodsThatCanNeverRunHideNoneThatCan(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	for i := range 100 {
+		name := fmt.Sprintf("never-%d", i)
+		f.shared.podChanged(nil, unscheduled(wants("1").Name(name).UID(name).Priority(1000).NodeSelector(map[string]string{"no": "such"})))
+	}
+	f.shared.podChanged(nil, unscheduled(wants("1").Name("waits").UID("waits")))
+	status, state := f.filtered(t, pending(0))
+	require.True(t, status.IsSuccess(), status.Message())
+	require.Equal(t, reasonYields, f.Reserve(t.Context(), state, pending(0), "a").Message())
+	require.Equal(t, []string{"waits"}, []string(f.activated))
+}
+
+// BenchmarkReserveOfAPlaceholder has a placeholder come where there is room for it, beside pods that wait for the same room and can never
+// have it: none, a hundred of one kind, or a hundred kinds.
+func BenchmarkReserveOfAPlaceholder(b *testing.B) {
+	for _, bench := range []struct {
+		name    string
+		waiting int
+		kind    func(i int) string
+	}{
+		{"nobody-waits", 0, nil},
+		{"a-hundred-of-one-kind-wait", 100, func(int) string { return "such" }},
+		{"a-hundred-kinds-wait", 100, func(i int) string { return fmt.Sprint(i) }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			c := fullCluster(benchNodes)
+			c.nodes = append(c.nodes, builders.Node("free", "r-0", builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj())
+			c.pods = append(c.pods, apps("free")...) // which leave room for one unit
+			f := newFixture(b, c)
+			for i := range bench.waiting {
+				name := fmt.Sprintf("never-%d", i)
+				f.shared.podChanged(nil, unscheduled(wants("1").Name(name).UID(name).NodeSelector(map[string]string{"no": bench.kind(i)})))
+			}
+			unit := builders.Placeholder(c.headrooms[0], benchNodes).UID("unit").Obj()
+			_, state := f.decided(b, unit)
+			b.ReportAllocs()
+			for b.Loop() {
+				if status := f.Reserve(b.Context(), state, unit, "free"); !status.IsSuccess() {
+					b.Fatal(status.Message())
+				}
+			}
+		})
+	}
+}

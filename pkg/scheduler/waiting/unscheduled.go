@@ -22,8 +22,15 @@ type Unscheduled struct {
 	pods map[types.UID]*unscheduled
 }
 
+// Waiting is a pod for which no node was found.
+type Waiting struct {
+	*framework.PodInfo
+	// Kind is equal for pods that Filter plugins cannot tell apart, see kindOf.
+	Kind string
+}
+
 type unscheduled struct {
-	info *framework.PodInfo
+	Waiting
 	// yielded is when a placeholder yielded to the pod first, zero if none did.
 	yielded time.Time
 }
@@ -52,7 +59,7 @@ func (u *Unscheduled) Observe(pod *corev1.Pod) {
 		known = &unscheduled{}
 		u.pods[pod.UID] = known
 	}
-	known.info = info
+	known.Waiting = Waiting{PodInfo: info, Kind: kindOf(pod)}
 }
 
 // Forget drops a pod that is gone.
@@ -63,16 +70,16 @@ func (u *Unscheduled) Forget(uid types.UID) {
 }
 
 // Matching returns those of the pods to which placeholders may yield and that match, the most important first, and of equals the oldest.
-func (u *Unscheduled) Matching(now time.Time, match func(*framework.PodInfo) bool) []*framework.PodInfo {
+func (u *Unscheduled) Matching(now time.Time, match func(*framework.PodInfo) bool) []Waiting {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var pods []*framework.PodInfo
+	var pods []Waiting
 	for _, known := range u.pods {
-		if (known.yielded.IsZero() || now.Sub(known.yielded) < YieldsFor) && match(known.info) {
-			pods = append(pods, known.info)
+		if (known.yielded.IsZero() || now.Sub(known.yielded) < YieldsFor) && match(known.PodInfo) {
+			pods = append(pods, known.Waiting)
 		}
 	}
-	slices.SortFunc(pods, func(a, b *framework.PodInfo) int {
+	slices.SortFunc(pods, func(a, b Waiting) int {
 		return cmp.Or(
 			cmp.Compare(corev1helpers.PodPriority(b.Pod), corev1helpers.PodPriority(a.Pod)),
 			a.Pod.CreationTimestamp.Compare(b.Pod.CreationTimestamp.Time), cmp.Compare(a.Pod.UID, b.Pod.UID))
