@@ -70,6 +70,8 @@ type Watcher struct {
 	waiting map[types.UID]*waiting
 	known   []Headroom
 	asOf    time.Time
+	// through is what Accounts.LackedThrough said of each Headroom before the first pod was counted here.
+	through map[types.NamespacedName]time.Time
 }
 
 // waiting is a pod that waits.
@@ -247,9 +249,25 @@ func (h handler) saw(object any, initial bool) {
 	if !ok || !h.count(p, miss) {
 		return
 	}
-	if !initial || asked.Told.After(h.Accounts.LackedThrough(miss.Headroom)) {
+	if through := h.countedThrough(miss.Headroom); !initial || asked.Told.After(through) {
 		h.Accounts.Missed(miss.Headroom, miss.Why, miss.Units, asked.Told)
 	}
+}
+
+// countedThrough is the time through which pods are in the account of a Headroom from before this controller. Those that waited then come
+// in no order of time, so each of them is compared with the same time, and not with that of the one before.
+func (w *Watcher) countedThrough(headroom types.NamespacedName) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	through, known := w.through[headroom]
+	if !known {
+		through = w.Accounts.LackedThrough(headroom)
+		if w.through == nil {
+			w.through = map[types.NamespacedName]time.Time{}
+		}
+		w.through[headroom] = through
+	}
+	return through
 }
 
 // count notes that a pod is counted. It reports false if it is already.

@@ -3,6 +3,7 @@ package lacking
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +14,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
+	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -38,9 +41,12 @@ func (b *book) LackedThrough(types.NamespacedName) time.Time { return b.through 
 
 func (b *book) Ready(types.NamespacedName) int { return b.ready }
 
-func (b *book) Missed(_ types.NamespacedName, why account.Miss, units int, _ time.Time) {
+func (b *book) Missed(_ types.NamespacedName, why account.Miss, units int, at time.Time) {
 	b.lacked += units
 	b.missed = append(b.missed, why)
+	if at.After(b.through) {
+		b.through = at
+	}
 }
 
 // toldPod is a pod of one CPU that was told that there is no room.
@@ -82,6 +88,28 @@ func TestAPodThatWaitsCountsOnce(t *testing.T) {
 	}
 }
 
+// TestPodsThatWereToldWhileNoControllerRanCountInWhateverOrder: the API server lists them by name, and a burst is told in one second.
+func TestPodsThatWereToldWhileNoControllerRanCountInWhateverOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		accounts := &book{through: epoch}
+		w := &Watcher{
+			Namespaces: []string{"shop"}, Accounts: accounts, Clock: testingclock.NewFakeClock(epoch), waiting: map[types.UID]*waiting{},
+			known: []Headroom{headroom(t, "open", nil, list("cpu", "1"))}, asOf: epoch,
+		}
+		want := 0
+		for i, second := range rapid.SliceOfN(rapid.IntRange(-3, 3), 1, 8).Draw(rt, "told") {
+			pod := toldPod()
+			pod.Name, pod.UID = fmt.Sprint("api-", i), types.UID(fmt.Sprint("api-", i))
+			pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(epoch.Add(time.Duration(second) * time.Second))
+			if second > 0 {
+				want++
+			}
+			handler{w, t.Context()}.OnAdd(pod, true)
+		}
+		require.Equal(rt, want, accounts.lacked)
+	})
+}
+
 func TestAPodThatNoMoreUnitsWouldServeCountsOnceAndAgainWhenItLacksSome(t *testing.T) {
 	accounts, now := &book{}, testingclock.NewFakeClock(epoch)
 	w := &Watcher{
@@ -101,6 +129,41 @@ func TestAPodThatNoMoreUnitsWouldServeCountsOnceAndAgainWhenItLacksSome(t *testi
 	h.OnUpdate(nil, pod)
 	require.Equal(t, []account.Miss{account.MissFiltered, account.MissNoneReady}, accounts.missed)
 	require.Equal(t, 1, accounts.lacked)
+}
+
+// nominations are the pods that wait, and the nodes that they are nominated to.
+type nominations map[types.UID]string
+
+func (n nominations) Saw(pod *corev1.Pod) { n[pod.UID] = pod.Status.NominatedNodeName }
+
+func (n nominations) Gone(pod types.UID) { delete(n, pod) }
+
+// TestANominationIsAsOldAsThePodThatWaits: a unit that was promised to a pod that is gone would never be ready again.
+func TestANominationIsAsOldAsThePodThatWaits(t *testing.T) {
+	for name, seenGone := range map[string]func(*corev1.Pod) any{
+		"the watch tells that it went": func(pod *corev1.Pod) any { return pod },
+		"a list tells so, after a watch that broke": func(pod *corev1.Pod) any {
+			return toolscache.DeletedFinalStateUnknown{Key: "shop/api", Obj: pod}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			known := nominations{}
+			w := &Watcher{
+				Namespaces: []string{"shop"}, Accounts: &book{}, Clock: testingclock.NewFakeClock(epoch), Nominations: known,
+				waiting: map[types.UID]*waiting{}, asOf: epoch,
+			}
+			h, pod := handler{w, t.Context()}, toldPod()
+			h.OnAdd(pod, false)
+			nominated := pod.DeepCopy()
+			nominated.Status.NominatedNodeName = "n1"
+			h.OnUpdate(pod, nominated)
+			require.Equal(t, nominations{"api": "n1"}, known)
+			h.OnDelete(seenGone(nominated))
+			require.Empty(t, known)
+			_, waits := w.Waiting("api")
+			require.False(t, waits)
+		})
+	}
 }
 
 // objects is a cache that has what an API server has.
@@ -155,6 +218,23 @@ func TestAPodLacksUnitsOfAHeadroomThatCameAMomentBeforeItWasTold(t *testing.T) {
 		require.Equal(t, 1, accounts.lacked)
 		require.Equal(t, 2, known.lists)
 	})
+}
+
+func TestAPodLacksUnitsThatAreMadeLikeThePodsOfAWorkload(t *testing.T) {
+	scheme := runtime.NewScheme()
+	require.NoError(t, errors.Join(v1alpha1.AddToScheme(scheme), schedulingv1.AddToScheme(scheme)))
+	shaped := &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
+	shaped.Spec.PriorityClassName, shaped.Spec.ShapeFrom = "headroom", &v1alpha1.WorkloadReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}
+	shaped.Status.Shape = &v1alpha1.ShapeStatus{Requests: list("cpu", "500m")}
+	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		shaped, &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "headroom"}, Value: -10}).Build()
+	accounts := &book{}
+	w := &Watcher{
+		Namespaces: []string{"shop"}, Accounts: accounts, Clock: testingclock.NewFakeClock(epoch), Cache: &objects{server: server},
+		waiting: map[types.UID]*waiting{},
+	}
+	handler{w, t.Context()}.OnAdd(toldPod(), false)
+	require.Equal(t, 2, accounts.lacked, "half of what the pod asks for is in one")
 }
 
 func TestAPodThatLacksNothingIsLookedAtOnceMoreOnly(t *testing.T) {
