@@ -99,11 +99,7 @@ func outstandingOf(units []*Unit) int {
 			events = append(events, event{at: u.Created, taken: 1})
 		}
 		if u.State == Bound {
-			at := u.BoundAt.Add(skew)
-			if at.Before(u.Created) {
-				at = u.Created
-			}
-			events = append(events, event{at: at, taken: -1})
+			events = append(events, event{at: u.BoundAt.Add(skew), taken: -1}) // not before u.Created, whatever the times say
 		}
 	}
 	slices.SortFunc(events, func(a, b event) int {

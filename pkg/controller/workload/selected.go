@@ -76,8 +76,7 @@ func (s *selected) get(headroom types.NamespacedName) ([]Group, *Problem) {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	if problem := s.of.state(); problem != nil {
-		delete(s.answers, headroom)
-		return nil, problem
+		return nil, problem // when it is over, the pods tell everyone who asks for them
 	}
 	s.answers[headroom] = s.text()
 	var groups []Group
