@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -123,6 +124,23 @@ func TestAnAccountIsWrittenAtMostEveryTenSeconds(t *testing.T) {
 	require.EqualValues(t, 60, s.stored(t).Record.Taken)
 }
 
+// TestWhatAControllerThatStopsHasNotWrittenIsWrittenThen: no history tells the next one which pods lacked units.
+func TestWhatAControllerThatStopsHasNotWrittenIsWrittenThen(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start(ctx) }()
+	require.Eventually(t, func() bool {
+		_, complete, _ := s.Taken(web)
+		return complete
+	}, time.Minute, time.Millisecond)
+
+	s.Missed(web, account.MissNoneReady, 2, s.clock.Now())
+	stop()
+	require.NoError(t, <-ended)
+	require.EqualValues(t, 2, s.stored(t).Record.Lacked)
+}
+
 func TestAQuietClusterWritesOneAccountEveryThirtySeconds(t *testing.T) {
 	other := headroomObject("2")
 	other.Name = "other"
@@ -197,6 +215,28 @@ func TestAnotherProcessGoesOnWhereOneEnded(t *testing.T) {
 	require.EqualValues(t, 2, record.Taken)
 	require.EqualValues(t, 1, record.Abandoned, "the departure that the first had not decided")
 	require.Empty(t, record.Position.Open)
+}
+
+// TestAnAccountWithTooMuchUndecidedWaits: what is decided within a minute needs no room in a record, which has little.
+func TestAnAccountWithTooMuchUndecidedWaits(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	for i := range maxOpen + 1 {
+		name := fmt.Sprint("web-headroom-", i)
+		s.Ledger.Departed(web, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)}, Spec: corev1.PodSpec{NodeName: "n"},
+		}, account.LossAbandoned)
+	}
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	require.Zero(t, s.writes)
+
+	s.clock.Step(account.Patience)
+	s.Ledger.Looked("n", s.clock.Now(), nil, false)
+	s.writeAll(t.Context(), WriteInterval)
+	record := s.stored(t).Record
+	require.EqualValues(t, maxOpen+1, record.Abandoned)
+	require.EqualValues(t, 1, record.Taken)
 }
 
 func TestAWriteThatFailsIsTriedAgain(t *testing.T) {

@@ -1,0 +1,120 @@
+package accounts
+
+import (
+	"context"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+)
+
+// placeholder is one of the Headroom web.
+func placeholder(name, node string) corev1.Pod {
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: web.Namespace, Name: name, UID: types.UID(name), ResourceVersion: "5",
+			Labels: map[string]string{v1alpha1.LabelHeadroom: web.Name},
+		},
+		Spec: corev1.PodSpec{NodeName: node},
+	}
+}
+
+// history is what an API server remembers of placeholders. A real one cannot be made to forget in time.
+type history struct {
+	// watchEnds is what a watch of the past ends with at once, unless watch itself is refused.
+	watchEnds, watchRefused error
+	// then are the placeholders as of the recorded resource version, or why they are not known, and now those that there are.
+	then, now []corev1.Pod
+	forgotten error
+}
+
+// tells has the Keeper ask this history. It returns what becomes of each placeholder that the Keeper finds to have gone.
+func (s *story) tells(t *testing.T, h history) map[types.UID]account.Loss {
+	t.Helper()
+	clients := fake.NewClientset()
+	clients.PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) {
+		events := watch.NewRaceFreeFake()
+		var status apierrors.APIStatus
+		if h.watchEnds != nil {
+			require.ErrorAs(t, h.watchEnds, &status)
+			ends := status.Status()
+			events.Error(&ends)
+		}
+		return true, events, h.watchRefused
+	})
+	clients.PrependReactor("list", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		listed, ok := action.(clienttesting.ListActionImpl)
+		require.True(t, ok)
+		if listed.ListOptions.ResourceVersion == "" {
+			return true, &corev1.PodList{Items: h.now}, nil
+		}
+		require.Equal(t, "17", listed.ListOptions.ResourceVersion, "as it was when the record was written")
+		require.Equal(t, metav1.ResourceVersionMatchExact, listed.ListOptions.ResourceVersionMatch)
+		return true, &corev1.PodList{Items: h.then}, h.forgotten
+	})
+	found := map[types.UID]account.Loss{}
+	s.Pods = clients
+	s.Departed = func(_ context.Context, pod *corev1.Pod, otherwise account.Loss) { found[pod.UID] = otherwise }
+	s.replay(t.Context(), s.kept())
+	return found
+}
+
+// recordedAt17 is a story whose account is recorded through resource version 17 by a process that ended then.
+func recordedAt17(t *testing.T) *story {
+	t.Helper()
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.Observed(web, 1, 3, 0, s.clock.Now())
+	s.takes("a")
+	s.Processed(web, 17)
+	s.writeAll(t.Context(), WriteInterval)
+	s.restart()
+	s.begin(t)
+	return s
+}
+
+// TestWhereTheHistoryHasExpiredListsAreCompared: the API server's watch cache forgets sooner than etcd does.
+func TestWhereTheHistoryHasExpiredListsAreCompared(t *testing.T) {
+	expired := apierrors.NewResourceExpired("too old resource version: 17 (4711)")
+	for name, forgets := range map[string]history{
+		"a watch that ends so":       {watchEnds: expired},
+		"a watch that is refused so": {watchRefused: expired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := recordedAt17(t)
+			forgets.then = []corev1.Pod{placeholder("went", "n"), placeholder("stays", "n"), placeholder("waited", "")}
+			forgets.now = []corev1.Pod{placeholder("stays", "n"), placeholder("new", "n")}
+			require.Equal(t, map[types.UID]account.Loss{"went": account.LossAbandoned}, s.tells(t, forgets), "unless a pod took it")
+			require.Zero(t, testutil.ToFloat64(s.Metrics.AccountGaps))
+		})
+	}
+}
+
+func TestWhatNobodyRemembersIsAGap(t *testing.T) {
+	expired := apierrors.NewResourceExpired("The provided resource version is too old")
+	s := recordedAt17(t)
+	require.Empty(t, s.tells(t, history{watchEnds: expired, forgotten: expired}))
+	require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.AccountGaps), 0, "and is told")
+}
+
+// TestWhatTheLastControllerMayHaveDeletedIsNotAbandoned: the spec changed while no controller ran, or just before.
+func TestWhatTheLastControllerMayHaveDeletedIsNotAbandoned(t *testing.T) {
+	s := recordedAt17(t)
+	changed := &v1alpha1.Headroom{}
+	require.NoError(t, s.client.Get(t.Context(), web, changed))
+	changed.Generation++
+	require.NoError(t, s.client.Update(t.Context(), changed))
+	found := s.tells(t, history{watchEnds: apierrors.NewResourceExpired("too old"), then: []corev1.Pod{placeholder("went", "n")}})
+	require.Equal(t, map[types.UID]account.Loss{"went": account.LossOther}, found)
+}
