@@ -3,6 +3,7 @@ package headroom
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
@@ -70,4 +71,28 @@ func TestTheLimitOnUnitsIsToldAndHealed(t *testing.T) {
 	s.reconcile()
 	require.Empty(t, s.writes())
 	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
+}
+
+// TestAHeadroomThatIsRefusedTakesNothingFromOthers: the quota of the shop is used up. Units of db wait, and fill the window.
+func TestAHeadroomThatIsRefusedTakesNothingFromOthers(t *testing.T) {
+	s := newScene(t, webOf(2))
+	s.allotments = newAllotments(allotment.Limits{Pending: 2}, s.clock, s.allotments.wake)
+	s.answers["create Pod"] = quotaExceeded()
+	for range 4 {
+		s.clock.Step(s.reconcile())
+	}
+	wait := s.reconcile()
+	require.Greater(t, wait, 2*overdueAfter, "it is refused for long enough")
+	db := types.NamespacedName{Namespace: "bank", Name: "db"}
+	require.Equal(t, 2, s.allotments.ask(db, request{units: map[types.UID]bool{}, missing: 2}).Create, "both places are free")
+	s.allotments.made(db, []types.UID{"db-0", "db-1"}, nil)
+
+	s.writes()
+	for ; wait > time.Second; wait -= time.Second {
+		s.reconcile()
+		require.NotContains(t, s.allotments.all, web, "it could make none, and waits for no place")
+		require.Zero(t, s.allotments.all[db].giveBack, "nor does anybody give one back for it")
+		s.clock.Step(time.Second)
+	}
+	require.Empty(t, s.writes())
 }

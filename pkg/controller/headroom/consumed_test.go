@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -82,6 +83,16 @@ func TestAConsumptionWhoseStatusCannotBeWrittenIsToldWithTheNext(t *testing.T) {
 	s.reconcile()
 	require.Empty(t, s.told(EventConsumed), "once")
 	require.Equal(t, map[string]float64{"web": 1}, s.label("headroom_consumed_total", "headroom"))
+}
+
+// TestADeletionThatTheCacheShowsBeforeItIsAnsweredIsTheControllersOwn: the API server answers last.
+func TestADeletionThatTheCacheShowsBeforeItIsAnsweredIsTheControllersOwn(t *testing.T) {
+	unit := placeholderOf(webOf(0), 0, nil)
+	s := newScene(t, webOf(0), unit)
+	s.deleted = func(client.Object) { s.gone(unit) }
+	s.reconcile()
+	require.Equal(t, map[string]float64{string(account.LossScaledDown): 1}, s.label("headroom_lost_total", "reason"))
+	s.ledger.Snapshot(web, func(open []consumption.Departure) { require.Empty(t, open, "nobody is looked for who took it") })
 }
 
 // TestWhyTheControllerDeletedAUnitIsInItsAccount: nobody took these, whatever a pod of the node says.

@@ -167,7 +167,7 @@ func TestAClassOfTheLadderThatSomebodyMadeAnew(t *testing.T) {
 	s.bindAsMeant()
 	s.settle()
 	require.Equal(t, v1alpha1.ReasonFilled, s.reason(v1alpha1.ConditionFilled))
-	before := s.pods()
+	before, stood := s.pods(), s.steps()
 	require.NoError(t, s.api.Delete(t.Context(), step(10)))
 	remade := step(10)
 	remade.Value = -10
@@ -180,6 +180,7 @@ func TestAClassOfTheLadderThatSomebodyMadeAnew(t *testing.T) {
 	for name, pod := range s.pods() {
 		require.Equal(t, pod.UID != before[name].UID, before[name].Spec.PriorityClassName == "headroom-ladder-10", name)
 	}
+	require.Equal(t, stood, s.steps(), "a unit that takes the place of another stands on its step, which that one leaves")
 	require.Equal(t, "headroom-ladder-9", classes{names: v1alpha1.LadderPriorityClasses(), values: s.classes()}.byValue()[9])
 }
 

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -123,6 +124,23 @@ func TestADaemonSetIsPutRight(t *testing.T) {
 			require.Empty(t, s.writes(), "once is enough")
 		})
 	}
+}
+
+// TestADaemonSetWhoseUnitFailedLacksIt: its controller makes another one, unless that is refused, of which it tells in events only.
+func TestADaemonSetWhoseUnitFailedLacksIt(t *testing.T) {
+	set := daemonSetOf(perNode(), func(set *appsv1.DaemonSet) { set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled = 1, 1 })
+	unit := placeholderOf(perNode(), 0, func(pod *corev1.Pod) {
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+	})
+	s := newScene(t, perNode(), set, unit)
+	s.reconcile()
+	require.Empty(t, s.writes(), "it has all that it should have")
+
+	s.all(fail)
+	s.answers["try Pod"] = quotaExceeded()
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+	require.Equal(t, v1alpha1.ReasonQuotaExceeded, s.reason(v1alpha1.ConditionReady))
 }
 
 func spec(set *appsv1.DaemonSet) *corev1.PodSpec { return &set.Spec.Template.Spec }

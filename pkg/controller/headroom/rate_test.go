@@ -192,3 +192,25 @@ func TestAPodThatIsRelabeledHasBothHeadroomsLookedAt(t *testing.T) {
 	podHandler{s.Reconciler}.Update(t.Context(), event.TypedUpdateEvent[*corev1.Pod]{ObjectOld: before, ObjectNew: after}, q)
 	require.ElementsMatch(t, []types.NamespacedName{web, {Namespace: "shop", Name: "db"}}, q.soon)
 }
+
+func TestEachChangeOfAQuotaHasTheHeadroomsOfItsNamespaceLookedAt(t *testing.T) {
+	elsewhere := webOf(1)
+	elsewhere.Namespace, elsewhere.UID = "bank", "uid-of-the-bank"
+	s := newScene(t, webOf(1), neighbor(), elsewhere)
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "team"}}
+	changed := s.quotaHandler()
+	for name, tell := range map[string]func(podQueue){
+		"a new one": func(q podQueue) { changed.Create(t.Context(), event.CreateEvent{Object: quota}, q) },
+		"one that changed": func(q podQueue) {
+			changed.Update(t.Context(), event.UpdateEvent{ObjectOld: quota, ObjectNew: quota}, q)
+		},
+		"one that was lifted": func(q podQueue) { changed.Delete(t.Context(), event.DeleteEvent{Object: quota}, q) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := newQueue(t)
+			tell(q)
+			require.ElementsMatch(t, []types.NamespacedName{web, {Namespace: "shop", Name: "db"}}, q.soon)
+			require.Empty(t, q.now, "each pod of the namespace changes its quotas")
+		})
+	}
+}

@@ -59,6 +59,8 @@ type scene struct {
 	patches []string
 	// answers are errors that the API server gives instead of doing what the key of requests says.
 	answers map[string]error
+	// deleted is called when a deletion is done and not answered yet; nil: nobody is.
+	deleted func(client.Object)
 	// idle says that writes are noted and not done.
 	idle bool
 	// admit plays a policy or webhook that changes new pods; nil if there is none.
@@ -199,7 +201,11 @@ func (s *scene) delete(ctx context.Context, api client.WithWatch, object client.
 	if err != nil || s.idle {
 		return err
 	}
-	return api.Delete(ctx, object, options...)
+	err = api.Delete(ctx, object, options...)
+	if s.deleted != nil {
+		s.deleted(object)
+	}
+	return err
 }
 
 func (s *scene) patch(

@@ -1,0 +1,32 @@
+package headroom
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/headroom-dev/headroom/pkg/controller/rules"
+	"github.com/headroom-dev/headroom/pkg/controller/shapes"
+)
+
+// TestAHeadroomIsLookedAtWhenItsShapeOrItsSizeMayBeAnotherOne: no event comes when a pause or a window of the week is over.
+func TestAHeadroomIsLookedAtWhenItsShapeOrItsSizeMayBeAnotherOne(t *testing.T) {
+	shape := func(after time.Duration) *shapes.Outcome { return &shapes.Outcome{Recheck: after} }
+	size := func(after time.Duration) *rules.Outcome { return &rules.Outcome{Recheck: after} }
+	for name, tc := range map[string]struct {
+		measured measured
+		want     time.Duration
+	}{
+		"neither is from elsewhere":    {},
+		"a shape that follows later":   {measured{shape: shape(6 * time.Minute)}, 6 * time.Minute},
+		"a size of the week":           {measured{size: size(5 * time.Minute)}, 5 * time.Minute},
+		"the shape comes first":        {measured{shape: shape(time.Minute), size: size(5 * time.Minute)}, time.Minute},
+		"the size comes first":         {measured{shape: shape(6 * time.Minute), size: size(5 * time.Minute)}, 5 * time.Minute},
+		"a shape that is as it is":     {measured{shape: shape(0), size: size(5 * time.Minute)}, 5 * time.Minute},
+		"a size that is as it is":      {measured{shape: shape(6 * time.Minute), size: size(0)}, 6 * time.Minute},
+		"both are as they are for now": {measured: measured{shape: shape(0), size: size(0)}},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, tc.measured.recheck()) })
+	}
+}
