@@ -22,7 +22,8 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "uid"},
 		Spec:       v1alpha1.HeadroomSpec{Requests: corev1.ResourceList{"cpu": resource.MustParse("2")}, PodLabels: map[string]string{"a": "b"}},
 	}
-	pod := placeholder.Build(h, placeholder.Defaults{}, 3)
+	h.Spec.Ladder = v1alpha1.LadderEnabled
+	pod := placeholder.BuildAt(h, placeholder.Defaults{}, 3, placeholder.Place{PriorityClassName: "headroom-ladder-3", Domain: "zone-b"})
 	placeholder.MarkFromRollout(pod)
 	now := metav1.NewTime(time.Unix(100, 0))
 	pod.UID, pod.ResourceVersion, pod.CreationTimestamp, pod.DeletionTimestamp = "pod", "7", now, &now
@@ -46,6 +47,8 @@ func TestTrimmedPodTellsWhatTheWholePodTells(t *testing.T) {
 	require.Equal(t, consumption.CauseOf(pod), consumption.CauseOf(trimmed))
 	require.True(t, placeholder.IsFromRollout(trimmed))
 	require.Equal(t, pod.Annotations[v1alpha1.AnnotationTemplateHash], trimmed.Annotations[v1alpha1.AnnotationTemplateHash])
+	require.Equal(t, "zone-b", trimmed.Annotations[v1alpha1.AnnotationDomain], "where a unit that waits is meant to stand")
+	require.Equal(t, "headroom-ladder-3", trimmed.Spec.PriorityClassName)
 	require.Equal(t, pod.Spec.Containers[0].Resources.Requests, trimmed.Spec.Containers[0].Resources.Requests)
 	require.Equal(t, pod.UID, trimmed.UID)
 	require.Equal(t, pod.ResourceVersion, trimmed.ResourceVersion)

@@ -79,6 +79,16 @@ func TestThePoolsAtTheirLimitsAreNamed(t *testing.T) {
 	}
 }
 
+func TestAPoolWhoseNodesAreElsewhereIsNotNamed(t *testing.T) {
+	const zone = "topology.kubernetes.io/zone"
+	var p pool
+	p.Metadata.Name, p.Spec.Limits = "few", corev1.ResourceList{"nodes": resource.MustParse("0")}
+	p.Spec.Template.Spec.Requirements = []corev1.NodeSelectorRequirement{{Key: zone, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"a"}}}
+	require.Empty(t, atLimit([]pool{p}, map[string]string{zone: "a"}, nil))
+	require.NotEmpty(t, atLimit([]pool{p}, map[string]string{zone: "b"}, nil))
+	require.NotEmpty(t, atLimit([]pool{p}, map[string]string{"team": "a"}, nil), "it says nothing of that")
+}
+
 func TestMostPoolsAreCounted(t *testing.T) {
 	var p pool
 	p.Spec.Limits = corev1.ResourceList{"nodes": resource.MustParse("0")}

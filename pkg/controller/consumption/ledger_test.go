@@ -294,6 +294,14 @@ func TestPlaceholdersThatAnAnnotationOnlyCountsAreCreditedToo(t *testing.T) {
 	s.sees("node-1", big)
 	require.Len(t, s.taken, 3)
 	require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
+
+	s.clock.Step(memory + time.Second)
+	s.departs("late", nil)
+	s.sees("node-1", big)
+	s.clock.Step(account.Patience)
+	s.sees("node-1", big)
+	require.Len(t, s.taken, 3, "those that it counts went long ago")
+	require.Len(t, s.lost, 2)
 }
 
 func TestConsumptionThatCouldNotBeReportedIsReportedLater(t *testing.T) {

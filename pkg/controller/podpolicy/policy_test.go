@@ -53,6 +53,7 @@ func TestCheck(t *testing.T) {
 		"root under restricted":                 {standard, "restricted", pod(corev1.PodSecurityContext{RunAsUser: ptr.To[int64](0)}), security, "runAsUser=0"},
 		"another image":                         {standard, "", image("example.org/warm:1"), images, `"example.org/warm:1"`},
 		"another version of the standard image": {standard, "", image("registry.k8s.io/pause:3.9"), images, placeholder.DefaultImage},
+		"an image whose name begins so":         {standard, "", image(placeholder.DefaultImage + "0"), images, placeholder.DefaultImage},
 		"the standard image by name":            {standard, "", image(placeholder.DefaultImage), "", ""},
 		"no image is allowed":                   {nil, "", func(*v1alpha1.HeadroomSpec) {}, images, ""},
 		"an image of an allowed folder":         {[]string{"example.org/team/*"}, "", image("example.org/team/warm:1"), "", ""},

@@ -93,6 +93,21 @@ func TestListsAreReadAsTheyCome(t *testing.T) {
 	})
 }
 
+// TestNoBeginningOfAListPassesForTheWhole cuts a list after each of its bytes, the last of a pod among them.
+func TestNoBeginningOfAListPassesForTheWhole(t *testing.T) {
+	list := &corev1.PodList{Items: make([]corev1.Pod, 3)}
+	list.SetGroupVersionKind(listKind)
+	data := encoded(t, runtime.ContentTypeProtobuf, list)
+	whole := 0
+	for n := range data {
+		if kept, err := readList(bytes.NewReader(data[:n])); err == nil {
+			require.Len(t, kept.Items, len(list.Items), "after %d of %d bytes", n, len(data))
+			whole++
+		}
+	}
+	require.Less(t, whole, 10, "what comes after the list is short")
+}
+
 func TestAListThatIsNoneIsAnError(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
 	for name, data := range map[string][]byte{

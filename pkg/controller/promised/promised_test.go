@@ -142,6 +142,13 @@ func TestUnits(t *testing.T) {
 			},
 			want: []types.UID{"a", "younger"},
 		},
+		"who has the higher priority is served first, and leaves the other none that it may take": {
+			node: Node{
+				Allocatable: ofSize(2, 10), Bound: []Pod{placeholder("a", cpu(1), -10), placeholder("b", cpu(1), -5)},
+				Waiting: []Pod{other("low", cpu(1), -7), other("middle", cpu(1), 0)},
+			},
+			want: []types.UID{"a"},
+		},
 		"a pod of no higher priority is promised nothing": {
 			node: Node{Allocatable: ofSize(1, 10), Bound: []Pod{placeholder("a", cpu(1), -10)}, Waiting: []Pod{other("w", cpu(1), -10)}},
 		},

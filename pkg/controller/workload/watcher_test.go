@@ -3,7 +3,9 @@ package workload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,6 +23,7 @@ import (
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
@@ -166,6 +169,55 @@ func TestAnAutoscalerThatLosesItsMaximumIsNamed(t *testing.T) {
 	}
 }
 
+func TestEachChangeOfAnAutoscalerIsTold(t *testing.T) {
+	a := newAutoscalers(nil, "shop")
+	for what, change := range []func() error{
+		func() error { return a.Replace([]any{autoscaler("web", "Deployment", "web", 20)}, "") },
+		func() error { return a.Update(autoscaler("web", "Deployment", "web", 30)) },
+		func() error { return a.Delete(autoscaler("web", "Deployment", "web", 30)) },
+		func() error { return a.Add(autoscaler("web", "Deployment", "web", 30)) },
+	} {
+		require.NoError(t, change())
+		require.Len(t, a.changes(), 1, "change %d", what)
+		<-a.changes()
+	}
+	require.NoError(t, a.Update(autoscaler("web", "Deployment", "web", 30)))
+	require.Empty(t, a.changes(), "nothing that counts is another one")
+}
+
+// TestAScaleSubresourceThatCouldNotBeReadIsReadAgain: nothing happens to the object, but the controller gets the right.
+func TestAScaleSubresourceThatCouldNotBeReadIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rockets := schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "rockets"}
+		client := dynamicfake.NewSimpleDynamicClient(runtime.NewScheme())
+		mayRead := false
+		client.PrependReactor("get", "rockets/scale", func(clienttesting.Action) (bool, runtime.Object, error) {
+			if !mayRead {
+				return true, nil, apierrors.NewForbidden(rockets.GroupResource(), "web", errors.New("no"))
+			}
+			return true, &unstructured.Unstructured{Object: map[string]any{
+				"spec": map[string]any{"replicas": int64(3)}, "status": map[string]any{"selector": "app=web"},
+			}}, nil
+		})
+		rocket := newTarget(client, nil, Ref{Namespace: "shop", APIVersion: "example.com/v1", Kind: "Rocket", Name: "web"})
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go rocket.readScales(ctx, client.Resource(rockets).Namespace("shop"))
+		rocket.readScale()
+		synctest.Wait()
+		_, problem := rocket.get()
+		require.Equal(t, v1alpha1.ReasonForbidden, problem.Reason)
+
+		mayRead = true
+		<-time.After(again)
+		synctest.Wait()
+		found, problem := rocket.get()
+		require.Nil(t, problem)
+		require.Equal(t, 3, found.Replicas)
+		require.NotEmpty(t, rocket.changes(), "and it is told")
+	})
+}
+
 func TestWhatNobodyAsksForIsFollowedNoMore(t *testing.T) {
 	w, _ := newWatcher(t)
 	other := types.NamespacedName{Namespace: "shop", Name: "other"}
@@ -235,6 +287,23 @@ func TestScaleSubresource(t *testing.T) {
 	require.Nil(t, problem, "units can be made like its pods, whichever these are")
 	require.Nil(t, found.Selector)
 	require.Same(t, rocket.template, found.Template)
+}
+
+// TestAnAPIServerThatStaysAwayIsToldOnce: a reflector tries again and again, and each time in other words.
+func TestAnAPIServerThatStaysAwayIsToldOnce(t *testing.T) {
+	p := newPods(nil, "shop")
+	for i := range 3 {
+		p.observe(fmt.Errorf("attempt %d: %w", i, context.DeadlineExceeded))
+	}
+	require.Len(t, p.changes(), 1)
+	<-p.changes()
+	p.observe(fmt.Errorf("one more: %w", context.DeadlineExceeded))
+	require.Empty(t, p.changes(), "it is known")
+	p.observe(apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("the role is gone")))
+	require.Len(t, p.changes(), 1, "that is another problem")
+	<-p.changes()
+	p.observe(nil)
+	require.Len(t, p.changes(), 1, "and that there is none is news, too")
 }
 
 func TestAnAPIServerThatIsAwayLeavesWhatWasRead(t *testing.T) {
