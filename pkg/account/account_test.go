@@ -3,6 +3,7 @@ package account
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,34 @@ func TestARefillServesTheUnitThatIsMissingForLongest(t *testing.T) {
 	require.Equal(t, 1, hour.NodeRefills[binOf(90*time.Second)], "the node is younger than the loss")
 	require.Equal(t, 1, hour.Refills[binOf(81*time.Second)])
 	require.Empty(t, a.Missing())
+}
+
+// TestTwoUnitsThatWereTakenAtOnceHaveRefillsOfTheirOwn: a pod that needs both takes them at one time.
+func TestTwoUnitsThatWereTakenAtOnceHaveRefillsOfTheirOwn(t *testing.T) {
+	a := New(epoch)
+	for _, name := range []string{"a", "b"} {
+		a.Went(epoch)
+		a.Take(take(epoch, name))
+	}
+	a.Bound(epoch.Add(10*time.Second), epoch)
+	a.Bound(epoch.Add(90*time.Second), epoch)
+	require.Equal(t, 10*time.Second, a.Takes()[0].Refilled)
+	require.Equal(t, 90*time.Second, a.Takes()[1].Refilled)
+}
+
+// TestMissesCountThroughTheLatestWhateverTheirOrder: a controller that starts reads the pods that wait in no order of time.
+func TestMissesCountThroughTheLatestWhateverTheirOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, latest := New(epoch), time.Time{}
+		for _, second := range rapid.SliceOfN(rapid.IntRange(0, 3600), 1, 10).Draw(t, "told") {
+			at := epoch.Add(time.Duration(second) * time.Second)
+			a.Miss(MissNoneReady, 1, at)
+			if at.After(latest) {
+				latest = at
+			}
+		}
+		require.Equal(t, latest, a.LackedThrough(), "or pods that are in the account would be counted anew")
+	})
 }
 
 func TestUnitsThatNobodyWaitsForAreNotMissing(t *testing.T) {
@@ -200,6 +229,34 @@ func TestAFullAccountFits(t *testing.T) {
 	require.Less(t, kept, Takes)
 	for i := range kept {
 		require.True(t, a.Takes()[Takes-kept+i].Time.Equal(b.Takes()[i].Time), "the oldest go first")
+	}
+}
+
+func TestTheOldestHoursOfALargeAccountLoseTheirSlotsFirst(t *testing.T) {
+	a := New(epoch)
+	n := 0
+	for i := range Days * 24 * Slots {
+		n = (n*7919 + 104_729) % 999_983 // numbers that do not repeat
+		a.Miss(MissNoneReady, n+1, epoch.Add(time.Duration(i)*Slot))
+	}
+	name := strings.Repeat("x", 40)
+	for i := range Takes {
+		t := take(epoch.Add(Days*24*time.Hour-time.Minute+time.Duration(i)*time.Millisecond), fmt.Sprint(name, i))
+		t.Node, t.Consumer.Name, t.Consumer.Owner = fmt.Sprint(name, 2*i), fmt.Sprint(name, 3*i), name
+		a.Take(t)
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	b, err := Decode(&record)
+	require.NoError(t, err)
+	require.Len(t, b.Takes(), Takes, "the slots of old hours are worth less")
+	first := slices.IndexFunc(b.Hours(), func(h Hour) bool { return len(h.LackedIn) > 0 })
+	require.Positive(t, first, "not all have room")
+	for i := range b.Hours() {
+		require.Equal(t, a.Hours()[i].Lacked, b.Hours()[i].Lacked)
+		if i >= first {
+			require.Equal(t, a.Hours()[i].LackedIn, b.Hours()[i].LackedIn, "hour %d of %d", i, len(b.Hours()))
+		}
 	}
 }
 

@@ -46,6 +46,9 @@ func TestChangeOf(t *testing.T) {
 		"the controller": {
 			func(p *corev1.Pod) { p.OwnerReferences = nil }, "metadata.ownerReferences lost the Headroom as controller", true,
 		},
+		"the controller, for another of the name": {
+			func(p *corev1.Pod) { p.OwnerReferences[0].UID = "uid-of-an-earlier-web" }, "metadata.ownerReferences lost the Headroom as controller", true,
+		},
 		"the hash": {
 			func(p *corev1.Pod) { p.Annotations = nil }, "metadata.annotations[headroom.dev/template-hash] was taken away", true,
 		},

@@ -62,6 +62,13 @@ func TestRequestsAreThoseOfTheScheduler(t *testing.T) {
 			corev1.PodSpec{Containers: []corev1.Container{container(resources("cpu", "1"), resources("cpu", "2", "memory", "1Gi", "nvidia.com/gpu", "1"))}},
 			resources("cpu", "1", "memory", "1Gi", "nvidia.com/gpu", "1"),
 		},
+		"limits of an init container that has no requests": {
+			corev1.PodSpec{
+				InitContainers: []corev1.Container{container(nil, resources("cpu", "3"))},
+				Containers:     []corev1.Container{container(resources("cpu", "1"), nil)},
+			},
+			resources("cpu", "3"),
+		},
 		"no overhead, which admission adds": {
 			corev1.PodSpec{
 				Overhead: resources("cpu", "250m"), RuntimeClassName: ptr.To("kata"), Containers: []corev1.Container{container(resources("cpu", "1"), nil)},

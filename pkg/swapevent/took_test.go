@@ -58,6 +58,19 @@ func TestAPodThatTakesAgainKeepsWhatItTookBefore(t *testing.T) {
 	require.Equal(t, types.UID("new"), took.Placeholders[511])
 }
 
+func TestWhatAPodCarriesAlreadyTakesNoRoomFromItself(t *testing.T) {
+	const most = 4
+	var uids []string
+	for i := range most {
+		uids = append(uids, fmt.Sprintf("%036d", i))
+	}
+	value := Extend([]types.UID{types.UID(uids[most-1])}, map[string]string{
+		"headroom.dev/took": strings.Join(uids[:most-1], ","), "headroom.dev/taking": uids[most-1],
+		"others": strings.Repeat("x", maxAnnotations-spareAnnotations-len("others")-most*37),
+	})
+	require.Equal(t, strings.Join(uids, ","), value, "there is room for as many")
+}
+
 func TestAnnotationFitsAndLosesNoPlaceholder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		uid := rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)

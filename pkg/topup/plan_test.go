@@ -109,6 +109,10 @@ func TestPlan(t *testing.T) {
 			units: all(bound(1, 2, 3), pending(0)), want: summary{Delete: []int{0, 3}},
 		},
 		{
+			name: "also before bound ones of an old template, which hold room", replicas: 2,
+			units: all(units(topup.Bound, "old", 1), bound(2), pending(0)), want: summary{Delete: []int{0}, Replace: []int{1}},
+		},
+		{
 			name: "among pending ones the highest ordinal goes first", replicas: 1,
 			units: pending(0, 1, 2), want: summary{Delete: []int{2, 1}},
 		},

@@ -113,6 +113,17 @@ func TestRevisionsAndRunsAreOneWorkload(t *testing.T) {
 	}
 }
 
+func TestNineOfTenRefillsTookNoLonger(t *testing.T) {
+	for n, want := range map[int]float64{1: 1, 2: 2, 9: 9, 10: 9, 11: 10, 20: 18, 21: 19} {
+		a := account.New(now.Add(-time.Hour))
+		for i := range n {
+			a.Take(account.Take{Time: now.Add(-time.Minute), Placeholder: fmt.Sprint(i), Refilled: time.Duration(i+1) * time.Second, How: account.BySwap})
+		}
+		report := New(Input{Accounts: []v1alpha1.HeadroomAccount{stored(t, "shop", "web", a)}, Now: now})
+		require.InDelta(t, want, *report.Summary(ByHeadroom).Groups[0].RefillSeconds, 1e-9, "of %d", n)
+	}
+}
+
 func TestTakesThatAreNotListedAreTold(t *testing.T) {
 	a := account.New(now.Add(-time.Hour))
 	for i := range account.Takes + 7 {

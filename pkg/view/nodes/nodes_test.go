@@ -53,8 +53,8 @@ func input() Input {
 	cordoned.Spec.Unschedulable = true
 	leaving.Spec.Taints = []corev1.Taint{{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule}}
 	broken.Status.Conditions = nil
-	ended := pod("ended", "edge", "1")
-	ended.Status.Phase = corev1.PodSucceeded
+	ended, failed := pod("ended", "edge", "1"), pod("failed", "edge", "1")
+	ended.Status.Phase, failed.Status.Phase = corev1.PodSucceeded, corev1.PodFailed
 	stray := pod("stray", "ip-10-0-1-2.eu.internal", "1")
 	stray.Labels = map[string]string{v1alpha1.LabelHeadroom: "web"}
 	return Input{
@@ -65,7 +65,7 @@ func input() Input {
 		Pods: []*corev1.Pod{
 			pod("a", "ip-10-0-1-1.eu.internal", "5"), unit("u-1", "ip-10-0-1-1.eu.internal", "1"), unit("u-2", "ip-10-0-1-1.eu.internal", "1"),
 			stray, pod("b", "ip-10-0-2-1.eu.internal", "3990m"), unit("u-3", "ip-10-0-2-1.eu.internal", "10m"),
-			ended, unit("u-4", "", "1"), pod("gone", "no-longer-there", "1"),
+			ended, failed, unit("u-4", "", "1"), pod("gone", "no-longer-there", "1"),
 		},
 		DaemonSets: func(string, string, types.UID) (types.NamespacedName, bool) { return types.NamespacedName{}, false },
 		Resource:   corev1.ResourceCPU, ZoneKey: corev1.LabelTopologyZone,
