@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -73,12 +74,17 @@ func fit(record v1alpha1.AccountRecord, hours []Hour) (v1alpha1.AccountRecord, e
 	}
 }
 
+// compressors are used again: a new one takes 800 KiB, and accounts are written by the hundreds.
+var compressors = sync.Pool{New: func() any {
+	w, _ := gzip.NewWriterLevel(nil, gzip.BestCompression) // the level is one
+	return w
+}}
+
 func pack(hours []Hour) ([]byte, error) {
 	var packed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		return nil, fmt.Errorf("compressing an account: %w", err)
-	}
+	w := compressors.Get().(*gzip.Writer) //nolint:forcetypeassert // there is nothing else in the pool
+	defer compressors.Put(w)
+	w.Reset(&packed)
 	if err := json.NewEncoder(w).Encode(hours); err != nil {
 		return nil, fmt.Errorf("compressing an account: %w", err)
 	}
