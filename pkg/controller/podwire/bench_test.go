@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 )
@@ -50,17 +51,18 @@ func BenchmarkDecode(b *testing.B) {
 	partial, err := metadata.Marshal()
 	require.NoError(b, err)
 	data := encoded(b, runtime.ContentTypeProtobuf, ordinary())
+	event := sent(b, runtime.ContentTypeProtobuf, watch.Modified, ordinary())[4:]
 	info, ok := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), runtime.ContentTypeProtobuf)
 	require.True(b, ok)
-	kept := decoderOf(b, runtime.ContentTypeProtobuf)
+	kept, remembered := &frames{}, &memory{}
 	for _, of := range []struct {
 		name   string
 		data   []byte
 		decode func() error
 	}{
-		{"Kept", data, func() error { _, err := runtime.Decode(kept, data); return err }},
+		{"Kept", event, func() error { _, err := kept.open(event); return err }},
 		{"Whole", data, func() error { _, err := runtime.Decode(info.Serializer, data); return err }},
-		{"BareKept", whole, func() error { _, err := Read(whole); return err }},
+		{"BareKept", whole, func() error { _, err := remembered.read(whole); return err }},
 		{"BareWhole", whole, func() error { return (&corev1.Pod{}).Unmarshal(whole) }},
 		{"BareMetadata", partial, func() error { return (&metav1.PartialObjectMetadata{}).Unmarshal(partial) }},
 	} {

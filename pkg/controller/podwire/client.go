@@ -3,11 +3,13 @@ package podwire
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -22,7 +24,7 @@ func New(access *rest.Config, connections *http.Client) (*Client, error) {
 	access.APIPath, access.GroupVersion = "/api", &corev1.SchemeGroupVersion
 	access.ContentType = runtime.ContentTypeProtobuf
 	access.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	access.NegotiatedSerializer = codecs{scheme.Codecs.WithoutConversion()}
+	access.NegotiatedSerializer = scheme.Codecs.WithoutConversion() // for errors: pods are read here
 	client, err := rest.RESTClientForConfigAndClient(access, connections)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for pods: %w", err)
@@ -36,7 +38,7 @@ func (c *Client) IsWatchListSemanticsUnSupported() bool { return true }
 
 // List returns the pods of a namespace, all if it is empty, as Pods.
 func (c *Client) List(ctx context.Context, namespace string, options metav1.ListOptions) (runtime.Object, error) {
-	body, err := c.request(namespace, options).Stream(ctx)
+	body, err := c.request(ctx, namespace, options)
 	if err != nil {
 		return nil, err
 	}
@@ -44,12 +46,20 @@ func (c *Client) List(ctx context.Context, namespace string, options metav1.List
 	return readList(body)
 }
 
-// Watch returns what happens to pods of a namespace, of all if it is empty. The objects of its events are of the type Pod, but for errors.
+// Watch returns what happens to pods of a namespace, of all if it is empty. Its events are of the type Modified, with Changes as objects,
+// but for errors.
 func (c *Client) Watch(ctx context.Context, namespace string, options metav1.ListOptions) (watch.Interface, error) {
 	options.Watch = true
-	return c.request(namespace, options).Watch(ctx)
+	body, err := c.request(ctx, namespace, options)
+	if utilnet.IsProbableEOF(err) || utilnet.IsTimeout(err) {
+		return watch.NewEmptyWatch(), nil // as client-go does: it can be tried again as it was
+	}
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, body), nil
 }
 
-func (c *Client) request(namespace string, options metav1.ListOptions) *rest.Request {
-	return c.pods.Get().Namespace(namespace).Resource("pods").VersionedParams(&options, scheme.ParameterCodec)
+func (c *Client) request(ctx context.Context, namespace string, options metav1.ListOptions) (io.ReadCloser, error) {
+	return c.pods.Get().Namespace(namespace).Resource("pods").VersionedParams(&options, scheme.ParameterCodec).Stream(ctx)
 }

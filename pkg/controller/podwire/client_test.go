@@ -64,9 +64,11 @@ func TestAProxyMayAnswerInJSON(t *testing.T) {
 	defer events.Stop()
 	event := <-events.ResultChan()
 	require.Equal(t, watch.Modified, event.Type)
-	kept, ok := event.Object.(*Pod)
+	changes, ok := event.Object.(*Changes)
 	require.True(t, ok, "got a %T", event.Object)
-	requireSame(t, pod, kept)
+	require.Equal(t, "7", changes.ResourceVersion)
+	require.Len(t, changes.Pods, 1)
+	requireSame(t, pod, changes.Pods[0])
 }
 
 func TestWhatTheAPIServerRefusesIsItsError(t *testing.T) {

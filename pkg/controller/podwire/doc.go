@@ -3,4 +3,7 @@
 //
 // So a pod is read in two steps. Of every pod the fields that count are found, and copied as they are into its Class, without a look
 // at what they say. Of every class, not of every pod, labels and requests are decoded, by the API's own types.
+//
+// To be woken for each pod that changes takes longer than to read it. So what the API server sends gathers in the connection, and is
+// told many pods at a time, as Changes.
 package podwire

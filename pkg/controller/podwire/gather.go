@@ -13,22 +13,24 @@ import (
 
 const (
 	// pause is how long is waited after a read that brought little before the next one. What comes meanwhile comes all at once then. The
-	// counts of pods are told a second after a change, so nobody waits longer for that.
-	pause = 50 * time.Millisecond
+	// counts of pods are told up to a second after a change, so nobody waits much longer for that.
+	pause = 100 * time.Millisecond
 	// little is a read that was not worth to be woken for.
 	little = 16 << 10
 	// gathered is how many bytes are read at once at most.
 	gathered = 64 << 10
 )
 
-// Connections returns an HTTP client with connections of its own, which read what they are sent at most twenty times a second as long
-// as it is little. Of many pods that change one after the other each would otherwise wake the process: to be woken, and to read, takes
-// longer than what is done about a pod.
+// Connections returns an HTTP client with connections of its own, which read what they are sent at most ten times a second as long as
+// it is little. Of many pods that change one after the other each would otherwise wake the process: to be woken, and to read, takes
+// longer than what is done about a pod. For the same reason they are of HTTP/1.1, one for each watch: with HTTP/2 each event is handed
+// from one goroutine to another, and acknowledged.
 func Connections(access *rest.Config) (*http.Client, error) {
 	access = rest.CopyConfig(access)
+	access.NextProtos = []string{"http/1.1"}
 	dial := access.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext // as client-go does
+		dial = dialer.DialContext
 	}
 	access.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
@@ -44,10 +46,22 @@ func Connections(access *rest.Config) (*http.Client, error) {
 	return client, nil
 }
 
+// dialer finds out within a minute that the other side is gone, as client-go does on HTTP/2 by pings: a watch may be silent for long.
+var dialer = &net.Dialer{
+	Timeout:         30 * time.Second,
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3},
+}
+
+// buffers are lent to connections on which much has come: of many watches, most are silent.
+var buffers = sync.Pool{New: func() any { return new([gathered]byte) }}
+
 // gathering is a connection that lets what it is sent gather. One goroutine may read it at a time.
 type gathering struct {
 	net.Conn
-	buffer []byte
+	// more says that the last read brought as much as there was room for.
+	more bool
+	// buffer is lent as long as something in it is unread.
+	buffer *[gathered]byte
 	unread []byte
 	paused <-chan time.Time
 	closed chan struct{}
@@ -56,30 +70,57 @@ type gathering struct {
 
 func gather(conn net.Conn) *gathering {
 	closed := make(chan struct{})
-	return &gathering{Conn: conn, buffer: make([]byte, gathered), closed: closed, close: sync.OnceFunc(func() { close(closed) })}
+	return &gathering{Conn: conn, closed: closed, close: sync.OnceFunc(func() { close(closed) })}
 }
 
 // Read waits until the pause is over, and for something to read.
 func (g *gathering) Read(into []byte) (int, error) {
-	if len(g.unread) == 0 {
-		if g.paused != nil {
-			select {
-			case <-g.paused:
-			case <-g.closed:
-			}
+	switch {
+	case len(g.unread) > 0:
+		return g.hand(into), nil
+	case g.more && len(into) < gathered:
+		g.buffer = buffers.Get().(*[gathered]byte) //nolint:forcetypeassert // there is nothing else in the pool
+		n, err := g.read(g.buffer[:])
+		g.unread = g.buffer[:n]
+		if copied := g.hand(into); copied > 0 {
+			return copied, nil // if there was an error, it comes again
 		}
-		n, err := g.Conn.Read(g.buffer)
-		if n == 0 {
-			return 0, err
-		} // or else an error comes again
-		g.unread, g.paused = g.buffer[:n], nil
-		if n < little {
-			g.paused = time.After(pause)
-		}
+		return 0, err
+	default:
+		g.wait()
+		return g.read(into)
 	}
+}
+
+// read reads what there is, and begins a pause if that was little and all.
+func (g *gathering) read(into []byte) (int, error) {
+	n, err := g.Conn.Read(into)
+	if g.more = n == len(into); !g.more && n < little {
+		g.paused = time.After(pause)
+	}
+	return n, err
+}
+
+// hand hands on what was read, and gives the buffer back after the last of it.
+func (g *gathering) hand(into []byte) int {
 	n := copy(into, g.unread)
-	g.unread = g.unread[n:]
-	return n, nil
+	if g.unread = g.unread[n:]; len(g.unread) == 0 {
+		buffers.Put(g.buffer)
+		g.buffer, g.unread = nil, nil
+	}
+	return n
+}
+
+// wait waits until the pause is over.
+func (g *gathering) wait() {
+	if g.paused == nil {
+		return
+	}
+	select {
+	case <-g.paused:
+	case <-g.closed:
+	}
+	g.paused = nil
 }
 
 // Close ends a pause, too.

@@ -1,12 +1,14 @@
 package podwire
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,9 +42,10 @@ func TestWhatArrivesInAPauseIsReadAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &socket{}
 		g := gather(s)
+		from := bufio.NewReaderSize(g, 4096)
 		read := func(want string, after time.Duration) {
 			begin, got := time.Now(), make([]byte, len(want))
-			_, err := io.ReadFull(g, got)
+			_, err := io.ReadFull(from, got)
 			require.NoError(t, err)
 			require.Equal(t, want, string(got))
 			require.Equal(t, after, time.Since(begin))
@@ -55,11 +58,15 @@ func TestWhatArrivesInAPauseIsReadAtOnce(t *testing.T) {
 		read("three", 0)
 		require.Equal(t, 2, s.reads)
 
-		much := string(bytes.Repeat([]byte("x"), little))
+		much := strings.Repeat("x", gathered)
 		s.arrived.WriteString(much)
-		read(much, pause)
+		read(much[:1], pause)
+		read(much[1:4096], 0)
+		read(much[4096:], 0)
+		require.Equal(t, 4, s.reads, "as much as there was room for, and then all that was left")
 		s.arrived.WriteString("four")
 		read("four", 0) // there was much, so there is more
+		require.Nil(t, g.buffer)
 		_, err := g.Read(make([]byte, 1))
 		require.ErrorIs(t, err, io.EOF)
 	})
@@ -70,7 +77,7 @@ func TestWhoClosesAConnectionEndsItsPause(t *testing.T) {
 		s := &socket{}
 		g := gather(s)
 		s.arrived.WriteString("x")
-		_, err := g.Read(make([]byte, 1))
+		_, err := g.Read(make([]byte, 2))
 		require.NoError(t, err)
 		begin, over := time.Now(), make(chan error)
 		go func() {
@@ -101,4 +108,27 @@ func TestConnectionsAreMadeAsTheAccessSays(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusTeapot, response.StatusCode)
 	require.Equal(t, 1, dialed)
+}
+
+func TestConnectionsAreOfHTTP1EvenIfThereIsHTTP2(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	access := &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
+	ask := func(client *http.Client, err error) string {
+		t.Helper()
+		require.NoError(t, err)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		require.NoError(t, err)
+		response, err := client.Do(request)
+		require.NoError(t, err)
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	require.Equal(t, "HTTP/2.0", ask(rest.HTTPClientFor(access)))
+	require.Equal(t, "HTTP/1.1", ask(Connections(access)))
+	require.Empty(t, access.NextProtos, "it is the others', too")
 }

@@ -40,12 +40,7 @@ var _ runtime.Object = &Pods{}
 
 // DeepCopyObject copies it.
 func (p *Pods) DeepCopyObject() runtime.Object {
-	copied := &Pods{TypeMeta: p.TypeMeta, ListMeta: *p.DeepCopy()}
-	for _, pod := range p.Items {
-		one := *pod
-		copied.Items = append(copied.Items, &one)
-	}
-	return copied
+	return &Pods{TypeMeta: p.TypeMeta, ListMeta: *p.DeepCopy(), Items: copies(p.Items)}
 }
 
 // readList reads a list of pods as it comes, so that the whole of it is never kept. What does not come as protobuf is decoded as a whole.
@@ -70,7 +65,8 @@ func readList(body io.Reader) (*Pods, error) {
 
 // listReader reads one list.
 type listReader struct {
-	pods *Pods
+	pods   *Pods
+	memory memory
 	// buffer has room for what is read as one: a pod, or the metadata of the list.
 	buffer []byte
 }
@@ -139,7 +135,7 @@ func (l *listReader) list(from *bufio.Reader, length int64) error {
 		if number == listMetadata {
 			return l.pods.ListMeta.Unmarshal(value)
 		}
-		pod, err := Read(value)
+		pod, err := l.memory.read(value)
 		l.pods.Items = append(l.pods.Items, pod)
 		return err
 	})

@@ -12,18 +12,15 @@ import (
 
 // Pod is what is kept of a pod.
 type Pod struct {
-	// Namespace and Name name it, and ResourceVersion is that of what is kept.
-	Namespace, Name, ResourceVersion string
-	// Held reports whether it is bound to a node and is not being deleted.
+	// Namespace and Name name it.
+	Namespace, Name string
+	// Held reports whether it is bound to a node and is not being deleted. One that is gone is not.
 	Held bool
 	// Class is what it has in common with others. It is empty unless the pod is held.
 	Class Class
 }
 
-var (
-	_ runtime.Object            = &Pod{}
-	_ metav1.ObjectMetaAccessor = &Pod{}
-)
+var _ runtime.Object = &Pod{}
 
 // Of keeps what counts of a pod that was decoded.
 func Of(pod *corev1.Pod) (*Pod, error) {
@@ -34,11 +31,6 @@ func Of(pod *corev1.Pod) (*Pod, error) {
 	return Read(wire)
 }
 
-// GetObjectMeta tells a reflector which pod it is.
-func (p *Pod) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, ResourceVersion: p.ResourceVersion}
-}
-
 // GetObjectKind says nothing: there are only pods.
 func (p *Pod) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
@@ -46,6 +38,41 @@ func (p *Pod) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind 
 func (p *Pod) DeepCopyObject() runtime.Object {
 	copied := *p
 	return &copied
+}
+
+// Changes are pods that changed, each as it is since then, in the order in which they did. They are the objects of a watch's events.
+type Changes struct {
+	// Pods are those pods. A pod that changed several times is there several times.
+	Pods []*Pod
+	// ResourceVersion is that of the last change, or a later one until which there was none.
+	ResourceVersion string
+}
+
+var (
+	_ runtime.Object            = &Changes{}
+	_ metav1.ObjectMetaAccessor = &Changes{}
+)
+
+// GetObjectMeta tells a reflector up to where it knows all changes.
+func (c *Changes) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{ResourceVersion: c.ResourceVersion}
+}
+
+// GetObjectKind says nothing: there are only pods.
+func (c *Changes) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+
+// DeepCopyObject copies it.
+func (c *Changes) DeepCopyObject() runtime.Object {
+	return &Changes{Pods: copies(c.Pods), ResourceVersion: c.ResourceVersion}
+}
+
+func copies(pods []*Pod) []*Pod {
+	var copied []*Pod
+	for _, pod := range pods {
+		one := *pod
+		copied = append(copied, &one)
+	}
+	return copied
 }
 
 // Class is what pods have in common that have the same labels, and containers with the same requests. It can be compared, and be the

@@ -27,10 +27,25 @@ const (
 	containerRestartPolicy protowire.Number = 24
 )
 
+// mostClasses is how many classes are remembered while one response is read.
+const mostClasses = 512
+
 // Read keeps what counts of a pod in the wire format. A class whose labels or requests are broken is known only by decoding it.
-func Read(wire []byte) (*Pod, error) {
-	var room [512]byte // enough for most classes
-	r := reader{pod: &Pod{}, class: room[:0]}
+func Read(wire []byte) (*Pod, error) { return (&memory{}).read(wire) }
+
+// memory is what is remembered while one response is read, so that what many pods have in common is made once. One goroutine may use it
+// at a time.
+type memory struct {
+	namespace string
+	classes   map[string]Class
+	// class and version are what the last pod has: its class as it is in the wire format, and its resource version.
+	class, version []byte
+}
+
+// read does what Read does, and notes the resource version.
+func (m *memory) read(wire []byte) (*Pod, error) {
+	m.class, m.version = m.class[:0], m.version[:0]
+	r := reader{memory: m, pod: &Pod{}}
 	err := each(wire, func(f field) error {
 		switch f.number {
 		case podMetadata:
@@ -44,18 +59,30 @@ func Read(wire []byte) (*Pod, error) {
 		return nil, fmt.Errorf("reading a pod: %w", err)
 	}
 	if r.pod.Held = r.bound && !r.leaves; r.pod.Held {
-		r.pod.Class = Class{unique.Make(string(r.class))}
+		r.pod.Class = m.known()
 	}
 	return r.pod, nil
 }
 
-// reader reads one pod.
+// known is the class of the last pod. To find one that is remembered takes no memory.
+func (m *memory) known() Class {
+	if class, ok := m.classes[string(m.class)]; ok {
+		return class
+	}
+	if m.classes == nil || len(m.classes) >= mostClasses {
+		m.classes = map[string]Class{}
+	}
+	class := Class{unique.Make(string(m.class))}
+	m.classes[class.wire.Value()] = class
+	return class
+}
+
+// reader reads one pod. What it puts into the class are fields in the wire format, one by one, each in a metadata or spec of its own:
+// who decodes it puts them together.
 type reader struct {
+	*memory
 	pod           *Pod
 	bound, leaves bool
-	// class is a pod in the wire format. The fields that are kept come one by one, each in a metadata or spec of its own: who
-	// decodes it puts them together.
-	class []byte
 }
 
 func (r *reader) metadata(f field) error {
@@ -63,9 +90,12 @@ func (r *reader) metadata(f field) error {
 	case metadataName:
 		r.pod.Name = string(f.value)
 	case metadataNamespace:
-		r.pod.Namespace = unique.Make(string(f.value)).Value() // of many pods, one text
+		if r.namespace != string(f.value) {
+			r.namespace = string(f.value)
+		}
+		r.pod.Namespace = r.namespace
 	case metadataResourceVersion:
-		r.pod.ResourceVersion = string(f.value)
+		r.version = append(r.version[:0], f.value...)
 	case metadataDeletionTimestamp:
 		r.leaves = true
 	case metadataLabels:
@@ -127,16 +157,20 @@ func each(message []byte, do func(field) error) error {
 		if tag < 0 {
 			return protowire.ParseError(tag)
 		}
-		n := protowire.ConsumeFieldValue(number, kind, message[tag:])
+		if kind != protowire.BytesType {
+			n := protowire.ConsumeFieldValue(number, kind, message[tag:])
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			message = message[tag+n:]
+			continue
+		}
+		value, n := protowire.ConsumeBytes(message[tag:])
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
-		f := field{number: number, raw: message[:tag+n]}
+		f := field{number: number, value: value, raw: message[:tag+n]}
 		message = message[tag+n:]
-		if kind != protowire.BytesType {
-			continue
-		}
-		f.value, _ = protowire.ConsumeBytes(f.raw[tag:])
 		if err := do(f); err != nil {
 			return err
 		}

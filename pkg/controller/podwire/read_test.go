@@ -2,6 +2,7 @@ package podwire
 
 import (
 	"math/rand"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,6 @@ import (
 func requireSame(t require.TestingT, whole *corev1.Pod, kept *Pod) {
 	require.Equal(t, whole.Name, kept.Name)
 	require.Equal(t, whole.Namespace, kept.Namespace)
-	require.Equal(t, whole.ResourceVersion, kept.ResourceVersion)
 	require.Equal(t, whole.Spec.NodeName != "" && whole.DeletionTimestamp == nil, kept.Held)
 	if !kept.Held {
 		require.Zero(t, kept.Class)
@@ -85,6 +85,35 @@ func TestOfAnyPodTheSameIsReadAsByDecodingIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, kept.Class, again.Class)
 	})
+}
+
+// Whatever was read before, a pod is read as if it were the first.
+func TestWhatIsRememberedOfOtherPodsIsInNoPod(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &memory{}
+		for range rapid.IntRange(1, 5).Draw(t, "pods") {
+			pod := anyPod(t)
+			wire, err := pod.Marshal()
+			require.NoError(t, err)
+			alone, err := Read(wire)
+			require.NoError(t, err)
+			kept, err := m.read(wire)
+			require.NoError(t, err)
+			require.Equal(t, alone, kept)
+			require.Equal(t, pod.ResourceVersion, string(m.version))
+		}
+	})
+}
+
+func TestNoMoreClassesAreRememberedThanThereIsRoomFor(t *testing.T) {
+	m := &memory{}
+	for i := range 3 * mostClasses {
+		wire, err := bound("a", "1", map[string]string{"index": strconv.Itoa(i)}).Marshal()
+		require.NoError(t, err)
+		_, err = m.read(wire)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(m.classes), mostClasses)
+	}
 }
 
 func TestAPodThatDiffersInWhatCountsIsOfAnotherClass(t *testing.T) {

@@ -23,8 +23,6 @@ type source interface {
 	run(ctx context.Context)
 	// changes is what is sent to when it changed.
 	changes() <-chan struct{}
-	// settle is how long after a change others are waited for before it is told, at most calm.
-	settle() time.Duration
 	// stale are those of its users who have to be told that it changed.
 	stale(users []types.NamespacedName) []types.NamespacedName
 }
@@ -44,8 +42,6 @@ type feed struct {
 func newFeed(what string) feed { return feed{what: what, changed: make(chan struct{}, 1)} }
 
 func (f *feed) changes() <-chan struct{} { return f.changed }
-
-func (f *feed) settle() time.Duration { return 0 }
 
 func (f *feed) stale(users []types.NamespacedName) []types.NamespacedName { return users }
 

@@ -34,7 +34,7 @@ type group struct {
 	in []*selected
 }
 
-// PodSource lists and watches the pods of a namespace. Its objects are of the types of podwire.
+// PodSource lists and watches the pods of a namespace, as podwire.Client does.
 type PodSource interface {
 	List(ctx context.Context, namespace string, options metav1.ListOptions) (runtime.Object, error)
 	Watch(ctx context.Context, namespace string, options metav1.ListOptions) (watch.Interface, error)
@@ -48,8 +48,9 @@ type pods struct {
 	source    PodSource
 	byName    map[string]*group
 	groups    map[podwire.Class]*group
-	// selections are those that are kept up to date.
+	// selections are those that are kept up to date, and unsettled those of them that changed.
 	selections map[*selected]bool
+	unsettled  unsettled
 }
 
 var _ cache.ReflectorStore = &pods{}
@@ -57,7 +58,7 @@ var _ cache.ReflectorStore = &pods{}
 func newPods(source PodSource, namespace string) *pods {
 	return &pods{
 		feed: newFeed("the pods of namespace " + namespace), namespace: namespace, source: source,
-		byName: map[string]*group{}, groups: map[podwire.Class]*group{}, selections: map[*selected]bool{},
+		byName: map[string]*group{}, groups: map[podwire.Class]*group{}, selections: map[*selected]bool{}, unsettled: newUnsettled(),
 	}
 }
 
@@ -73,8 +74,10 @@ func (p *pods) run(ctx context.Context) {
 			options.FieldSelector, options.LabelSelector = boundPods, "!"+v1alpha1.LabelHeadroom
 		},
 	)
+	go p.settle(ctx)
 	streams := cache.ToListWatcherWithWatchListSemantics(source, p.source)
-	cache.NewReflectorWithOptions(streams, &podwire.Pod{}, p, cache.ReflectorOptions{Name: p.what}).RunWithContext(ctx)
+	options := cache.ReflectorOptions{Name: p.what, TypeDescription: "*v1.Pod"}
+	cache.NewReflectorWithOptions(streams, &podwire.Changes{}, p, options).RunWithContext(ctx)
 }
 
 // attach keeps a selection up to date from now on.
@@ -100,31 +103,26 @@ func (p *pods) detach(s *selected) {
 	}
 }
 
-// Add counts a pod that is new.
+// Add counts pods as they are now.
 func (p *pods) Add(object any) error { return p.Update(object) }
 
-// Update counts a pod as it is now.
+// Update counts pods as they are now.
 func (p *pods) Update(object any) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pod, ok := object.(*podwire.Pod)
+	changes, ok := object.(*podwire.Changes)
 	if !ok {
 		return p.unknown(object)
 	}
-	return p.put(pod)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, pod := range changes.Pods {
+		errs = append(errs, p.put(pod))
+	}
+	return errors.Join(errs...)
 }
 
-// Delete counts a pod no more.
-func (p *pods) Delete(object any) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pod, ok := object.(*podwire.Pod)
-	if !ok {
-		return p.unknown(object)
-	}
-	p.remove(pod.Name)
-	return nil
-}
+// Delete counts pods as they are now: those that are gone are not held.
+func (p *pods) Delete(object any) error { return p.Update(object) }
 
 // Replace counts these pods and no others.
 func (p *pods) Replace(objects []any, _ string) error {

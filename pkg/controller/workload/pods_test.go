@@ -34,11 +34,25 @@ func bound(name, app, cpu string) *corev1.Pod {
 	return pod
 }
 
-// sent is what is kept of a pod that the API server sends.
-func sent(t require.TestingT, pod *corev1.Pod) *podwire.Pod {
+// kept is what is kept of a pod that the API server sends.
+func kept(t require.TestingT, pod *corev1.Pod) *podwire.Pod {
 	kept, err := podwire.Of(pod)
 	require.NoError(t, err)
 	return kept
+}
+
+// changed are pods that changed.
+func changed(t require.TestingT, all ...*corev1.Pod) *podwire.Changes {
+	changes := &podwire.Changes{}
+	for _, pod := range all {
+		changes.Pods = append(changes.Pods, kept(t, pod))
+	}
+	return changes
+}
+
+// gone is a pod that was deleted.
+func gone(name string) *podwire.Changes {
+	return &podwire.Changes{Pods: []*podwire.Pod{{Namespace: "shop", Name: name}}}
 }
 
 // fakePods lists and watches the pods of a fake API server.
@@ -74,8 +88,11 @@ func (f fakePods) Watch(ctx context.Context, namespace string, options metav1.Li
 			return event, true
 		}
 		kept, err := podwire.Of(pod)
-		event.Object = kept
-		return event, err == nil
+		if err != nil || event.Type == watch.Deleted {
+			kept = &podwire.Pod{Namespace: pod.Namespace, Name: pod.Name}
+		}
+		changes := &podwire.Changes{Pods: []*podwire.Pod{kept}, ResourceVersion: pod.ResourceVersion}
+		return watch.Event{Type: watch.Modified, Object: changes}, err == nil
 	}), nil
 }
 
@@ -101,15 +118,15 @@ func countOf(t require.TestingT, p *pods, selector string) int {
 func TestPodsAreCountedByRequests(t *testing.T) {
 	p := newPods(nil, "shop")
 	require.NoError(t, p.Replace([]any{
-		sent(t, bound("a", "web", "1")), sent(t, bound("b", "web", "1")), sent(t, bound("c", "web", "2")), sent(t, bound("d", "batch", "1")),
+		kept(t, bound("a", "web", "1")), kept(t, bound("b", "web", "1")), kept(t, bound("c", "web", "2")), kept(t, bound("d", "batch", "1")),
 	}, ""))
 	groups := groupsOf(t, p, "app=web")
 	require.Len(t, groups, 2)
 	require.Equal(t, 2, groups[0].Count)
 	require.Equal(t, "2", groups[1].Requests.Cpu().String())
 
-	require.NoError(t, p.Update(sent(t, bound("a", "web", "2"))))
-	require.NoError(t, p.Delete(sent(t, bound("b", "web", "1"))))
+	require.NoError(t, p.Update(changed(t, bound("a", "web", "2"))))
+	require.NoError(t, p.Update(gone("b")))
 	groups = groupsOf(t, p, "app=web")
 	require.Len(t, groups, 1)
 	require.Equal(t, 2, groups[0].Count)
@@ -117,12 +134,12 @@ func TestPodsAreCountedByRequests(t *testing.T) {
 
 func TestPodsThatAreBeingDeletedDoNotCount(t *testing.T) {
 	p := newPods(nil, "shop")
-	require.NoError(t, p.Replace([]any{sent(t, bound("a", "web", "1"))}, ""))
+	require.NoError(t, p.Replace([]any{kept(t, bound("a", "web", "1"))}, ""))
 	leaving := bound("a", "web", "1")
 	leaving.DeletionTimestamp = &metav1.Time{}
-	require.NoError(t, p.Update(sent(t, leaving)))
+	require.NoError(t, p.Update(changed(t, leaving)))
 	require.Zero(t, countOf(t, p, "app=web"))
-	require.NoError(t, p.Delete(sent(t, leaving)), "which was counted no more")
+	require.NoError(t, p.Update(gone("a")), "which was counted no more")
 	require.Zero(t, countOf(t, p, "app=web"))
 }
 
@@ -133,6 +150,7 @@ func TestOnlyWhatChangesTheCountIsTold(t *testing.T) {
 	other := types.NamespacedName{Namespace: "shop", Name: "other"}
 	both := []types.NamespacedName{hdr, other}
 	told := func(s *selected) []types.NamespacedName {
+		settled(p)
 		select {
 		case <-s.changes():
 			return s.stale(both)
@@ -149,24 +167,24 @@ func TestOnlyWhatChangesTheCountIsTold(t *testing.T) {
 		}
 	}
 	look()
-	require.NoError(t, p.Add(sent(t, bound("a", "web", "1"))))
+	require.NoError(t, p.Update(changed(t, bound("a", "web", "1"))))
 	require.Equal(t, both, told(web))
 	require.Empty(t, told(batch), "it is no pod of those")
 	look()
 	same := bound("a", "web", "1")
 	same.Annotations, same.Status.Phase = map[string]string{"x": "y"}, corev1.PodRunning
-	require.NoError(t, p.Update(sent(t, same)))
+	require.NoError(t, p.Update(changed(t, same)))
 	require.Empty(t, told(web))
-	require.NoError(t, p.Update(sent(t, bound("a", "web", "2"))))
+	require.NoError(t, p.Update(changed(t, bound("a", "web", "2"))))
 	require.Equal(t, both, told(web))
 
 	look()
-	require.NoError(t, p.Delete(sent(t, bound("a", "web", "2"))))
+	require.NoError(t, p.Update(gone("a")))
 	_, problem := web.get(other)
 	require.Nil(t, problem)
 	replacement := bound("b", "web", "2")
 	replacement.Labels["pod-template-hash"] = "newer"
-	require.NoError(t, p.Add(sent(t, replacement)))
+	require.NoError(t, p.Update(changed(t, replacement)))
 	require.Equal(t, []types.NamespacedName{other}, told(web), "who looked in between saw none; for the one who did not, nothing changed")
 	require.Equal(t, []types.NamespacedName{other}, web.stale(both), "until it looks again")
 	look()
@@ -178,7 +196,7 @@ func TestWhatWasSelectedBeforeItWasReadIsTold(t *testing.T) {
 	s := newSelected(p, labels.Everything())
 	_, problem := s.get(hdr)
 	require.Equal(t, v1alpha1.ReasonReading, problem.Reason)
-	require.NoError(t, p.Replace([]any{sent(t, bound("a", "web", "1"))}, ""))
+	require.NoError(t, p.Replace([]any{kept(t, bound("a", "web", "1"))}, ""))
 	require.Len(t, p.changes(), 1, "that it was read")
 	require.Equal(t, []types.NamespacedName{hdr}, s.stale([]types.NamespacedName{hdr}))
 	groups, problem := s.get(hdr)
@@ -193,7 +211,7 @@ func TestCountsNeverDrift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPods(nil, "shop")
 		require.NoError(t, p.Replace(nil, ""))
-		there, kept := map[string]*corev1.Pod{}, map[string]*selected{}
+		there, selections := map[string]*corev1.Pod{}, map[string]*selected{}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			pod := bound(fmt.Sprint("p", rapid.IntRange(0, 5).Draw(t, "pod")), rapid.SampledFrom([]string{"web", "batch"}).Draw(t, "app"),
 				rapid.SampledFrom([]string{"1", "2"}).Draw(t, "cpu"))
@@ -206,22 +224,22 @@ func TestCountsNeverDrift(t *testing.T) {
 				}
 				var all []any
 				for _, each := range there {
-					all = append(all, sent(t, each))
+					all = append(all, kept(t, each))
 				}
 				require.NoError(t, p.Replace(all, ""))
 			case 1:
 				app := pod.Labels["app"]
-				if s := kept[app]; s != nil {
+				if s := selections[app]; s != nil {
 					p.detach(s)
-					delete(kept, app)
+					delete(selections, app)
 				} else {
-					kept[app] = newSelected(p, labels.SelectorFromSet(labels.Set{"app": app}))
+					selections[app] = newSelected(p, labels.SelectorFromSet(labels.Set{"app": app}))
 				}
 			case 2, 3, 4:
-				require.NoError(t, p.Delete(sent(t, pod)))
+				require.NoError(t, p.Update(gone(pod.Name)))
 				delete(there, pod.Name)
 			default:
-				require.NoError(t, p.Update(sent(t, pod)))
+				require.NoError(t, p.Update(changed(t, pod)))
 				there[pod.Name] = pod
 			}
 		}
@@ -237,7 +255,7 @@ func TestCountsNeverDrift(t *testing.T) {
 				got[group.Requests.Cpu().String()] = group.Count
 			}
 			require.Equal(t, want, got)
-			if s := kept[app]; s != nil {
+			if s := selections[app]; s != nil {
 				groups, _ := s.get(hdr)
 				require.Equal(t, groupsOf(t, p, "app="+app), groups)
 			}

@@ -2,10 +2,8 @@ package workload
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -30,6 +28,8 @@ type selected struct {
 	groups map[string]*Group
 	// answers are what Headrooms were told last, as text has it.
 	answers map[types.NamespacedName]string
+	// unsettled says that it is among those of the pods, and differed that it was not as it was told at the last look at them.
+	unsettled, differed bool
 }
 
 // newSelected returns a selection that is up to date as long as it runs.
@@ -43,14 +43,18 @@ func newSelected(of *pods, selector labels.Selector) *selected {
 }
 
 func (s *selected) run(ctx context.Context) {
-	<-ctx.Done()
-	s.of.detach(s)
+	context.AfterFunc(ctx, func() { s.of.detach(s) }) // there is one for each selector, and a goroutine takes more memory than it
 }
 
 func (s *selected) changes() <-chan struct{} { return s.changed }
 
-// settle collects changes before they are told: of pods that are replaced, the one goes a moment before the other comes.
-func (s *selected) settle() time.Duration { return calm }
+// notify says that it is not as it was told.
+func (s *selected) notify() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // it is known
+	}
+}
 
 // stale are those of the users that were told something else than is true now. It forgets what others were told.
 func (s *selected) stale(users []types.NamespacedName) []types.NamespacedName {
@@ -96,10 +100,21 @@ func (s *selected) count(g *group, pods int) {
 	if counted.Count += pods; counted.Count == 0 {
 		delete(s.groups, g.size)
 	}
-	select {
-	case s.changed <- struct{}{}:
-	default: // it is known
+	s.of.unsettled.add(s)
+}
+
+// differs reports whether a Headroom was told something else than is true now.
+func (s *selected) differs() bool {
+	if len(s.answers) == 0 {
+		return false
 	}
+	now := s.text()
+	for _, told := range s.answers {
+		if told != now {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *selected) keys() []string {
@@ -113,9 +128,10 @@ func (s *selected) keys() []string {
 
 // text is the same for the same pods.
 func (s *selected) text() string {
-	text := &strings.Builder{}
+	var text []byte
 	for _, key := range s.keys() {
-		fmt.Fprintf(text, "%d of %s;", s.groups[key].Count, key)
+		text = strconv.AppendInt(text, int64(s.groups[key].Count), 10)
+		text = append(append(append(text, " of "...), key...), ';')
 	}
-	return text.String()
+	return string(text)
 }

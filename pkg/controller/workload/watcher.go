@@ -153,8 +153,7 @@ func (w *Watcher) keep(headroom types.NamespacedName, these map[subject]bool) {
 	}
 }
 
-// tell tells the Headrooms that asked for something of its changes, at most once in calm. What is as it was told at half of the time that
-// changes take to settle is not told.
+// tell tells the Headrooms that asked for something of its changes, at most once in calm.
 func (w *Watcher) tell(ctx context.Context, f *followed) {
 	for {
 		select {
@@ -162,18 +161,10 @@ func (w *Watcher) tell(ctx context.Context, f *followed) {
 			return
 		case <-f.changes():
 		}
-		wait(ctx, f.settle()/2)
-		if len(f.stale(w.usersOf(f))) == 0 {
-			continue
-		}
-		wait(ctx, f.settle()/2)
-		if ctx.Err() != nil {
-			return
-		}
 		for _, user := range f.stale(w.usersOf(f)) {
 			w.notify(user)
 		}
-		wait(ctx, calm-f.settle())
+		wait(ctx, calm)
 	}
 }
 

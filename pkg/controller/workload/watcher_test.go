@@ -312,7 +312,7 @@ func TestAnAPIServerThatIsAwayLeavesWhatWasRead(t *testing.T) {
 	all := newSelected(p, labels.Everything())
 	_, problem := all.get(hdr)
 	require.Equal(t, v1alpha1.ReasonUnreadable, problem.Reason)
-	require.NoError(t, p.Replace([]any{sent(t, bound("a", "web", "1"))}, ""))
+	require.NoError(t, p.Replace([]any{kept(t, bound("a", "web", "1"))}, ""))
 	p.observe(nil)
 	p.observe(context.DeadlineExceeded)
 	require.Equal(t, 1, countOf(t, p, "app=web"))

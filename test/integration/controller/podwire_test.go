@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/retry"
 	resourcehelper "k8s.io/component-helpers/resource"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/pkg/controller/podwire"
 )
@@ -115,17 +116,39 @@ func (e *environment) happen(clients kubernetes.Interface, node string) {
 		_, err := api.Update(e.Context(), p, metav1.UpdateOptions{})
 		return err
 	})
+	e.resize("plain", "1500m")
 	require.NoError(e, api.Delete(e.Context(), "leaving", metav1.DeleteOptions{}))
 	require.NoError(e, api.Delete(e.Context(), "two", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}))
 	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: "unbound"}, Target: corev1.ObjectReference{Name: node}}
 	require.NoError(e, api.Bind(e.Context(), binding, metav1.CreateOptions{}))
 }
 
+// resize changes in place how much CPU a pod's container requests. A kubelet that can do that says what containers have; the simulated one
+// does not.
+func (e *environment) resize(pod, cpu string) {
+	e.Helper()
+	key := client.ObjectKey{Namespace: e.namespace, Name: pod}
+	e.eventually("pod "+pod+" is resized", func() error {
+		p := &corev1.Pod{}
+		if err := e.client.Get(e.Context(), key, p); err != nil {
+			return err
+		}
+		for i := range p.Status.ContainerStatuses {
+			p.Status.ContainerStatuses[i].Resources = p.Spec.Containers[i].Resources.DeepCopy()
+		}
+		if err := e.client.Status().Update(e.Context(), p); err != nil {
+			return err
+		}
+		p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse(cpu)
+		return e.client.SubResource("resize").Update(e.Context(), p)
+	})
+}
+
 // requireKept requires that of a pod the same is kept as whoever decodes it reads.
-func requireKept(t *testing.T, whole *corev1.Pod, kept *podwire.Pod) {
+func requireKept(t *testing.T, whole *corev1.Pod, gone bool, kept *podwire.Pod) {
 	t.Helper()
-	require.Equal(t, whole.Namespace+"/"+whole.Name+"@"+whole.ResourceVersion, kept.Namespace+"/"+kept.Name+"@"+kept.ResourceVersion)
-	require.Equal(t, whole.Spec.NodeName != "" && whole.DeletionTimestamp == nil, kept.Held, whole.Name)
+	require.Equal(t, whole.Namespace+"/"+whole.Name, kept.Namespace+"/"+kept.Name)
+	require.Equal(t, whole.Spec.NodeName != "" && whole.DeletionTimestamp == nil && !gone, kept.Held, whole.Name)
 	if !kept.Held {
 		return
 	}
@@ -138,9 +161,13 @@ func requireKept(t *testing.T, whole *corev1.Pod, kept *podwire.Pod) {
 }
 
 // following is what two clients were sent of the same watch.
-type following struct{ whole, kept watch.Interface }
+type following struct {
+	whole, kept watch.Interface
+	// changes were told together, and not all compared yet.
+	changes podwire.Changes
+}
 
-func (e *environment) watchBoth(clients kubernetes.Interface, lean *podwire.Client, options metav1.ListOptions) following {
+func (e *environment) watchBoth(clients kubernetes.Interface, lean *podwire.Client, options metav1.ListOptions) *following {
 	e.Helper()
 	whole, err := clients.CoreV1().Pods(e.namespace).Watch(e.Context(), options)
 	require.NoError(e, err)
@@ -148,29 +175,37 @@ func (e *environment) watchBoth(clients kubernetes.Interface, lean *podwire.Clie
 	kept, err := lean.Watch(e.Context(), e.namespace, options)
 	require.NoError(e, err)
 	e.Cleanup(kept.Stop)
-	return following{whole, kept}
+	return &following{whole: whole, kept: kept}
 }
 
 // next requires that both are sent the same next, and returns what the one was sent who decodes it.
-func (f following) next(t *testing.T) watch.Event {
+func (f *following) next(t *testing.T) (watch.EventType, *corev1.Pod) {
 	t.Helper()
-	var got [2]watch.Event
-	for i, from := range []watch.Interface{f.whole, f.kept} {
+	receive := func(from watch.Interface) watch.Event {
+		t.Helper()
 		select {
 		case event, ok := <-from.ResultChan():
 			require.True(t, ok, "the watch ended")
-			got[i] = event
+			return event
 		case <-time.After(patience):
 			require.Fail(t, "nothing is sent")
 		}
+		return watch.Event{}
 	}
-	require.Equal(t, got[0].Type, got[1].Type)
-	if pod, ok := got[0].Object.(*corev1.Pod); ok {
-		kept, ok := got[1].Object.(*podwire.Pod)
-		require.True(t, ok, "got a %T", got[1].Object)
-		requireKept(t, pod, kept)
+	event := receive(f.whole)
+	pod, ok := event.Object.(*corev1.Pod)
+	require.True(t, ok, "got a %T", event.Object)
+	for len(f.changes.Pods) == 0 {
+		told := receive(f.kept)
+		changes, ok := told.Object.(*podwire.Changes)
+		require.True(t, ok, "got a %T", told.Object)
+		f.changes = *changes
 	}
-	return got[0]
+	requireKept(t, pod, event.Type == watch.Deleted, f.changes.Pods[0])
+	if f.changes.Pods = f.changes.Pods[1:]; len(f.changes.Pods) == 0 {
+		require.Equal(t, pod.ResourceVersion, f.changes.ResourceVersion)
+	}
+	return event.Type, pod
 }
 
 func (e *environment) leanClient(access *rest.Config) *podwire.Client {
@@ -202,16 +237,16 @@ func TestWhatIsKeptOfPodsIsWhatWhoeverDecodesThemReads(t *testing.T) {
 	names := e.awkwardPods(node.Name)
 	e.happen(clients, node.Name)
 	seen := map[string]watch.EventType{}
+	last := map[string]*corev1.Pod{}
 	for seen["unbound"] == "" { // it was bound last
-		event := events.next(t)
-		pod, ok := event.Object.(*corev1.Pod)
-		require.True(t, ok, "got a %T", event.Object)
-		seen[pod.Name] = event.Type
+		kind, pod := events.next(t)
+		seen[pod.Name], last[pod.Name] = kind, pod
 	}
 	require.Len(t, seen, len(names))
 	require.Equal(t, watch.Deleted, seen["failed"])
 	require.Equal(t, watch.Deleted, seen["two"])
 	require.Equal(t, watch.Modified, seen["leaving"])
+	require.Equal(t, "1500m", last["plain"].Spec.Containers[0].Resources.Requests.Cpu().String(), "it was resized")
 
 	for _, selector := range []metav1.ListOptions{bound, {}, {Limit: 3}} {
 		whole, err := clients.CoreV1().Pods(e.namespace).List(t.Context(), selector)
@@ -226,7 +261,7 @@ func TestWhatIsKeptOfPodsIsWhatWhoeverDecodesThemReads(t *testing.T) {
 		require.NotEmpty(t, whole.Items)
 		require.Len(t, kept.Items, len(whole.Items))
 		for i := range whole.Items {
-			requireKept(t, &whole.Items[i], kept.Items[i])
+			requireKept(t, &whole.Items[i], false, kept.Items[i])
 		}
 	}
 }

@@ -181,6 +181,24 @@ func TestPlaceholdersAreNoBase(t *testing.T) {
 	require.Equal(t, 5, pods)
 }
 
+// Pods are resized in place by their subresource: nothing but their requests changes.
+func TestPercentOfRequestsFollowsPodsThatAreResized(t *testing.T) {
+	t.Parallel()
+	e := sizingEnvironment(t)
+	e.workload("Deployment", "web", 2)
+	e.headroom("web", replicas(0), sizedBy(v1alpha1.SizingRule{Name: "cpu", PercentOf: &v1alpha1.PercentOf{
+		Percent: 100, Target: ptr.To(target("Deployment", "web")), By: v1alpha1.PercentOfRequests,
+	}}))
+	e.waitSized("web", 1, "100 % of the 1 cpu that 2 bound pods of Deployment web request is 1 times the 1 of a unit")
+	for _, pod := range e.pods() {
+		if pod.Labels[v1alpha1.LabelHeadroom] != "" {
+			continue
+		}
+		e.resize(pod.Name, "1500m")
+	}
+	e.waitSized("web", 3, "100 % of the 3 cpu that 2 bound pods of Deployment web request is 3 times the 1 of a unit")
+}
+
 func TestUpToMaxReplicasFollowsTheAutoscaler(t *testing.T) {
 	t.Parallel()
 	e := sizingEnvironment(t)

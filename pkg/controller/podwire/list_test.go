@@ -13,60 +13,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// encoded is an object as an API server sends it.
-func encoded(t require.TestingT, mediaType string, object runtime.Object) []byte {
-	info, ok := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), mediaType)
-	require.True(t, ok)
-	data, err := runtime.Encode(scheme.Codecs.EncoderForVersion(info.Serializer, corev1.SchemeGroupVersion), object)
-	require.NoError(t, err)
-	return data
-}
-
-// decoderOf decodes what comes in this form.
-func decoderOf(t require.TestingT, mediaType string) runtime.Decoder {
-	c := codecs{scheme.Codecs.WithoutConversion()}
-	info, ok := runtime.SerializerInfoForMediaType(c.SupportedMediaTypes(), mediaType)
-	require.True(t, ok)
-	return c.DecoderToVersion(info.Serializer, corev1.SchemeGroupVersion)
-}
-
-func TestPodsAreDecodedAndAllElseIsLeftAsItIs(t *testing.T) {
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "a", ResourceVersion: "7", Labels: map[string]string{"app": "web"}}}
-	pod.Spec.NodeName = "n1"
-	for _, mediaType := range []string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON} {
-		t.Run(mediaType, func(t *testing.T) {
-			object, err := runtime.Decode(decoderOf(t, mediaType), encoded(t, mediaType, pod))
-			require.NoError(t, err)
-			kept, ok := object.(*Pod)
-			require.True(t, ok, "got a %T", object)
-			requireSame(t, pod, kept)
-			require.Equal(t, "7", kept.GetObjectMeta().GetResourceVersion())
-			gone := &metav1.Status{Status: metav1.StatusFailure, Code: 410, Reason: metav1.StatusReasonExpired}
-			object, err = runtime.Decode(decoderOf(t, mediaType), encoded(t, mediaType, gone))
-			require.NoError(t, err)
-			status, ok := object.(*metav1.Status)
-			require.True(t, ok, "got a %T", object)
-			require.Equal(t, gone.Reason, status.Reason)
-		})
-	}
-}
-
-func TestAPodThatEndsTooEarlyIsAnError(t *testing.T) {
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
-	pod.Spec.NodeName = "n1"
-	data := encoded(t, runtime.ContentTypeProtobuf, pod)
-	decode := decoderOf(t, runtime.ContentTypeProtobuf)
-	wire, err := pod.Marshal()
-	require.NoError(t, err)
-	end := bytes.Index(data, wire) + len(wire)
-	for n := range end {
-		_, err := runtime.Decode(decode, data[:n])
-		require.Error(t, err, "after %d of %d bytes", n, end)
-	}
-	_, err = runtime.Decode(decode, data[:end])
-	require.NoError(t, err)
-}
-
 func TestListsAreReadAsTheyCome(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "9", Continue: "more"}}

@@ -1,13 +1,11 @@
 package podwire
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -24,47 +22,6 @@ const (
 )
 
 var podKind = corev1.SchemeGroupVersion.WithKind("Pod")
-
-// codecs decode pods to what is kept of them, and all else like the codecs that it embeds.
-type codecs struct{ runtime.NegotiatedSerializer }
-
-// DecoderToVersion returns what decodes the objects of one response.
-func (c codecs) DecoderToVersion(serializer runtime.Decoder, version runtime.GroupVersioner) runtime.Decoder {
-	return decoder{c.NegotiatedSerializer.DecoderToVersion(serializer, version)}
-}
-
-type decoder struct{ runtime.Decoder }
-
-// Decode decodes one object. A pod that does not come as protobuf, because a proxy sends JSON, is decoded as a whole first.
-func (d decoder) Decode(
-	data []byte, defaults *schema.GroupVersionKind, into runtime.Object,
-) (runtime.Object, *schema.GroupVersionKind, error) {
-	if envelope, ok := bytes.CutPrefix(data, prefix); ok {
-		wire, err := podIn(envelope)
-		if err != nil {
-			return nil, nil, err
-		}
-		if wire != nil {
-			pod, err := Read(wire)
-			if err != nil {
-				return nil, &podKind, err
-			}
-			return pod, &podKind, nil
-		}
-	}
-	object, kind, err := d.Decoder.Decode(data, defaults, into)
-	if err != nil {
-		return nil, kind, err
-	}
-	if whole, ok := object.(*corev1.Pod); ok {
-		pod, err := Of(whole)
-		if err != nil {
-			return nil, kind, err
-		}
-		return pod, kind, nil
-	}
-	return object, kind, nil
-}
 
 // podIn returns the pod in an envelope, nil if there is something else in it.
 func podIn(envelope []byte) (wire []byte, err error) {
