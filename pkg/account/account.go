@@ -197,6 +197,17 @@ func (a *Account) Miss(why Miss, units int, at time.Time) {
 	}
 }
 
+// Again notes that so many units count twice, as lacked and as taken, because the same pod lacked them and took them, and that the later
+// of the two was at that time. They are demand once.
+func (a *Account) Again(units int, at time.Time) {
+	if units <= 0 {
+		return
+	}
+	hour, slot := a.at(at)
+	hour.Again += units
+	hour.AgainIn = add(hour.AgainIn, slot, units)
+}
+
 // Went notes that a bound unit went, for whatever reason it has to be replaced, so that the refill is measured.
 func (a *Account) Went(at time.Time) {
 	i, _ := slices.BinarySearchFunc(a.missing, at, time.Time.Compare)

@@ -138,7 +138,7 @@ func drawn(t *rapid.T) *Account {
 	})
 	for range rapid.IntRange(0, 400).Draw(t, "events") {
 		when := at.Draw(t, "when")
-		switch rapid.IntRange(0, 6).Draw(t, "kind") {
+		switch rapid.IntRange(0, 7).Draw(t, "kind") {
 		case 0:
 			name := text.Draw(t, "name")
 			a.Take(Take{
@@ -157,6 +157,8 @@ func drawn(t *rapid.T) *Account {
 			a.Observe(when, rapid.IntRange(0, 1000).Draw(t, "ready"))
 		case 6:
 			a.Limit(rapid.IntRange(0, 5).Draw(t, "missing"), when)
+		case 7:
+			a.Again(rapid.IntRange(-1, 20).Draw(t, "again"), when)
 		}
 	}
 	return a
@@ -185,6 +187,7 @@ func TestTheStoredFormIsTheAccount(t *testing.T) {
 		require.Len(t, b.Hours(), len(a.Hours()))
 		for i, hour := range a.Hours() {
 			require.Equal(t, hour.Taken, b.Hours()[i].Taken)
+			require.Equal(t, hour.Again, b.Hours()[i].Again)
 			require.Equal(t, hour.Lost, b.Hours()[i].Lost)
 			require.Equal(t, hour.Missed, b.Hours()[i].Missed)
 		}

@@ -25,6 +25,7 @@ func (a *Account) demandOf(hours []Hour, parked bool) demand.History {
 		h := &hours[i]
 		history.Hours = append(history.Hours, demand.Hour{
 			Hour: h.Hour, Taken: h.Taken, Lacked: h.Lacked, TakenIn: h.TakenIn, LackedIn: h.LackedIn,
+			Again: h.Again, AgainIn: h.AgainIn,
 			Empty: h.Empty, Seen: h.Seen, NodeRefills: h.NodeRefills,
 		})
 	}

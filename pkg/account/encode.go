@@ -64,7 +64,7 @@ func fit(record v1alpha1.AccountRecord, hours []Hour) (v1alpha1.AccountRecord, e
 		case detailed > 0:
 			detailed /= 2
 			for i := range hours[:len(hours)-detailed] {
-				hours[i].TakenIn, hours[i].LackedIn = nil, nil
+				hours[i].TakenIn, hours[i].LackedIn, hours[i].AgainIn = nil, nil, nil
 			}
 		case len(record.Takes) > 0:
 			record.Takes = record.Takes[(len(record.Takes)+1)/2:]
@@ -122,7 +122,7 @@ func Decode(record *v1alpha1.AccountRecord) (*Account, error) {
 		return nil, errors.New("reading the hours of an account: they are in no order")
 	}
 	for i := range hours {
-		if len(hours[i].TakenIn) > Slots || len(hours[i].LackedIn) > Slots {
+		if max(len(hours[i].TakenIn), len(hours[i].LackedIn), len(hours[i].AgainIn)) > Slots {
 			return nil, fmt.Errorf("reading the hours of an account: one has more than %d slots", Slots)
 		}
 	}

@@ -29,6 +29,10 @@ type Hour struct {
 	// TakenIn and LackedIn are the same by slot. They are missing in old hours of accounts that grew too large.
 	TakenIn  []int `json:"ts,omitempty"`
 	LackedIn []int `json:"ls,omitempty"`
+	// Again are units that are in Lacked and in Taken, since a pod that lacked them took them later. Each is demand once. AgainIn is the same
+	// by slot.
+	Again   int   `json:"a,omitempty"`
+	AgainIn []int `json:"as,omitempty"`
 	// Empty are the slots, one bit each, in which no unit was ready at some moment: what was taken then is less than what was wanted.
 	Empty uint32 `json:"e,omitempty"`
 	// Seen are the slots in which the account was kept: in the others, nothing was recorded because nobody looked.

@@ -38,7 +38,7 @@ func TestPodsThatLackUnitsWakeTheirHeadroom(t *testing.T) {
 		}))
 		woken = append(woken, headroom)
 	}
-	s.Missed(web, account.MissNoneReady, 3, s.clock.Now())
+	s.Missed(web, "p1", account.MissNoneReady, 3, s.clock.Now())
 	require.Equal(t, []types.NamespacedName{web}, woken)
 }
 
@@ -61,7 +61,7 @@ func TestAMissThatMoreUnitsWouldNotHaveServedWakesNobodyAndIsNoDemand(t *testing
 	s := newStory(t, headroomObject("1"))
 	s.begin(t)
 	s.Lacking = func(types.NamespacedName) { require.Fail(t, "more units would not help") }
-	s.Missed(web, account.MissFiltered, 0, s.clock.Now())
+	s.Missed(web, "p2", account.MissFiltered, 0, s.clock.Now())
 	s.Read(web, func(a *account.Account) {
 		require.Equal(t, map[account.Miss]int64{account.MissFiltered: 1}, a.Totals().Missed)
 		require.Zero(t, a.Totals().Lacked)

@@ -58,6 +58,8 @@ type Keeper struct {
 	lastWrite time.Time
 	// current are the resource versions of pods at the last ticks, the newest last.
 	current []uint64
+	// asked is what pods lacked and took.
+	asked once
 }
 
 var _ consumption.Book = &Keeper{}
@@ -127,7 +129,14 @@ func (k *Keeper) change(headroom types.NamespacedName, dirty bool, change func(*
 func (k *Keeper) Took(headroom types.NamespacedName, take account.Take) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.change(headroom, true, func(a *account.Account) { a.Take(take) }) {
+	again := 0
+	if k.asked.took(headroom, take.Consumer.UID, k.Clock.Now()) {
+		again = 1
+	}
+	if k.change(headroom, true, func(a *account.Account) {
+		a.Take(take)
+		a.Again(again, take.Time)
+	}) {
 		k.Metrics.Consumed.WithLabelValues(headroom.Namespace, headroom.Name).Inc()
 	}
 }
@@ -142,11 +151,12 @@ func (k *Keeper) Lost(headroom types.NamespacedName, why account.Loss, at time.T
 }
 
 // Missed notes that no unit served an entitled pod, which was told at that time that there is no room, and how many units it lacked.
-func (k *Keeper) Missed(headroom types.NamespacedName, why account.Miss, units int, at time.Time) {
+func (k *Keeper) Missed(headroom types.NamespacedName, pod types.UID, why account.Miss, units int, at time.Time) {
 	k.mu.Lock()
-	counts := k.change(headroom, true, func(a *account.Account) { a.Miss(why, units, at) })
+	m := miss{why: why, units: units, again: k.asked.lacks(headroom, pod, units, k.Clock.Now()), at: at}
+	counts := k.change(headroom, true, m.record)
 	if !counts {
-		k.entries[headroom].remember(miss{why: why, units: units, at: at}, k.Clock.Now())
+		k.entries[headroom].remember(m, k.Clock.Now())
 	}
 	k.mu.Unlock()
 	if !counts {

@@ -135,7 +135,7 @@ func TestWhatAControllerThatStopsHasNotWrittenIsWrittenThen(t *testing.T) {
 		return complete
 	}, time.Minute, time.Millisecond)
 
-	s.Missed(web, account.MissNoneReady, 2, s.clock.Now())
+	s.Missed(web, "api", account.MissNoneReady, 2, s.clock.Now())
 	stop()
 	require.NoError(t, <-ended)
 	require.EqualValues(t, 2, s.stored(t).Record.Lacked)

@@ -18,11 +18,17 @@ import (
 // other one is gone, and what it had not written then.
 const missMemory = 3 * time.Minute
 
-// miss says that a pod was told at that time that there is no room, why no unit served it, and how many it lacked.
+// miss says that a pod was told at that time that there is no room, why no unit served it, and how many it lacked, of which some are demand
+// already.
 type miss struct {
-	why   account.Miss
-	units int
-	at    time.Time
+	why          account.Miss
+	units, again int
+	at           time.Time
+}
+
+func (m miss) record(a *account.Account) {
+	a.Miss(m.why, m.units, m.at)
+	a.Again(m.again, m.at)
 }
 
 // Leave says that another installation keeps the account of a Headroom: this one records and writes nothing more.
@@ -161,7 +167,7 @@ func (k *Keeper) takeBack(
 		counted := e.account.LackedThrough()
 		for _, m := range misses {
 			if m.at.After(counted) {
-				e.account.Miss(m.why, m.units, m.at)
+				m.record(e.account)
 				k.Metrics.CountMiss(name, m.why, m.units)
 			}
 		}

@@ -38,7 +38,7 @@ func TestAnAccountThatAnotherInstallationKeepsIsLeftAlone(t *testing.T) {
 	require.False(t, two.Keeps(web))
 	two.takes("a")
 	two.Lost(web, account.LossDrained, epoch)
-	two.Missed(web, account.MissNoneReady, 1, epoch)
+	two.Missed(web, "p1", account.MissNoneReady, 1, epoch)
 	two.Went(web, epoch)
 	two.Observed(web, 1, 3, 0, epoch)
 	_, bound := two.Bound(web, epoch)
@@ -64,8 +64,8 @@ func TestAnInstallationThatTakesOverGoesOnFromWhatIsStored(t *testing.T) {
 	require.True(t, one.Keeps(web))
 	one.takes("a")
 	one.takes("b")
-	one.Missed(web, account.MissNoneReady, 1, s.clock.Now())
-	two.Missed(web, account.MissNoneReady, 1, s.clock.Now()) // it saw the same pod
+	one.Missed(web, "p2", account.MissNoneReady, 1, s.clock.Now())
+	two.Missed(web, "p2", account.MissNoneReady, 1, s.clock.Now()) // it saw the same pod
 	one.Went(web, s.clock.Now())
 	one.Ledger.Departed(web, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "c", UID: "c"}, Spec: corev1.PodSpec{NodeName: "n"},
@@ -73,7 +73,7 @@ func TestAnInstallationThatTakesOverGoesOnFromWhatIsStored(t *testing.T) {
 	one.writeAll(t.Context(), WriteInterval)
 
 	s.clock.Step(time.Minute)
-	two.Missed(web, account.MissNoneReady, 2, s.clock.Now()) // while the first is silent
+	two.Missed(web, "p3", account.MissNoneReady, 2, s.clock.Now()) // while the first is silent
 	two.Keep(web)
 	require.True(t, two.Keeps(web))
 	two.takes("d") // before the stored account is read

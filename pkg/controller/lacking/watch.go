@@ -38,7 +38,11 @@ type Accounts interface {
 	// Ready is how many units of a Headroom can be taken, as far as is known at the moment.
 	Ready(headroom types.NamespacedName) int
 	// Missed notes that no unit served an entitled pod, which was told so at that time, and how many units it lacked.
-	Missed(headroom types.NamespacedName, why account.Miss, units int, at time.Time)
+	Missed(headroom types.NamespacedName, pod types.UID, why account.Miss, units int, at time.Time)
+	// Counted notes that a pod which waits is in the account of a Headroom already, with as many units as it lacks.
+	Counted(headroom types.NamespacedName, pod types.UID, units int)
+	// Gone notes that a pod does not wait any more.
+	Gone(pod types.UID)
 }
 
 // Nominations is told of the pods that wait for a node.
@@ -204,6 +208,7 @@ func (h handler) OnDelete(object any) {
 		if h.Nominations != nil {
 			h.Nominations.Gone(pod.UID)
 		}
+		h.Accounts.Gone(pod.UID)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.waiting, pod.UID)
@@ -249,9 +254,11 @@ func (h handler) saw(object any, initial bool) {
 	if !ok || !h.count(p, miss) {
 		return
 	}
-	if through := h.countedThrough(miss.Headroom); !initial || asked.Told.After(through) {
-		h.Accounts.Missed(miss.Headroom, miss.Why, miss.Units, asked.Told)
+	if initial && !asked.Told.After(h.countedThrough(miss.Headroom)) {
+		h.Accounts.Counted(miss.Headroom, pod.UID, miss.Units)
+		return
 	}
+	h.Accounts.Missed(miss.Headroom, pod.UID, miss.Why, miss.Units, asked.Told)
 }
 
 // countedThrough is the time through which pods are in the account of a Headroom from before this controller. Those that waited then come

@@ -33,6 +33,8 @@ type book struct {
 	ready   int
 	lacked  int
 	missed  []account.Miss
+	// waiting are the units that pods lack which wait, whoever counted them.
+	waiting map[types.UID]int
 }
 
 func (b *book) Loaded() <-chan struct{} { return nil }
@@ -41,12 +43,24 @@ func (b *book) LackedThrough(types.NamespacedName) time.Time { return b.through 
 
 func (b *book) Ready(types.NamespacedName) int { return b.ready }
 
-func (b *book) Missed(_ types.NamespacedName, why account.Miss, units int, at time.Time) {
+func (b *book) Missed(_ types.NamespacedName, pod types.UID, why account.Miss, units int, at time.Time) {
 	b.lacked += units
 	b.missed = append(b.missed, why)
 	if at.After(b.through) {
 		b.through = at
 	}
+	b.waits(pod, units)
+}
+
+func (b *book) Counted(_ types.NamespacedName, pod types.UID, units int) { b.waits(pod, units) }
+
+func (b *book) Gone(pod types.UID) { delete(b.waiting, pod) }
+
+func (b *book) waits(pod types.UID, units int) {
+	if b.waiting == nil {
+		b.waiting = map[types.UID]int{}
+	}
+	b.waiting[pod] += units
 }
 
 // toldPod is a pod of one CPU that was told that there is no room.
@@ -84,6 +98,9 @@ func TestAPodThatWaitsCountsOnce(t *testing.T) {
 				h.OnUpdate(nil, pod)
 			}
 			require.Equal(t, tc.want, accounts.lacked)
+			require.Equal(t, map[types.UID]int{"api": 1}, accounts.waiting, "it is known what it lacks, whoever counted it")
+			h.OnDelete(pod)
+			require.Empty(t, accounts.waiting)
 		})
 	}
 }

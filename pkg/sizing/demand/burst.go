@@ -3,10 +3,14 @@ package demand
 import "time"
 
 // burst is the demand that is under way: units that went within the last refill time and have not come back, and what pods lacked in it.
+// again is what is in both.
 type burst struct {
-	out, lacked int
-	within      time.Duration
+	out, lacked, again int
+	within             time.Duration
 }
+
+// demand is all of it.
+func (b *burst) demand() int { return max(0, b.out+b.lacked-b.again) }
 
 // underWay finds it. Units that went otherwise are missing, but were not taken; those that came back at once are not missing.
 func underWay(history *History, now time.Time, slots int, refill time.Duration, o *Options) burst {
@@ -25,16 +29,17 @@ func underWay(history *History, now time.Time, slots int, refill time.Duration, 
 		}
 	}
 	b.out = min(taken, missing, o.Max)
-	// What pods lacked is known by slot: the slots that the refill time touches.
+	// What pods lacked, and took then, is known by slot: the slots that the refill time touches.
 	current := slotOf(now)
 	for i := range history.Hours {
 		h := &history.Hours[i]
 		if !h.plausible() || h.Hour*int64(Slots) > current || (h.Hour+1)*int64(Slots) < current-int64(slots) {
 			continue
 		}
-		for s := range h.LackedIn {
+		for s := range Slots {
 			if at := h.Hour*int64(Slots) + int64(s); at <= current && at >= current-int64(slots) {
 				b.lacked += valueAt(h.LackedIn, s)
+				b.again += valueAt(h.AgainIn, s)
 			}
 		}
 	}
@@ -45,7 +50,7 @@ func underWay(history *History, now time.Time, slots int, refill time.Duration, 
 // units covers that the burst goes on: as much again as went within a refill time, or what the Poisson distribution with that mean asks for
 // at the level, if that is less. A stock that is twice as large as the burst is therefore left alone.
 func (b *burst) units(served float64) int {
-	demand := b.out + b.lacked
+	demand := b.demand()
 	if demand < smallestBurst {
 		return 0
 	}

@@ -15,8 +15,8 @@
 //
 //  1. Refill time. L is the 90th percentile of the refills that needed a node. Refills that are still awaited count with their age, where
 //     that raises it. It is 120 s without any refill, at most MaxRefill, and what the finished ones say while units are parked.
-//  2. Window. The demand of a window of length L is the units that were taken and those that entitled pods lacked. Units that went for any
-//     other reason are no demand. A window counts at most Max, whatever one Job asks for.
+//  2. Window. The demand of a window of length L is the units that were taken and those that entitled pods lacked; what one pod lacked and
+//     took counts once. Units that went for any other reason are no demand. A window counts at most Max, whatever one Job asks for.
 //  3. Censoring. A window in which the stock was empty, in which nobody looked, or which is not over may have asked for more than was seen.
 //     It may raise the estimate, and never lowers it: the quantile is the smallest x that is exceeded by at most (1-served)·n windows,
 //     where censored ones count among those that exceed it, and not in n.

@@ -102,9 +102,9 @@ func (s *series) fill(slots []slot, h *Hour) {
 	// Where only the sum of the hour is known, it is taken to be even, which is the least that one of its windows can have had.
 	detailed := 0
 	for i := range Slots {
-		detailed += valueAt(h.TakenIn, i) + valueAt(h.LackedIn, i)
+		detailed += h.demandIn(i)
 	}
-	rest := min(max(h.Taken, 0), MaxReplicas) + min(max(h.Lacked, 0), MaxReplicas) - detailed
+	rest := min(max(h.Taken, 0), MaxReplicas) + min(max(h.Lacked, 0), MaxReplicas) - min(max(h.Again, 0), MaxReplicas) - detailed
 	rest = (max(rest, 0) + Slots - 1) / Slots
 	for i := range Slots {
 		at := begin + int64(i)
@@ -113,11 +113,16 @@ func (s *series) fill(slots []slot, h *Hour) {
 		}
 		bit := uint32(1) << i
 		slots[at] = slot{
-			demand: int32(min(int(slots[at].demand)+valueAt(h.TakenIn, i)+valueAt(h.LackedIn, i)+rest, MaxReplicas)),
+			demand: int32(min(int(slots[at].demand)+h.demandIn(i)+rest, MaxReplicas)),
 			kept:   slots[at].kept || h.Seen&bit != 0,
 			whole:  h.Seen&bit != 0 && h.Empty&bit == 0 && rest == 0 && s.first+at != s.now,
 		}
 	}
+}
+
+// demandIn is what was asked for in a slot: what one pod lacked and then took counts once.
+func (h *Hour) demandIn(slot int) int {
+	return max(0, valueAt(h.TakenIn, slot)+valueAt(h.LackedIn, slot)-valueAt(h.AgainIn, slot))
 }
 
 func valueAt(values []int, i int) int {

@@ -31,6 +31,9 @@ type Hour struct {
 	// TakenIn and LackedIn are the same by slot. They may be shorter than an hour, the rest being zero, and are missing where only the sums
 	// are known.
 	TakenIn, LackedIn []int
+	// Again are units that are in both, because a pod lacked them first and took them later; AgainIn is the same by slot.
+	Again   int
+	AgainIn []int
 	// Empty are the slots, one bit each, in which no unit was ready at some moment.
 	Empty uint32
 	// Seen are the slots in which the account was kept.

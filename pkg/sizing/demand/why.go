@@ -27,7 +27,7 @@ func why(f *found, b *burst, r *Result, wanted int, o *Options) string {
 }
 
 func (b *burst) why(wanted int, o *Options) string {
-	demand := b.out + b.lacked
+	demand := b.demand()
 	text := fmt.Sprintf("a burst is under way: in the last %s pods took or lacked %s that have not come back; ",
 		short(b.within), sizing.Units(demand))
 	if wanted == 2*demand {

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/test/builders"
 	"github.com/headroom-dev/headroom/test/cluster"
 	"github.com/headroom-dev/headroom/test/cluster/clustertest"
@@ -46,19 +47,31 @@ func TestP13StockPreemptionIsCreditedToThePreemptor(t *testing.T) {
 	}, soon, glance)
 	require.NoError(t, cl.Create(t.Context(), large))
 
-	account := &v1alpha1.HeadroomAccount{}
+	record := &v1alpha1.HeadroomAccount{}
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		require.NoError(collect, cl.Get(t.Context(), client.ObjectKeyFromObject(headroom), account))
-		require.EqualValues(collect, 2, account.Record.Taken)
-		require.GreaterOrEqual(collect, account.Record.Lacked, int64(2), "what api-2 lacks")
-		require.Contains(collect, account.Record.Missed, v1alpha1.MissedPods{Reason: "other", Pods: 1},
+		require.NoError(collect, cl.Get(t.Context(), client.ObjectKeyFromObject(headroom), record))
+		require.EqualValues(collect, 2, record.Record.Taken)
+		require.GreaterOrEqual(collect, record.Record.Lacked, int64(2), "what api-2 lacks")
+		require.Contains(collect, record.Record.Missed, v1alpha1.MissedPods{Reason: "other", Pods: 1},
 			"a unit is ready that is too small for api-2, which kube-scheduler does not say")
+		require.Equal(collect, 4, demandOf(collect, record), "what api-1 took, whether it was told before that it lacks it or not, and what api-2 lacks")
 	}, soon, glance)
-	for _, take := range account.Record.Takes {
+	for _, take := range record.Record.Takes {
 		require.Equal(t, "Preemption", take.How)
 		require.Equal(t, string(consumer.UID), take.ConsumerUID)
 		require.Equal(t, namespace+"/api-1", take.Consumer)
 	}
 	require.NoError(t, cl.Get(t.Context(), client.ObjectKeyFromObject(large), large))
 	require.Equal(t, corev1.PodPending, large.Status.Phase)
+}
+
+// demandOf is how many units pods asked for by a stored account.
+func demandOf(t require.TestingT, stored *v1alpha1.HeadroomAccount) int {
+	decoded, err := account.Decode(&stored.Record)
+	require.NoError(t, err)
+	sum := 0
+	for _, hour := range decoded.Demand(false).Hours {
+		sum += hour.Taken + hour.Lacked - hour.Again
+	}
+	return sum
 }
