@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
@@ -23,9 +24,11 @@ type Pod struct {
 	account.Consumer
 	// Identity is what a Headroom's consumers may ask about it.
 	Identity entitlement.Consumer
-	// Requests are what it asks for, NodeSelector where it may go.
-	Requests     corev1.ResourceList
-	NodeSelector map[string]string
+	// Requests are what it asks for; Bare are the same without the overhead of its RuntimeClass, of that name.
+	Requests, Bare corev1.ResourceList
+	RuntimeClass   string
+	// Place is where it may go.
+	Place
 	// Told is when a scheduler said that there is no room, in these words; the zero time if none did.
 	Told    time.Time
 	Message string
@@ -41,9 +44,19 @@ type Headroom struct {
 	// Priority is that of its placeholders. Reserved says that pods which its consumers name may take them whatever their own priority is.
 	Priority int32
 	Reserved bool
-	// Unit is what one unit holds, NodeSelector where they are.
+	// Unit is what one unit holds, without the overhead of its RuntimeClass, of that name.
 	Unit         corev1.ResourceList
-	NodeSelector map[string]string
+	RuntimeClass string
+	// Place is where they are.
+	Place
+}
+
+// asked is what a pod requests of a unit. Where both have the same RuntimeClass, both have its overhead beside that.
+func (h *Headroom) asked(pod *Pod) corev1.ResourceList {
+	if h.RuntimeClass != "" && h.RuntimeClass == pod.RuntimeClass {
+		return pod.Bare
+	}
+	return pod.Requests
 }
 
 // Miss says that no unit of a Headroom served a pod that it entitles.
@@ -78,8 +91,8 @@ func Of(pod *Pod, headrooms []Headroom, ready func(headroom types.NamespacedName
 func first(pod *Pod, headrooms []Headroom, below bool) (serves *Headroom, units int) {
 	for i := range headrooms {
 		h := &headrooms[i]
-		n := unitsFor(pod.Requests, h.Unit)
-		if n == 0 || h.below(pod.Identity.Priority) != below || !compatible(pod.NodeSelector, h.NodeSelector) ||
+		n := unitsFor(h.asked(pod), h.Unit)
+		if n == 0 || h.below(pod.Identity.Priority) != below || !pod.meets(&h.Place) ||
 			!h.Rule.Entitles(&pod.Identity) {
 			continue
 		}
@@ -162,21 +175,12 @@ const (
 	maxUnits = 1000
 )
 
-// compatible reports whether no label contradicts.
-func compatible(a, b map[string]string) bool {
-	for key, value := range a {
-		if other, ok := b[key]; ok && other != value {
-			return false
-		}
-	}
-	return true
-}
-
 // podOf keeps of a waiting pod what the decision needs. namespaceLabels are those of its namespace.
 func podOf(pod *corev1.Pod, consumer account.Consumer, namespaceLabels map[string]string) *Pod {
 	p := &Pod{
-		Consumer: consumer, NodeSelector: pod.Spec.NodeSelector,
+		Consumer: consumer, Place: placeOf(pod.Spec.NodeSelector, pod.Spec.Affinity), RuntimeClass: ptr.Deref(pod.Spec.RuntimeClassName, ""),
 		Requests: resource.PodRequests(pod, resource.PodResourcesOptions{}),
+		Bare:     resource.PodRequests(pod, resource.PodResourcesOptions{ExcludeOverhead: true}),
 		Identity: entitlement.Consumer{
 			Namespace: pod.Namespace, NamespaceLabels: namespaceLabels, Labels: maps.Clone(pod.Labels),
 			NonPreempting: entitlement.NonPreempting(pod),

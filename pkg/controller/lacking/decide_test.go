@@ -32,7 +32,7 @@ func headroom(t *testing.T, name string, consumers *v1alpha1.Consumers, unit cor
 	key := types.NamespacedName{Namespace: "shop", Name: name}
 	rule, err := entitlement.Compile(key, consumers)
 	require.NoError(t, err)
-	return Headroom{NamespacedName: key, Rule: rule, Priority: -10, Unit: unit, NodeSelector: map[string]string{"pool": "a"}}
+	return Headroom{NamespacedName: key, Rule: rule, Priority: -10, Unit: unit, Place: Place{NodeSelector: map[string]string{"pool": "a"}}}
 }
 
 func TestOf(t *testing.T) {
@@ -43,6 +43,10 @@ func TestOf(t *testing.T) {
 	large := headroom(t, "large", nil, list("cpu", "4", "memory", "1Gi"))
 	reserved, openReserved := headroom(t, "reserved", onlyAPI, list("cpu", "1", "memory", "1Gi")), open
 	reserved.Priority, reserved.Reserved, openReserved.Priority, openReserved.Reserved = 1_000_000, true, 1_000_000, true
+	inPoolA, kata := open, headroom(t, "kata", nil, list("cpu", "1500m", "memory", "1Gi"))
+	inPoolA.Place = Place{Terms: pools(corev1.NodeSelectorOpIn, "a")}
+	runc := kata
+	kata.RuntimeClass = "kata"
 	high := open
 	high.Name, high.Priority = "high", 7
 	for name, tc := range map[string]struct {
@@ -84,6 +88,23 @@ func TestOf(t *testing.T) {
 		"it is not entitled":   {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
 		"it must go elsewhere": {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
 		"it may go there":      {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
+		"it must go elsewhere, by affinity": {
+			change: func(p *Pod) { p.Terms = pools(corev1.NodeSelectorOpIn, "b", "c") }, headrooms: []Headroom{open},
+		},
+		"it may go there, by affinity": {
+			change: func(p *Pod) { p.Terms = pools(corev1.NodeSelectorOpIn, "b", "a") }, headrooms: []Headroom{open}, want: "open", units: 2,
+		},
+		"the units must be elsewhere, by affinity": {
+			change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{inPoolA},
+		},
+		"pods and units have the overhead of one RuntimeClass": {
+			change:    func(p *Pod) { p.RuntimeClass, p.Requests = "kata", list("cpu", "1750m", "memory", "1Gi") },
+			headrooms: []Headroom{kata}, want: "kata", units: 1,
+		},
+		"only the pod has it": {
+			change:    func(p *Pod) { p.RuntimeClass, p.Requests = "kata", list("cpu", "1750m", "memory", "1Gi") },
+			headrooms: []Headroom{runc}, want: "kata", units: 2,
+		},
 		"no unit has what it asks for": {
 			change: func(p *Pod) { p.Requests = list("cpu", "1", "example.com/gpu", "1") }, headrooms: []Headroom{open},
 		},
@@ -107,7 +128,7 @@ func TestOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			pod := &Pod{
 				Identity: entitlement.Consumer{Namespace: "shop", Labels: map[string]string{"app": "api"}},
-				Requests: list("cpu", "1500m", "memory", "1Gi"), Told: epoch, Message: "0/5 nodes are available: 5 Insufficient cpu.",
+				Requests: list("cpu", "1500m", "memory", "1Gi"), Bare: list("cpu", "1500m", "memory", "1Gi"), Told: epoch, Message: "0/5 nodes are available: 5 Insufficient cpu.",
 			}
 			if tc.change != nil {
 				tc.change(pod)
@@ -120,6 +141,37 @@ func TestOf(t *testing.T) {
 				tc.why = account.MissNoneReady
 			}
 			require.Equal(t, tc.why, miss.Why)
+		})
+	}
+}
+
+// pools is an affinity to nodes by the pool that they are in.
+func pools(operator corev1.NodeSelectorOperator, values ...string) []corev1.NodeSelectorTerm {
+	return []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "pool", Operator: operator, Values: values}}}}
+}
+
+func TestWhereAffinityAllowsNodes(t *testing.T) {
+	inA, elsewhere := Place{NodeSelector: map[string]string{"pool": "a"}}, Place{NodeSelector: map[string]string{"zone": "a"}}
+	for name, tc := range map[string]struct {
+		terms []corev1.NodeSelectorTerm
+		want  bool
+	}{
+		"none":                  {nil, true},
+		"in":                    {pools(corev1.NodeSelectorOpIn, "b"), false},
+		"not in":                {pools(corev1.NodeSelectorOpNotIn, "a"), false},
+		"not in another":        {pools(corev1.NodeSelectorOpNotIn, "b"), true},
+		"in any":                {pools(corev1.NodeSelectorOpExists), true},
+		"in none":               {pools(corev1.NodeSelectorOpDoesNotExist), false},
+		"larger":                {pools(corev1.NodeSelectorOpGt, "1"), true},
+		"one of two":            {append(pools(corev1.NodeSelectorOpIn, "b"), pools(corev1.NodeSelectorOpIn, "a")...), true},
+		"all of one":            {[]corev1.NodeSelectorTerm{{MatchExpressions: append(pools(corev1.NodeSelectorOpIn, "a")[0].MatchExpressions, pools(corev1.NodeSelectorOpIn, "b")[0].MatchExpressions...)}}, false},
+		"a field, which is not": {[]corev1.NodeSelectorTerm{{MatchFields: pools(corev1.NodeSelectorOpIn, "b")[0].MatchExpressions}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place := Place{Terms: tc.terms}
+			require.Equal(t, tc.want, place.meets(&inA))
+			require.Equal(t, tc.want, inA.meets(&place))
+			require.True(t, place.meets(&elsewhere), "nothing is known of its pool")
 		})
 	}
 }
@@ -153,7 +205,10 @@ func TestWhatIsKeptOfAPodIsAllThatTheDecisionAsks(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api-1", UID: "u", Labels: map[string]string{"app": "api"}},
 		Spec: corev1.PodSpec{
 			NodeSelector: map[string]string{"pool": "a"}, Priority: ptr.To[int32](7), PreemptionPolicy: ptr.To(corev1.PreemptNever),
-			Overhead:   list("cpu", "250m"),
+			Overhead: list("cpu", "250m"), RuntimeClassName: ptr.To("kata"),
+			Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+				NodeSelectorTerms: pools(corev1.NodeSelectorOpIn, "a"),
+			}}},
 			Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: list("cpu", "1", "memory", "1Gi")}}},
 		},
 		Status: corev1.PodStatus{NominatedNodeName: "n1", Conditions: []corev1.PodCondition{
@@ -169,9 +224,11 @@ func TestWhatIsKeptOfAPodIsAllThatTheDecisionAsks(t *testing.T) {
 	for name, quantity := range list("cpu", "1250m", "memory", "1Gi") {
 		require.Zero(t, quantity.Cmp(got.Requests[name]), "%s", name)
 	}
-	got.Requests = nil
+	require.Equal(t, "1", got.Bare.Cpu().String())
+	got.Requests, got.Bare = nil, nil
 	require.Equal(t, &Pod{
-		Consumer: consumer, NodeSelector: map[string]string{"pool": "a"},
+		Consumer: consumer, RuntimeClass: "kata",
+		Place: Place{NodeSelector: map[string]string{"pool": "a"}, Terms: pools(corev1.NodeSelectorOpIn, "a")},
 		Identity: entitlement.Consumer{
 			Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, Labels: map[string]string{"app": "api"}, Priority: 7, NonPreempting: true,
 		},

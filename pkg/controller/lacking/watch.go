@@ -156,40 +156,6 @@ func (w *Watcher) follow(ctx context.Context, namespace string) {
 	informer.RunWithContext(ctx)
 }
 
-// trim keeps of a pod what the decision needs.
-func trim(object any) (any, error) {
-	pod, ok := object.(*corev1.Pod)
-	if !ok {
-		return object, nil
-	}
-	trimmed := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Labels: pod.Labels,
-		CreationTimestamp: pod.CreationTimestamp, OwnerReferences: pod.OwnerReferences,
-	}}
-	trimmed.Spec = corev1.PodSpec{
-		NodeSelector: pod.Spec.NodeSelector, Overhead: pod.Spec.Overhead, Resources: pod.Spec.Resources,
-		Priority: pod.Spec.Priority, PreemptionPolicy: pod.Spec.PreemptionPolicy,
-		Containers: requestsOf(pod.Spec.Containers), InitContainers: requestsOf(pod.Spec.InitContainers),
-	}
-	trimmed.Status.NominatedNodeName = pod.Status.NominatedNodeName
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled {
-			trimmed.Status.Conditions = append(trimmed.Status.Conditions, condition)
-		}
-	}
-	return trimmed, nil
-}
-
-func requestsOf(containers []corev1.Container) []corev1.Container {
-	var trimmed []corev1.Container
-	for i := range containers {
-		trimmed = append(trimmed, corev1.Container{
-			Name: containers[i].Name, Resources: containers[i].Resources, RestartPolicy: containers[i].RestartPolicy,
-		})
-	}
-	return trimmed
-}
-
 // handler is told of each pod that waits, and of each that does no longer.
 type handler struct {
 	*Watcher
@@ -334,7 +300,7 @@ func (w *Watcher) headrooms(ctx context.Context) ([]Headroom, time.Time, error) 
 		rule, _ := entitlement.Compile(client.ObjectKeyFromObject(h), h.Spec.Consumers)
 		w.known = append(w.known, Headroom{
 			NamespacedName: client.ObjectKeyFromObject(h), Rule: rule, Priority: priority, Reserved: h.Spec.Reserved,
-			Unit: h.Spec.Requests, NodeSelector: h.Spec.NodeSelector,
+			Unit: h.Spec.Requests, RuntimeClass: h.Spec.RuntimeClassName, Place: placeOf(h.Spec.NodeSelector, h.Spec.Affinity),
 		})
 	}
 	return w.known, w.asOf, nil
