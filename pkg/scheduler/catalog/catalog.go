@@ -120,6 +120,14 @@ func (c *Catalog) setCRDAbsent(missing bool) {
 	c.version.Add(1)
 }
 
+// forgetAll drops all Headrooms: the CustomResourceDefinition went, and if it is made anew at once, it has none of them.
+func (c *Catalog) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.entries)
+	c.version.Add(1)
+}
+
 // setReady notes that there is nothing left to wait for.
 func (c *Catalog) setReady() {
 	c.mu.Lock()

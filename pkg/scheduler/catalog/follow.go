@@ -47,6 +47,9 @@ func (c *Catalog) follow(ctx context.Context, client *rest.RESTClient, changed f
 		if c.awaitDefinition(ctx, client, changed); ctx.Err() == nil {
 			c.inform(ctx, client, changed)
 		}
+		if ctx.Err() == nil {
+			c.forgetAll()
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -27,6 +28,8 @@ type server struct {
 	// headroom is the only one, nil if there is none. absent says that there is no definition of Headrooms either.
 	headroom *v1alpha1.Headroom
 	absent   bool
+	// lost says that there is no definition when all Headrooms are listed the next time, and right after that there is one.
+	lost bool
 	// watches are those that are open.
 	watches []*io.PipeWriter
 }
@@ -37,6 +40,9 @@ func (s *server) RoundTrip(request *http.Request) (*http.Response, error) {
 	query := request.URL.Query()
 	switch {
 	case s.absent:
+		return answer(http.StatusNotFound, failure(http.StatusNotFound, metav1.StatusReasonNotFound))
+	case s.lost && query.Get("watch") == "" && query.Get("limit") != "1":
+		s.lost = false
 		return answer(http.StatusNotFound, failure(http.StatusNotFound, metav1.StatusReasonNotFound))
 	case query.Get("sendInitialEvents") == "true": // an API server that only lists
 		return answer(http.StatusUnprocessableEntity, failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid))
@@ -190,5 +196,40 @@ func TestTheCatalogFollowsTheDefinition(t *testing.T) {
 		require.Equal(t, all, f.settle())
 		require.True(t, f.CRDAbsent())
 		require.Nil(t, f.Get(web))
+	})
+}
+
+func TestADefinitionThatIsMadeAnewAtOnceHasNoneOfTheHeadroomsOfTheOldOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := follow(t, &server{t: t, headroom: state("web", "1", 1)})
+		f.settle()
+		require.True(t, f.entitles("web"))
+
+		f.lost = true
+		f.become(nil, false)
+		f.settle()
+		require.False(t, f.lost, "the catalog saw that the definition was gone")
+		require.False(t, f.CRDAbsent(), "and found the new one when it looked for it")
+		require.Nil(t, f.Get(web))
+		f.become(nil, false)
+	})
+}
+
+func TestTheCatalogFollowsOverWhatUnitsOfAWorkloadsShapeAreSpread(t *testing.T) {
+	spreadOver := func(key string) *v1alpha1.Headroom {
+		h := state("web", "1", 1)
+		h.Spec.ShapeFrom = &v1alpha1.WorkloadReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}
+		h.Status.Shape = &v1alpha1.ShapeStatus{TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{TopologyKey: key}}}
+		return h
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := follow(t, &server{t: t, headroom: spreadOver("rack")})
+		f.settle()
+		require.Equal(t, []string{"rack"}, f.Get(web).SpreadKeys)
+
+		f.tell("MODIFIED", spreadOver("row"))
+		require.Equal(t, []types.NamespacedName{web}, f.settle(), "the workload changed, and the Headroom's own spec did not")
+		require.Equal(t, []string{"row"}, f.Get(web).SpreadKeys)
+		f.become(nil, false)
 	})
 }
