@@ -223,6 +223,9 @@ func predict(ctx context.Context, gathered *objects, profile *explain.Profile, p
 	if p.Message != "" {
 		policy := pod.Spec.PreemptionPolicy
 		told.Now.Remedies = explanation.Remedies(p.Reason, policy != nil && *policy == corev1.PreemptNever)
+		if p.SwapsOff {
+			told.Now.Remedies = []string{"let swap be true in the plugin's arguments of the pod's profile"}
+		}
 	}
 	for _, misfit := range p.Misfits {
 		told.Now.Misfits = append(told.Now.Misfits, explanation.Misfit(misfit))

@@ -77,6 +77,17 @@ func TestASystemCriticalPodIsNotRefusedByConsumersAlone(t *testing.T) {
 	}
 }
 
+func TestAPodOfAProfileThatDoesNotSwapIsToldSo(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "scheduler.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(strings.Replace(configuration, "{ARGS}", "{swap: false}", 1)), 0o600))
+	pod := with(t, toBeScheduled, toBeScheduled+"  schedulerName: headroom-scheduler\n")
+	told, err := explained(t, pod, "", "web-1", "--scheduler-config", config)
+	require.NoError(t, err)
+	require.Empty(t, told.Now.Takes)
+	require.Contains(t, told.Now.Refusal, "swap is false in the plugin's arguments")
+	require.Equal(t, []string{"let swap be true in the plugin's arguments of the pod's profile"}, told.Now.Remedies)
+}
+
 const deployment = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: later}

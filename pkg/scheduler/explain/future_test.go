@@ -34,7 +34,12 @@ func TestAPodThatDoesNotExistYetGetsWhatTheAPIServerWouldGiveIt(t *testing.T) {
 			require.Equal(t, tc.want, *pod.Spec.Priority)
 		})
 	}
-	_, err := Future(&corev1.Pod{Spec: corev1.PodSpec{PriorityClassName: "none"}}, classes)
+	classes[0].PreemptionPolicy = ptr.To(corev1.PreemptNever)
+	polite, err := Future(&corev1.Pod{Spec: corev1.PodSpec{PriorityClassName: "high"}}, classes)
+	require.NoError(t, err)
+	require.Equal(t, ptr.To(corev1.PreemptNever), polite.Spec.PreemptionPolicy, "a pod that never preempts takes nothing, most often")
+
+	_, err = Future(&corev1.Pod{Spec: corev1.PodSpec{PriorityClassName: "none"}}, classes)
 	require.ErrorContains(t, err, "there is no PriorityClass none")
 
 	limits := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}

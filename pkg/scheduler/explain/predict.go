@@ -17,6 +17,10 @@ import (
 	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
+// messageSwapsOff is why a pod that units would serve takes none in its first attempt.
+const messageSwapsOff = "swap is false in the plugin's arguments, so none does in its first attempt; " +
+	"preemption may take units for a later one"
+
 // Prediction is what the scheduler would do with a pod that came now, if nothing else happened meanwhile. Of Fits, Swap and Message one is
 // set.
 type Prediction struct {
@@ -27,6 +31,8 @@ type Prediction struct {
 	// Reason is why no headroom serves the pod, empty if there is none at all, and Message the same in words.
 	Reason  metrics.MissReason
 	Message string
+	// SwapsOff says that the pod would take units if the plugin's arguments let it swap.
+	SwapsOff bool
 	// Misfits say of each node why not, in the order of their names.
 	Misfits []Misfit
 	// Assumptions are what the prediction takes for granted.
@@ -142,11 +148,12 @@ func (w *whatIf) predict(ctx context.Context, pod *corev1.Pod) (*Prediction, err
 		return prediction, nil
 	}
 	entitled := w.selector.Consumer(pod)
-	if entitled != nil && w.profileSwaps() {
-		if entitled.Entitled || selection.SystemCritical(pod) {
-			selected := w.selector.Select(ctx, run, entitled)
-			prediction.Swap, candidates = selected.Swap, selected.Candidates
-		}
+	if entitled != nil && (entitled.Entitled || selection.SystemCritical(pod)) {
+		selected := w.selector.Select(ctx, run, entitled)
+		prediction.Swap, candidates = selected.Swap, selected.Candidates
+	}
+	if prediction.Swap != nil && !w.profileSwaps() {
+		return &Prediction{Message: messageSwapsOff, SwapsOff: true}, nil
 	}
 	if prediction.Swap != nil {
 		return prediction, nil

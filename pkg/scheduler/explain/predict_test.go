@@ -1,0 +1,111 @@
+package explain
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// cpu is short for requests of CPU.
+func cpu(quantity string) builders.Resources { return builders.Resources{"cpu": quantity} }
+
+// explained returns what is said of some nodes of one CPU, where these pods are, by a scheduler whose arguments may be changed.
+func explained(t *testing.T, headrooms []*v1alpha1.Headroom, nodes []string, pods []*corev1.Pod, change func(*Profile)) *Cluster {
+	t.Helper()
+	profile, err := ReadProfile(t.Context(), "", "")
+	require.NoError(t, err)
+	change(profile)
+	objects := Objects{Headrooms: headrooms, Pods: pods}
+	for _, name := range nodes {
+		objects.Nodes = append(objects.Nodes, builders.Node(name, "z-1", cpu("1")).Obj())
+	}
+	cluster, err := New(objects, profile)
+	require.NoError(t, err)
+	return cluster
+}
+
+// TestASwapIsPredictedOnlyWhereTheProfileSwaps: with swap: false the scheduler takes units by preemption alone, in a later attempt.
+func TestASwapIsPredictedOnlyWhereTheProfileSwaps(t *testing.T) {
+	h := builders.Headroom("spare", cpu("1")).Namespace("shop").UID("spare").Obj()
+	for name, tc := range map[string]struct {
+		swap     bool
+		wants    string
+		takes    bool
+		swapsOff bool
+		message  string
+	}{
+		"it does":                            {swap: true, wants: "1", takes: true},
+		"it does not":                        {wants: "1", swapsOff: true, message: messageSwapsOff},
+		"it does, and the units are too few": {swap: true, wants: "2", message: "1 of 1 nodes hold headroom, none for this pod: no node holds enough for it"},
+		"it does not, and they are too few":  {wants: "2", message: "1 of 1 nodes hold headroom, none for this pod: no node holds enough for it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := explained(t, []*v1alpha1.Headroom{h}, []string{"a"}, []*corev1.Pod{builders.Placeholder(h, 0).Node("a").UID("unit").Obj()},
+				func(profile *Profile) { profile.Args.Swap = tc.swap })
+			predicted, err := cluster.Predict(t.Context(), builders.Consumer("web", cpu(tc.wants)).Namespace("shop").UID("web").Obj())
+			require.NoError(t, err)
+			require.Empty(t, predicted.Fits)
+			require.Equal(t, tc.takes, predicted.Swap != nil)
+			require.Equal(t, tc.swapsOff, predicted.SwapsOff)
+			require.Equal(t, tc.message, predicted.Message)
+			require.Len(t, predicted.Assumptions, 2, "they are told whatever is predicted")
+		})
+	}
+}
+
+// forWeb is a Headroom that entitles none of the pods below.
+func forWeb() *v1alpha1.Headroom {
+	return builders.Headroom("web", cpu("1")).Namespace("shop").UID("web").Consumers(v1alpha1.Consumers{
+		PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+	}).Obj()
+}
+
+func dns(priority int32) *corev1.Pod {
+	return builders.Consumer("dns", cpu("1")).Namespace("shop").UID("dns").Priority(priority).Obj()
+}
+
+func TestASystemCriticalPodIsPredictedToTakeUnitsOfOthers(t *testing.T) {
+	h := forWeb()
+	for name, tc := range map[string]struct {
+		priority int32
+		want     bool
+	}{"it is": {priority: 2_000_000_000, want: true}, "another one is not": {priority: 1_999_999_999}} {
+		t.Run(name, func(t *testing.T) {
+			cluster := explained(t, []*v1alpha1.Headroom{h}, []string{"a"}, []*corev1.Pod{builders.Placeholder(h, 0).Node("a").UID("unit").Obj()},
+				func(*Profile) {})
+			predicted, err := cluster.Predict(t.Context(), dns(tc.priority))
+			require.NoError(t, err)
+			require.Equal(t, tc.want, predicted.Swap != nil)
+			require.Equal(t, tc.want, predicted.Message == "")
+		})
+	}
+}
+
+func TestOfNodesWithUnitsOfOthersASystemCriticalPodIsToldThatTheyAreForLast(t *testing.T) {
+	h := forWeb()
+	cluster := explained(t, []*v1alpha1.Headroom{h}, []string{"free", "full", "held"}, []*corev1.Pod{
+		builders.Placeholder(h, 0).Node("held").UID("unit").Obj(),
+		builders.Consumer("full", cpu("1")).Namespace("shop").UID("full").Node("full").Obj(),
+	}, func(*Profile) {})
+	const last = "; a system-critical pod gets the room all the same where no other node serves it"
+	for name, tc := range map[string]struct {
+		priority int32
+		want     bool
+	}{"one that is": {priority: 2_000_000_000, want: true}, "one that is not": {priority: 1}} {
+		t.Run(name, func(t *testing.T) {
+			options, misfits := cluster.Nodes(dns(tc.priority))
+			require.Len(t, options, 1)
+			require.Equal(t, "free", options[0].Evidence.Name)
+			require.Len(t, misfits, 2)
+			require.Equal(t, Misfit{Node: "full", Why: "it has too little room, and holds no headroom"}, misfits[0])
+			require.Equal(t, "held", misfits[1].Node)
+			require.Equal(t, tc.want, strings.HasSuffix(misfits[1].Why, last), misfits[1].Why)
+		})
+	}
+}
