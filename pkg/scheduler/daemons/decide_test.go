@@ -2,6 +2,7 @@ package daemons
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,35 +114,60 @@ func TestVictims(t *testing.T) {
 	}
 }
 
+// size is what a pod asks for, in cores and in GiB.
+type size struct{ cores, memory int64 }
+
+func drawSize(t *rapid.T, label string) size {
+	return size{rapid.Int64Range(1, 4).Draw(t, label+" cores"), rapid.Int64Range(1, 4).Draw(t, label+" memory")}
+}
+
+// sized has a pod ask for that much.
+func (s size) sized(pod *st.PodWrapper) *corev1.Pod {
+	requests := pod.Spec.Containers[0].Resources.Requests
+	requests[corev1.ResourceCPU] = *resource.NewQuantity(s.cores, resource.DecimalSI)
+	requests[corev1.ResourceMemory] = *resource.NewQuantity(s.memory<<30, resource.BinarySI)
+	return pod.Obj()
+}
+
+// TestAUnitThatHasToGoKeepsNoLargerOneFromStaying has one with most of the memory, one with most of the cores, and one between that is in
+// nobody's way.
+func TestAUnitThatHasToGoKeepsNoLargerOneFromStaying(t *testing.T) {
+	pods := []*corev1.Pod{
+		size{1, 3}.sized(unit("memory", "1", 0)), size{2, 1}.sized(unit("between", "1", 0)), size{3, 1}.sized(unit("cores", "1", 0)),
+	}
+	node := builders.Node("n", "", builders.Resources{"cpu": "6", "memory": "4Gi"}).Obj()
+	victims := Victims(node, pods, size{2, 2}.sized(daemon("n", "1")), placeholder.IsReserved, isOne)
+	require.ElementsMatch(t, []string{"memory", "cores"}, names(victims))
+}
+
 // TestWhatYieldsIsEnoughAndNoneCouldStay compares with arithmetic of its own.
 func TestWhatYieldsIsEnoughAndNoneCouldStay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var pods []*corev1.Pod
-		size := func(label string) int64 { return rapid.Int64Range(1, 4).Draw(t, label) }
-		used := map[string]int64{}
-		for i := range rapid.IntRange(0, 6).Draw(t, "pods") {
-			name, cores := fmt.Sprint("pod-", i), size("cores")
-			pod := running(name, fmt.Sprint(cores))
+		used := map[string]size{}
+		for i := range rapid.IntRange(0, 8).Draw(t, "pods") {
+			name, asks := fmt.Sprint("pod-", i), drawSize(t, "pod")
+			pod, counts := running(name, "1"), asks
 			switch rapid.SampledFrom([]string{"running", "reserved", "ordinary"}).Draw(t, "kind") {
 			case "reserved":
-				pod = unit(name, fmt.Sprint(cores), i%2)
+				pod = unit(name, "1", i%2)
 			case "ordinary":
-				pod, cores = ordinary(name, fmt.Sprint(cores)), 0 // its scheduler preempts it
+				pod, counts = ordinary(name, "1"), size{} // its scheduler preempts it
 			}
-			pods, used[name] = append(pods, pod.Obj()), cores
+			pods, used[name] = append(pods, asks.sized(pod)), counts
 		}
-		wanted := size("wanted")
+		wanted := drawSize(t, "wanted")
 		fits := func(gone []string) bool {
-			free := int64(12) - wanted
-			for _, cores := range used {
-				free -= cores
+			free := size{8 - wanted.cores, 8 - wanted.memory}
+			for name, held := range used {
+				if !slices.Contains(gone, name) {
+					free = size{free.cores - held.cores, free.memory - held.memory}
+				}
 			}
-			for _, name := range gone {
-				free += used[name]
-			}
-			return free >= 0
+			return free.cores >= 0 && free.memory >= 0
 		}
-		victims := names(Victims(builders.Node("n", "", cpu("12")).Obj(), pods, daemon("n", fmt.Sprint(wanted)).Obj(), placeholder.IsReserved, isOne))
+		node := builders.Node("n", "", builders.Resources{"cpu": "8", "memory": "8Gi"}).Obj()
+		victims := names(Victims(node, pods, wanted.sized(daemon("n", "1")), placeholder.IsReserved, isOne))
 		var units []string
 		for _, pod := range pods {
 			if placeholder.IsReserved(pod) {
