@@ -11,8 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -99,8 +102,8 @@ func (c *Cluster) ApplyFiles(ctx context.Context, paths ...string) error {
 }
 
 // Apply applies objects on the server's side: CRDs first, then namespaces, priority classes, RBAC and configuration,
-// then the rest, each in the order given. It returns when the CRDs are served. Objects without a namespace go to
-// "default".
+// then the rest, each in the order given. It returns when the CRDs are served, and when pods can have the priority
+// classes. Objects without a namespace go to "default".
 func (c *Cluster) Apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	cl, err := c.Client()
 	if err != nil {
@@ -129,10 +132,41 @@ func (c *Cluster) applyOne(ctx context.Context, cl client.Client, obj *unstructu
 		}
 	}
 	err := cl.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner(fieldOwner), client.ForceOwnership)
-	if err != nil || obj.GetKind() != "CustomResourceDefinition" {
+	switch {
+	case err != nil:
 		return err
+	case obj.GetKind() == "CustomResourceDefinition":
+		return c.waitServed(ctx, cl, obj)
+	case obj.GetKind() == "PriorityClass":
+		return c.waitAdmitted(ctx, cl, obj.GetName())
 	}
-	return c.waitServed(ctx, cl, obj)
+	return nil
+}
+
+// waitAdmitted waits until admission, which learns of them by a watch, knows a PriorityClass: until then it refuses pods that name it.
+func (c *Cluster) waitAdmitted(ctx context.Context, cl client.Client, class string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("not known after %s", c.timeout))
+	defer cancel()
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "probe-"}}
+		pod.Spec.PriorityClassName = class
+		pod.Spec.Containers = []corev1.Container{{Name: "probe", Image: "probe"}}
+		if !lacksClass(cl.Create(ctx, pod, client.DryRunAll)) && ctx.Err() == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// lacksClass reports whether a pod was refused because admission does not know its PriorityClass. Whatever else refuses one comes after that.
+func lacksClass(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "no PriorityClass with name")
 }
 
 // waitServed waits until the API server serves the kind of a CRD.

@@ -55,6 +55,8 @@ type Cluster struct {
 	timeout time.Duration
 	// ownLogs: the log folder lies in the temporary folder.
 	ownLogs bool
+	// apiServerOnly as in Options.
+	apiServerOnly bool
 
 	once    sync.Once
 	stopErr error
@@ -75,7 +77,7 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.Timeout, fmt.Errorf("not ready after %s", opts.Timeout))
 	defer cancel()
 
-	c := &Cluster{tools: tools, timeout: opts.Timeout, died: make(chan error, 1)}
+	c := &Cluster{tools: tools, timeout: opts.Timeout, apiServerOnly: opts.APIServerOnly, died: make(chan error, 1)}
 	if c.port, err = reservePort(opts.Port); err != nil {
 		return nil, err
 	}
@@ -170,6 +172,10 @@ func (c *Cluster) Stop() error {
 
 // Died delivers one error when a program of the cluster ends without having been asked to. See KeepLogs.
 func (c *Cluster) Died() <-chan error { return c.died }
+
+// NeedsServiceAccounts reports whether a pod needs the service account of its namespace, which kube-controller-manager makes a moment after
+// the namespace: in every cluster that is not APIServerOnly.
+func (c *Cluster) NeedsServiceAccounts() bool { return !c.apiServerOnly }
 
 // Dir is the cluster's temporary folder; files put there go with the cluster.
 func (c *Cluster) Dir() string { return c.group.Dir }

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/headroom-dev/headroom/test/cluster"
@@ -122,8 +123,8 @@ func forTest(opts cluster.Options) cluster.Options {
 	return opts
 }
 
-// Namespace makes a namespace of a cluster for one test and returns its name. It is deleted when the test is over; nobody waits
-// for that.
+// Namespace makes a namespace of a cluster for one test, in which pods can be made, and returns its name. It is deleted when the test is
+// over; nobody waits for that.
 func Namespace(t testing.TB, c *cluster.Cluster, labels map[string]string) string {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(c.RESTConfig())
@@ -142,5 +143,24 @@ func Namespace(t testing.TB, c *cluster.Cluster, labels map[string]string) strin
 			t.Error(err)
 		}
 	})
+	if c.NeedsServiceAccounts() {
+		waitAccount(t, clientset, created.Name)
+	}
 	return created.Name
+}
+
+// waitAccount waits until a namespace has the service account that its pods get.
+func waitAccount(t testing.TB, clientset kubernetes.Interface, namespace string) {
+	t.Helper()
+	const name = "default"
+	err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
+		_, err := clientset.CoreV1().ServiceAccounts(namespace).Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		t.Fatalf("waiting for the service account of namespace %s: %v", namespace, err)
+	}
 }
