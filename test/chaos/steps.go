@@ -145,8 +145,9 @@ func (r *run) keep(ctx context.Context, want plan.Headroom) error {
 	case err != nil:
 		return err
 	}
+	before := headroom.DeepCopy()
 	apply(headroom, want)
-	return r.admin.Update(ctx, headroom)
+	return r.admin.Patch(ctx, headroom, client.MergeFrom(before)) // whoever writes its status meanwhile
 }
 
 func (r *run) drop(ctx context.Context, h plan.Headroom) error {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -25,8 +26,8 @@ import (
 
 const (
 	// Timeout is how long a test waits for something that must happen. Far above what it takes, so that a busy machine does not
-	// fail a test.
-	Timeout = 60 * time.Second
+	// fail a test, and below the five minutes after which kube-scheduler tries every pod again, which would hide that nothing woke it.
+	Timeout = 3 * time.Minute
 	// poll is how often a wait looks.
 	poll = 20 * time.Millisecond
 )
@@ -241,6 +242,9 @@ func (c *Cluster) removeAll(ctx context.Context, list ctrlclient.ObjectList) err
 	})
 }
 
+// noFinalizers is a merge patch that removes them, whoever else writes to the object.
+var noFinalizers = []byte(`{"metadata":{"finalizers":null}}`)
+
 // removePods deletes all pods at once; finalizers that a test put on them are taken off.
 func (c *Cluster) removePods(ctx context.Context) error {
 	pods, err := c.Client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
@@ -250,8 +254,8 @@ func (c *Cluster) removePods(ctx context.Context) error {
 	for i := range pods.Items {
 		pod, client := &pods.Items[i], c.Client.CoreV1().Pods(pods.Items[i].Namespace)
 		if len(pod.Finalizers) > 0 {
-			pod.Finalizers = nil
-			if _, err := client.Update(ctx, pod, metav1.UpdateOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			_, err := client.Patch(ctx, pod.Name, types.MergePatchType, noFinalizers, metav1.PatchOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
 				return fmt.Errorf("removing the finalizers of pod %s: %w", pod.Name, err)
 			}
 		}

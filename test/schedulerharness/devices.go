@@ -9,6 +9,7 @@ import (
 	resourcev1 "k8s.io/api/resource/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/controller/resourceclaim"
@@ -76,12 +77,12 @@ func (c *Cluster) emptyOfDevices(t *testing.T) {
 	claims, err := api.ResourceClaims(c.Namespace).List(ctx, metav1.ListOptions{})
 	require.NoError(t, err)
 	for i := range claims.Items {
-		claim := &claims.Items[i]
-		claim.Finalizers = nil
-		if _, err := api.ResourceClaims(c.Namespace).Update(ctx, claim, metav1.UpdateOptions{}); !apierrors.IsNotFound(err) {
+		name := claims.Items[i].Name
+		_, err := api.ResourceClaims(c.Namespace).Patch(ctx, name, types.MergePatchType, noFinalizers, metav1.PatchOptions{})
+		if !apierrors.IsNotFound(err) {
 			require.NoError(t, err)
 		}
-		if err := api.ResourceClaims(c.Namespace).Delete(ctx, claim.Name, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
+		if err := api.ResourceClaims(c.Namespace).Delete(ctx, name, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
 			require.NoError(t, err)
 		}
 	}

@@ -32,7 +32,7 @@ func (e *environment) consumed(c *controller, want float64, consumer string) {
 		if last == nil { // the status is written after the counter has moved
 			return errNotYet
 		}
-		require.WithinDuration(e, time.Now(), last.Time, time.Minute)
+		require.WithinDuration(e, time.Now(), last.Time, patience)
 		return nil
 	})
 	e.waitEvent("web", "Consumed", consumer)

@@ -83,6 +83,7 @@ func TestEachDeletionNamesTheUIDOfItsPod(t *testing.T) {
 	want[failed.Name] = failed.UID
 	e.fail(&failed, "", "")
 	e.waitReplaced(failed.UID)
+	e.waitUnits("web", 3)
 	e.waitFilled("web", 3)
 	requests.requireOf(e, want)
 

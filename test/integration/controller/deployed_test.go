@@ -98,5 +98,10 @@ func (e *environment) burstTakesHeadroom() {
 	}
 	require.NoError(e, e.client.Create(e.Context(), burst))
 	e.waitEvent("web", "Consumed", "burst-")
-	require.NotNil(e, e.get("web").Status.LastConsumedTime)
+	e.eventually("the status tells when", func() error {
+		if e.get("web").Status.LastConsumedTime == nil {
+			return errNotYet
+		}
+		return nil
+	})
 }

@@ -35,9 +35,7 @@ import (
 
 const (
 	// patience is how long a test waits for what must happen; it is only used up by a test that fails.
-	patience = 2 * time.Minute
-	// discovery is how long the garbage collector takes at most to hear of a kind that is new.
-	discovery = 90 * time.Second
+	patience = 5 * time.Minute
 	// glance is how often a test looks.
 	glance = 25 * time.Millisecond
 	// systemNamespace and account are the controller's own, from its manifests.
@@ -207,11 +205,7 @@ func priorityClass(name string) func(*v1alpha1.HeadroomSpec) {
 // change changes the spec of a Headroom.
 func (e *environment) change(name string, change func(*v1alpha1.HeadroomSpec)) {
 	e.Helper()
-	e.eventually("the spec of "+name+" is changed", func() error {
-		h := e.get(name)
-		change(&h.Spec)
-		return e.client.Update(e.Context(), h)
-	})
+	clustertest.Change(e.T, e.client, e.get(name), func(h *v1alpha1.Headroom) { change(&h.Spec) })
 }
 
 func (e *environment) get(name string) *v1alpha1.Headroom {
@@ -247,13 +241,7 @@ func (e *environment) delete(pod *corev1.Pod) {
 // eventually waits until check returns nil.
 func (e *environment) eventually(what string, check func() error) {
 	e.Helper()
-	e.within(patience, what, check)
-}
-
-// within waits until check returns nil, and for no longer than that.
-func (e *environment) within(limit time.Duration, what string, check func() error) {
-	e.Helper()
-	deadline := time.Now().Add(limit)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	for {
@@ -262,7 +250,7 @@ func (e *environment) within(limit time.Duration, what string, check func() erro
 			return
 		}
 		if time.Now().After(deadline) {
-			require.NoError(e, err, "not within %s: %s", limit, what)
+			require.NoError(e, err, "not within %s: %s", patience, what)
 		}
 		<-tick.C
 	}

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -103,7 +102,8 @@ func TestOthersUnitsNeedNotWaitForThoseOfTwoLargeHeadrooms(t *testing.T) {
 		}
 		return nil
 	})
-	permit(3 * window) // all that were made already, those given back among them, and the first that are made afterwards
+	// All that were made already, those given back among them, which on a busy machine may be some more, and the first that are made afterwards.
+	permit(6 * window)
 	e.waitFilled("small", 3)
 	h := e.get("large-1")
 	require.Contains(t, messageOf(h, v1alpha1.ConditionFilled), "when it is their turn")
@@ -120,33 +120,17 @@ func TestOthersUnitsNeedNotWaitForThoseOfTwoLargeHeadrooms(t *testing.T) {
 // mostPending watches the pods of the namespace from now on. It returns how many of them waited for a node at a time at most, so far.
 func (e *environment) mostPending() func() int {
 	e.Helper()
-	clientset, err := kubernetes.NewForConfig(e.cluster.RESTConfig())
-	require.NoError(e, err)
-	watcher, err := clientset.CoreV1().Pods(e.namespace).Watch(e.Context(), metav1.ListOptions{})
-	require.NoError(e, err)
 	counts := make(chan int, 1)
 	counts <- 0
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		pending := map[string]bool{}
-		for change := range watcher.ResultChan() {
-			pod, ok := change.Object.(*corev1.Pod)
-			if !ok {
-				continue
-			}
-			// The API server notes a deletion before it deletes; schedulers and autoscalers pass such a pod over.
-			if change.Type != watch.Deleted && pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil {
-				pending[pod.Name] = true
-			} else {
-				delete(pending, pod.Name)
-			}
-			counts <- max(<-counts, len(pending))
+	pending := map[string]bool{}
+	e.changes(metav1.ListOptions{}, func([]corev1.Pod) {}, func(change watch.EventType, pod *corev1.Pod) {
+		// The API server notes a deletion before it deletes; schedulers and autoscalers pass such a pod over.
+		if change != watch.Deleted && pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil {
+			pending[pod.Name] = true
+		} else {
+			delete(pending, pod.Name)
 		}
-	}()
-	e.Cleanup(func() {
-		watcher.Stop()
-		<-ended
+		counts <- max(<-counts, len(pending))
 	})
 	return func() int {
 		most := <-counts

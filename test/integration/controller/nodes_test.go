@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 // nodes makes ready nodes, one for each zone given, and returns their names. They are deleted when the test is over.
@@ -52,29 +54,27 @@ func (e *environment) bindBy(choose func(*corev1.Pod) string) {
 	clientset, err := kubernetes.NewForConfig(e.cluster.RESTConfig())
 	require.NoError(e, err)
 	pods := clientset.CoreV1().Pods(e.namespace)
-	watcher, err := pods.Watch(e.Context(), metav1.ListOptions{})
-	require.NoError(e, err)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for change := range watcher.ResultChan() {
-			pod, ok := change.Object.(*corev1.Pod)
-			if !ok || change.Type != watch.Added || pod.Spec.NodeName != "" || pod.Spec.SchedulerName == nobody {
-				continue
-			}
-			binding := &corev1.Binding{
-				ObjectMeta: metav1.ObjectMeta{Name: pod.Name, UID: pod.UID},
-				Target:     corev1.ObjectReference{Kind: "Node", Name: choose(pod)},
-			}
-			err := pods.Bind(e.Context(), binding, metav1.CreateOptions{})
-			if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && e.Context().Err() == nil {
-				e.Errorf("binding %s: %v", pod.Name, err)
-			}
+	bind := func(pod *corev1.Pod) {
+		if pod.Spec.NodeName != "" || pod.Spec.SchedulerName == nobody {
+			return
 		}
-	}()
-	e.Cleanup(func() {
-		watcher.Stop()
-		<-ended
+		binding := &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{Name: pod.Name, UID: pod.UID},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: choose(pod)},
+		}
+		err := pods.Bind(e.Context(), binding, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && e.Context().Err() == nil {
+			e.Errorf("binding %s: %v", pod.Name, err)
+		}
+	}
+	e.changes(metav1.ListOptions{}, func(pods []corev1.Pod) {
+		for i := range pods {
+			bind(&pods[i])
+		}
+	}, func(change watch.EventType, pod *corev1.Pod) {
+		if change == watch.Added {
+			bind(pod)
+		}
 	})
 }
 
@@ -91,13 +91,7 @@ func (e *environment) bind(pod *corev1.Pod, node string) {
 // update writes the status of a pod.
 func (e *environment) update(pod *corev1.Pod, change func(*corev1.PodStatus)) {
 	e.Helper()
-	e.eventually("the status of "+pod.Name+" is written", func() error {
-		if err := e.client.Get(e.Context(), client.ObjectKeyFromObject(pod), pod); err != nil {
-			return err
-		}
-		change(&pod.Status)
-		return e.client.Status().Update(e.Context(), pod)
-	})
+	clustertest.RewriteStatus(e.T, e.client, pod, func(p *corev1.Pod) { change(&p.Status) })
 }
 
 // fail plays a kubelet whose pod failed, for a reason and in its words. It waits until KWOK has told that the pod runs, which it would

@@ -94,13 +94,14 @@ func TestPerNodeTellsWhatTheNamespaceRefuses(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, nil)
 	e.nodes("a", "b")
-	e.bindDaemons()
 	e.createLaxLimits()
 	quota := &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "one"},
 		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("1")}},
 	}
 	require.NoError(t, e.client.Create(t.Context(), quota))
+	e.waitRefused("exceeded quota: one")
+	e.bindDaemons()
 	e.startController()
 	e.headroom("reserve", e.perNode)
 	h := e.waitStatus("reserve", v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonNotReady, 1, 0)

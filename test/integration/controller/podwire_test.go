@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/retry"
 	resourcehelper "k8s.io/component-helpers/resource"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -89,33 +89,13 @@ func (e *environment) awkwardPods(node string) []string {
 func (e *environment) happen(clients kubernetes.Interface, node string) {
 	e.Helper()
 	api := clients.CoreV1().Pods(e.namespace)
-	change := func(name string, write func(*corev1.Pod) error) {
-		e.Helper()
-		require.NoError(e, retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-			pod, err := api.Get(e.Context(), name, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			return write(pod)
-		}), name)
-	}
-	change("ephemeral", func(p *corev1.Pod) error {
-		p.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
-			Name: "debug", Image: "i", TerminationMessagePolicy: corev1.TerminationMessageReadFile, ImagePullPolicy: corev1.PullAlways,
-		}}}
-		_, err := api.UpdateEphemeralContainers(e.Context(), p.Name, p, metav1.UpdateOptions{})
-		return err
-	})
-	change("failed", func(p *corev1.Pod) error {
-		p.Status.Phase = corev1.PodFailed
-		_, err := api.UpdateStatus(e.Context(), p, metav1.UpdateOptions{})
-		return err
-	})
-	change("init", func(p *corev1.Pod) error {
-		p.Labels["app"] = "api"
-		_, err := api.Update(e.Context(), p, metav1.UpdateOptions{})
-		return err
-	})
+	debugged, err := api.Patch(e.Context(), "ephemeral", types.StrategicMergePatchType, []byte(
+		`{"spec":{"ephemeralContainers":[{"name":"debug","image":"i"}]}}`), metav1.PatchOptions{}, "ephemeralcontainers")
+	require.NoError(e, err)
+	require.Len(e, debugged.Spec.EphemeralContainers, 1)
+	e.fail(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "failed"}}, "", "")
+	_, err = api.Patch(e.Context(), "init", types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"api"}}}`), metav1.PatchOptions{})
+	require.NoError(e, err)
 	e.resize("plain", "1500m")
 	require.NoError(e, api.Delete(e.Context(), "leaving", metav1.DeleteOptions{}))
 	require.NoError(e, api.Delete(e.Context(), "two", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}))

@@ -141,7 +141,15 @@ func TestOnlyTheLeaderWorks(t *testing.T) {
 	leader := e.startController(elected, through(first.wrap))
 	lease := &coordinationv1.Lease{}
 	key := client.ObjectKey{Namespace: systemNamespace, Name: "headroom-controller"}
-	e.eventually("the first leads", func() error { return e.client.Get(t.Context(), key, lease) })
+	e.eventually("the first leads", func() error { // the lease may be there from an earlier run, held by nobody
+		if err := e.client.Get(t.Context(), key, lease); err != nil {
+			return err
+		}
+		if ptr.Deref(lease.Spec.HolderIdentity, "") == "" {
+			return errNotYet
+		}
+		return nil
+	})
 	e.startController(elected, through(second.wrap))
 	e.headroom("web", replicas(3))
 	e.waitFilled("web", 3)

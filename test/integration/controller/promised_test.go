@@ -2,7 +2,6 @@ package controller
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -32,12 +31,12 @@ func TestAUnitWhoseRoomAPodWaitsForIsNotReady(t *testing.T) {
 
 	waiting := e.podOf("waiting", "2")
 	e.update(waiting, func(status *corev1.PodStatus) { status.NominatedNodeName = nodes[0] })
-	h := e.waitCounts("web", time.Minute, 1, 0, 1)
+	h := e.waitCounts("web", 1, 0, 1)
 	require.Equal(t, v1alpha1.ReasonUnavailable, reasonOf(h, v1alpha1.ConditionFilled))
 	require.Contains(t, messageOf(h, v1alpha1.ConditionFilled), "is promised to a pod that waits")
 
 	require.NoError(t, e.client.Delete(t.Context(), waiting, client.GracePeriodSeconds(0)))
-	e.waitCounts("web", time.Minute, 1, 1, 0)
+	e.waitCounts("web", 1, 1, 0)
 }
 
 // TestAReservedUnitWhoseRoomAMemberOfAGroupWaitsForIsLeftAlone: its Headroom names the pods of the namespace, by a label of that, and the
@@ -66,7 +65,7 @@ func TestAReservedUnitWhoseRoomAMemberOfAGroupWaitsForIsLeftAlone(t *testing.T) 
 
 	waiting := e.podOf("waiting", "2", map[string]string{"scheduling.x-k8s.io/pod-group": "training"})
 	e.update(waiting, func(status *corev1.PodStatus) { status.NominatedNodeName = nodes[0] })
-	e.waitCounts("web", time.Minute, 2, 1, 1)
+	e.waitCounts("web", 2, 1, 1)
 	e.change("web", replicas(1))
 	e.eventually("the other unit goes", func() error {
 		for _, pod := range e.pods() {
@@ -76,10 +75,10 @@ func TestAReservedUnitWhoseRoomAMemberOfAGroupWaitsForIsLeftAlone(t *testing.T) 
 		}
 		return nil
 	})
-	e.waitCounts("web", time.Minute, 1, 0, 1)
+	e.waitCounts("web", 1, 0, 1)
 
 	require.NoError(t, e.client.Delete(t.Context(), waiting, client.GracePeriodSeconds(0)))
-	e.waitCounts("web", time.Minute, 1, 1, 0)
+	e.waitCounts("web", 1, 1, 0)
 	require.Equal(t, pods[0].UID, e.pods()[0].UID, "it is the same")
 }
 

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/cluster"
@@ -18,6 +19,15 @@ func (e *environment) quota(spec corev1.ResourceQuotaSpec) *corev1.ResourceQuota
 	e.Helper()
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "team"}, Spec: spec}
 	require.NoError(e, e.client.Create(e.Context(), quota))
+	e.eventually("the quota's controller has counted, before which it refuses nothing", func() error {
+		if err := e.client.Get(e.Context(), client.ObjectKeyFromObject(quota), quota); err != nil {
+			return err
+		}
+		if len(quota.Status.Hard) < len(spec.Hard) {
+			return errNotYet
+		}
+		return nil
+	})
 	return quota
 }
 
@@ -80,9 +90,10 @@ func TestAQuotaForAllButPlaceholders(t *testing.T) {
 func TestAQuotaThatDemandsLimits(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, nil)
+	e.quota(corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"requests.cpu": resource.MustParse("8"), "limits.cpu": resource.MustParse("16")}})
+	e.waitRefused("must specify limits.cpu")
 	e.bindTo(e.nodes("a")...)
 	e.startController()
-	e.quota(corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"requests.cpu": resource.MustParse("8"), "limits.cpu": resource.MustParse("16")}})
 	e.headroom("web", replicas(2))
 	h := e.waitStatus("web", v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNotReady, 0, 0)
 	require.Contains(t, messageOf(h, v1alpha1.ConditionReady), "must specify limits.cpu")

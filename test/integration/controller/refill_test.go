@@ -78,7 +78,7 @@ func TestAUnitThatWasTakenIsMadeAnewAfterTheDelay(t *testing.T) {
 	e := newEnvironment(t, nil)
 	e.bindTo(e.nodes("a")...)
 	e.startController()
-	const delay = 3 * time.Second
+	const delay = 15 * time.Second // long enough that the test sees the status in it on a busy machine
 	e.headroom("web", replicas(2), refilledBy(v1alpha1.Refill{Delay: &metav1.Duration{Duration: delay}}))
 	e.waitFilled("web", 2)
 	pods, taken := e.pods(), time.Now()

@@ -49,7 +49,7 @@ func TestDeletedHeadroomTakesItsPlaceholdersAlong(t *testing.T) {
 	t.Parallel()
 	e, h := filled(t, 3)
 	require.NoError(t, e.client.Delete(t.Context(), h))
-	e.within(discovery, "no pod is left", func() error {
+	e.eventually("no pod is left", func() error {
 		if names := e.names(); len(names) > 0 {
 			return fmt.Errorf("left: %v", names)
 		}
@@ -88,7 +88,9 @@ func TestPlaceholdersThatFailAtOnceAreNotMadeInALoop(t *testing.T) {
 			return nil
 		})
 		for _, pod := range e.pods() {
-			e.update(&pod, func(status *corev1.PodStatus) { status.Phase = corev1.PodFailed })
+			if pod.Status.Phase == corev1.PodPending { // those of earlier rounds may go at any time
+				e.update(&pod, func(status *corev1.PodStatus) { status.Phase = corev1.PodFailed })
+			}
 		}
 	}
 	e.eventually("they are replaced once more", func() error {
@@ -160,6 +162,24 @@ func TestPendingUnitsSayWhatTheSchedulerSays(t *testing.T) {
 	h := e.waitStatus("web", v1alpha1.ReasonValid, v1alpha1.ReasonWaitingForRoom, 0, 1)
 	require.Contains(t, messageOf(h, v1alpha1.ConditionFilled), "0/5 nodes are available")
 	e.waitEvent("web", "CannotFill", "0/5 nodes are available")
+}
+
+// waitUnits waits until so many units of a Headroom exist, all of them bound and none failed. The status may tell so before: it is that of the
+// last look, and a unit may have failed or gone since.
+func (e *environment) waitUnits(headroom string, units int) {
+	e.Helper()
+	e.eventually(fmt.Sprintf("%d units are bound", units), func() error {
+		pods := e.placeholdersOf(headroom)
+		for _, pod := range pods {
+			if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil {
+				return fmt.Errorf("%s is on node %q, %s", pod.Name, pod.Spec.NodeName, pod.Status.Phase)
+			}
+		}
+		if len(pods) != units {
+			return fmt.Errorf("there are %d", len(pods))
+		}
+		return nil
+	})
 }
 
 // waitReplaced waits until the pod is gone.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/config"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/upgrade"
 )
 
@@ -86,14 +87,14 @@ func TestAnUpgradeReplacesNoPlaceholder(t *testing.T) {
 // writeEarlierStatus writes the status that the earlier version wrote of a Headroom that is filled.
 func (e *environment) writeEarlierStatus(name string, units int32, since metav1.Time) {
 	e.Helper()
-	h := e.get(name)
-	h.Status.ObservedGeneration, h.Status.Replicas, h.Status.ReadyReplicas, h.Status.DesiredReplicas = h.Generation, units, units, units
-	for kind, reason := range map[string]string{v1alpha1.ConditionReady: v1alpha1.ReasonValid, v1alpha1.ConditionFilled: v1alpha1.ReasonFilled} {
-		h.Status.Conditions = append(h.Status.Conditions, metav1.Condition{
-			Type: kind, Status: metav1.ConditionTrue, Reason: reason, ObservedGeneration: h.Generation, LastTransitionTime: since, Message: "as it was",
-		})
-	}
-	require.NoError(e, e.client.Status().Update(e.Context(), h))
+	clustertest.ChangeStatus(e.T, e.client, e.get(name), func(h *v1alpha1.Headroom) {
+		h.Status.ObservedGeneration, h.Status.Replicas, h.Status.ReadyReplicas, h.Status.DesiredReplicas = h.Generation, units, units, units
+		for kind, reason := range map[string]string{v1alpha1.ConditionReady: v1alpha1.ReasonValid, v1alpha1.ConditionFilled: v1alpha1.ReasonFilled} {
+			h.Status.Conditions = append(h.Status.Conditions, metav1.Condition{
+				Type: kind, Status: metav1.ConditionTrue, Reason: reason, ObservedGeneration: h.Generation, LastTransitionTime: since, Message: "as it was",
+			})
+		}
+	})
 }
 
 var errUnbound = errors.New("not all are bound")

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/headroom-dev/headroom/pkg/view/advice"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
 
 func advised(t *testing.T, out string) advice.Report {
@@ -47,8 +48,9 @@ func TestAUnitCostsItsShareOfTheNodesThatHaveAPrice(t *testing.T) {
 	label := s.namespace + ".example/price" // nodes of other tests have none
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.namespace + "-node", Labels: map[string]string{label: "0.4"}}}
 	require.NoError(t, s.client.Create(t.Context(), node))
-	node.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourceMemory: resource.MustParse("16Gi")}
-	require.NoError(t, s.client.Status().Update(t.Context(), node))
+	clustertest.ChangeStatus(t, s.client, node, func(n *corev1.Node) {
+		n.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourceMemory: resource.MustParse("16Gi")}
+	})
 	require.NoError(t, s.client.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.namespace + "-unpriced"}}))
 	k := newKubectl(t, s.cluster)
 	report := advised(t, k.mustRun("headroom", "advise", "-n", s.namespace, "-o", "json", "--price-label", label))

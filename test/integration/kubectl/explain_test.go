@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,6 +18,9 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster"
 	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
+
+// soon is how long anything may take that takes a second on an idle machine.
+const soon = 5 * time.Minute
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
@@ -61,7 +65,7 @@ func (k kubectl) mustRun(args ...string) string {
 }
 
 func TestTheClusterIsExplainedAsAFileWithItsObjectsIs(t *testing.T) {
-	c := clustertest.SharedAPIServer(t)
+	c := clustertest.Start(t, cluster.Options{APIServerOnly: true}) // all that there is is explained
 	require.NoError(t, c.InstallCRD(t.Context()))
 	createObjects(t, c)
 	k := newKubectl(t, c)
@@ -117,8 +121,7 @@ func createObjects(t *testing.T, c *cluster.Cluster) {
 		object.SetDeletionGracePeriodSeconds(nil)
 		require.NoError(t, cl.Create(t.Context(), object))
 		if object.GetKind() == "Node" {
-			status.SetResourceVersion(object.GetResourceVersion())
-			require.NoError(t, cl.Status().Update(t.Context(), status))
+			clustertest.ChangeStatus(t, cl, object, func(o *unstructured.Unstructured) { o.Object["status"] = status.Object["status"] })
 		}
 		if leaving {
 			require.NoError(t, cl.Delete(t.Context(), object, &client.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}))

@@ -53,17 +53,19 @@ func (s *shop) addHeadroom(t *testing.T) {
 	h.Spec.Replicas = ptr.To[int32](3)
 	h.Spec.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}
 	require.NoError(t, s.client.Create(t.Context(), h))
-	h.Status = v1alpha1.HeadroomStatus{ObservedGeneration: h.Generation, DesiredReplicas: 3, Replicas: 3, ReadyReplicas: 2, PendingReplicas: 1}
 	condition := func(kind, status, reason, message string) metav1.Condition {
 		return metav1.Condition{
 			Type: kind, Status: metav1.ConditionStatus(status), Reason: reason, Message: message, LastTransitionTime: metav1.Now(),
 		}
 	}
-	h.Status.Conditions = []metav1.Condition{
-		condition(v1alpha1.ConditionReady, "True", v1alpha1.ReasonValid, "valid"),
-		condition(v1alpha1.ConditionFilled, "False", v1alpha1.ReasonWaitingForRoom, "0/3 nodes are available"),
-	}
-	require.NoError(t, s.client.Status().Update(t.Context(), h))
+	clustertest.ChangeStatus(t, s.client, h, func(h *v1alpha1.Headroom) {
+		h.Status = v1alpha1.HeadroomStatus{
+			ObservedGeneration: h.Generation, DesiredReplicas: 3, Replicas: 3, ReadyReplicas: 2, PendingReplicas: 1, Conditions: []metav1.Condition{
+				condition(v1alpha1.ConditionReady, "True", v1alpha1.ReasonValid, "valid"),
+				condition(v1alpha1.ConditionFilled, "False", v1alpha1.ReasonWaitingForRoom, "0/3 nodes are available"),
+			},
+		}
+	})
 }
 
 func (s *shop) addTake(t *testing.T) {
@@ -124,7 +126,7 @@ func eventuallyRuns(t *testing.T, k kubectl, args ...string) string {
 		var err error
 		out, err = k.run(args...)
 		return err == nil
-	}, time.Minute, 100*time.Millisecond, "%s", &out)
+	}, soon, 100*time.Millisecond, "%s", &out)
 	return out
 }
 

@@ -69,7 +69,7 @@ func (w *window) wait(words string) string {
 		defer w.mu.Unlock()
 		text = ansi.Strip(w.wrote.String())
 		return strings.Contains(text, words)
-	}, time.Minute, 10*time.Millisecond, "%s", &text)
+	}, soon, 10*time.Millisecond, "%s", &text)
 	return text
 }
 

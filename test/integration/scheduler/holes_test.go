@@ -17,6 +17,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/observer"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
@@ -161,9 +162,7 @@ func TestP15APlaceholderTakesTheRoomOnceNobodyElseDoes(t *testing.T) {
 	w.rules.Holes = true
 	nodes := w.nodes(t, cpu("1"), "a")
 	nominated := w.CreatePods(t, builders.Consumer("nominated", cpu("1")).SchedulerName("nobody").Obj())[0]
-	nominated.Status.NominatedNodeName = nodes[0]
-	_, err := w.Client.CoreV1().Pods(w.Namespace).UpdateStatus(t.Context(), nominated, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	clustertest.ChangeStatus(t, w.Headrooms, nominated, func(p *corev1.Pod) { p.Status.NominatedNodeName = nodes[0] })
 	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
 	w.startPlugin(t)
 	w.CreatePods(t, builders.Placeholder(spare, 0).SchedulerName(schedulerharness.HeadroomScheduler).Obj())
@@ -190,11 +189,10 @@ func TestANodeThatIsOvercommittedLosesItsPlaceholder(t *testing.T) {
 	w.WaitGone(t, units[0])
 	require.Equal(t, units[1:], w.remaining(t, units))
 
-	node, err := w.Client.CoreV1().Nodes().Get(t.Context(), "n1", metav1.GetOptions{})
-	require.NoError(t, err)
-	node.Status.Allocatable[corev1.ResourceCPU] = resource.MustParse("1500m")
-	_, err = w.Client.CoreV1().Nodes().UpdateStatus(t.Context(), node, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}
+	clustertest.ChangeStatus(t, w.Headrooms, node, func(n *corev1.Node) {
+		n.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1500m")}
+	})
 	w.WaitGone(t, units[1])
 
 	history, err := w.observer.Stop(t.Context())

@@ -13,6 +13,7 @@ import (
 	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
@@ -101,11 +102,8 @@ func TestAStaleNominationIsCleared(t *testing.T) {
 	w.waitNominated(t, "web", "n0")
 
 	// Nothing can come of it: the node is cordoned before the placeholder has left. An autoscaler leaves a pod with a nomination alone.
-	node, err := w.Client.CoreV1().Nodes().Get(t.Context(), "n0", metav1.GetOptions{})
-	require.NoError(t, err)
-	node.Spec.Unschedulable = true
-	_, err = w.Client.CoreV1().Nodes().Update(t.Context(), node, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n0"}}
+	clustertest.Change(t, w.Headrooms, node, func(n *corev1.Node) { n.Spec.Unschedulable = true })
 	w.Eventually(t, "waiting for the scheduler to see the cordon", func(context.Context) string {
 		if scheduler.Cache.Dump().Nodes["n0"].Node().Spec.Unschedulable {
 			return ""

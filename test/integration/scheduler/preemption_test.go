@@ -15,6 +15,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
@@ -170,9 +171,9 @@ func TestPreemptionRespectsDisruptionBudgets(t *testing.T) {
 	}
 	created, err := w.Client.PolicyV1().PodDisruptionBudgets(w.Namespace).Create(t.Context(), budget, metav1.CreateOptions{})
 	require.NoError(t, err)
-	created.Status = policyv1.PodDisruptionBudgetStatus{CurrentHealthy: 1, DesiredHealthy: 1, ExpectedPods: 1, ObservedGeneration: 1}
-	_, err = w.Client.PolicyV1().PodDisruptionBudgets(w.Namespace).UpdateStatus(t.Context(), created, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	clustertest.ChangeStatus(t, w.Headrooms, created, func(b *policyv1.PodDisruptionBudget) {
+		b.Status = policyv1.PodDisruptionBudgetStatus{CurrentHealthy: 1, DesiredHealthy: 1, ExpectedPods: 1, ObservedGeneration: 1}
+	})
 	w.startPlugin(t)
 	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
@@ -184,8 +185,7 @@ func TestP8Entitlement(t *testing.T) {
 	require.Equal(t, units, w.remaining(t, units))
 
 	// Live, without a restart.
-	spare.Spec.Consumers.PodSelector.MatchLabels["app"] = "web"
-	require.NoError(t, w.Headrooms.Update(t.Context(), spare))
+	clustertest.Change(t, w.Headrooms, spare, func(h *v1alpha1.Headroom) { h.Spec.Consumers.PodSelector.MatchLabels["app"] = "web" })
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
+	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/schedulerharness"
 )
 
@@ -105,10 +106,9 @@ func TestAWaitingPodIsWokenWhenADaemonSetTurnsOutToHoldHeadroom(t *testing.T) {
 	w.CreatePods(t, consumer("late", cpu("1")).Obj())
 	w.WaitUnschedulable(t, "late")
 
-	set = set.DeepCopy()
-	set.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(spare, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom))}
-	_, err = w.Client.AppsV1().DaemonSets(w.Namespace).Update(t.Context(), set, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	clustertest.Change(t, w.Headrooms, set, func(s *appsv1.DaemonSet) {
+		s.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(spare, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom))}
+	})
 
 	w.WaitBound(t, "late")
 	require.Empty(t, w.remaining(t, []string{name}))
