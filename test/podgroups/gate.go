@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
@@ -19,8 +20,8 @@ import (
 // FilterVerb is the path of a Gate's answers below its URL.
 const FilterVerb = "filter"
 
-// patience is how long a Gate waits, each time it is asked about a member, for the others to be nominated.
-const patience = 2 * time.Second
+// patience is how long a Gate waits for the others to be nominated, which takes a moment after the scheduler has gone on to the last member.
+const patience = time.Minute
 
 // Gate is a scheduler extender that lets all pods pass but keeps the scheduler waiting for its answer about the last member of a group. With
 // it a test stops the scheduling loop of any scheduler between two members, while everything else of the scheduler goes on.
@@ -38,13 +39,17 @@ type Gate struct {
 	once      sync.Once
 	open      chan struct{}
 	opened    sync.Once
+
+	mu sync.Mutex
+	// asked are the members that the scheduler has asked about.
+	asked map[types.UID]bool
 }
 
 // NewGate starts a gate: the scheduler is held up when it asks about a member of a group while so many others of the namespace wait in Permit,
 // where it nominates them to their nodes. It must be opened in the end.
 func NewGate(client kubernetes.Interface, namespace string, others int) *Gate {
 	reached := make(chan struct{})
-	g := &Gate{Reached: reached, client: client, namespace: namespace, others: others, reached: reached, open: make(chan struct{})}
+	g := &Gate{Reached: reached, client: client, namespace: namespace, others: others, reached: reached, open: make(chan struct{}), asked: map[types.UID]bool{}}
 	g.server = httptest.NewServer(http.HandlerFunc(g.answer))
 	g.URL = g.server.URL
 	return g
@@ -67,11 +72,19 @@ func (g *Gate) answer(answer http.ResponseWriter, request *http.Request) {
 		http.Error(answer, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if args.Pod.Labels[schedulingv1alpha1.PodGroupLabel] != "" && g.othersWait(request.Context()) {
+	if args.Pod.Labels[schedulingv1alpha1.PodGroupLabel] != "" && g.isLast(args.Pod.UID) && g.othersWait(request.Context()) {
 		g.once.Do(func() { close(g.reached) })
 		<-g.open
 	}
 	_ = json.NewEncoder(answer).Encode(extenderv1.ExtenderFilterResult{NodeNames: args.NodeNames}) // the scheduler may be gone
+}
+
+// isLast reports whether the scheduler has asked about that many others.
+func (g *Gate) isLast(member types.UID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked[member] = true
+	return len(g.asked) > g.others
 }
 
 // othersWait reports whether so many pods are nominated to a node, which may come a moment after the scheduler has gone on to the next.
@@ -81,7 +94,7 @@ func (g *Gate) othersWait(ctx context.Context) bool {
 		return false
 	default:
 	}
-	return wait.PollUntilContextTimeout(ctx, patience/20, patience, true, func(ctx context.Context) (bool, error) {
+	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		list, err := g.client.CoreV1().Pods(g.namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return false, err

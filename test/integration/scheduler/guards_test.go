@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -100,9 +101,21 @@ func TestALeftoverGuardGoesAndKeepsOwnPodsFromNothing(t *testing.T) {
 	w.WaitUnschedulable(t, "stock")
 	require.Equal(t, []string{"left"}, w.guards(t, system))
 
-	w.StartHeadroom(t, guarded(t, system), nil)
+	faults, bound := schedulerharness.NewFaults(), make(chan struct{})
+	release := sync.OnceFunc(func() { close(bound) })
+	t.Cleanup(release)
+	// On a busy machine the pod may be tried later than the guard is given up.
+	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
+		if !removedGuard(r, strings.HasSuffix(r.Path, "/pods/left")) {
+			return nil
+		}
+		return &schedulerharness.Fault{Before: func() error { <-bound; return nil }}
+	})
+	w.StartHeadroom(t, guarded(t, system), faults)
 
-	w.WaitBound(t, "own", "stock")
+	w.WaitBound(t, "own")
+	release()
+	w.WaitBound(t, "stock")
 	order := map[string]int{}
 	for i, event := range w.judge(t) {
 		if pod := event.Pod; pod != nil && order[pod.Name] == 0 && (pod.Name == "left" && event.Type == watch.Deleted ||

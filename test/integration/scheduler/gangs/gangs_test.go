@@ -113,7 +113,7 @@ func TestAGroupThatLacksRoomSaysHowMuchAndTakesNothing(t *testing.T) {
 		w.waitUnschedulable(t, name, "there is none for 1 of them: missing cpu 1") // also those that came before the last one
 	}
 	require.Equal(t, units, w.remaining(t, units))
-	w.units(t, 1)
+	w.lateUnit(t)
 	w.WaitBound(t, names...) // without anybody's help
 	w.WaitGone(t, units...)
 }
@@ -254,7 +254,7 @@ func TestAGroupIsGivenUpWhen(t *testing.T) {
 		},
 		"its time is over": {
 			change: func(spec *schedulingv1alpha1.PodGroupSpec) {
-				seconds := int32(5)
+				seconds := int32(15) // long enough that the test sees the others wait on a busy machine
 				spec.ScheduleTimeoutSeconds = &seconds
 			},
 			bound: true,

@@ -45,11 +45,8 @@ func TestP11AGroupTakesReservedUnitsForAllOrNone(t *testing.T) {
 	require.Equal(t, units, w.remaining(t, units), "none goes for a part of the group")
 
 	units = append(units, unit(2, "n2"))
-	// A scheduler may hear of a node before the unit on it, and take it for free. It knows of the unit once it has tried a later pod.
 	for _, scheduler := range []string{corev1.DefaultSchedulerName, schedulerharness.HeadroomScheduler} {
-		name := "later-" + scheduler
-		w.CreatePods(t, builders.Consumer(name, builders.Resources{corev1.ResourceCPU: "10"}).SchedulerName(scheduler).Obj())
-		w.WaitUnschedulable(t, name)
+		w.seen(t, scheduler)
 	}
 	w.CreateNodes(t, builders.Node("n2", "a", oneCPU).Obj())
 

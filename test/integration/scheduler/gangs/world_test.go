@@ -40,6 +40,8 @@ type world struct {
 	groups ctrlclient.Client
 	spare  *v1alpha1.Headroom
 	held   int
+	// probes counts the pods that seen made.
+	probes int
 }
 
 // newWorld returns a cluster with a Headroom of units of one core, which an observer judges when the test ends.
@@ -69,6 +71,26 @@ func (w *world) units(t *testing.T, count int) (names []string) {
 		w.held++
 	}
 	return names
+}
+
+// lateUnit makes one more node that is full of a unit, while a scheduler runs and members of a group wait for room.
+func (w *world) lateUnit(t *testing.T) {
+	t.Helper()
+	node := fmt.Sprintf("n%d", w.held)
+	w.CreatePods(t, builders.Placeholder(w.spare, w.held).Node(node).Obj())
+	w.seen(t, schedulerharness.HeadroomScheduler)
+	w.CreateNodes(t, builders.Node(node, "a", oneCPU).Obj())
+	w.held++
+}
+
+// seen waits until a scheduler that runs knows of all pods that exist: it has tried a later one, which fits nowhere. It hears of nodes and of
+// pods by watches of their own, and would take a new node for free if it heard of that before the unit on it.
+func (w *world) seen(t *testing.T, scheduler string) {
+	t.Helper()
+	w.probes++
+	name := fmt.Sprintf("later-%d", w.probes)
+	w.CreatePods(t, builders.Consumer(name, builders.Resources{corev1.ResourceCPU: "10"}).SchedulerName(scheduler).Obj())
+	w.WaitUnschedulable(t, name)
 }
 
 func (w *world) start(t *testing.T) {
