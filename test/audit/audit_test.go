@@ -128,7 +128,7 @@ func TestTheLogHoldsWhatAUserWasAllowedAndWhatNot(t *testing.T) {
 	require.EventuallyWithT(t, func(collect *assert.CollectT) { // The authorizer learns of a new binding by a watch.
 		_, err := clientset.CoreV1().Pods("shop").List(t.Context(), metav1.ListOptions{})
 		require.NoError(collect, err)
-	}, time.Minute, 20*time.Millisecond)
+	}, 5*time.Minute, 20*time.Millisecond)
 	_, err = clientset.CoreV1().Secrets("shop").Get(t.Context(), "password", metav1.GetOptions{})
 	require.ErrorContains(t, err, "forbidden")
 	_, err = clientset.Discovery().ServerVersion()

@@ -28,7 +28,7 @@ import (
 )
 
 // patience bounds every wait of these tests; nothing takes a tenth of it on an idle machine.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // sandbox is a running bin/sandbox with a folder for temporary files of its own, in which it must leave nothing.
 type sandbox struct {

@@ -47,7 +47,7 @@ func (w *world) headroomMakesNodes(t *testing.T) {
 	w.createWorkload(t)
 	w.createHeadroom(t, headroomUnits)
 	w.waitFilled(t, headroomUnits)
-	require.EqualValues(t, headroomUnits*unitCPU, w.claims.orderedCPU(t, 0), "as much as the headroom, and no more")
+	require.EqualValues(t, headroomUnits*unitCPU, w.waitOrderedCPU(t, 0), "as much as the headroom, and no more")
 }
 
 // burst adds so many pods to the workload at once, no more than there are units.
@@ -62,7 +62,7 @@ func (w *world) burst(size int) func(*testing.T) {
 		w.waitFilled(t, headroomUnits)
 
 		burst := without(pods, before)
-		require.EqualValues(t, size*unitCPU, w.claims.orderedCPU(t, mark), "as much as was taken, and no more")
+		require.EqualValues(t, size*unitCPU, w.waitOrderedCPU(t, mark), "as much as was taken, and no more")
 		nodes := w.nodesByName(t)
 		perZone := map[string]int{}
 		for _, pod := range burst {
@@ -107,7 +107,7 @@ func (w *world) nodeVanishes(t *testing.T) {
 func (w *world) nodeIsDrained(t *testing.T) {
 	mark := w.claims.ordered()
 	lost := w.losesNode(t, w.deleteNodeClaim)
-	require.LessOrEqual(t, w.claims.orderedCPU(t, mark), lost.Status.Allocatable.Cpu().Value(), "as much as was lost, at most")
+	require.LessOrEqual(t, w.waitOrderedCPU(t, mark), lost.Status.Allocatable.Cpu().Value(), "as much as was lost, at most")
 }
 
 // losesNode has a node with the most pods of the workload removed, and waits until they run on other nodes that were there before.

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// patience bounds every wait of these tests. On an idle machine the longest takes half of it.
-const patience = 3 * time.Minute
+// patience bounds every wait of these tests. On an idle machine the longest takes a quarter of it.
+const patience = 6 * time.Minute
 
 // steady is how long nothing may happen while nothing changes. Karpenter looks again every ten seconds and acts 15 seconds after it
 // has decided to, so that a loop of provisioning and deletion shows within a minute or two.

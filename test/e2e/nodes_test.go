@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -91,6 +92,13 @@ func (n *nodeClaims) given() int {
 		}
 	}
 	return count
+}
+
+// waitOrderedCPU waits until it is known of all nodes ordered since a mark what they have to give to pods, and returns the sum.
+func (w *world) waitOrderedCPU(t *testing.T, since int) (sum int64) {
+	t.Helper()
+	w.eventually(t, func(collect *assert.CollectT) { sum = w.claims.orderedCPU(collect, since) }, "the nodes that were ordered are there")
+	return sum
 }
 
 // orderedCPU sums up what the nodes ordered since a mark have to give to pods.

@@ -64,7 +64,7 @@ func (w *world) fill(t *testing.T) filling {
 		require.NoError(collect, w.client.Get(w.ctx, client.ObjectKeyFromObject(h), h))
 		require.EqualValues(collect, windowUnits, h.Status.ReadyReplicas)
 	}, "the Headroom is filled")
-	return filling{cpu: w.claims.orderedCPU(t, mark), rounds: w.claims.rounds(mark), took: time.Since(started).Round(time.Second)}
+	return filling{cpu: w.waitOrderedCPU(t, mark), rounds: w.claims.rounds(mark), took: time.Since(started).Round(time.Second)}
 }
 
 // waitGone deletes the Headroom and its units, and waits until Karpenter has taken the nodes away. No controller runs.

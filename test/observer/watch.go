@@ -25,7 +25,7 @@ import (
 )
 
 // catchUp is how long the observer waits at its end for the watches to show what a list shows.
-const catchUp = 60 * time.Second
+const catchUp = 3 * time.Minute
 
 // Observer collects what happens in a cluster. It only reads.
 type Observer struct {

@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long a simulated scheduler may take for one pod before the run counts as stuck.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // afterPreemption is how long a run goes on after a failed attempt that has nominated a node.
 const afterPreemption = time.Second

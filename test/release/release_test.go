@@ -28,7 +28,7 @@ const (
 	// earlier is the state of the product from which is upgraded.
 	earlier = "2ab7e04"
 	// soon is how long anything may take that takes a second on an idle machine.
-	soon = 2 * time.Minute
+	soon = 5 * time.Minute
 )
 
 func TestMain(m *testing.M) {

@@ -53,7 +53,7 @@ conditions:
 - {type: Ready, status: "True", reason: Valid, message: fine, lastTransitionTime: "2026-01-01T00:00:00Z"}
 `
 
-const soon = time.Minute
+const soon = 5 * time.Minute
 
 // Check stores Headrooms by the CRD of the earlier version, updates the CRD, and reads, scales and changes them. The API server must
 // serve no Headrooms yet.

@@ -34,7 +34,7 @@ const (
 	nodes = 6
 	zones = 3
 	// soon is how long anything may take that takes a second on an idle machine.
-	soon = 2 * time.Minute
+	soon = 5 * time.Minute
 )
 
 // versionsEnv names the environment variable with the minor versions to test, separated by spaces.

@@ -2,6 +2,7 @@ package headroom
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,7 +173,10 @@ func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {
 	factory := f.handle.SharedInformerFactory()
 	t.Cleanup(factory.Shutdown)
 	factory.Start(t.Context().Done())
-	factory.WaitForCacheSync(t.Context().Done())
+	// An informer is synced when it has listed. What is deleted before it watches, too, a fake API server never tells it.
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(f.client.Actions(), func(a clienttesting.Action) bool { return a.Matches("watch", "pods") })
+	}, patience, glance)
 	require.NoError(t, f.client.CoreV1().Pods("default").Delete(t.Context(), pod.Name, metav1.DeleteOptions{}))
 	// Long before it would have expired.
 	require.Eventually(t, func() bool { return len(f.shared.credits.Of(pod.UID, "a", gone)) == 0 }, eviction.CreditLifetime/2, glance)

@@ -22,6 +22,9 @@ import (
 // killed.
 const parentEnv = "HEADROOM_TEST_PARENT"
 
+// patience bounds every wait of these tests, which take moments on an idle machine.
+const patience = 2 * time.Minute
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(parentEnv); dir != "" {
 		playParent(dir)
@@ -75,7 +78,7 @@ func TestNothingIsLeftOfAGroupHoweverItsParentEnds(t *testing.T) {
 			require.Eventually(t, func() bool {
 				_, err := os.Stat(dir)
 				return errors.Is(err, os.ErrNotExist) && len(alive(t, pgid)) == 0
-			}, 20*time.Second, 20*time.Millisecond)
+			}, patience, 20*time.Millisecond)
 		})
 	}
 }
@@ -122,7 +125,7 @@ func TestStopWaitsForAGracefulEnd(t *testing.T) {
 	g := newTestGroup(t)
 	p, err := g.Start(shell(g, `trap "echo bye; exit 0" TERM; echo hello; while :; do sleep 0.02; done`, time.Minute))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return readLog(t, p) == "hello\n" }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return readLog(t, p) == "hello\n" }, patience, 10*time.Millisecond)
 	p.Stop()
 	require.Equal(t, "hello\nbye\n", readLog(t, p))
 	require.NoError(t, p.Failure(), "what was asked to end did not fail")

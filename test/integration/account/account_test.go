@@ -34,11 +34,15 @@ import (
 const (
 	units = 24
 	// soon is how long anything may take that takes a minute on an idle machine: what is abandoned is found out after one.
-	soon   = 2 * time.Minute
+	soon   = 5 * time.Minute
 	glance = 100 * time.Millisecond
 )
 
+// atOnce is how many tests run at a time, unless -test.parallel says otherwise: each has a cluster, and then mostly waits.
+const atOnce = 3
+
 func TestMain(m *testing.M) {
+	clustertest.SetParallel(atOnce)
 	ctrllog.SetLogger(klog.Background())
 	os.Exit(clustertest.Main(m))
 }

@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 	require.Eventually(t, func() bool { // The API server publishes the schema of a new CRD after it serves it.
 		out, err := tryKubectl(t, c, "explain", "hdr")
 		return err == nil && strings.Contains(out, "Headroom is spare capacity kept ready")
-	}, time.Minute, 200*time.Millisecond)
+	}, soon, 200*time.Millisecond)
 
 	consumers := kubectl(t, c, "explain", "hdr.spec.consumers")
 	for _, text := range []string{"podSelector\t", "namespaceSelector\t", "minPriority\t", "any priority above the"} {

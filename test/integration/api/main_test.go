@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +17,9 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster"
 	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 )
+
+// soon is how long anything may take that takes a second on an idle machine.
+const soon = 5 * time.Minute
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 

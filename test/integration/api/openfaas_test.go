@@ -16,7 +16,7 @@ import (
 // lost, and the placeholders made from them are admitted.
 func TestHeadroomsOfOpenFaaSNeedOnlyAnotherAPIVersion(t *testing.T) {
 	c, cl := apiServer(t)
-	namespace := restricted(t, c, cl)
+	namespace := restricted(t, c)
 	files, err := filepath.Glob("testdata/openfaas/*.yaml")
 	require.NoError(t, err)
 	require.Len(t, files, 5)

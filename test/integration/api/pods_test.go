@@ -6,12 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	schedulingv1 "k8s.io/api/scheduling/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -21,14 +18,9 @@ import (
 )
 
 // restricted is a namespace in which Pod Security admits next to nothing.
-func restricted(t *testing.T, c *cluster.Cluster, cl client.Client) string {
+func restricted(t *testing.T, c *cluster.Cluster) string {
 	t.Helper()
-	class := &schedulingv1.PriorityClass{
-		ObjectMeta: metav1.ObjectMeta{Name: "headroom"}, Value: -10, PreemptionPolicy: ptr.To(corev1.PreemptNever),
-	}
-	if err := cl.Create(t.Context(), class); !apierrors.IsAlreadyExists(err) {
-		require.NoError(t, err)
-	}
+	require.NoError(t, c.ApplyFiles(t.Context(), repositoryPath(t, "manifests/controller/priority-class.yaml")))
 	return clustertest.Namespace(t, c, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 }
 
@@ -44,7 +36,7 @@ func created(t *testing.T, cl client.Client, obj *unstructured.Unstructured) *v1
 // Whatever the API accepts, the API server accepts a placeholder made from it, in a restricted namespace too.
 func TestPlaceholdersAreAdmittedToRestrictedNamespaces(t *testing.T) {
 	c, cl := apiServer(t)
-	namespace := restricted(t, c, cl)
+	namespace := restricted(t, c)
 	longest := strings.Repeat("n", 63)
 	for _, tc := range []struct{ name, headroom, spec string }{
 		{name: "the smallest", headroom: "smallest", spec: "requests: {cpu: 1}"},
@@ -87,7 +79,7 @@ podSecurityContext: {fsGroup: 2000, runAsUser: 1000}`},
 
 func TestPlaceholdersThatAskForMoreThanRestrictedAreRefused(t *testing.T) {
 	c, cl := apiServer(t)
-	namespace := restricted(t, c, cl)
+	namespace := restricted(t, c)
 	for name, spec := range map[string]string{
 		"root":       "requests: {cpu: 1}\npodSecurityContext: {runAsUser: 0}",
 		"privileged": "requests: {cpu: 1}\nsecurityContext: {privileged: true}",

@@ -3,7 +3,9 @@ package api_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/headroom-dev/headroom/test/cluster"
@@ -50,7 +52,10 @@ func TestOfficeHoursMayScaleOnly(t *testing.T) {
 		}
 	}
 	as := []string{"--namespace", namespace, "--as", "system:serviceaccount:" + namespace + ":headroom-office-hours"}
-	kubectl(t, c, append(as, "scale", "headrooms.headroom.dev/ci", "--replicas=0")...)
+	require.EventuallyWithT(t, func(collect *assert.CollectT) { // The authorizer learns of a new binding by a watch.
+		out, err := tryKubectl(t, c, append(as, "scale", "headrooms.headroom.dev/ci", "--replicas=0")...)
+		require.NoError(collect, err, out)
+	}, soon, 100*time.Millisecond)
 	require.Equal(t, "0", kubectl(t, c, "--namespace", namespace, "get", "hdr", "ci", "-o", "jsonpath={.spec.replicas}"))
 
 	out, err := tryKubectl(t, c, append(as, "delete", "hdr", "ci")...)

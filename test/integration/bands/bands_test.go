@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	soon   = 2 * time.Minute
+	soon   = 5 * time.Minute
 	glance = 100 * time.Millisecond
 )
 

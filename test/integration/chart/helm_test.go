@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,6 +20,9 @@ import (
 
 // systemNamespace is where the kustomizations put the product, and where the docs tell users of the chart to.
 const systemNamespace = "headroom-system"
+
+// soon is how long anything may take that takes a second on an idle machine.
+const soon = 5 * time.Minute
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 

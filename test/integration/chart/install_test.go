@@ -87,7 +87,9 @@ func (e *target) headroom(namespace, name string) *unstructured.Unstructured {
 		"metadata": map[string]any{"name": name, "namespace": namespace},
 		"spec":     map[string]any{"replicas": int64(2), "requests": map[string]any{"cpu": "1"}},
 	}}
-	require.NoError(e, e.client.Create(e.Context(), headroom))
+	require.EventuallyWithT(e, func(t *assert.CollectT) { // Helm does not wait until the API server serves a CRD.
+		require.NoError(t, e.client.Create(e.Context(), headroom))
+	}, soon, 50*time.Millisecond)
 	return headroom
 }
 
@@ -244,7 +246,11 @@ spec:
 	e.headroom("shop", "ours")
 
 	for _, ours := range []string{"headrooms.headroom.dev", "headroom.headroom.dev", "hdr", "headroom", "headrooms"} {
-		require.Equal(e, "headroom.headroom.dev/ours", strings.TrimSpace(e.kubectl("get", ours, "-n", "shop", "-o", "name")), ours)
+		require.EventuallyWithT(e, func(t *assert.CollectT) { // discovery follows
+			out, err := tool(e.T, e.kubeconfig, "kubectl", "get", ours, "-n", "shop", "-o", "name")
+			require.NoError(t, err)
+			require.Equal(t, "headroom.headroom.dev/ours", strings.TrimSpace(out), ours)
+		}, soon, 50*time.Millisecond)
 	}
 	require.Equal(e, "headroom.openfaas.com/theirs", strings.TrimSpace(e.kubectl("get", "headrooms.openfaas.com", "-n", "shop", "-o", "name")))
 	e.helm("uninstall")
@@ -274,7 +280,7 @@ func TestTheNamespacedControllerWorksInItsNamespacesAlone(t *testing.T) {
 		found, err := e.get(inside)
 		require.NoError(t, err)
 		require.Contains(t, found.Object, "status")
-	}, 3*time.Minute, 50*time.Millisecond)
+	}, soon, 50*time.Millisecond)
 
 	found, err := e.get(outside)
 	require.NoError(e, err)

@@ -31,7 +31,7 @@ const (
 	nodes = 12
 	zones = 3
 	// soon is how long anything may take that takes a second on an idle machine.
-	soon = 2 * time.Minute
+	soon = 5 * time.Minute
 	// glance is how often a test looks.
 	glance = 100 * time.Millisecond
 )

@@ -28,7 +28,7 @@ import (
 const (
 	gpu = "example.org/gpu"
 	// soon is how long anything may take that takes seconds on an idle machine.
-	soon   = 2 * time.Minute
+	soon   = 5 * time.Minute
 	glance = 50 * time.Millisecond
 )
 

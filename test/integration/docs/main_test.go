@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/klog/v2"
@@ -17,6 +18,9 @@ import (
 	"github.com/headroom-dev/headroom/test/cluster/clustertest"
 	"github.com/headroom-dev/headroom/test/docs"
 )
+
+// soon is how long anything may take that takes a second on an idle machine.
+const soon = 5 * time.Minute
 
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(klog.Background())

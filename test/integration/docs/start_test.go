@@ -78,5 +78,5 @@ func take(t *testing.T, shell *shell, step string, commands []string) {
 		for _, pattern := range said[step] {
 			require.Regexp(collect, pattern, printed, step)
 		}
-	}, time.Minute, 200*time.Millisecond)
+	}, soon, 200*time.Millisecond)
 }

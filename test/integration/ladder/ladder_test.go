@@ -28,7 +28,7 @@ import (
 
 const (
 	zones  = 3
-	soon   = 4 * time.Minute
+	soon   = 5 * time.Minute
 	glance = 200 * time.Millisecond
 )
 

@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
-const soon = 2 * time.Minute
+const soon = 5 * time.Minute
 
 // needEvidence are the metrics that a cluster shows only once something has happened, or after a week; the tests of package metrics make them.
 var needEvidence = []string{

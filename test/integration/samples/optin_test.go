@@ -26,7 +26,7 @@ const (
 	// system is where the product itself runs.
 	system = "headroom-system"
 	// soon is how long anything may take that takes a second on an idle machine.
-	soon = 90 * time.Second
+	soon = 5 * time.Minute
 	// glance is how often a test looks.
 	glance = 50 * time.Millisecond
 )

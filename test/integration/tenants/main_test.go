@@ -25,7 +25,7 @@ import (
 
 const (
 	// soon is how long anything may take that takes seconds on an idle machine.
-	soon   = 2 * time.Minute
+	soon   = 5 * time.Minute
 	glance = 100 * time.Millisecond
 	// controllerUser is the controller's account.
 	controllerUser = "system:serviceaccount:headroom-system:headroom-controller"
