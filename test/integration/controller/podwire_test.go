@@ -116,7 +116,7 @@ func (e *environment) resize(pod, cpu string) {
 		for i := range p.Status.ContainerStatuses {
 			p.Status.ContainerStatuses[i].Resources = p.Spec.Containers[i].Resources.DeepCopy()
 		}
-		if err := e.client.Status().Update(e.Context(), p); err != nil {
+		if err := e.client.Status().Update(e.Context(), p); err != nil { //nolint:forbidigo // it is tried again together with what follows
 			return err
 		}
 		p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse(cpu)
