@@ -35,9 +35,16 @@ func main() {
 
 const helpText = "chaos runs the binaries of the product under random traffic and faults.\n\nUsage: chaos [flags]\n\n%s"
 
+// settings are what the flags say.
+type settings struct {
+	chaos.Options
+	// compare has the same traffic run without Headrooms first.
+	compare bool
+}
+
 // parse reads the flags. The error is one sentence, or pflag.ErrHelp after the help was written to out.
-func parse(args []string, out io.Writer) (chaos.Options, error) {
-	options := chaos.Options{Out: out}
+func parse(args []string, out io.Writer) (settings, error) {
+	options := settings{Options: chaos.Options{Out: out}}
 	var way, seed, dir, hold string
 	var seconds int
 	flags := pflag.NewFlagSet("chaos", pflag.ContinueOnError)
@@ -50,6 +57,8 @@ func parse(args []string, out io.Writer) (chaos.Options, error) {
 	flags.StringVar(&hold, "must-hold", strings.Join(chaos.Required(), ","),
 		"what a run fails for, of "+strings.Join(chaos.All(), ", ")+"; the rest is counted")
 	flags.DurationVar(&options.Idle, "idle", time.Minute, "how long components must not write when all is over; 0 leaves it out")
+	flags.BoolVar(&options.compare, "compare", false,
+		"run the same traffic without Headrooms first; then fail, too, for more races than that and one in 1,000 binds")
 	flags.BoolVar(&options.Without, "without-headroom", false, "the same traffic without Headrooms, for comparison")
 	flags.IntVar(&options.Races, "races", 0,
 		"how many races the same seed had without Headrooms: with --must-hold=race, so many and one in 1,000 binds are no failure")
@@ -80,7 +89,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(out, "seed %d, way %s, logs in %s\n", options.Seed, options.Way, options.LogDir)
-	report, err := chaos.Run(ctx, options)
+	play := chaos.Run
+	if options.compare {
+		play = chaos.Compare
+	}
+	report, err := play(ctx, options.Options)
 	if err != nil {
 		return err
 	}

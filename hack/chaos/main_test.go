@@ -20,6 +20,7 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, 30*time.Second, options.Length)
 	require.Equal(t, 5*time.Second, options.Idle)
 	require.Equal(t, []string{"P1", "P5"}, options.MustHold)
+	require.False(t, options.compare)
 	require.True(t, strings.HasPrefix(options.LogDir, "logs/") && strings.HasSuffix(options.LogDir, "-C-7"), options.LogDir)
 }
 
@@ -32,6 +33,13 @@ func TestWhatMakePassesForVariablesThatNobodySet(t *testing.T) {
 	third, err := parse([]string{"--seed="}, io.Discard)
 	require.NoError(t, err)
 	require.False(t, first.Seed == second.Seed && second.Seed == third.Seed, "a random seed")
+}
+
+func TestTheSameTrafficCanRunWithoutHeadroomsFirst(t *testing.T) {
+	options, err := parse([]string{"--compare", "--seed=7"}, io.Discard)
+	require.NoError(t, err)
+	require.True(t, options.compare)
+	require.False(t, options.Without, "the run that is judged has Headrooms")
 }
 
 func TestNothingHasToHoldWhereTheListIsEmpty(t *testing.T) {
@@ -54,5 +62,5 @@ func TestFlagsThatMakeNoSenseAreRefusedInOneSentence(t *testing.T) {
 	require.ErrorIs(t, err, pflag.ErrHelp)
 	require.EqualError(t, run(t.Context(), []string{"--way=A", "--out=" + t.TempDir()}, io.Discard), `there is no way "A": choose B or C`)
 	require.EqualError(t, run(t.Context(), []string{"--must-hold=P99", "--out=" + t.TempDir()}, io.Discard),
-		`there is no property "P99": choose from P1, P5, P12, P13, P15, guard, race, kubelet, wait, size, status, idle, died, leak`)
+		`there is no property "P99": choose from P1, P5, P12, P13, P15, reserved, guard, race, kubelet, wait, size, status, idle, died, leak`)
 }

@@ -77,7 +77,7 @@ func (r *run) deployed(ctx context.Context, name plan.Component) (*component, er
 	case plan.Controller:
 		c.args = []string{
 			"--leader-elect=false", "--health-probe-bind-address=0", "--metrics-bind-address=127.0.0.1:" + strconv.Itoa(port),
-			"--placeholder-scheduler-name=" + plan.HeadroomScheduler,
+			"--placeholder-scheduler-name=" + plan.HeadroomScheduler, "--allow-reserved",
 		}
 		c.program, err = r.cluster.DeployController(ctx, p.Server())
 	case plan.Scheduler:

@@ -4,5 +4,6 @@
 // proxy). While the run lasts, the observer (package test/observer) judges the history of the API server as it happens; when the traffic is
 // over, the cluster has to come to rest: see settle.go. What was wrong are the Findings of a Report; Options say which of them are failures.
 //
-// A kubelet that finds no room for a pod rejects it. KWOK does not, so the run does: see judge.go.
+// A kubelet that finds no room for a pod rejects it, and grows a pod where it runs, or defers that. KWOK does neither, so the run does: see judge.go
+// and kubelet.go.
 package chaos

@@ -39,13 +39,13 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 	if spread != held {
 		wrong(Status, "counts %d units in its domains (%s), %d are bound", spread, h.Status.Spread.Summary, held)
 	}
-	if want := min(existing, ptr.Deref(h.Spec.Replicas, 1)); h.Spec.Placement != v1alpha1.PlacementPerNode && h.Status.ScaleReplicas != want {
-		wrong(Status, "tells autoscalers of %d replicas, not of %d", h.Status.ScaleReplicas, want)
+	if odd := oddScale(h, existing); odd != "" {
+		wrong(Status, "%s", odd)
 	}
 	ready, filled := conditionOf(h, v1alpha1.ConditionReady), conditionOf(h, v1alpha1.ConditionFilled)
-	desired := ptr.Deref(h.Spec.Replicas, 1)
-	if h.Spec.Placement == v1alpha1.PlacementPerNode {
-		desired = h.Status.DesiredReplicas
+	desired := desiredOf(h)
+	if h.Status.DesiredReplicas != desired {
+		wrong(Status, "wants %d units by its status, %d by its spec and what was taken", h.Status.DesiredReplicas, desired)
 	}
 	if h.Status.OutdatedReplicas > 0 {
 		// They are replaced step by step, with back-off: nothing is wrong, but the cluster is not at rest.
@@ -72,13 +72,41 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 	return doubts
 }
 
+// desiredOf is how many units a Headroom should have.
+func desiredOf(h *v1alpha1.Headroom) int32 {
+	replicas := ptr.Deref(h.Spec.Replicas, 1)
+	switch {
+	case h.Spec.Placement == v1alpha1.PlacementPerNode:
+		return h.Status.DesiredReplicas
+	case h.Spec.Refill != nil && h.Spec.Refill.Policy == v1alpha1.RefillOnce && h.Status.Refill != nil:
+		return max(0, replicas-h.Status.Refill.TakenReplicas)
+	default:
+		return replicas
+	}
+}
+
+// oddScale says what is wrong about what a Headroom tells autoscalers, and "" if nothing is. Units that the refill holds back count as well.
+func oddScale(h *v1alpha1.Headroom, existing int32) string {
+	if h.Spec.Placement == v1alpha1.PlacementPerNode {
+		return ""
+	}
+	least, most := min(existing, ptr.Deref(h.Spec.Replicas, 1)), ptr.Deref(h.Spec.Replicas, 1)
+	if h.Spec.Refill == nil {
+		most = least
+	}
+	if got := h.Status.ScaleReplicas; got < least || got > most {
+		return fmt.Sprintf("tells autoscalers of %d replicas, not of %d to %d", got, least, most)
+	}
+	return ""
+}
+
 func conditionOf(h *v1alpha1.Headroom, kind string) metav1.Condition {
 	return ptr.Deref(meta.FindStatusCondition(h.Status.Conditions, kind), metav1.Condition{Reason: "none"})
 }
 
 // untrue says why the reason for which a Headroom is not ready does not hold, and "" if it does.
 func untrue(s *scene, h *v1alpha1.Headroom, reason string) string {
-	class := s.classes[h.Spec.PriorityClassName]
+	class := s.classes[h.Spec.UnitPriorityClassName()]
 	exists := class != nil
 	switch reason {
 	case v1alpha1.ReasonUnknownPriorityClass:
@@ -113,9 +141,24 @@ func unlike(s *scene, h *v1alpha1.Headroom, pods []*corev1.Pod) string {
 				return fmt.Sprintf("unit %s requests %s of %s, not %s", pod.Name, have.String(), name, want.String())
 			}
 		}
-		if class := s.classes[h.Spec.PriorityClassName]; class != nil && pod.Spec.PriorityClassName != class.Name {
-			return fmt.Sprintf("unit %s has the class %s, not %s", pod.Name, pod.Spec.PriorityClassName, class.Name)
+		if odd := unlikeClass(s, h, pod); odd != "" {
+			return odd
 		}
+	}
+	return ""
+}
+
+// unlikeClass says in what a unit's class is not as the spec has it, and "" if it is.
+func unlikeClass(s *scene, h *v1alpha1.Headroom, unit *corev1.Pod) string {
+	got, want := unit.Spec.PriorityClassName, h.Spec.UnitPriorityClassName()
+	onLadder := h.Spec.Ladder == v1alpha1.LadderEnabled
+	switch {
+	case onLadder && !v1alpha1.IsLadderPriorityClass(got):
+		return fmt.Sprintf("unit %s has the class %s, which is no step of the ladder", unit.Name, got)
+	case !onLadder && s.classes[want] != nil && got != want:
+		return fmt.Sprintf("unit %s has the class %s, not %s", unit.Name, got, want)
+	case (onLadder || h.Spec.Reserved) && s.classes[got] != nil && priorityOf(unit) != s.classes[got].Value:
+		return fmt.Sprintf("unit %s has the priority %d, its class %s the value %d", unit.Name, priorityOf(unit), got, s.classes[got].Value)
 	}
 	return ""
 }

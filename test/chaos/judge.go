@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/test/chaos/plan"
 	"github.com/headroom-dev/headroom/test/chaos/proxy"
@@ -90,8 +91,12 @@ func (r *run) describe(e observer.Event) {
 	case e.Pod != nil:
 		before := r.known[e.Pod.UID]
 		r.known[e.Pod.UID] = e.Pod
+		r.noteApp(e.Pod)
 		if e.Type == watch.Deleted {
 			delete(r.known, e.Pod.UID)
+		}
+		if e.Type == watch.Added && e.Pod.Labels[v1alpha1.LabelGuard] != "" {
+			r.count("guards", 1)
 		}
 		if text := change(before, e); text != "" {
 			r.timeline.add(e.At, "%d pod %s%s", e.Revision, e.Pod.Name, text)
@@ -205,6 +210,8 @@ func (r *run) rules() observer.Rules {
 		Race:           raceWindow,
 		Holes:          true,
 		Restarted:      r.wasKilled,
+		SeenBy:         r.seenBy,
+		Names:          r.named,
 		Places: func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error) {
 			return r.judging.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
 		},

@@ -114,7 +114,14 @@ func apply(h *v1alpha1.Headroom, want plan.Headroom) {
 		h.Spec.Replicas = ptr.To(want.Replicas)
 	}
 	h.Spec.Requests = requests(want.CPU, want.Memory)
-	h.Spec.PriorityClassName = want.Class
+	h.Spec.PriorityClassName, h.Spec.Reserved, h.Spec.Ladder = want.Class, want.Reserved, v1alpha1.LadderDisabled
+	if want.Reserved || want.Ladder {
+		h.Spec.PriorityClassName = "" // they have classes of their own
+	}
+	if want.Ladder {
+		h.Spec.Ladder = v1alpha1.LadderEnabled
+	}
+	h.Spec.Refill = refillOf(want.Refill)
 	h.Spec.Placement = v1alpha1.PlacementCluster
 	if want.PerNode {
 		h.Spec.Placement = v1alpha1.PlacementPerNode
@@ -127,12 +134,31 @@ func apply(h *v1alpha1.Headroom, want plan.Headroom) {
 		}
 	}
 	if want.Spread {
+		unsatisfiable := corev1.ScheduleAnyway
+		if want.Ladder {
+			unsatisfiable = corev1.DoNotSchedule // by which the steps are those of each zone
+		}
 		h.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
-			MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.ScheduleAnyway,
+			MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: unsatisfiable,
 			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelHeadroom: want.Name}},
 		}}
 	}
 	if want.Note != "" {
 		h.Spec.PodLabels = map[string]string{"chaos-note": want.Note}
 	}
+}
+
+// refillOf is what the plan says of the units that are made anew, nil where it says nothing.
+func refillOf(want plan.Refill) *v1alpha1.Refill {
+	if want == (plan.Refill{}) {
+		return nil
+	}
+	refill := &v1alpha1.Refill{Policy: v1alpha1.RefillAlways, Delay: &metav1.Duration{Duration: want.Delay}}
+	if want.MaxPending > 0 {
+		refill.MaxPending = ptr.To(want.MaxPending)
+	}
+	if want.Once {
+		refill.Policy = v1alpha1.RefillOnce
+	}
+	return refill
 }

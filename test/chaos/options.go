@@ -27,6 +27,9 @@ const (
 	P12, P13, P15 = "P12", "P13", "P15"
 	// Race is an overcommit by pods of two schedulers that were bound to a node at nearly the same time.
 	Race = "race"
+	// Reserved is an overcommit by a pod of another scheduler that got the room of a reserved unit, between its eviction and the bind of the pod
+	// that took it.
+	Reserved = "reserved"
 	// Guard is a guard that holds something or stays.
 	Guard = "guard"
 	// Kubelet is a pod that the kubelet would reject.
@@ -47,7 +50,7 @@ const (
 
 // All are the things that a Finding may be about.
 func All() []string {
-	return []string{P1, P5, P12, P13, P15, Guard, Race, Kubelet, Wait, Size, Status, Idle, Died, Leak}
+	return []string{P1, P5, P12, P13, P15, Reserved, Guard, Race, Kubelet, Wait, Size, Status, Idle, Died, Leak}
 }
 
 // Required are those that are failures unless Options say otherwise. The others are counted.

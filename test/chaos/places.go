@@ -45,20 +45,29 @@ func mayReplaceCritical(_ *scene, pod, other *corev1.Pod) bool {
 
 // mayReplace reports whether a pod may take the place of another on its node.
 func (r *run) mayReplace(s *scene, pod, other *corev1.Pod) bool {
-	if r.isPlaceholder(pod) || priorityOf(other) >= priorityOf(pod) ||
-		ptr.Deref(pod.Spec.PreemptionPolicy, corev1.PreemptLowerPriority) == corev1.PreemptNever {
+	if r.isPlaceholder(pod) || ptr.Deref(pod.Spec.PreemptionPolicy, corev1.PreemptLowerPriority) == corev1.PreemptNever {
 		return false
 	}
 	key, ok := placeholder.HeadroomOf(other, r.observer.HeadroomOfDaemonSet)
 	if !ok || pod.Spec.SchedulerName != plan.HeadroomScheduler {
-		return true
+		return priorityOf(other) < priorityOf(pod)
 	}
 	for _, h := range s.headrooms {
-		if h.Namespace == key.Namespace && h.Name == key.Name {
-			return entitled(s, pod, h)
+		if h.Namespace != key.Namespace || h.Name != key.Name {
+			continue
 		}
+		if placeholder.IsReserved(other) { // whatever the priorities are
+			return names(h) && entitled(s, pod, h)
+		}
+		return priorityOf(other) < priorityOf(pod) && entitled(s, pod, h)
 	}
 	return false
+}
+
+// names reports whether the consumers of a Headroom say which pods they are.
+func names(h *v1alpha1.Headroom) bool {
+	c := h.Spec.Consumers
+	return c != nil && (c.PodSelector != nil || c.NamespaceSelector != nil)
 }
 
 func priorityOf(pod *corev1.Pod) int32 { return ptr.Deref(pod.Spec.Priority, 0) }

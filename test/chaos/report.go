@@ -42,16 +42,29 @@ type Report struct {
 
 // Failures are the findings about what must hold.
 func (r *Report) Failures() []Finding {
+	allowed := r.Races() <= r.Options.Races+r.Numbers["binds"]/racesAllowed
+	must := func(property string) bool { return slices.Contains(r.Options.MustHold, property) }
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool {
+		switch f.Property {
+		case Race:
+			return !must(Race) || allowed
+		case Reserved:
+			return !must(Reserved) && (!must(Race) || allowed)
+		default:
+			return !must(f.Property)
+		}
+	})
+}
+
+// Races are how many overcommits there were by pods of two schedulers.
+func (r *Report) Races() int {
 	races := 0
 	for _, f := range r.Findings {
-		if f.Property == Race {
+		if f.Property == Race || f.Property == Reserved {
 			races++
 		}
 	}
-	allowed := races <= r.Options.Races+r.Numbers["binds"]/racesAllowed
-	return slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool {
-		return !slices.Contains(r.Options.MustHold, f.Property) || f.Property == Race && allowed
-	})
+	return races
 }
 
 // Summary is the report in a few lines.
@@ -87,6 +100,9 @@ func (r *Report) Failure() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d failed; again: make chaos SEED=%d SECONDS=%d WAY=%s\n", r.Options.Seed, r.Options.Seed,
 		int(r.Options.Length.Seconds()), r.Options.Way)
+	if r.Options.Races > 0 {
+		fmt.Fprintf(&b, "without Headrooms the seed had %d races; here are %d in %d binds\n", r.Options.Races, r.Races(), r.Numbers["binds"])
+	}
 	for i, f := range failures {
 		if i == 10 {
 			fmt.Fprintf(&b, "... and %d more\n", len(failures)-i)

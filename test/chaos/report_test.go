@@ -39,6 +39,24 @@ func TestRacesAreFailuresBeyondThoseWithoutHeadroomsAndOneInAThousandBinds(t *te
 	require.Len(t, r.Failures(), 4)
 	r.Numbers["binds"]++
 	require.Empty(t, r.Failures())
+	r.Findings = append(r.Findings, Finding{Property: Reserved})
+	require.Len(t, r.Failures(), 5, "one over the room of a reserved unit counts like any other")
+}
+
+func TestTheSameTrafficWithoutHeadroomsIsJudgedForNothing(t *testing.T) {
+	with := Options{Seed: 7, Way: Beside, Length: time.Minute, Idle: time.Minute, LogDir: "/logs", MustHold: []string{P5}}
+	without := with.withoutHeadrooms()
+	require.True(t, without.Without)
+	require.Empty(t, without.MustHold)
+	require.NotNil(t, without.MustHold)
+	require.Zero(t, without.Idle)
+	require.NotEqual(t, with.LogDir, without.LogDir)
+	require.Equal(t, []any{with.Seed, with.Way, with.Length}, []any{without.Seed, without.Way, without.Length})
+	compared := with.beside(&Report{Findings: []Finding{{Property: Race}, {Property: P12}, {Property: Race}}})
+	require.Equal(t, 2, compared.Races)
+	require.Equal(t, []string{P5, Race}, compared.MustHold)
+	require.Equal(t, []string{P5}, with.MustHold)
+	require.Equal(t, []string{P5, Race}, compared.beside(&Report{}).MustHold, "named once")
 }
 
 func TestATailHasTheLinesThatMatterInOrder(t *testing.T) {

@@ -140,7 +140,7 @@ func (r *run) doubts(ctx context.Context) ([]doubt, error) {
 	if err != nil {
 		return nil, err
 	}
-	doubts := waiting
+	doubts := slices.Concat(waiting, guarding(s), r.ungrown(s))
 	for _, h := range s.headrooms {
 		doubts = append(doubts, r.sized(s, h)...)
 	}

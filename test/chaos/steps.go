@@ -71,6 +71,8 @@ func (r *run) do(ctx context.Context, step plan.Step) error {
 		return r.each(s.Burst, 0, s.Burst.Count, func(pod *corev1.Pod) error {
 			return r.patch(ctx, pod, map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": s.App}}})
 		})
+	case plan.Grow:
+		return r.grow(ctx, s)
 	case plan.Keep:
 		return r.keep(ctx, s.Headroom)
 	case plan.Drop:
@@ -136,6 +138,7 @@ func (r *run) keep(ctx context.Context, want plan.Headroom) error {
 	if r.options.Without {
 		return nil
 	}
+	r.said(want)
 	headroom := &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: want.Namespace, Name: want.Name}}
 	err := r.admin.Get(ctx, client.ObjectKeyFromObject(headroom), headroom)
 	switch {
@@ -196,6 +199,7 @@ func (r *run) fault(f plan.Fault) error {
 	}
 	c.fault(f)
 	r.disturb(f.Component, f.For)
+	r.blinded(f)
 	r.count("faults", 1)
 	r.background.Add(1)
 	go func() {
@@ -216,6 +220,28 @@ func (r *run) disturb(c plan.Component, length time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.disturbed = append(r.disturbed, disturbance{component: c, from: time.Now().Add(-faultsLinger), to: time.Now().Add(length + faultsLinger)})
+}
+
+// blinded notes that the scheduler sees what happens later than ever: its watches are held back, or it lists everything anew.
+func (r *run) blinded(f plan.Fault) {
+	if f.Component != plan.Scheduler || f.Kind != plan.CutWatches && f.Kind != plan.Away && f.Kind != plan.Lag {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.blind = append(r.blind, disturbance{component: f.Component, from: time.Now(), to: time.Now().Add(f.For + faultsLinger)})
+}
+
+// seenBy is when, at the latest, the scheduler saw what happened at that time, if it is quick otherwise.
+func (r *run) seenBy(at time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.blind {
+		if b.from.Before(at.Add(time.Second)) && b.to.After(at) {
+			at = b.to
+		}
+	}
+	return at
 }
 
 // killed notes that a component was killed just now.

@@ -15,6 +15,9 @@ import (
 // has the contract; the observer reads it by itself.
 const tookAnnotation = "headroom.dev/took"
 
+// takingAnnotation is what a running pod carries that is about to take placeholders to grow: their UIDs.
+const takingAnnotation = "headroom.dev/taking"
+
 // taking is what is known of one placeholder that was evicted, or said to be.
 type taking struct {
 	placeholder *corev1.Pod
@@ -56,7 +59,7 @@ func (r *Replay) taking(uid types.UID) *taking {
 func (r *Replay) evicted(e Event) {
 	if e.Pod.Labels[v1alpha1.LabelHeadroom] != "" && ask(r.rules.Evicted, e.Pod) {
 		t := r.taking(e.Pod.UID)
-		t.placeholder, t.gone, t.revision, t.explained = e.Pod, e.At, e.Revision, disrupted(e.Pod)
+		t.placeholder, t.gone, t.revision, t.explained = e.Pod, e.At, e.Revision, t.explained || disrupted(e.Pod)
 	}
 }
 

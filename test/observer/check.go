@@ -40,6 +40,9 @@ type Rules struct {
 	// Restarted reports whether a scheduler that binds placeholders was killed between two times: it may not know of the room that a
 	// preemption made before. Nil: none was.
 	Restarted func(from, to time.Time) bool
+	// SeenBy tells when, at the latest, a scheduler that binds placeholders saw what happened at a time, or later if its watches were cut or
+	// held back then: a nomination that it cannot have seen is not held against it. Nil: it saw everything at once.
+	SeenBy func(at time.Time) time.Time
 	// Places has preemptions judged by P12: no running pod dies where placeholders would do. It returns the nodes on which a pod has a
 	// place among others, those left out that are on the node asked about and for which out reports true. It needs events with times, and
 	// reports. Nil: preemptions are not judged.
@@ -77,19 +80,22 @@ type Replay struct {
 	// boundAt is when the pods of a node were bound to it, nominatedAt when waiting pods were nominated, nodeSince since when nodes are as
 	// they are.
 	boundAt, nominatedAt map[types.UID]time.Time
-	nodeSince            map[string]time.Time
-	holes                map[string][]hole
-	preemptors           map[types.UID]types.UID
-	preemptions          []preemption
-	gone                 []departure
-	takings              map[types.UID]*taking
+	// resizedAt is when running pods asked for more than before.
+	resizedAt    map[types.UID]time.Time
+	nodeSince    map[string]time.Time
+	holes        map[string][]hole
+	preemptors   map[types.UID]types.UID
+	preemptions  []preemption
+	gone, waited []departure
+	takings      map[types.UID]*taking
 }
 
 // NewReplay returns a cluster of which nothing has been told.
 func NewReplay(rules Rules) *Replay {
 	return &Replay{rules: rules, nodes: map[string]*corev1.Node{}, pods: map[types.UID]*corev1.Pod{}, rejected: map[types.UID]bool{},
 		vacated: map[string][]*corev1.Pod{}, boundAt: map[types.UID]time.Time{}, nominatedAt: map[types.UID]time.Time{},
-		nodeSince: map[string]time.Time{}, holes: map[string][]hole{}, preemptors: map[types.UID]types.UID{}, takings: map[types.UID]*taking{}}
+		resizedAt: map[types.UID]time.Time{}, nodeSince: map[string]time.Time{}, holes: map[string][]hole{},
+		preemptors: map[types.UID]types.UID{}, takings: map[types.UID]*taking{}}
 }
 
 // Observe tells of the next event, and returns what should not have happened of what it shows.
@@ -138,10 +144,14 @@ func (r *Replay) pod(event Event) {
 	if event.Type == watch.Deleted {
 		delete(r.pods, pod.UID)
 		delete(r.nominatedAt, pod.UID)
+		delete(r.resizedAt, pod.UID)
 		r.checkVanished(event.Revision, pod)
 		if holdsRoom(pod) {
 			r.gone = append(r.gone, departure{pod, event.At})
 			r.evicted(event)
+			r.letGo(pod)
+		} else if pod.Spec.NodeName == "" {
+			r.waited = append(r.waited, departure{pod, event.At})
 		}
 		delete(r.boundAt, pod.UID)
 		if holdsRoom(pod) && r.isPlaceholder(pod) && !yielded(pod) && !ask(r.rules.MayVanish, pod) {
@@ -183,6 +193,7 @@ func (r *Replay) checkPreempted(event Event, before *corev1.Pod) {
 	}
 	r.openHole(event.At, pod)
 	if r.isPlaceholder(pod) {
+		r.checkReserved(event)
 		return
 	}
 	r.preemptions = append(r.preemptions, preemption{victim: pod, at: event.At, revision: revision})
@@ -200,7 +211,7 @@ func (r *Replay) checkBind(event Event) {
 		return
 	}
 	others := r.podsOn(node.Name)
-	r.checkOvercommit(revision, node, append(others, pod))
+	r.checkOvercommit(revision, node, append(others, pod), r.blames(node, append(others, pod)))
 	r.checkPriority(revision, pod, others, node)
 	r.checkHoles(event, node, others)
 	if reason := rejected(r.ctx, pod, others, node); reason != "" {
@@ -239,12 +250,9 @@ func priority(pod *corev1.Pod) int32 { return ptr.Deref(pod.Spec.Priority, 0) }
 
 // checkOvercommit adds up what the pods of a node request. The sum is made here, of Kubernetes' own arithmetic for one pod, so that
 // it does not depend on what the scheduler or the kubelet count.
-func (r *Replay) checkOvercommit(revision uint64, node *corev1.Node, pods []*corev1.Pod) {
+func (r *Replay) checkOvercommit(revision uint64, node *corev1.Node, pods []*corev1.Pod, property string) {
 	sum := requestsOf(pods)
-	newest, property := pods[len(pods)-1], "P5"
-	if r.isRace(pods) {
-		property = "race"
-	}
+	newest := pods[len(pods)-1]
 	for resourceName, total := range sum {
 		allocatable := node.Status.Allocatable[resourceName]
 		wanted := resource.PodRequests(newest, resource.PodResourcesOptions{})[resourceName]
@@ -259,13 +267,31 @@ func (r *Replay) checkOvercommit(revision uint64, node *corev1.Node, pods []*cor
 	}
 }
 
-// isRace reports whether the last of the pods of a node, just bound, met a pod that another scheduler bound to the node shortly before.
+// blames returns what an overcommit by the last of the pods of a node, just bound, counts as.
+func (r *Replay) blames(node *corev1.Node, pods []*corev1.Pod) string {
+	switch {
+	case r.isStolen(node, pods[len(pods)-1]):
+		return "reserved"
+	case r.isRace(pods):
+		return "race"
+	default:
+		return "P5"
+	}
+}
+
+// isRace reports whether the last of the pods of a node, just bound, met a pod that another scheduler bound to the node shortly before, or one
+// that somebody resized there: its own scheduler may not have seen that.
 func (r *Replay) isRace(pods []*corev1.Pod) bool {
 	newest := pods[len(pods)-1]
 	return slices.ContainsFunc(pods, func(other *corev1.Pod) bool {
-		return other.Spec.SchedulerName != newest.Spec.SchedulerName && r.boundAt[newest.UID].Sub(r.boundAt[other.UID]) < r.rules.Race
+		resized, ever := r.resizedAt[other.UID]
+		return other.Spec.SchedulerName != newest.Spec.SchedulerName && r.unseen(r.boundAt[other.UID], r.boundAt[newest.UID]) ||
+			ever && r.unseen(resized, r.boundAt[newest.UID])
 	})
 }
+
+// unseen reports whether what happened at a time was perhaps not seen yet at another one.
+func (r *Replay) unseen(at, now time.Time) bool { return now.Sub(r.seenBy(at)) < r.rules.Race }
 
 // podsOn returns the pods that hold room on the node, by name, each asking for what the kubelet has allocated to it.
 func (r *Replay) podsOn(node string) []*corev1.Pod {

@@ -2,8 +2,10 @@ package observer
 
 import (
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // asAllocated returns the pod as it is to its kubelet: asking for what was allocated to it, not for what it shall have after a resize that
@@ -35,15 +37,37 @@ func (r *Replay) checkGrown(event Event, before *corev1.Pod) {
 	if pod.Annotations[tookAnnotation] != before.Annotations[tookAnnotation] {
 		r.credit(event)
 	}
-	was, is := requestsOf([]*corev1.Pod{asAllocated(before)}), requestsOf([]*corev1.Pod{asAllocated(pod)})
-	grew := false
-	for name, quantity := range is {
-		grew = grew || quantity.Cmp(was[name]) > 0
+	if isLarger(pod, before) {
+		r.resizedAt[pod.UID] = event.At
 	}
 	node := r.nodes[pod.Spec.NodeName]
-	if !grew || node == nil {
+	if !isLarger(asAllocated(pod), asAllocated(before)) || node == nil {
 		return
 	}
-	others := slices.DeleteFunc(r.podsOn(node.Name), func(other *corev1.Pod) bool { return other.UID == pod.UID })
-	r.checkOvercommit(event.Revision, node, append(others, asAllocated(pod)))
+	others, property := r.podsOnBut(node.Name, pod), "P5"
+	// A kubelet that grows a pod and a scheduler that binds another one do not see what the other is about to do.
+	if slices.ContainsFunc(others, func(other *corev1.Pod) bool { return r.unseen(r.boundAt[other.UID], event.At) }) {
+		property = "race"
+	}
+	r.checkOvercommit(event.Revision, node, append(others, asAllocated(pod)), property)
+}
+
+// isLarger reports whether a pod requests more of something than before.
+func isLarger(pod, before *corev1.Pod) bool {
+	was := requestsOf([]*corev1.Pod{before})
+	for name, quantity := range requestsOf([]*corev1.Pod{pod}) {
+		if quantity.Cmp(was[name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// letGo takes note of a pod that is gone before it said which of the placeholders that it was about to take it took.
+func (r *Replay) letGo(pod *corev1.Pod) {
+	for uid := range strings.SplitSeq(pod.Annotations[takingAnnotation], ",") {
+		if uid != "" {
+			r.taking(types.UID(uid)).explained = true
+		}
+	}
 }

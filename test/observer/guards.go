@@ -40,7 +40,8 @@ func (r *Replay) guard(event Event) {
 		}
 	}
 	if node := r.nodes[pod.Spec.NodeName]; node != nil {
-		r.checkOvercommit(event.Revision, node, append(r.podsOnBut(node.Name, pod), bare))
+		pods := append(r.podsOnBut(node.Name, pod), bare)
+		r.checkOvercommit(event.Revision, node, pods, r.blames(node, pods))
 	}
 }
 

@@ -49,7 +49,7 @@ func revision(resourceVersion string) (uint64, error) {
 
 // Violation is one thing that should not have happened.
 type Violation struct {
-	// Property is what it violates: "P1", "P5", "guard", "kubelet"; and, where the rules ask for it, "race", "P12", "P13", "P15".
+	// Property is what it violates: "P1", "P5", "guard", "kubelet"; and, where the rules ask for it, "race", "reserved", "P12", "P13", "P15".
 	Property string
 	// Revision is when it happened.
 	Revision uint64

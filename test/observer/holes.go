@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -80,17 +81,37 @@ func (r *Replay) promised(node string, now, nominatedBy time.Time) []*corev1.Pod
 	for _, pod := range r.pods {
 		at := r.nominatedAt[pod.UID]
 		if pod.Status.NominatedNodeName == node && pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && !r.isPlaceholder(pod) &&
-			!at.After(nominatedBy) && now.Sub(at) < nominationLasts {
+			!r.seenBy(at).After(nominatedBy) && now.Sub(at) < nominationLasts {
 			promised = append(promised, pod)
 		}
 	}
 	for _, h := range r.holes[node] {
-		if now.Sub(h.at) <= holeLasts && !r.restarted(h.at, now) {
+		if now.Sub(h.at) <= holeLasts && !r.restarted(h.at, now) && !r.goesElsewhere(h.victim, node) {
 			promised = append(promised, h.victim)
 		}
 	}
 	slices.SortFunc(promised, byName)
 	return promised
+}
+
+// seenBy is when, at the latest, a scheduler that binds placeholders saw what was in the history at that time, but for what it may always be
+// behind.
+func (r *Replay) seenBy(at time.Time) time.Time {
+	if r.rules.SeenBy == nil {
+		return at
+	}
+	return r.rules.SeenBy(at)
+}
+
+// goesElsewhere reports whether the pod that a victim of the node was preempted for needs the room no longer: it is gone, or goes to another
+// node.
+func (r *Replay) goesElsewhere(victim *corev1.Pod, node string) bool {
+	uid, known := r.preemptors[victim.UID]
+	if !known {
+		return false
+	}
+	preemptor := r.pods[uid]
+	return preemptor == nil || cmp.Or(preemptor.Spec.NodeName, preemptor.Status.NominatedNodeName, node) != node
 }
 
 func (r *Replay) restarted(from, to time.Time) bool {

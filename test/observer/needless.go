@@ -21,7 +21,7 @@ type preemption struct {
 	revision uint64
 }
 
-// departure is a pod that is gone.
+// departure is a pod that is gone: from its node, or while it waited for one.
 type departure struct {
 	pod *corev1.Pod
 	at  time.Time
@@ -51,6 +51,9 @@ func (r *Replay) judgePreemptions(now time.Time) {
 	}
 	for len(r.gone) > 0 && now.Sub(r.gone[0].at) > 4*unsure {
 		r.gone = r.gone[1:]
+	}
+	for len(r.waited) > 0 && now.Sub(r.waited[0].at) > 4*unsure {
+		r.waited = r.waited[1:]
 	}
 }
 

@@ -103,10 +103,15 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 	full := func() *timed {
 		return new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, placeholder("small"))
 	}
+	hole := func() *timed {
+		return full().pod(watch.Added, nominated(web("b", "", "1"), "")).pod(watch.Modified, marked(placeholder("small"))).
+			preempted(placeholder("small").Name, "b").pod(watch.Deleted, marked(placeholder("small")))
+	}
 	for name, tc := range map[string]struct {
 		story     *timed
 		want      []string
 		restarted bool // between the hole and the bind
+		blind     bool // for three seconds after whatever happens
 	}{
 		"a unit in the hole of a preemption": {
 			story: full().pod(watch.Modified, marked(placeholder("small"))).pod(watch.Deleted, marked(placeholder("small"))).
@@ -145,6 +150,25 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 				after(2*time.Second).pod(watch.Modified, late("small")),
 			want: []string{"P15"},
 		},
+		"free room, to which another pod was nominated while the watches were cut": {
+			story: new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Modified, nominated(web("b", "", "1"), "small")).
+				after(2*time.Second).pod(watch.Modified, late("small")),
+			blind: true,
+		},
+		"free room, to which another pod was nominated before the watches were cut": {
+			story: new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Modified, nominated(web("b", "", "1"), "small")).
+				after(5*time.Second).pod(watch.Modified, late("small")),
+			want: []string{"P15"}, blind: true,
+		},
+		"a hole whose preemptor waits, and may still come": {
+			story: hole().pod(watch.Modified, late("small")), want: []string{"P15"},
+		},
+		"a hole whose preemptor goes to another node": {
+			story: hole().pod(watch.Modified, nominated(web("b", "", "1"), "other")).pod(watch.Modified, late("small")),
+		},
+		"a hole whose preemptor is gone": {
+			story: hole().pod(watch.Deleted, nominated(web("b", "", "1"), "")).pod(watch.Modified, late("small")),
+		},
 		"room of a preemptor that was bound and is gone": {
 			story: full().pod(watch.Added, nominated(web("b", "", "1"), "")).pod(watch.Modified, marked(placeholder("small"))).
 				pod(watch.Deleted, marked(placeholder("small"))).pod(watch.Modified, nominated(web("b", "small", "1"), "")).
@@ -163,6 +187,12 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 			require.Equal(t, tc.want, properties(observer.Check(t.Context(), tc.story.end().history, observer.Rules{
 				Holes: true, MayBePreempted: func(*corev1.Pod) bool { return true }, MayVanish: func(*corev1.Pod) bool { return true },
 				Restarted: func(from, to time.Time) bool { return tc.restarted && to.Sub(from) == 17*time.Second },
+				SeenBy: func(at time.Time) time.Time {
+					if tc.blind {
+						return at.Add(3 * time.Second)
+					}
+					return at
+				},
 			})))
 		})
 	}

@@ -22,12 +22,14 @@ const (
 // Generate draws a run of that length. It depends on nothing but its arguments; a longer run begins with the actions of a shorter one.
 func Generate(seed uint64, length time.Duration) Plan {
 	g := &generator{rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), returns: map[string]time.Duration{}}
+	g.more = &generator{rng: rand.New(rand.NewPCG(seed, 0xd1b54a32d192ed03))}
 	p := Plan{Seed: seed, Skews: map[Component]time.Duration{Scheduler: g.skew(), Controller: g.skew()}}
 	for range 4 {
 		p.Headrooms = append(p.Headrooms, g.newHeadroom())
 	}
 	for g.now = 0; g.now < length; g.now += g.pause() {
 		g.draw()
+		g.drawMore()
 	}
 	for _, action := range g.actions {
 		if action.At < length {
@@ -40,7 +42,9 @@ func Generate(seed uint64, length time.Duration) Plan {
 
 // generator remembers what it has made, so that it can draw what to do to it.
 type generator struct {
-	rng     *rand.Rand
+	rng *rand.Rand
+	// more draws what came to the plans later: the rest of a seed's traffic stays what it was.
+	more    *generator
 	now     time.Duration
 	actions []Action
 	made    int // bursts and notes so far, which gives them their names

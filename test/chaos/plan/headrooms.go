@@ -16,6 +16,7 @@ func (g *generator) newHeadroom() Headroom {
 	if h.PerNode {
 		h.Replicas, h.CPU = 1, oneOf[int64](g, 100, 250, 500)
 	}
+	g.distinguish(&h)
 	g.headrooms = append(g.headrooms, h)
 	return h
 }
@@ -53,6 +54,7 @@ func (g *generator) changeHeadroom() {
 		h.Class = oneOf(g, "", ClassUnits)
 	case 3:
 		h.App, h.AllNamespaces = oneOf(g, "", "web", "api"), g.chance(50)
+		h.Reserved = h.Reserved && h.App != ""
 	case 4:
 		h.Note = g.name("n")
 	case 5:

@@ -76,6 +76,10 @@ func TestNothingIsDoneToWhatIsNotThere(t *testing.T) {
 				require.Equal(t, bursts[step.Burst.Name], step.From, "%s", action)
 				require.LessOrEqual(t, step.To, step.Burst.Count)
 				bursts[step.Burst.Name] = step.To
+			case plan.Grow:
+				require.Contains(t, bursts, step.Burst.Name)
+				require.False(t, step.Burst.Deployment)
+				require.LessOrEqual(t, step.CPU, plan.NodeCPU)
 			case plan.Keep:
 				headrooms[step.Headroom.Name] = true
 			case plan.Drop:
@@ -89,6 +93,30 @@ func TestNothingIsDoneToWhatIsNotThere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHeadroomsAreSpecialOnlyAsTheAPIAllows: one that the API server refused would end the run.
+func TestHeadroomsAreSpecialOnlyAsTheAPIAllows(t *testing.T) {
+	reserved, ladders, refills := 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		p := plan.Generate(rapid.Uint64().Draw(t, "seed"), 3*time.Minute)
+		all := p.Headrooms
+		for _, action := range p.Actions {
+			if keep, ok := action.Step.(plan.Keep); ok {
+				all = append(all, keep.Headroom)
+			}
+		}
+		for _, h := range all {
+			require.False(t, h.Reserved && (h.App == "" || h.Ladder), "%s", h)
+			require.False(t, h.PerNode && (h.Ladder || h.Refill != plan.Refill{}), "%s", h)
+			for n, is := range map[*int]bool{&reserved: h.Reserved, &ladders: h.Ladder, &refills: h.Refill != plan.Refill{}} {
+				if is {
+					*n++
+				}
+			}
+		}
+	})
+	require.NotZero(t, min(reserved, ladders, refills))
 }
 
 func TestAMinuteHasEveryKindOfStepInSomeSeed(t *testing.T) {
@@ -108,6 +136,6 @@ func TestAMinuteHasEveryKindOfStepInSomeSeed(t *testing.T) {
 	require.Equal(t, []string{
 		"plan.Burst", "plan.Class", "plan.Cordon", "plan.Drop", "plan.End",
 		"plan.Fault 409", "plan.Fault 429", "plan.Fault 500", "plan.Fault away", "plan.Fault cut-watches", "plan.Fault lag", "plan.Fault slow",
-		"plan.Keep", "plan.Kill", "plan.Relabel", "plan.Resize", "plan.Return", "plan.Vanish",
+		"plan.Grow", "plan.Keep", "plan.Kill", "plan.Relabel", "plan.Resize", "plan.Return", "plan.Vanish",
 	}, kinds)
 }

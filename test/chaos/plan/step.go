@@ -107,6 +107,16 @@ type Relabel struct {
 // String implements Step.
 func (r Relabel) String() string { return fmt.Sprintf("relabel %s as app=%s", r.Burst.Name, r.App) }
 
+// Grow changes what each running pod of a burst that is no Deployment asks for, where it runs.
+type Grow struct {
+	Burst Burst
+	// CPU in thousandths of a core.
+	CPU int64
+}
+
+// String implements Step.
+func (g Grow) String() string { return fmt.Sprintf("grow %s to %dm", g.Burst.Name, g.CPU) }
+
 // Headroom is a Headroom as it should be.
 type Headroom struct {
 	Namespace, Name string
@@ -125,6 +135,37 @@ type Headroom struct {
 	Spread bool
 	// Note is the value of a label of its units: a change of it replaces them.
 	Note string
+	// Reserved keeps its units for those that App names. It needs App, and leaves Class out.
+	Reserved bool
+	// Ladder has its units on steps of priority. It goes with neither Reserved nor PerNode, and leaves Class out.
+	Ladder bool
+	// Refill says which units are made anew, and when. Not with PerNode.
+	Refill Refill
+}
+
+// Refill says which units are made anew, and when. The zero value is all, at once.
+type Refill struct {
+	// Delay is how long after a unit went another one is made.
+	Delay time.Duration
+	// MaxPending is how many units may wait at a time, 0 for any number.
+	MaxPending int32
+	// Once leaves out those that pods took.
+	Once bool
+}
+
+// String is the refill in a few words, empty for the zero value.
+func (r Refill) String() string {
+	text := ""
+	if r.Delay > 0 {
+		text += fmt.Sprintf(" refill after %s", r.Delay)
+	}
+	if r.MaxPending > 0 {
+		text += fmt.Sprintf(" refill by %d", r.MaxPending)
+	}
+	if r.Once {
+		text += " once"
+	}
+	return text
 }
 
 // String is the Headroom on one line.
@@ -140,6 +181,9 @@ func (h Headroom) String() string {
 		{h.AllNamespaces, " of all namespaces"},
 		{h.Spread, " spread"},
 		{h.Note != "", " note=" + h.Note},
+		{h.Reserved, " reserved"},
+		{h.Ladder, " ladder"},
+		{true, h.Refill.String()},
 	} {
 		if part.set {
 			text += part.text

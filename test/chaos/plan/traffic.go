@@ -68,7 +68,10 @@ func (g *generator) endSome() {
 	}
 }
 
-func (g *generator) some(deployment bool) *burst {
+func (g *generator) some(deployment bool) *burst { return g.someBy(g, deployment) }
+
+// someBy draws from a source of its own one of the bursts that are there, nil if there is none.
+func (g *generator) someBy(source *generator, deployment bool) *burst {
 	var fitting []*burst
 	for _, b := range g.bursts {
 		if b.Deployment == deployment {
@@ -78,7 +81,7 @@ func (g *generator) some(deployment bool) *burst {
 	if len(fitting) == 0 {
 		return nil
 	}
-	return oneOf(g, fitting...)
+	return oneOf(source, fitting...)
 }
 
 func (g *generator) resize() {
