@@ -89,10 +89,13 @@ func (s *shared) followHoles(ctx context.Context, handle fwk.Handle, factory inf
 	if err != nil {
 		return fmt.Errorf("indexing pods: %w", err)
 	}
-	_, err = pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(object any) {
+	_, err = pods.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(object any, initial bool) {
 			s.podChanged(nil, object)
 			s.yield(ctx, object)
+			if !initial { // all nodes are looked at once
+				s.lookAtNode(ctx, nil, object)
+			}
 		},
 		UpdateFunc: func(before, after any) {
 			s.podChanged(before, after)
@@ -129,16 +132,16 @@ func (s *shared) yield(ctx context.Context, object any) {
 	}
 }
 
-// lookAtNode has placeholders go from the node of a pod if it is overcommitted since the pod was bound or grew. One scheduler
-// alone overcommits no node.
+// lookAtNode has placeholders go from the node of a pod if it is overcommitted since the pod was bound or grew. One scheduler alone
+// overcommits no node, but there are pods that are made for one.
 func (s *shared) lookAtNode(ctx context.Context, before, after any) {
 	was, _ := before.(*corev1.Pod)
 	is, ok := after.(*corev1.Pod)
-	if !ok || was == nil || is.Spec.NodeName == "" {
+	if !ok || is.Spec.NodeName == "" {
 		return
 	}
-	if came := was.Spec.NodeName == "" && s.holes.BesideOthers(); came || was.Generation != is.Generation {
-		s.relief.look(ctx, is.Spec.NodeName, is)
+	if was == nil || was.Spec.NodeName == "" && s.holes.BesideOthers() || was.Generation != is.Generation {
+		s.relief.look(ctx, is.Spec.NodeName, s.relief.madeFor(is))
 	}
 }
 

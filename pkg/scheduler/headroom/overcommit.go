@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -43,20 +44,53 @@ type relief struct {
 	delayed map[string]bool
 }
 
-// followNodes has nodes looked at that shrink.
+// followNodes has nodes looked at that shrink, and all of them at the start.
 func (r *relief) followNodes(ctx context.Context, factory informers.SharedInformerFactory) error {
-	_, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+	nodes := factory.Core().V1().Nodes().Informer()
+	_, err := nodes.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		UpdateFunc: func(before, after any) {
 			old, updated, err := schedutil.As[*corev1.Node](before, after)
 			if err == nil && old != nil && shrank(old, updated) {
-				r.look(ctx, updated.Name, nil)
+				r.look(ctx, updated.Name, everyUnit)
 			}
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("listening to nodes: %w", err)
 	}
+	go r.lookEverywhere(ctx, nodes, factory.Core().V1().Pods().Informer(), factory.Apps().V1().DaemonSets().Informer())
 	return nil
+}
+
+// lookEverywhere looks at all nodes once what is there is known: while the scheduler was away, nobody did. Reserved units stay, since it is
+// not known for which pods they would go.
+func (r *relief) lookEverywhere(ctx context.Context, known ...cache.SharedIndexInformer) {
+	synced := make([]cache.DoneChecker, 0, len(known))
+	for _, informer := range known {
+		synced = append(synced, informer.HasSyncedChecker())
+	}
+	if !cache.WaitFor(ctx, "", synced...) {
+		return
+	}
+	nodes, err := r.nodes.List(labels.Everything())
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Listing nodes failed; placeholders on overcommitted nodes stay until something happens there")
+		return
+	}
+	for _, node := range nodes {
+		r.look(ctx, node.Name, unreserved)
+	}
+}
+
+// everyUnit lets every unit go from an overcommitted node.
+func everyUnit(*corev1.Pod) bool { return true }
+
+// unreserved lets units go that are not reserved.
+func unreserved(unit *corev1.Pod) bool { return !placeholder.IsReserved(unit) }
+
+// madeFor lets units go for a pod that was bound to their node or grew: no reserved ones that are not for it, since the kubelet rejects it.
+func (r *relief) madeFor(pod *corev1.Pod) func(unit *corev1.Pod) bool {
+	return func(unit *corev1.Pod) bool { return unreserved(unit) || r.names(unit, pod) }
 }
 
 func shrank(before, after *corev1.Node) bool {
@@ -68,17 +102,16 @@ func shrank(before, after *corev1.Node) bool {
 	return false
 }
 
-// look takes placeholders from a node if it is overcommitted. cause is the pod that was bound there or grew, nil if the
-// node shrank: reserved units do not go for a pod that they are not for, which the kubelet rejects. It returns at once;
-// requests to the API server are made in the background.
-func (r *relief) look(ctx context.Context, name string, cause *corev1.Pod) {
-	victims := r.victims(name, cause)
+// look takes placeholders from a node if it is overcommitted, of those that may go. It returns at once; requests to the API server are made
+// in the background.
+func (r *relief) look(ctx context.Context, name string, may func(unit *corev1.Pod) bool) {
+	victims := r.victims(name, may)
 	if len(victims) == 0 {
 		return
 	}
 	now := time.Now()
 	if r.backoff.IsInBackOffSinceUpdate(name, now) {
-		r.lookLater(ctx, name, cause)
+		r.lookLater(ctx, name, may)
 		return
 	}
 	r.backoff.Next(name, now)
@@ -87,7 +120,7 @@ func (r *relief) look(ctx context.Context, name string, cause *corev1.Pod) {
 }
 
 // lookLater looks again when the node may lose placeholders again.
-func (r *relief) lookLater(ctx context.Context, name string, cause *corev1.Pod) {
+func (r *relief) lookLater(ctx context.Context, name string, may func(unit *corev1.Pod) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.delayed[name] {
@@ -99,18 +132,14 @@ func (r *relief) lookLater(ctx context.Context, name string, cause *corev1.Pod) 
 		delete(r.delayed, name)
 		r.mu.Unlock()
 		if ctx.Err() == nil {
-			r.look(ctx, name, cause)
+			r.look(ctx, name, may)
 		}
 	})
 }
 
-// victims returns the placeholders that have to go from a node.
-func (r *relief) victims(name string, cause *corev1.Pod) []*corev1.Pod {
+// victims returns the placeholders that have to go from a node, of those that may.
+func (r *relief) victims(name string, may func(unit *corev1.Pod) bool) []*corev1.Pod {
 	pods := podsOn(r.pods, name)
-	for i, pod := range pods {
-		// A pod that asks for more than it has makes no kubelet reject anything: it grows when there is room.
-		pods[i] = growth.Allocated(pod)
-	}
 	if !slices.ContainsFunc(pods, looksLikePlaceholder) {
 		return nil
 	}
@@ -118,9 +147,11 @@ func (r *relief) victims(name string, cause *corev1.Pod) []*corev1.Pod {
 	if err != nil {
 		return nil // it is gone
 	}
-	return holes.Overcommitting(node, pods, func(pod *corev1.Pod) bool {
-		return r.isPlaceholder(pod) && (cause == nil || !placeholder.IsReserved(pod) || r.names(pod, cause))
-	})
+	for i, pod := range pods {
+		// A pod that asks for more than it has makes no kubelet reject anything: it grows when there is room.
+		pods[i] = growth.Allocated(pod)
+	}
+	return holes.Overcommitting(node, pods, func(pod *corev1.Pod) bool { return r.isPlaceholder(pod) && may(pod) })
 }
 
 // podsOn returns the pods of a node, of which the scheduler's cache has none that have finished.

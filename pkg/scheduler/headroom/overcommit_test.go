@@ -65,7 +65,7 @@ func (r *relieving) asked() (asked []string) {
 func TestAPlaceholderThatGoesFromAnOvercommittedNodeSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRelieving(t, false, on("n", "running", "2"), unit(hr("open", "1"), 0, "n").Obj())
-		r.look(t.Context(), "n", nil)
+		r.look(t.Context(), "n", everyUnit)
 		synctest.Wait()
 		asked := r.asked()
 		require.Len(t, asked, 2, "%v", asked)
@@ -81,6 +81,7 @@ func TestWhichPlaceholdersGoFromAnOvercommittedNode(t *testing.T) {
 	for name, tc := range map[string]struct {
 		pods  []*corev1.Pod
 		cause *corev1.Pod
+		start bool
 		named bool
 		want  int
 	}{
@@ -90,10 +91,19 @@ func TestWhichPlaceholdersGoFromAnOvercommittedNode(t *testing.T) {
 		"a reserved unit where a node shrank":           {pods: []*corev1.Pod{on("n", "running", "2"), reserved.Obj()}, want: 1},
 		"a reserved unit for a pod that it is for":      {pods: []*corev1.Pod{on("n", "running", "2"), reserved.Obj()}, cause: wants("2").Obj(), named: true, want: 1},
 		"no reserved unit for a pod that it is not":     {pods: []*corev1.Pod{on("n", "running", "2"), reserved.Obj()}, cause: wants("2").Obj()},
+		"one at the start":                              {pods: []*corev1.Pod{on("n", "running", "2"), open.Obj()}, start: true, want: 1},
+		"no reserved unit at the start":                 {pods: []*corev1.Pod{on("n", "running", "2"), reserved.Obj()}, start: true, named: true},
 		"none for a pod that asks for more than it has": {pods: []*corev1.Pod{deferred(on("n", "running", "2"), "1"), open.Obj()}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Len(t, newRelieving(t, tc.named, tc.pods...).victims("n", tc.cause), tc.want)
+			r, may := newRelieving(t, tc.named, tc.pods...), everyUnit
+			switch {
+			case tc.start:
+				may = unreserved
+			case tc.cause != nil:
+				may = r.madeFor(tc.cause)
+			}
+			require.Len(t, r.victims("n", may), tc.want)
 		})
 	}
 }
@@ -120,7 +130,7 @@ func TestANodeThatIsOvercommittedAgainAndAgainLosesPlaceholdersEverLater(t *test
 			return true, nil, r.pods.Update(next)
 		})
 		for range 600 {
-			r.look(ctx, "n", nil)
+			r.look(ctx, "n", everyUnit)
 			time.Sleep(time.Second) //nolint:forbidigo // the clock is synctest's
 			synctest.Wait()
 		}

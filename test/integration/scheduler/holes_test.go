@@ -195,6 +195,12 @@ func TestANodeThatIsOvercommittedLosesItsPlaceholder(t *testing.T) {
 	})
 	w.WaitGone(t, units[1])
 
+	require.Equal(t, map[string]string{units[0]: swapevent.ReasonOvercommitted, units[1]: swapevent.ReasonOvercommitted}, w.whyGone(t))
+}
+
+// whyGone returns the last condition that each pod had that is gone. It ends the observation.
+func (w *world) whyGone(t *testing.T) map[string]string {
+	t.Helper()
 	history, err := w.observer.Stop(t.Context())
 	require.NoError(t, err)
 	why := map[string]string{}
@@ -205,5 +211,23 @@ func TestANodeThatIsOvercommittedLosesItsPlaceholder(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, map[string]string{units[0]: swapevent.ReasonOvercommitted, units[1]: swapevent.ReasonOvercommitted}, why)
+	return why
+}
+
+// TestANodeThatWasOvercommittedBeforeTheStartLosesItsPlaceholder has no scheduler watch when more is put on a node than it has, and then a pod
+// come that is made for its node.
+func TestANodeThatWasOvercommittedBeforeTheStartLosesItsPlaceholder(t *testing.T) {
+	w := newWorld(t)
+	w.judged = true // overcommit is what is made here
+	w.nodes(t, cpu("2"), "a", "b")
+	w.occupy(t, "1", "n0", "n0", "n1")
+	units := w.hold(t, "n0", "n1")
+	w.startPlugin(t)
+	w.WaitGone(t, units[0])
+	require.Equal(t, units[1:], w.remaining(t, units))
+
+	w.place(t, ordinary("static", "n1", "1", 0))
+	w.WaitGone(t, units[1])
+
+	require.Equal(t, map[string]string{units[0]: swapevent.ReasonOvercommitted, units[1]: swapevent.ReasonOvercommitted}, w.whyGone(t))
 }
