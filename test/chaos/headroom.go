@@ -47,7 +47,7 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 	if h.Status.DesiredReplicas != desired {
 		wrong(Status, "wants %d units by its status, %d by its spec and what was taken", h.Status.DesiredReplicas, desired)
 	}
-	if h.Status.OutdatedReplicas > 0 {
+	if h.Status.OutdatedReplicas > 0 && ready.Status != metav1.ConditionFalse { // else none is made in their place
 		// They are replaced step by step, with back-off: nothing is wrong, but the cluster is not at rest.
 		doubts = append(doubts, doubt{property: Size, patience: atRestWithin, about: append(about, "outdated"),
 			message: fmt.Sprintf("Headroom %s/%s has %d units that are not what it says now", h.Namespace, h.Name, h.Status.OutdatedReplicas)})

@@ -110,6 +110,11 @@ func TestWhatAHeadroomSaysIsComparedWithTheCluster(t *testing.T) {
 			s.classes["units"] = class("units", 5, false)
 			notReady(h, v1alpha1.ReasonPriorityTooHigh)
 		}, nil},
+		"units are still to be replaced, once its class lets it": {func(s *scene, h *v1alpha1.Headroom) {
+			h.Status.OutdatedReplicas = 1
+			s.classes["units"] = class("units", 5, false)
+			notReady(h, v1alpha1.ReasonPriorityTooHigh)
+		}, nil},
 		"its class preempts, and it says that it is too high": {func(s *scene, h *v1alpha1.Headroom) {
 			s.classes["units"] = class("units", -7, true)
 			notReady(h, v1alpha1.ReasonPriorityTooHigh)
