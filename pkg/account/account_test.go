@@ -309,3 +309,20 @@ func TestDecodeRefusesWhatNoControllerWrote(t *testing.T) {
 	require.NoError(t, err, "an empty record is an empty account")
 	require.True(t, a.Opened().Equal(epoch))
 }
+
+// BenchmarkEncode stores the account of a day, again and again.
+func BenchmarkEncode(b *testing.B) {
+	a := New(epoch)
+	for i := range 24 * 60 {
+		at := epoch.Add(time.Duration(i) * time.Minute)
+		a.Take(take(at, fmt.Sprint("unit-", i)))
+		a.Went(at)
+		a.Bound(at.Add(time.Minute), at)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.Encode(v1alpha1.AccountPosition{Writer: "me", Through: "17"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
