@@ -21,7 +21,8 @@ import (
 const FilterVerb = "filter"
 
 // patience is how long a Gate waits for the others to be nominated, which takes a moment after the scheduler has gone on to the last member.
-const patience = time.Minute
+// Where the scheduler begins with the group anew it waits so long for each: all of that is less than a group waits in Permit.
+const patience = 10 * time.Second
 
 // Gate is a scheduler extender that lets all pods pass but keeps the scheduler waiting for its answer about the last member of a group. With
 // it a test stops the scheduling loop of any scheduler between two members, while everything else of the scheduler goes on.
