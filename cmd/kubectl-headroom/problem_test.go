@@ -33,8 +33,10 @@ func TestEachProblemHasASentenceAndAnExitCode(t *testing.T) {
 			fmt.Errorf("get: %w", &url.Error{Op: "Get", URL: "https://none", Err: errors.New("connection refused")}), exitUnreachable,
 			"listing pods: the cluster cannot be reached, look at the server of the kubeconfig",
 		},
-		"too slow":      {context.DeadlineExceeded, exitUnreachable, "the cluster cannot be reached"},
-		"anything else": {errors.New("broken"), exitFailed, "listing pods: broken"},
+		"too slow":                         {context.DeadlineExceeded, exitUnreachable, "the cluster cannot be reached"},
+		"an API server that is overloaded": {apierrors.NewServerTimeout(pods, "list", 1), exitUnreachable, "the cluster cannot be reached"},
+		"one that gave the request up":     {apierrors.NewTimeoutError("gave up", 1), exitUnreachable, "the cluster cannot be reached"},
+		"anything else":                    {errors.New("broken"), exitFailed, "listing pods: broken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := listProblem(tc.err, "pods", "shop")

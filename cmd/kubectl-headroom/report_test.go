@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +14,13 @@ import (
 func TestAFileIsWrittenAtOnceOrNotAtAll(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "report.html")
 	require.NoError(t, writeFile(name, []byte("one")))
+	reading, err := os.Open(name)
+	require.NoError(t, err)
+	defer func() { _ = reading.Close() }()
 	require.NoError(t, writeFile(name, []byte("two")))
+	before, err := io.ReadAll(reading)
+	require.NoError(t, err)
+	require.Equal(t, "one", string(before), "the one that was there is whole to its end")
 	data, err := os.ReadFile(name)
 	require.NoError(t, err)
 	require.Equal(t, "two", string(data))
