@@ -19,7 +19,7 @@ import (
 
 // BenchmarkPostFilter is all that is done for a pod that its cycle could not place, kube-scheduler's own preemption included, in a cluster
 // that is full of placeholders which the pod may take (entitled) or not. A system-critical pod gets placeholders in PreFilter as a rule; here
-// PostFilter is asked all the same. docs/benchmarks.md says how this compares with an earlier revision, in which these tests were laid.
+// PostFilter is asked all the same.
 func BenchmarkPostFilter(b *testing.B) {
 	stays := metav1.LabelSelector{MatchLabels: map[string]string{"stays": "true"}}
 	c := fullCluster(benchNodes)
