@@ -72,11 +72,12 @@ func TestDemandIsThatOfTheSameHour(t *testing.T) {
 	}{
 		"a batch that comes at this time each week": {
 			4 * time.Minute, 15, "15 units: of 75 windows of 2m (a refill takes 2m), in the hour around Thu 13:04 CET of 2 earlier weeks and in the last half hour, " +
-				"none asked for more than 12 units; so few leave it to chance, and to expect more of at most 0.1 % takes 15, not 14.",
+				"none asked for more than 12 units; so few cannot show what is rare, and for a chance of at most 0.1 % that one asks for more " +
+				"it takes 15, not 14.",
 		},
 		"a batch at another time": {
 			9 * time.Hour, 1, "1 unit: of 75 windows of 2m (a refill takes 2m), in the hour around Thu 13:04 CET of 2 earlier weeks and in the last half hour, " +
-				"none asked for more than 0 units; so few leave it to chance, and to expect more of at most 0.1 % takes 1, not 0.",
+				"none asked for more than 0 units; so few cannot show what is rare, and for a chance of at most 0.1 % that one asks for more it takes 1, not 0.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -206,8 +206,7 @@ func (s *sample) add(other *sample) {
 
 // quantile returns the smallest number of units that at most (1-level)·whole of the windows exceed.
 func (s *sample) quantile(level float64) int {
-	const rounding = 1e-9
-	allowed := int((1-level)*float64(s.whole) + rounding)
+	allowed := mayExceed(s.whole, level)
 	largest := make([]int, 0, allowed+2) // in decreasing order
 	for _, run := range s.windows {
 		for i := range run {
@@ -224,6 +223,12 @@ func (s *sample) quantile(level float64) int {
 		return 0
 	}
 	return largest[allowed]
+}
+
+// mayExceed is how many of so many windows may ask for more than the quantile.
+func mayExceed(windows int, level float64) int {
+	const rounding = 1e-9
+	return int((1-level)*float64(windows) + rounding)
 }
 
 // exceeding is how many windows asked for more than that.

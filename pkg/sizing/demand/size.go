@@ -33,7 +33,7 @@ func Learn(history History, now time.Time, options Options) Estimate {
 	options = options.bounded()
 	now = notBefore(history.Hours, now)
 	e := Estimate{options: options, refill: refillTime(&history, now)}
-	e.found = look(windows(&history, now, e.refill.slots(), &options), now, e.refill.time, &options)
+	e.found = look(windows(&history, now, e.refill.slots(), &options), now, e.refill, &options)
 	return e
 }
 
@@ -44,6 +44,7 @@ func (e Estimate) Size(history History, now time.Time) Result {
 	burst := underWay(&history, now, e.refill.slots(), e.refill.time, &e.options)
 	result := Result{
 		PooledBy: e.found.pool, Windows: e.found.windows, Censored: e.found.censored,
+		NoRhythm:   e.found.rhythm.unforeseen > 0,
 		RefillTime: e.refill.time, Refills: e.refill.finished, Window: time.Duration(e.refill.slots()) * Slot,
 	}
 	wanted := e.found.units
@@ -103,10 +104,12 @@ type found struct {
 	// seasons is how many earlier seasons there are, around the time of day in these.
 	seasons int
 	around  time.Time
+	// rhythm says why the seasons do not count, if they would but for that.
+	rhythm rhythm
 }
 
 // look finds the smallest pool that has enough windows, and what it says.
-func look(past *series, now time.Time, refill time.Duration, o *Options) found {
+func look(past *series, now time.Time, refill refill, o *Options) found {
 	everything := past.all()
 	if everything.kept < Enough {
 		return found{
@@ -115,7 +118,7 @@ func look(past *series, now time.Time, refill time.Duration, o *Options) found {
 		}
 	}
 	overall := everything.tail(everything.quantile(o.Served), o.Served)
-	around := now.Add(leads * refill).In(o.Location)
+	around := now.Add(leads * refill.time).In(o.Location)
 	for _, pool := range []struct {
 		name Pool
 		half int
@@ -132,11 +135,23 @@ func look(past *series, now time.Time, refill time.Duration, o *Options) found {
 		pooled.add(&today)
 		f := seasonal(&pooled, append(seasons, today), overall, o.Served)
 		f.pool, f.seasons, f.around = pool.name, len(seasons), around
+		if f.units >= overall {
+			return f
+		}
+		if rhythm := past.rhythm(refill.slots(), o); rhythm.isNone(o.Served) {
+			return ofAll(&everything, overall, rhythm, o)
+		}
 		return f
 	}
+	return ofAll(&everything, overall, rhythm{}, o)
+}
+
+// ofAll is what all windows say, which is so many units, and why the seasons do not count.
+func ofAll(everything *sample, units int, why rhythm, o *Options) found {
 	return found{
-		units: overall, pool: PooledByAll, windows: everything.kept, censored: everything.kept - everything.whole,
-		seen: everything.quantile(o.Served), exceeded: everything.exceeding(overall), exceededByLess: everything.exceeding(overall - 1),
+		units: units, pool: PooledByAll, windows: everything.kept, censored: everything.kept - everything.whole,
+		seen: everything.quantile(o.Served), exceeded: everything.exceeding(units), exceededByLess: everything.exceeding(units - 1),
+		rhythm: why,
 	}
 }
 

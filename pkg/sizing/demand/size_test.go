@@ -1,6 +1,8 @@
 package demand
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -127,7 +129,7 @@ func TestDemandIsWhatWasTakenAndLackedWithinOneRefillTime(t *testing.T) {
 	require.Equal(t, 7, r.Replicas)
 	require.Equal(t, PooledByAll, r.PooledBy)
 	require.Equal(t, "of all 9361 windows of 2m (a refill takes 2m), "+
-		"0 asked for more than 7 units, and 11 for more than 6, where 0.1 % may", r.Why)
+		"0 asked for more than 7 units, and 11 for more than 6, where at most 9 may (0.1 %)", r.Why)
 
 	t.Run("nine windows that ask for more are left to chance", func(t *testing.T) {
 		for i := range 9 {
@@ -223,7 +225,8 @@ func TestThePoolIsTheSmallestThatHasEnoughWindows(t *testing.T) {
 		require.Equal(t, 15, r.Replicas, "12, and what 75 windows do not show")
 		require.Equal(t, "of 75 windows of 2m (a refill takes 2m), "+
 			"in the hour around Mon 10:04 UTC of 2 earlier weeks and in the last half hour, "+
-			"none asked for more than 12 units; so few leave it to chance, and to expect more of at most 0.1 % takes 15, not 14", r.Why)
+			"none asked for more than 12 units; so few cannot show what is rare, and for a chance of at most 0.1 % that one asks for more "+
+			"it takes 15, not 14", r.Why)
 	})
 	t.Run("the hours beside it too, with one", func(t *testing.T) {
 		r := busy(8).size(weekly)
@@ -258,6 +261,37 @@ func TestWhatHappenedOnceIsNoRhythm(t *testing.T) {
 	require.Contains(t, once.Why, "200 units, which happened once")
 	p.taken(180, 14*days-24*time.Minute)
 	require.Greater(t, p.size(weekly).Replicas, 200, "twice is one")
+}
+
+func TestASeasonThatForetellsNothingDoesNotCount(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	group := func() int { // one in five minutes, of any size
+		if r.Float64() > 0.4 {
+			return 0
+		}
+		return int(min(200, math.Pow(1-r.Float64(), -1/1.5)))
+	}
+	anyTime, repeated := quiet(15), quiet(15)
+	for slot := range 7 * 24 * Slots {
+		weekly := group()
+		for before := 7*days - time.Duration(slot)*Slot; before <= 15*days; before += 7 * days {
+			anyTime.taken(group(), before)
+			repeated.taken(weekly, before)
+		}
+	}
+	none := anyTime.size(Options{Served: 0.999, Season: None})
+	result := anyTime.size(weekly)
+	require.True(t, result.NoRhythm)
+	require.Equal(t, PooledByAll, result.PooledBy)
+	require.Equal(t, none.Replicas, result.Replicas)
+	require.Regexp(t, "^there is no rhythm, since [0-9]+ of [0-9]+ windows asked for more than twice what the same time of any earlier week did; "+
+		"of all 10801 windows of 2m ", result.Why)
+	require.False(t, none.NoRhythm)
+	require.NotContains(t, none.Why, "rhythm")
+
+	result = repeated.size(weekly)
+	require.False(t, result.NoRhythm, "what comes each week is one")
+	require.Equal(t, PooledByHour, result.PooledBy)
 }
 
 func TestABurstUnderWayRaisesTheTargetAtOnce(t *testing.T) {

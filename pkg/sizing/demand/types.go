@@ -122,6 +122,8 @@ type Result struct {
 	PooledBy Pool
 	// Windows is their number, Censored how many of them may raise the result only.
 	Windows, Censored int
+	// NoRhythm says that it stands on all windows because the seasons foretell too little of one another.
+	NoRhythm bool
 	// RefillTime is L; Refills is how many finished refills it stands on.
 	RefillTime time.Duration
 	Refills    int

@@ -50,7 +50,7 @@ func (f *found) why(r *Result, o *Options) string {
 		}
 		return fmt.Sprintf("%s is the largest demand so far, in %d %s, too few for an estimate", sizing.Units(f.units), f.windows, window)
 	case PooledByAll:
-		return fmt.Sprintf("of all %d %s, %s", f.windows, window, f.level(o))
+		return fmt.Sprintf("%sof all %d %s, %s", f.rhythm.why(o), f.windows, window, f.level(o))
 	default:
 		hours, season := "the hour", "earlier days"
 		if f.pool == PooledByNeighboringHours {
@@ -62,6 +62,19 @@ func (f *found) why(r *Result, o *Options) string {
 		return fmt.Sprintf("of %d %s, in %s around %s of %d %s and in the last half hour, %s",
 			f.windows, window, hours, f.around.Format("Mon 15:04 MST"), f.seasons, season, f.level(o))
 	}
+}
+
+// why says why the seasons do not count; nothing if they would not anyway.
+func (r rhythm) why(o *Options) string {
+	if r.unforeseen == 0 {
+		return ""
+	}
+	season := "day"
+	if o.Season == Week {
+		season = "week"
+	}
+	return fmt.Sprintf("there is no rhythm, since %d of %d windows asked for more than twice what the same time of any earlier %s did; ",
+		r.unforeseen, r.judged, season)
 }
 
 // level says which level the number reaches, and one less does not.
@@ -77,11 +90,11 @@ func (f *found) level(o *Options) string {
 	case f.units == 0:
 		return fmt.Sprintf("at most %s %% asked for any unit", missed)
 	case f.units > f.seen:
-		return fmt.Sprintf("none asked for more than %s; so few leave it to chance, and to expect more of at most %s %% takes %d, not %d",
-			sizing.Units(f.seen), missed, f.units, f.units-1)
+		return fmt.Sprintf("none asked for more than %s; so few cannot show what is rare, and for a chance of at most %s %% that one asks for "+
+			"more it takes %d, not %d", sizing.Units(f.seen), missed, f.units, f.units-1)
 	default:
-		return fmt.Sprintf("%d asked for more than %s, and %d for more than %d, where %s %% may",
-			f.exceeded, sizing.Units(f.units), f.exceededByLess, f.units-1, missed)
+		return fmt.Sprintf("%d asked for more than %s, and %d for more than %d, where at most %d may (%s %%)",
+			f.exceeded, sizing.Units(f.units), f.exceededByLess, f.units-1, mayExceed(f.windows-f.censored, o.Served), missed)
 	}
 }
 

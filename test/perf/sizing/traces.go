@@ -18,13 +18,13 @@ type generator struct {
 // generators are the traces of the published table.
 func generators() []generator {
 	return []generator{
-		{"daily", "up to 210 pods an hour at one o'clock, a twentieth of it at night", true, 6, drawDaily},
+		{"daily", "up to 230 pods an hour at one o'clock, a twentieth of it at night", true, 6, drawDaily},
 		{"weekly", "the same on working days alone, a twentieth of it on weekends", true, 6, drawWeekly},
 		{"monday-ci", "30 jobs an hour in working hours; at nine 60 more within minutes on Mondays, 15 on other days", true, 6, drawMonday},
 		{"cron", "8 pods each hour, 25 each sixth hour, 60 at two each night, and 6 an hour at any time", true, 6, drawCron},
 		{"flash-crowds", "60 pods an hour at any time, and twice a week about 80 more within minutes, at no certain time", false, 6, drawFlash},
 		{"heavy-tail", "12 groups an hour at any time, of 1 to 200 pods (Pareto, exponent 1.5)", false, 6, drawHeavy},
-		{"migration", "as daily; on a Wednesday the load doubles for good", false, 6, drawMigration},
+		{"migration", "as daily; in the fourth week the load doubles for good", false, 6, drawMigration},
 		{"quiet-month", "as weekly; a month with a tenth of the load, and then as before", false, 11, drawQuiet},
 	}
 }
