@@ -130,6 +130,10 @@ func TestGatherSaysWhoMayTakeWhat(t *testing.T) {
 	require.Empty(t, scene.Pods[1].ByPriority)
 
 	for _, pod := range pods[:2] {
+		pod.Spec.Priority = new(int32)
+	}
+	require.Empty(t, gather(node, pods, &known).Pods[0].Entitled, "placeholders of the pod's own priority stay")
+	for _, pod := range pods[:2] {
 		pod.Spec.PriorityClassName, pod.Spec.Priority = v1alpha1.ReservedPriorityClassName, new(int32)
 		*pod.Spec.Priority = builders.ReservedPriority
 	}

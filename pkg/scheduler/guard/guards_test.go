@@ -109,6 +109,9 @@ func TestAGuardIsThereUntilTheLastSwapOnItsNodeIsDone(t *testing.T) {
 		require.Len(t, s.left(), 1)
 		other()
 		require.Empty(t, s.left())
+		next := s.Hold(t.Context(), roomy("a"), image)
+		require.Len(t, s.left(), 1, "the next swap has a new one")
+		next()
 	})
 }
 

@@ -289,6 +289,19 @@ func TestRoomIsYoungOnlyBesideOtherSchedulersAndOnlyForPlaceholders(t *testing.T
 	require.False(t, young(true))
 }
 
+func TestPlaceholdersYieldToAPodWhereItWasNominatedBefore(t *testing.T) {
+	w := newWorld()
+	waits := pod("waits", "own", 0).Obj()
+	nominated := pod("waits", "own", 0).NominatedNodeName("n").Obj()
+	info, err := framework.NewPodInfo(waits)
+	require.NoError(t, err)
+	w.PodChanged(nil, nominated)
+	w.PodChanged(nominated, waits)
+	require.Empty(t, w.kept(true, 0))
+	w.Yield("n", info, w.clock.Now().Add(time.Minute))
+	require.Equal(t, []string{"waits"}, w.kept(true, 0), "its nomination is over, and counts no more")
+}
+
 func TestPlaceholdersYieldToAPodOnOneNodeAtATime(t *testing.T) {
 	w := newWorld()
 	info, err := framework.NewPodInfo(pod("waits", "own", 0).Obj())
