@@ -13,7 +13,7 @@ import (
 
 const (
 	// pause is how long is waited after a read that brought little before the next one. What comes meanwhile comes all at once then. The
-	// counts of pods are told up to a second after a change, so nobody waits much longer for that.
+	// counts of pods are told one or two seconds after a change, so nobody waits much longer for that.
 	pause = 100 * time.Millisecond
 	// little is a read that was not worth to be woken for.
 	little = 16 << 10

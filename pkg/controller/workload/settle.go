@@ -45,7 +45,8 @@ func (u *unsettled) look() int {
 	return len(left)
 }
 
-// settle looks at the selections that changed twice in calm, as long as there are some.
+// settle looks at the selections that changed once in calm, as long as there are some: a change is told one or two of that after it came, and
+// pods that are replaced within one are not.
 func (p *pods) settle(ctx context.Context) {
 	for {
 		select {
@@ -54,7 +55,7 @@ func (p *pods) settle(ctx context.Context) {
 		case <-p.unsettled.some:
 		}
 		for left := 1; left > 0 && ctx.Err() == nil; {
-			wait(ctx, calm/2)
+			wait(ctx, calm)
 			p.mu.Lock()
 			left = p.unsettled.look()
 			p.mu.Unlock()
