@@ -60,8 +60,11 @@ type Result struct {
 
 // Decide says how many units there should be, from what the rules come to now and what they came to before.
 func Decide(proposals []Proposal, before Memory, bounds Bounds, now time.Time) Result {
-	asked, why := Asked{}, ""
-	for _, p := range proposals {
+	asked, why, less := Asked{}, "", ""
+	for i, p := range proposals {
+		if (p.Units > asked.Units || i == 0) && p.Message != "" {
+			less = fmt.Sprintf(" Rule %s: %s", p.Rule, p.Message)
+		}
 		if p.Units > asked.Units {
 			asked, why = Asked{Rule: p.Rule, Units: p.Units}, " "+p.Message
 		}
@@ -72,7 +75,7 @@ func Decide(proposals []Proposal, before Memory, bounds Bounds, now time.Time) R
 	switch {
 	case largest.Units <= bounds.Floor:
 		r.Units, reason = bounds.Floor, fmt.Sprintf("spec.replicas asks for %d and no rule for more", bounds.Floor)
-		why = ""
+		why = less // that is why no rule asks for more
 	case held:
 		r.Units, r.Rule = largest.Units, largest.Rule
 		reason = fmt.Sprintf("rule %s came to %d until %s, which counts for %s (scaleDown.stabilizationWindow); now %s",

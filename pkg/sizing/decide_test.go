@@ -103,6 +103,15 @@ func TestWhichNumberCounts(t *testing.T) {
 	}
 }
 
+func TestTheFloorSaysWhyTheLargestRuleAsksForNoMore(t *testing.T) {
+	rules := []Proposal{{"gone", 0, "It counts as 0 units: there is no Deployment gone."}, {"tenth", 2, "10 % of 20 pods is 2."}}
+	bounds := Bounds{Floor: 2, Max: 40, Fit: -1}
+	require.Equal(t, "2 units: spec.replicas asks for 2 and no rule for more. Rule tenth: 10 % of 20 pods is 2.",
+		Decide(rules, Memory{}, bounds, noon).Message)
+	require.Equal(t, "2 units: spec.replicas asks for 2 and no rule for more. Rule gone: It counts as 0 units: there is no Deployment gone.",
+		Decide(rules[:1], Memory{}, bounds, noon).Message)
+}
+
 // The window begins when the rules come to less, however long ago they were last asked.
 func TestWhatCountedUntilNowCountsForTheWindow(t *testing.T) {
 	bounds := Bounds{Max: 40, Fit: -1, Window: tenMinutes}
