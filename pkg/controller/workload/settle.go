@@ -2,8 +2,8 @@ package workload
 
 import "context"
 
-// unsettled are the selections that changed, until they are told or are as they were told again: of pods that are replaced, the one goes a
-// moment before the other comes. The lock of the pods guards it.
+// unsettled are the selections that changed, until they are told or are as they were told again: of pods that are
+// replaced, the one goes a moment before the other comes. The lock of the pods guards it.
 type unsettled struct {
 	selections []*selected
 	// some is sent to when there are some.
@@ -25,7 +25,8 @@ func (u *unsettled) add(s *selected) {
 	}
 }
 
-// look tells the selections that are not as they were told, now and at the look before. It returns how many are left for the next look.
+// look tells the selections that are not as they were told, now and at the look before. It returns how many are left
+// for the next look.
 func (u *unsettled) look() int {
 	left := u.selections[:0]
 	for _, s := range u.selections {
@@ -45,8 +46,8 @@ func (u *unsettled) look() int {
 	return len(left)
 }
 
-// settle looks at the selections that changed once in calm, as long as there are some: a change is told one or two of that after it came, and
-// pods that are replaced within one are not.
+// settle looks at the selections that changed once in calm, as long as there are some: a change is told one or two of
+// that after it came, and pods that are replaced within one are not.
 func (p *pods) settle(ctx context.Context) {
 	for {
 		select {

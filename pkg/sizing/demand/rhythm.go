@@ -4,8 +4,8 @@ import "time"
 
 // rhythm is how far the seasons foretell one another.
 type rhythm struct {
-	// judged is how many windows there are for which the same time of earlier seasons is known, and unforeseen how many of them asked for more
-	// than that leads one to expect.
+	// judged is how many windows there are for which the same time of earlier seasons is known, and unforeseen how many
+	// of them asked for more than that leads one to expect.
 	judged, unforeseen int
 	// length is how many windows overlap, and so may have the same cause.
 	length int
@@ -24,8 +24,8 @@ type halfHourPeak struct {
 	kept int
 }
 
-// rhythm compares the windows of each half hour with those around the same time of all earlier seasons. What asks for more than twice as
-// much as they did, and more than their number leaves to chance, was not to be foreseen.
+// rhythm compares the windows of each half hour with those around the same time of all earlier seasons. What asks for
+// more than twice as much as they did, and more than their number leaves to chance, was not to be foreseen.
 func (s *series) rhythm(length int, o *Options) rhythm {
 	r := rhythm{length: length}
 	if o.Season.days() == 0 || len(s.windows) == 0 {
@@ -80,8 +80,8 @@ func timeOfSeason(number int64, o *Options) int {
 	return half
 }
 
-// expectedOf is what chance makes of windows of which so many showed no more than that: see rule 5. The level is the same for all users, so
-// that a higher one finds no rhythm where a lower one finds none.
+// expectedOf is what chance makes of windows of which so many showed no more than that: see rule 5. The level is the
+// same for all users, so that a higher one finds no rhythm where a lower one finds none.
 func expectedOf(most, windows int) int {
 	seen := sample{kept: windows}
 	return seen.tail(most, DefaultServed)
