@@ -121,24 +121,31 @@ func TestP11AGroupPreemptsPlaceholdersForAllOrForNone(t *testing.T) {
 			c, members := twoUnitsWithAPort(open, tc.second), gangWithAPort(tc.names...)
 			c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
 			f := newFixture(t, c)
-			for _, pod := range c.pods {
-				require.NoError(t, f.client.Tracker().Add(pod))
-			}
-			nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
-				return f.scheduleGroup(t, members)
-			}, members...)
-			if tc.want == nil {
-				require.Equal(t, fwk.Unschedulable, status.Code(), "others have their turn")
-				require.Empty(t, nominated)
-				require.Empty(t, f.deleted())
-				return
-			}
-			require.True(t, status.IsSuccess(), status.Message())
-			require.Len(t, nominated, len(members))
-			require.Eventually(t, func() bool { return len(f.deleted()) == len(tc.want) }, patience, glance)
-			require.ElementsMatch(t, tc.want, f.deleted())
+			f.requireUnitsGoFor(t, c.pods, members, tc.want...)
 		})
 	}
+}
+
+// requireUnitsGoFor requires that PostFilter of a group, in a cluster of these pods, evicts exactly these units and nominates all members; or
+// that it leaves the group to other plugins, if no units are named.
+func (f *fixture) requireUnitsGoFor(t *testing.T, existing, members []*corev1.Pod, units ...string) {
+	t.Helper()
+	for _, pod := range existing {
+		require.NoError(t, f.client.Tracker().Add(pod))
+	}
+	nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
+		return f.scheduleGroup(t, members)
+	}, members...)
+	if len(units) == 0 {
+		require.Equal(t, fwk.Unschedulable, status.Code(), "others have their turn")
+		require.Empty(t, nominated)
+		require.Empty(t, f.deleted())
+		return
+	}
+	require.True(t, status.IsSuccess(), status.Message())
+	require.Len(t, nominated, len(members))
+	require.Eventually(t, func() bool { return len(f.deleted()) == len(units) }, patience, glance)
+	require.ElementsMatch(t, units, f.deleted())
 }
 
 // groupsPreemptWith is the framework of a profile in which these plugins, one after another, preempt for groups.
@@ -182,21 +189,7 @@ func TestUnitsOfOthersGoForAGroupOnlyWhereRunningPodsWouldGoOtherwise(t *testing
 			if tc.preempted {
 				f.handle = groupsPreemptWith{f.handle, []schedulerconfig.Plugin{own, stock}}
 			}
-			for _, pod := range c.pods {
-				require.NoError(t, f.client.Tracker().Add(pod))
-			}
-			nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
-				return f.scheduleGroup(t, members)
-			}, members...)
-			if tc.want == nil {
-				require.Equal(t, fwk.Unschedulable, status.Code(), "others have their turn")
-				require.Empty(t, nominated)
-				require.Empty(t, f.deleted())
-				return
-			}
-			require.True(t, status.IsSuccess(), status.Message())
-			require.Eventually(t, func() bool { return len(f.deleted()) == len(tc.want) }, patience, glance)
-			require.ElementsMatch(t, tc.want, f.deleted())
+			f.requireUnitsGoFor(t, c.pods, members, tc.want...)
 		})
 	}
 }
