@@ -54,8 +54,8 @@ const (
 
 // keptFrom is what a cycle remembers of room that is kept for others.
 type keptFrom struct {
-	// placeholder says that the pod is one.
-	placeholder bool
+	// placeholder says that the pod is one, insists that it yields no more.
+	placeholder, insists bool
 	// chosen is the node that was chosen for a placeholder, as the cycle saw it.
 	chosen fwk.NodeInfo
 
@@ -65,14 +65,17 @@ type keptFrom struct {
 	until time.Time
 	// nodes are where room was kept from it.
 	nodes []string
+	// yielded says that some of it was kept for pods to which placeholders yield.
+	yielded bool
 }
 
 // maxKeptNodes is for how many nodes a pod is tried again before its time has come, if they are released.
 const maxKeptNodes = 16
 
-func (k *keptFrom) note(node string, until time.Time) {
+func (k *keptFrom) note(node string, until time.Time, yielded bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.yielded = k.yielded || yielded
 	if k.until.IsZero() || until.Before(k.until) {
 		k.until = until
 	}
@@ -89,7 +92,7 @@ func (p *Plugin) fits(ctx context.Context, state fwk.CycleState, c *cycle, pod *
 		return status
 	}
 	if until, unsure := p.shared.holes.Unsure(); unsure {
-		c.kept.note(info.Node().Name, until)
+		c.kept.note(info.Node().Name, until, false)
 		return fwk.NewStatus(fwk.Unschedulable, reasonUnsure)
 	}
 	return status
@@ -97,11 +100,14 @@ func (p *Plugin) fits(ctx context.Context, state fwk.CycleState, c *cycle, pod *
 
 // fitsBesideKept is fits without regard to the start.
 func (p *Plugin) fitsBesideKept(ctx context.Context, state fwk.CycleState, c *cycle, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
-	placeholder := c != nil && c.kept.placeholder
-	if !p.shared.holes.Known(placeholder) {
+	var from *keptFrom
+	if c != nil {
+		from = &c.kept
+	}
+	if !p.shared.holes.Known(from.isPlaceholder()) {
 		return p.fitting.Filter(ctx, state, pod, info)
 	}
-	kept := p.keptOn(pod, placeholder, info)
+	kept := p.keptOn(pod, from, info)
 	if kept.Nothing() {
 		return p.fitting.Filter(ctx, state, pod, info)
 	}
@@ -112,22 +118,26 @@ func (p *Plugin) fitsBesideKept(ctx context.Context, state fwk.CycleState, c *cy
 	if plain := p.fitting.Filter(ctx, state, pod, info); !plain.IsSuccess() {
 		return plain
 	}
-	c.kept.note(info.Node().Name, kept.Until)
+	c.kept.note(info.Node().Name, kept.Until, kept.Yielded)
 	if len(kept.Pods) == 0 {
 		return fwk.NewStatus(fwk.Unschedulable, reasonYoung)
 	}
 	return fwk.NewStatus(fwk.Unschedulable, reasonKept)
 }
 
-// keptOn returns what is kept from a pod on a node.
-func (p *Plugin) keptOn(pod *corev1.Pod, placeholder bool, info fwk.NodeInfo) holes.Kept {
+// isPlaceholder reports whether the pod of the cycle is a placeholder. It is not in a dry run, which has no cycle.
+func (k *keptFrom) isPlaceholder() bool { return k != nil && k.placeholder }
+
+// keptOn returns what is kept from a pod on a node. from is nil in dry runs.
+func (p *Plugin) keptOn(pod *corev1.Pod, from *keptFrom, info fwk.NodeInfo) holes.Kept {
 	priority := int32(math.MinInt32)
 	if pod.Spec.Priority != nil {
 		priority = *pod.Spec.Priority
 	}
 	return p.shared.holes.Kept(holes.Query{
-		Node: info.Node().Name, Pod: pod.UID, Placeholder: placeholder, Priority: priority,
-		Present: func(uid types.UID) bool { return present(info, uid) },
+		Node: info.Node().Name, Pod: pod.UID, Placeholder: from.isPlaceholder(), Insists: from.isPlaceholder() && from.insists,
+		Priority: priority,
+		Present:  func(uid types.UID) bool { return present(info, uid) },
 	})
 }
 
@@ -144,9 +154,16 @@ func present(info fwk.NodeInfo, uid types.UID) bool {
 func (p *Plugin) postpone(c *cycle, pod *corev1.Pod) {
 	c.kept.mu.Lock()
 	defer c.kept.mu.Unlock()
-	if !c.kept.until.IsZero() {
-		p.shared.postponed.Add(pod, c.kept.until, c.kept.nodes)
+	if c.kept.until.IsZero() {
+		return
 	}
+	until := c.kept.until
+	if c.kept.yielded {
+		if last := p.shared.unscheduled.Delay(pod.UID, p.clock.Now()); last.Before(until) {
+			until = last
+		}
+	}
+	p.shared.postponed.Add(pod, until, c.kept.nodes)
 }
 
 // noteChosen keeps the node that was chosen for a placeholder as it is now, for the second look.
@@ -166,7 +183,7 @@ func (p *Plugin) lookTwice(ctx context.Context, state fwk.CycleState, pod *corev
 	if c == nil || c.kept.chosen == nil {
 		return nil
 	}
-	kept := p.keptOn(pod, true, c.kept.chosen)
+	kept := p.keptOn(pod, &c.kept, c.kept.chosen)
 	if kept.Nothing() || p.fitting.Filter(ctx, state, pod, dryrun.NodeWith(c.kept.chosen, kept.Pods, kept.Young)).IsSuccess() {
 		return nil
 	}

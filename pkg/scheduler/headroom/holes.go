@@ -163,7 +163,7 @@ func (s *shared) podChanged(before, after any) {
 		s.unscheduled.Forget(was.UID)
 	case is.Spec.NodeName != "":
 		s.postponed.Forget(is.UID)
-		s.unscheduled.Forget(is.UID)
+		s.unscheduled.Bound(is.UID)
 	default:
 		s.unscheduled.Observe(is)
 	}

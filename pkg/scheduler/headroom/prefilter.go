@@ -104,6 +104,7 @@ func (p *Plugin) PreFilter(
 	p.shared.leadership.Schedules()
 	c := &cycle{generation: p.shared.waiting.Generation()}
 	c.kept.placeholder = p.shared.isPlaceholder(pod)
+	c.kept.insists = c.kept.placeholder && p.shared.unscheduled.Insists(pod.UID, p.clock.Now())
 	state.Write(cycleKey, c)
 	group := state.IsPodGroupSchedulingCycle()
 	if group {

@@ -19,6 +19,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/pkg/scheduler/guard"
 	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
+	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
 )
 
 // outcome is how far a swap got.
@@ -95,12 +96,12 @@ const (
 	maxYieldKinds = 64
 )
 
-// yields has a placeholder leave the node that was chosen for it to a pod that waits, if there is one that could be bound there
-// and could not be any more once the placeholder is. That pod is tried again at once; the room is kept from placeholders until
-// it is bound, but not for long.
+// yields has a placeholder leave the node that was chosen for it to pods that wait, if there are any that could be bound there
+// and could not be any more once the placeholder is: one of them, or all together. These are tried again at once; the room is kept from
+// placeholders until they are bound, but not for long.
 func (p *Plugin) yields(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
 	c := cycleOf(state)
-	if c == nil || !c.kept.placeholder {
+	if c == nil || !c.kept.placeholder || c.kept.insists {
 		return nil
 	}
 	info, err := p.handle.SnapshotSharedLister().NodeInfos().Get(node)
@@ -111,30 +112,56 @@ func (p *Plugin) yields(ctx context.Context, state fwk.CycleState, pod *corev1.P
 	if err != nil {
 		return fwk.AsStatus(err)
 	}
-	now := p.clock.Now()
-	waiting := p.shared.unscheduled.Matching(now, func(other *framework.PodInfo) bool {
-		return !p.shared.isPlaceholder(other.Pod) && holes.Contend(info, other, unit)
-	})
-	rejected := sets.New[string]() // kinds of pods
-	for _, other := range waiting {
-		if rejected.Has(other.Kind) {
-			continue
-		}
-		if rejected.Len() == maxYieldKinds {
+	now, kept := p.clock.Now(), p.keptOn(pod, &c.kept, info).Pods
+	room := holes.RoomOf(info, unit, kept)
+	before := p.goBefore(ctx, info, room, p.shared.unscheduled.Matching(now, func(other *framework.PodInfo) bool {
+		keptFor := func(is fwk.PodInfo) bool { return is.GetPod().UID == other.Pod.UID }
+		return !p.shared.isPlaceholder(other.Pod) && room.Fits(other) && !slices.ContainsFunc(kept, keptFor)
+	}))
+	if len(before) == 0 {
+		return nil
+	}
+	again, uids := map[string]*corev1.Pod{}, make([]types.UID, 0, len(before))
+	for _, other := range before {
+		p.shared.holes.Yield(node, other.PodInfo, p.shared.unscheduled.Yield(other.Pod.UID, now))
+		again[other.Pod.Namespace+"/"+other.Pod.Name] = other.Pod
+		uids = append(uids, other.Pod.UID)
+	}
+	p.shared.unscheduled.Delay(pod.UID, now, uids...)
+	p.shared.postponed.Add(pod, now, []string{node})
+	klog.FromContext(ctx).V(3).Info("A placeholder yields to pods that wait", "placeholder", klog.KObj(pod),
+		"pods", len(before), "first", klog.KObj(before[0].Pod), "node", node)
+	p.handle.Activate(klog.FromContext(ctx), again)
+	return fwk.NewStatus(fwk.Unschedulable, reasonYields)
+}
+
+// goBefore returns those of some pods that wait, each of which fits on a node, beside which that has no room for a placeholder; none if the
+// placeholder may have it.
+func (p *Plugin) goBefore(ctx context.Context, info fwk.NodeInfo, room *holes.Room, waits []waiting.Waiting) (before []waiting.Waiting) {
+	passes := map[string]bool{} // kinds of pods
+	for _, other := range waits {
+		pass, known := passes[other.Kind]
+		if !known && len(passes) == maxYieldKinds {
 			break
 		}
-		run := p.profile.NewRunApart(other.Pod)
-		if !run.Start(ctx) || !run.Passes(ctx, info, nil) {
-			rejected.Insert(other.Kind)
+		if !known {
+			run := p.profile.NewRunApart(other.Pod)
+			pass = run.Start(ctx) && run.Passes(ctx, info, nil)
+			passes[other.Kind] = pass
+		}
+		if !pass {
 			continue
 		}
-		until := p.shared.unscheduled.Yield(other.Pod.UID, now)
-		p.shared.holes.Yield(node, other.PodInfo, until)
-		p.shared.postponed.Add(pod, now, []string{node})
-		klog.FromContext(ctx).V(3).Info("A placeholder yields to a pod that waits", "placeholder", klog.KObj(pod),
-			"pod", klog.KObj(other.Pod), "node", node)
-		p.handle.Activate(klog.FromContext(ctx), map[string]*corev1.Pod{other.Pod.Namespace + "/" + other.Pod.Name: other.Pod})
-		return fwk.NewStatus(fwk.Unschedulable, reasonYields)
+		fits, contends := room.Give(other.PodInfo)
+		switch {
+		case fits:
+			before = append(before, other)
+		case contends:
+			before = []waiting.Waiting{other} // it has no room together with those before it
+		}
+		if contends {
+			return before
+		}
 	}
 	return nil
 }

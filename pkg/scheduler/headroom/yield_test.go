@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/headroom-dev/headroom/pkg/scheduler/waiting"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -81,6 +82,106 @@ func TestP16PodsThatCanNeverRunDelayNoPlaceholder(t *testing.T) {
 	require.True(t, status.IsSuccess(), status.Message())
 	require.True(t, f.Reserve(t.Context(), state, pending(0), "a").IsSuccess())
 	require.Empty(t, f.activated)
+}
+
+// TestP16APlaceholderYieldsToPodsThatFillTheRoomTogether has room for the placeholder beside any one of the pods that wait.
+func TestP16APlaceholderYieldsToPodsThatFillTheRoomTogether(t *testing.T) {
+	for name, tc := range map[string]struct {
+		node string
+		// waits are the sizes of the pods that wait, nominated that of one which has its room on the node.
+		waits     []string
+		nominated string
+		want      []string
+	}{
+		"one of which it would keep from the room":  {node: "2", waits: []string{"1", "1"}, want: []string{"waits-0", "waits-1"}},
+		"not if there is room for all":              {node: "3", waits: []string{"1", "1"}},
+		"nor to one that has no room beside others": {node: "3", waits: []string{"2", "1500m"}},
+		"but to one alone that needs all the room":  {node: "3", waits: []string{"2", "3"}, want: []string{"waits-1"}},
+		"beside what is kept for others":            {node: "2", waits: []string{"1"}, nominated: "1", want: []string{"waits-0"}},
+		"unless there is room for these as well":    {node: "3", waits: []string{"1"}, nominated: "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res(tc.node)).Obj()}})
+			priority := int32(0)
+			for i, size := range tc.waits {
+				name := fmt.Sprintf("waits-%d", i)
+				f.shared.podChanged(nil, unscheduled(wants(size).Name(name).UID(name).Priority(priority)))
+				priority--
+			}
+			if tc.nominated != "" {
+				f.shared.podChanged(nil, wants(tc.nominated).Name("nominated").UID("nominated").NominatedNodeName("a").Obj())
+			}
+			status, state := f.filtered(t, pending(0))
+			require.True(t, status.IsSuccess(), status.Message())
+			status = f.Reserve(t.Context(), state, pending(0), "a")
+			if len(tc.want) == 0 {
+				require.True(t, status.IsSuccess(), status.Message())
+				return
+			}
+			require.Equal(t, reasonYields, status.Message())
+			require.ElementsMatch(t, tc.want, []string(f.activated))
+		})
+	}
+}
+
+// bindsAfter tries a placeholder each second until it has its room, and returns how long that took.
+func (f *fixture) bindsAfter(t *testing.T, now *testingclock.FakePassiveClock, unit *corev1.Pod, atMost time.Duration) time.Duration {
+	t.Helper()
+	for began := now.Now(); ; now.SetTime(now.Now().Add(time.Second)) {
+		if status, state := f.filtered(t, unit); status.IsSuccess() && f.Reserve(t.Context(), state, unit, "a").IsSuccess() {
+			return now.Since(began)
+		}
+		require.Less(t, now.Since(began), atMost, "the placeholder still waits")
+	}
+}
+
+// fakeTime has the fixture go by a clock that the test moves.
+func (f *fixture) fakeTime() *testingclock.FakePassiveClock {
+	now := testingclock.NewFakePassiveClock(f.shared.holes.Clock.Now())
+	f.clock, f.shared.holes.Clock = now, now
+	return now
+}
+
+// TestP16ManyPodsThatAreNeverBoundDelayAPlaceholderForAMinute: they pass every Filter plugin, as members of a group do that is not complete.
+func TestP16ManyPodsThatAreNeverBoundDelayAPlaceholderForAMinute(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	now := f.fakeTime()
+	for i := range 10 {
+		name := fmt.Sprintf("never-%d", i)
+		f.shared.podChanged(nil, unscheduled(wants("1").Name(name).UID(name)))
+	}
+	require.Equal(t, waiting.YieldsFor, f.bindsAfter(t, now, pending(0), 5*waiting.YieldsFor))
+}
+
+func TestP16APlaceholderThatFindsTheRoomKeptByAnotherOneWaitsForAMinuteAtMost(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	now := f.fakeTime()
+	f.shared.podChanged(nil, unscheduled(wants("1").Name("never").UID("never")))
+	status, state := f.filtered(t, pending(1))
+	require.True(t, status.IsSuccess(), status.Message())
+	require.Equal(t, reasonYields, f.Reserve(t.Context(), state, pending(1), "a").Message())
+	now.SetTime(now.Now().Add(waiting.YieldsFor / 2))
+	status, _ = f.filtered(t, pending(0))
+	require.Equal(t, reasonKept, status.Message())
+	f.shared.podChanged(nil, unscheduled(wants("1").Name("later").UID("later")))
+	require.Equal(t, waiting.YieldsFor, f.bindsAfter(t, now, pending(0), 5*waiting.YieldsFor))
+}
+
+func TestP16APlaceholderYieldsOnAsLongAsPodsGetTheRoom(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	now := f.fakeTime()
+	for i := range 5 {
+		name := fmt.Sprintf("waits-%d", i)
+		waits := unscheduled(wants("1").Name(name).UID(name))
+		f.shared.podChanged(nil, waits)
+		status, state := f.filtered(t, pending(0))
+		require.True(t, status.IsSuccess(), status.Message())
+		require.Equal(t, reasonYields, f.Reserve(t.Context(), state, pending(0), "a").Message())
+		now.SetTime(now.Now().Add(waiting.YieldsFor / 2))
+		bound := waits.DeepCopy()
+		bound.Spec.NodeName = "elsewhere"
+		f.shared.podChanged(waits, bound)
+	}
 }
 
 // TestP16PodsThatCanNeverRunHideNoneThatCan: plugins are asked once for a hundred pods of one kind, so that the one that comes after them is

@@ -5,14 +5,39 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// Contend reports whether a node has room for either of two pods, and not for both.
-func Contend(node fwk.NodeInfo, a, b fwk.PodInfo) bool {
-	free, both := freeOf(node), amountOf(a)
-	if !within(both, free) {
-		return false
+// Room is the free room of a node that a placeholder wants, and what of it other pods are to have before.
+type Room struct {
+	free, taken, unit *framework.Resource
+}
+
+// RoomOf returns the free room of a node that a placeholder wants. kept are pods that room is kept for there.
+func RoomOf(node fwk.NodeInfo, unit fwk.PodInfo, kept []fwk.PodInfo) *Room {
+	room := &Room{free: freeOf(node), taken: &framework.Resource{}, unit: amountOf(unit)}
+	for _, pod := range kept {
+		add(room.taken, amountOf(pod), 1)
 	}
-	add(both, amountOf(b), 1)
-	return !within(both, free)
+	return room
+}
+
+// Fits reports whether the node has room for a pod, if no other comes.
+func (r *Room) Fits(pod fwk.PodInfo) bool { return within(amountOf(pod), r.free) }
+
+// Give lets a pod have room that Fits it. fits reports whether there is some beside the pods that had theirs before, contends whether there
+// is none for the placeholder any more: beside all of these or, if the pod does not fit beside them, beside the pod alone.
+func (r *Room) Give(pod fwk.PodInfo) (fits, contends bool) {
+	amount := amountOf(pod)
+	together := sumOf(r.taken, amount)
+	if fits = within(together, r.free); fits {
+		r.taken = together
+		return true, !within(sumOf(together, r.unit), r.free)
+	}
+	return false, !within(sumOf(amount, r.unit), r.free)
+}
+
+func sumOf(a, b *framework.Resource) *framework.Resource {
+	sum := a.Clone()
+	add(sum, b, 1)
+	return sum
 }
 
 // freeOf returns what nothing on a node requests, as far as that is more than nothing.

@@ -18,6 +18,8 @@ type Query struct {
 	Pod types.UID
 	// Placeholder says that the pod is one.
 	Placeholder bool
+	// Insists says that the placeholder does not heed the pods to which placeholders yield.
+	Insists bool
 	// Priority of the pod, if it is no placeholder.
 	Priority int32
 	// Present reports whether the scheduler's view of the node shows a pod: what that takes is not free anyway.
@@ -31,6 +33,8 @@ type Kept struct {
 	Pods []fwk.PodInfo
 	// Young is the room that has not been free for long enough, in AllowedPodNumber the number of pods. It is nil if there is none.
 	Young *framework.Resource
+	// Yielded says that some of the pods are ones to which placeholders yield.
+	Yielded bool
 	// Until is when it is worth asking again, if nothing else happens before.
 	Until time.Time
 }
@@ -93,10 +97,10 @@ func (n *Nodes) Kept(q Query) (kept Kept) {
 		kept.Pods = append(kept.Pods, standIn(h.victim, priority))
 		until(h.at.Add(HoleLasts))
 	}
-	if q.Placeholder {
+	if q.Placeholder && !q.Insists {
 		for _, y := range on.yields {
 			if uid := y.info.GetPod().UID; now.Before(y.until) && !q.Present(uid) && n.nominatedTo[uid] != q.Node {
-				kept.Pods = append(kept.Pods, y.info)
+				kept.Pods, kept.Yielded = append(kept.Pods, y.info), true
 				until(y.until)
 			}
 		}

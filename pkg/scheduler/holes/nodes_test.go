@@ -302,6 +302,22 @@ func TestPlaceholdersYieldToAPodWhereItWasNominatedBefore(t *testing.T) {
 	require.Equal(t, []string{"waits"}, w.kept(true, 0), "its nomination is over, and counts no more")
 }
 
+func TestAPlaceholderThatInsistsHeedsAllButThePodsToWhichPlaceholdersYield(t *testing.T) {
+	w := newWorld()
+	w.PodChanged(nil, pod("nominated", "own", 0).NominatedNodeName("n").Obj())
+	info, ok := infoOf(pod("waits", "own", 0).Obj())
+	require.True(t, ok)
+	w.Yield("n", info, w.clock.Now().Add(time.Minute))
+	nobody := func(types.UID) bool { return false }
+	kept := w.Kept(Query{Node: "n", Placeholder: true, Present: nobody})
+	require.Len(t, kept.Pods, 2)
+	require.True(t, kept.Yielded)
+	kept = w.Kept(Query{Node: "n", Placeholder: true, Insists: true, Present: nobody})
+	require.Len(t, kept.Pods, 1)
+	require.Equal(t, "nominated", kept.Pods[0].GetPod().Name)
+	require.False(t, kept.Yielded)
+}
+
 func TestPlaceholdersYieldToAPodOnOneNodeAtATime(t *testing.T) {
 	w := newWorld()
 	info, err := framework.NewPodInfo(pod("waits", "own", 0).Obj())

@@ -2,24 +2,34 @@ package waiting
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// YieldsFor is how long placeholders yield to one pod at most, from the first time on: a pod for which there is room and which is still not
-// bound then is kept by something else than room.
+// YieldsFor is how long placeholders yield to one pod at most, from the first time on, and how long one placeholder does to all pods that
+// are not bound meanwhile: a pod for which there is room and which is still not bound then is kept by something else than room.
 const YieldsFor = time.Minute
 
 // Unscheduled are the pods, whichever scheduler is theirs, for which no node was found. Methods may be called concurrently.
 type Unscheduled struct {
 	mu   sync.Mutex
 	pods map[types.UID]*unscheduled
+	// delays are those of placeholders that wait for pods to which placeholders yield.
+	delays map[types.UID]delay
+}
+
+// delay is since when a placeholder waits for others, and for which.
+type delay struct {
+	since time.Time
+	pods  sets.Set[types.UID]
 }
 
 // Waiting is a pod for which no node was found.
@@ -37,7 +47,7 @@ type unscheduled struct {
 
 // NewUnscheduled returns no pods.
 func NewUnscheduled() *Unscheduled {
-	return &Unscheduled{pods: map[types.UID]*unscheduled{}}
+	return &Unscheduled{pods: map[types.UID]*unscheduled{}, delays: map[types.UID]delay{}}
 }
 
 // Observe takes note of a pod as it is now.
@@ -62,11 +72,50 @@ func (u *Unscheduled) Observe(pod *corev1.Pod) {
 	known.Waiting = Waiting{PodInfo: info, Kind: kindOf(pod)}
 }
 
+// Bound drops a pod that has its node. Placeholders that waited for it did not do so for nothing.
+func (u *Unscheduled) Bound(uid types.UID) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if known := u.pods[uid]; known != nil && !known.yielded.IsZero() {
+		maps.DeleteFunc(u.delays, func(_ types.UID, d delay) bool { return d.pods.Has(uid) })
+	}
+	u.drop(uid)
+}
+
 // Forget drops a pod that is gone.
 func (u *Unscheduled) Forget(uid types.UID) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.drop(uid)
+}
+
+func (u *Unscheduled) drop(uid types.UID) {
 	delete(u.pods, uid)
+	delete(u.delays, uid)
+}
+
+// Delay notes that a placeholder waits for pods to which it yields, or for none in particular where other placeholders do, and returns
+// until when it waits at most.
+func (u *Unscheduled) Delay(placeholder types.UID, now time.Time, pods ...types.UID) (until time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d, known := u.delays[placeholder]
+	if !known || now.Sub(d.since) >= 2*YieldsFor {
+		d = delay{since: now, pods: sets.New[types.UID]()}
+		u.delays[placeholder] = d
+	}
+	d.pods.Insert(pods...)
+	return d.since.Add(YieldsFor)
+}
+
+// Insists reports whether a placeholder yields no more, because it did for YieldsFor and none of those pods was bound. After that long
+// again it does once more.
+func (u *Unscheduled) Insists(placeholder types.UID, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d, known := u.delays[placeholder]
+	waited := now.Sub(d.since)
+	return known && waited >= YieldsFor && waited < 2*YieldsFor
 }
 
 // Matching returns those of the pods to which placeholders may yield and that match, the most important first, and of equals the oldest.

@@ -53,3 +53,37 @@ func TestPlaceholdersMayYieldToPodsForWhichNoNodeWasFound(t *testing.T) {
 	require.Empty(t, matching())
 	require.Equal(t, now, u.Yield("low", now), "it is gone")
 }
+
+func TestAPlaceholderInsistsAfterItWaitedForAMinuteForPodsOfWhichNoneWasBound(t *testing.T) {
+	u, now := NewUnscheduled(), builders.Epoch()
+	insists := func(after time.Duration) bool { return u.Insists("unit", now.Add(after)) }
+	for _, name := range []string{"a", "b", "c"} {
+		u.Observe(failed(builders.Consumer(name, nil).UID(name), corev1.PodReasonUnschedulable))
+	}
+	require.False(t, insists(0), "it has not waited")
+	u.Yield("a", now)
+	require.Equal(t, now.Add(YieldsFor), u.Delay("unit", now, "a"))
+	u.Yield("b", now.Add(time.Second))
+	require.Equal(t, now.Add(YieldsFor), u.Delay("unit", now.Add(time.Second), "b"), "it counts from the first of them on")
+	require.False(t, insists(YieldsFor-1))
+	require.True(t, insists(YieldsFor))
+	require.True(t, insists(2*YieldsFor-1))
+	require.False(t, insists(2*YieldsFor), "then it yields again")
+
+	u.Forget("a")
+	require.True(t, insists(YieldsFor), "one that went has not taken the room")
+	u.Bound("c")
+	require.True(t, insists(YieldsFor), "nor has one for which it did not wait")
+	u.Bound("b")
+	require.False(t, insists(YieldsFor))
+	require.Equal(t, now.Add(2*YieldsFor), u.Delay("unit", now.Add(YieldsFor)))
+	u.Bound("unit")
+	require.False(t, insists(2*YieldsFor))
+	require.Empty(t, u.delays, "nothing is kept")
+
+	u.Delay("unit", now)
+	u.Forget("unit")
+	require.Empty(t, u.delays)
+	u.Delay("unit", now)
+	require.Equal(t, now.Add(3*YieldsFor), u.Delay("unit", now.Add(2*YieldsFor)), "it waits anew")
+}
