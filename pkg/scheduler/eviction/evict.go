@@ -26,6 +26,8 @@ type Evictor struct {
 	Reservations *Reservations
 	// Credits are told of each deletion.
 	Credits *Credits
+	// Refusals are told of what the API server refuses. It may be nil.
+	Refusals *Refusals
 	// Wait bounds how long one victim that was terminating already or has finalizers is waited for.
 	Wait time.Duration
 	// Parallelism is how many victims of one consumer are deleted at the same time.
@@ -83,6 +85,9 @@ func (e *Evictor) evict(ctx context.Context, consumer, victim *corev1.Pod) (own 
 	defer done()
 	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || HalfDeleted(victim)) {
 		own, err = e.deleteReserved(ctx, reserved, victim)
+		if own || err != nil {
+			e.Refusals.answered(victim, err)
+		}
 		if own || err != nil && unanswered(err) {
 			e.Credits.evicted(consumer.UID, victim, !own)
 		}

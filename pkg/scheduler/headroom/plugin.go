@@ -26,6 +26,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/klog/v2"
@@ -128,6 +129,7 @@ func New(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plu
 			Pods:         handle.SharedInformerFactory().Core().V1().Pods().Lister(),
 			Reservations: common.reservations,
 			Credits:      common.credits,
+			Refusals:     common.refusals,
 			Wait:         time.Duration(args.VictimWaitSeconds) * time.Second,
 			Parallelism:  int(args.EvictionParallelism),
 		},
@@ -178,6 +180,7 @@ func (p *Plugin) useHandle(handle framework.Framework) {
 	p.selector = selection.New(selection.Options{
 		Handle: handle, Profile: p.profile, Inventory: p.shared.inventory, Catalog: p.shared.catalog, DaemonSets: p.shared.daemonSets,
 		Args: p.args, Ignores: p.fitting.Ignores, Features: p.features, Devices: p.devices, Clock: p.clock,
+		Undeletable: func(headroom types.NamespacedName) bool { return p.shared.refusals.Refused(headroom) },
 	})
 	p.planner = p.newPlanner()
 }

@@ -46,6 +46,7 @@ type shared struct {
 	catalog      *catalog.Catalog
 	reservations *eviction.Reservations
 	credits      *eviction.Credits
+	refusals     *eviction.Refusals
 	inventory    *inventory.Inventory
 	waiting      *waiting.Pods
 	waker        *waiting.Waker
@@ -107,6 +108,7 @@ func sharedBy(ctx context.Context, handle fwk.Handle, args *config.HeadroomArgs)
 		s.growth.Look(node)
 	})
 	s.credits = eviction.NewCredits(clock.RealClock{})
+	s.refusals = eviction.NewRefusals(clock.RealClock{}, func(headroom types.NamespacedName) { s.waker.HeadroomChanged(ctx, headroom) })
 	s.inventory = inventory.New(s.catalog, s.daemonSets, s.reservations)
 	s.waker = &waiting.Waker{Handle: handle, Pods: s.waiting, Catalog: s.catalog, RecheckControllers: s.inventory.RecheckControllers}
 	if err := s.waker.Listen(ctx, factory); err != nil {

@@ -53,7 +53,12 @@ const (
 	// ByPriority: its `consumers` do not include the pod, or nothing is known of it, but the pod may take placeholders of lower priority
 	// whatever they say, reserved units only if it is system-critical.
 	ByPriority
+	// Undeletable: whatever its `consumers` say, the API server refuses to delete its placeholders.
+	Undeletable
 )
+
+// takes reports whether the pod may take placeholders of the Headroom, if these are of lower priority.
+func (e Entitlement) takes() bool { return e != NotEntitled && e != Undeletable }
 
 // lets reports whether a pod of some priority may take a placeholder of the Headroom. The priority has to be above the placeholder's, but
 // for a reserved unit of a Headroom that names the pod.
@@ -64,7 +69,7 @@ func (e Entitlement) lets(priority int32, p *inventory.Placeholder) bool {
 	case p.ReservedUnit && e == ByPriority && priority < scheduling.SystemCriticalPriority:
 		return false
 	default:
-		return e != NotEntitled && p.Evidence.Priority < priority
+		return e.takes() && p.Evidence.Priority < priority
 	}
 }
 
@@ -168,6 +173,10 @@ func (s *Selector) entitlementsOf(identity *entitlement.Consumer) (entitlements 
 	headrooms := s.Inventory.Headrooms()
 	entitlements = make(Entitlements, len(headrooms))
 	for i, h := range headrooms {
+		if s.Undeletable != nil && s.Undeletable(h.Name) {
+			entitlements[i] = Undeletable
+			continue
+		}
 		if h.Entry == nil || !h.Entry.Rule.Entitles(identity) {
 			continue
 		}

@@ -30,7 +30,7 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 	c.entitlements, c.Entitled = s.entitlementsOf(&identity)
 	c = s.asItMayTake(c)
 	holding, lower, onlyPreempting := 0, false, identity.NonPreempting
-	refusals := map[int]string{}
+	refusals, undeletable := map[int]string{}, map[int]string{}
 	nodes := s.Inventory.Nodes()
 	for i := range nodes {
 		if len(nodes[i].Placeholders) > 0 {
@@ -45,6 +45,9 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 					refusals[evidence.Headroom] = h.Entry.Rule.WhyNot(&identity)
 					onlyPreempting = onlyPreempting && !h.Entry.Rule.AllowsNonPreempting()
 				}
+				if to := c.entitlements.To(&nodes[i].Placeholders[j]); to == Undeletable && (critical || refusals[evidence.Headroom] == "") {
+					undeletable[evidence.Headroom] = fmt.Sprintf("the API server refuses to delete the placeholders of %s", h.Name)
+				}
 			}
 			lower = lower || c.mayTake(&nodes[i].Placeholders[j])
 		}
@@ -53,6 +56,8 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 	switch {
 	case onlyPreempting:
 		return metrics.MissPriority, intro + "its preemptionPolicy is Never"
+	case !lower && len(undeletable) > 0:
+		return metrics.MissFiltered, intro + join(undeletable)
 	case !critical && allRefuse(refusals):
 		return metrics.MissConsumers, intro + join(refusals)
 	case !lower:

@@ -87,7 +87,7 @@ func (s *Selector) RunningPodsWouldGo(ctx context.Context, run *dryrun.Run, c *C
 				return false
 			}
 			p := placeholderIn(occupied[i], pod)
-			return p == nil || c.entitlements.To(p) != NotEntitled
+			return p == nil || c.entitlements.To(p).takes()
 		})
 	})
 }
@@ -114,7 +114,7 @@ func (s *Selector) Preemptable(group []*Preemptor) (pods []*corev1.Pod, running 
 		for _, info := range node.Info.GetPods() {
 			pod := info.GetPod()
 			held := placeholderIn(node, pod)
-			mayTake := func(p *Preemptor) bool { return p.Entitlements.To(held) != NotEntitled }
+			mayTake := func(p *Preemptor) bool { return p.Entitlements.To(held).takes() }
 			if corev1helpers.PodPriority(pod) < priority && (held == nil || slices.ContainsFunc(group, mayTake)) {
 				pods = append(pods, pod)
 			}
@@ -130,8 +130,9 @@ func (p *Preemptor) Denied(node *inventory.Node, now fwk.NodeInfo) []fwk.PodInfo
 	priority := corev1helpers.PodPriority(p.Pod)
 	for i := range node.Placeholders {
 		held := &node.Placeholders[i]
+		entitlement := p.Entitlements.To(held)
 		switch {
-		case p.Entitlements.To(held) != NotEntitled, isOn(now, held.Pod), beside && ByPriority.lets(priority, held):
+		case entitlement.takes(), isOn(now, held.Pod), beside && entitlement == NotEntitled && ByPriority.lets(priority, held):
 		default:
 			denied = append(denied, held.Info)
 		}

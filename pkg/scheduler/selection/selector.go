@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -38,6 +39,9 @@ type Options struct {
 	Args *config.HeadroomArgs
 	// Ignores reports whether a resource is ignored for another reason than Args, nil if there is none.
 	Ignores func(corev1.ResourceName) bool
+	// Undeletable reports whether the API server refuses to delete the placeholders of a Headroom, so that no pod can have their room. It may
+	// be nil.
+	Undeletable func(headroom types.NamespacedName) bool
 	// Features of the scheduler.
 	Features feature.Features
 	// Devices returns what asks about the devices of placeholders, nil if the profile cannot take these. It is called when the first consumer

@@ -222,6 +222,27 @@ func TestADeleteThatIsRefusedDelaysTheConsumerAndHarmsNobody(t *testing.T) {
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"], "once deletes are allowed again")
 }
 
+func TestAConsumerTakesOtherHeadroomWhereDeletesAreRefusedOnAndOn(t *testing.T) {
+	w := newWorld(t)
+	w.nodes(t, cpu("1"), "a", "a")
+	frozen := w.fill(t, w.CreateHeadroom(t, builders.Headroom("frozen", cpu("1")).Obj()), "n0")
+	w.hold(t, "n1")
+	faults, refused := schedulerharness.NewFaults(), make(chan struct{}, 1000)
+	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
+		if !r.IsEviction() || !strings.HasSuffix(r.Path, "/"+frozen[0]) {
+			return nil
+		}
+		refused <- struct{}{}
+		return refuse()
+	})
+	w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
+	w.CreatePods(t, consumer("web", cpu("1")).Obj())
+
+	require.Equal(t, "n1", w.WaitBound(t, "web")["web"])
+	await(t, refused, "the refusal")
+	require.Equal(t, frozen, w.remaining(t, frozen))
+}
+
 func TestABindThatIsRefusedCostsOnePlaceholderAndNoMore(t *testing.T) {
 	w := newWorld(t)
 	w.nodes(t, cpu("1"), "a", "b")
