@@ -164,7 +164,14 @@ type handler struct {
 
 func (h handler) OnAdd(object any, initial bool) { h.saw(object, initial) }
 
-func (h handler) OnUpdate(_, object any) { h.saw(object, false) }
+// OnUpdate is called for two pods of one name as well, if the end of the first was missed.
+func (h handler) OnUpdate(before, object any) {
+	was, ok := before.(*corev1.Pod)
+	if is, also := object.(*corev1.Pod); ok && also && was.UID != is.UID {
+		h.OnDelete(was)
+	}
+	h.saw(object, false)
+}
 
 func (h handler) OnDelete(object any) {
 	if tombstone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {

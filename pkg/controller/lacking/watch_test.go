@@ -183,6 +183,26 @@ func TestANominationIsAsOldAsThePodThatWaits(t *testing.T) {
 	}
 }
 
+// TestAPodWhoseEndWasMissedWaitsNoMore: the next one of its name, as a StatefulSet makes it, comes as a change of it.
+func TestAPodWhoseEndWasMissedWaitsNoMore(t *testing.T) {
+	known := nominations{}
+	w := &Watcher{
+		Namespaces: []string{"shop"}, Accounts: &book{}, Clock: testingclock.NewFakeClock(epoch), Nominations: known,
+		waiting: map[types.UID]*waiting{}, asOf: epoch,
+	}
+	h, pod := handler{w, t.Context()}, toldPod()
+	pod.Status.NominatedNodeName = "n1"
+	h.OnAdd(pod, false)
+	next := toldPod()
+	next.UID = "next"
+	h.OnUpdate(pod, next)
+	require.Equal(t, nominations{"next": ""}, known)
+	_, waits := w.Waiting("api")
+	require.False(t, waits)
+	_, waits = w.Waiting("next")
+	require.True(t, waits)
+}
+
 // objects is a cache that has what an API server has.
 type objects struct {
 	cache.Cache

@@ -181,3 +181,17 @@ func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {
 	// Long before it would have expired.
 	require.Eventually(t, func() bool { return len(f.shared.credits.Of(pod.UID, "a", gone)) == 0 }, eviction.CreditLifetime/2, glance)
 }
+
+// TestAPlaceholderWhoseEndWasMissedIsGone: the next one of its name comes as a change of it.
+func TestAPlaceholderWhoseEndWasMissedIsGone(t *testing.T) {
+	pod := wants("1").Obj()
+	f, _ := swapping(t, pod)
+	victim := unit(hr("open", "1"), 0, "a").Obj()
+	changed := victim.DeepCopy()
+	changed.Labels["example.com/new"] = "yes"
+	f.shared.podUpdated(t.Context(), victim, changed)
+	require.False(t, f.shared.reservations.Evicted(victim.UID), "it is still there")
+	next := unit(hr("open", "1"), 0, "b").UID("next").Obj()
+	f.shared.podUpdated(t.Context(), victim, next)
+	require.True(t, f.shared.reservations.Evicted(victim.UID), "nobody waits for it any more")
+}

@@ -249,24 +249,13 @@ func (s *shared) refresh(nodes []fwk.NodeInfo, group bool) {
 // listenToPods notes pods that are bound or gone.
 func (s *shared) listenToPods(ctx context.Context, factory informers.SharedInformerFactory) error {
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		UpdateFunc: func(old, updated any) {
-			if pod, ok := updated.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
-				s.forget(pod.UID)
-				s.wakeForDevices(ctx, old, pod)
-			} else if ok {
-				s.memberChanged(ctx, pod)
-			}
-		},
+		UpdateFunc: func(old, updated any) { s.podUpdated(ctx, old, updated) },
 		DeleteFunc: func(object any) {
 			if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
 				object = tombstone.Obj
 			}
 			if pod, ok := object.(*corev1.Pod); ok {
-				s.gangLost(ctx, pod)
-				s.credits.Gone(pod.UID) // before the consumer hears of it
-				s.reservations.Gone(pod.UID)
-				s.credits.Settle(pod.UID)
-				s.forget(pod.UID)
+				s.podGone(ctx, pod)
 			}
 		},
 	})
@@ -274,6 +263,30 @@ func (s *shared) listenToPods(ctx context.Context, factory informers.SharedInfor
 		return fmt.Errorf("listening to pods: %w", err)
 	}
 	return nil
+}
+
+// podUpdated notes that a pod changed. Where the end of a pod was missed, the next one of its name comes as a change of it.
+func (s *shared) podUpdated(ctx context.Context, old, updated any) {
+	was, _ := old.(*corev1.Pod)
+	pod, ok := updated.(*corev1.Pod)
+	if was != nil && ok && was.UID != pod.UID {
+		s.podGone(ctx, was)
+	}
+	if ok && pod.Spec.NodeName != "" {
+		s.forget(pod.UID)
+		s.wakeForDevices(ctx, old, pod)
+	} else if ok {
+		s.memberChanged(ctx, pod)
+	}
+}
+
+// podGone notes that the API server no longer has a pod.
+func (s *shared) podGone(ctx context.Context, pod *corev1.Pod) {
+	s.gangLost(ctx, pod)
+	s.credits.Gone(pod.UID) // before the consumer hears of it
+	s.reservations.Gone(pod.UID)
+	s.credits.Settle(pod.UID)
+	s.forget(pod.UID)
 }
 
 // forget drops what is kept of a pod while it waits.
