@@ -1,6 +1,8 @@
 package consumption
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -13,6 +15,17 @@ type Cause struct {
 	Preempted bool
 	// Lost is why it went otherwise; empty if the pod does not tell.
 	Lost account.Loss
+	// Marked is when whoever disrupted it said so, the zero time if that is not known.
+	Marked time.Time
+}
+
+// markLasts is how long after it was marked a placeholder goes for the reason that the mark says. One that is still there later was not
+// deleted then, because that was refused for example, and a pod may have taken it since.
+const markLasts = time.Minute
+
+// isStale reports whether the placeholder was marked long before it went at that time.
+func (c Cause) isStale(went time.Time) bool {
+	return !c.Marked.IsZero() && went.Sub(c.Marked) > markLasts
 }
 
 // lossOf are the reasons of the condition DisruptionTarget that are no preemption. Others count as account.LossOther.
@@ -27,29 +40,30 @@ var lossOf = map[string]account.Loss{
 
 // CauseOf says why a deleted placeholder went, from its last state.
 func CauseOf(pod *corev1.Pod) Cause {
-	reason := disruption(pod)
+	reason, marked := disruption(pod)
 	ended := pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 	loss, known := lossOf[reason]
 	switch {
 	case known:
-		return Cause{Lost: loss}
+		return Cause{Lost: loss, Marked: marked}
 	case ended && (reason == "" || reason == corev1.PodReasonPreemptionByScheduler):
 		return Cause{Lost: account.LossFailed} // it held no room any more, so there was nothing to take
 	case reason == corev1.PodReasonPreemptionByScheduler:
 		return Cause{Preempted: true}
 	case reason != "":
-		return Cause{Lost: account.LossOther}
+		return Cause{Lost: account.LossOther, Marked: marked}
 	default:
 		return Cause{}
 	}
 }
 
-// disruption returns the reason of the condition DisruptionTarget, which whoever disrupts a pod writes before the delete.
-func disruption(pod *corev1.Pod) string {
+// disruption returns the reason of the condition DisruptionTarget, which whoever disrupts a pod writes before the delete, and since when it
+// holds.
+func disruption(pod *corev1.Pod) (reason string, since time.Time) {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.DisruptionTarget && condition.Status == corev1.ConditionTrue {
-			return condition.Reason
+			return condition.Reason, condition.LastTransitionTime.Time
 		}
 	}
-	return ""
+	return "", time.Time{}
 }

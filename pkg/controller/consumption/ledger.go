@@ -125,6 +125,9 @@ func (l *Ledger) Departed(
 		Placeholder: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, UID: pod.UID, Node: pod.Spec.NodeName,
 		Time: l.clock.Now(), Preempted: cause.Preempted, Otherwise: otherwise,
 	}
+	if cause.Lost != "" && cause.isStale(d.Time) {
+		d.Otherwise, cause.Lost = cause.Lost, ""
+	}
 	return d.Time, l.depart(headroom, d, cause.Lost)
 }
 

@@ -197,6 +197,29 @@ func TestWhatThePodItselfTellsIsBelievedAtOnce(t *testing.T) {
 	require.Equal(t, []account.Loss{account.LossDrained, account.LossScaledDown}, s.lost)
 }
 
+// TestAMarkOfLongAgoDoesNotHideWhoTookAPlaceholder has an eviction that the API server refused after it had marked the placeholder, as it
+// does where a webhook forbids the deletion.
+func TestAMarkOfLongAgoDoesNotHideWhoTookAPlaceholder(t *testing.T) {
+	marked := func(ago time.Duration) func(*corev1.Pod) {
+		return func(pod *corev1.Pod) {
+			disrupted("EvictionByEvictionAPI")(pod)
+			pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(epoch.Add(-ago))
+		}
+	}
+	s := newStory()
+	s.departs("a", marked(markLasts))
+	require.Equal(t, []account.Loss{account.LossDrained}, s.lost, "just now")
+	s.departs("b", marked(markLasts+time.Second))
+	s.departs("c", marked(time.Hour))
+	s.sees("node-1", consumer("api-1", "uid-b"))
+	require.Contains(t, s.taken, types.UID("uid-b"))
+	require.Len(t, s.lost, 1)
+	s.clock.Step(account.Patience)
+	s.sees("node-1")
+	require.Equal(t, []account.Loss{account.LossDrained, account.LossDrained}, s.lost, "nobody took it")
+	require.Len(t, s.taken, 1)
+}
+
 func TestAPreemptionWaitsForTheNameOfThePreemptorButNotForLong(t *testing.T) {
 	s := newStory()
 	s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
