@@ -40,8 +40,9 @@ type relief struct {
 	names   func(unit, pod *corev1.Pod) bool
 	backoff *flowcontrol.Backoff
 
-	mu      sync.Mutex
-	delayed map[string]bool
+	mu sync.Mutex
+	// delayed are the nodes that are looked at later, and what may go from each then.
+	delayed map[string][]func(unit *corev1.Pod) bool
 }
 
 // followNodes has nodes looked at that shrink, and all of them at the start.
@@ -116,23 +117,27 @@ func (r *relief) look(ctx context.Context, name string, may func(unit *corev1.Po
 	}
 	r.backoff.Next(name, now)
 	r.backoff.GC()
+	r.lookLater(ctx, name, may) // a placeholder whose deletion fails is still there then
 	go r.relieve(ctx, name, victims)
 }
 
-// lookLater looks again when the node may lose placeholders again.
+// lookLater looks again when the node may lose placeholders again, at all that may go by any of the looks that were put off.
 func (r *relief) lookLater(ctx context.Context, name string, may func(unit *corev1.Pod) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.delayed[name] {
+	r.delayed[name] = append(r.delayed[name], may)
+	if len(r.delayed[name]) > 1 {
 		return
 	}
-	r.delayed[name] = true
 	time.AfterFunc(r.backoff.Get(name), func() {
 		r.mu.Lock()
+		looks := r.delayed[name]
 		delete(r.delayed, name)
 		r.mu.Unlock()
 		if ctx.Err() == nil {
-			r.look(ctx, name, may)
+			r.look(ctx, name, func(unit *corev1.Pod) bool {
+				return slices.ContainsFunc(looks, func(may func(*corev1.Pod) bool) bool { return may(unit) })
+			})
 		}
 	})
 }
@@ -185,6 +190,7 @@ func newRelief(
 ) *relief {
 	return &relief{
 		evictor: evictor, nodes: factory.Core().V1().Nodes().Lister(), pods: factory.Core().V1().Pods().Informer().GetIndexer(),
-		isPlaceholder: isPlaceholder, names: names, backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax), delayed: map[string]bool{},
+		isPlaceholder: isPlaceholder, names: names, backoff: flowcontrol.NewBackOff(relieveAgain, relieveMax),
+		delayed: map[string][]func(*corev1.Pod) bool{},
 	}
 }

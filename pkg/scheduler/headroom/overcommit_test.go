@@ -2,7 +2,9 @@ package headroom
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
@@ -106,6 +109,60 @@ func TestWhichPlaceholdersGoFromAnOvercommittedNode(t *testing.T) {
 			require.Len(t, r.victims("n", may), tc.want)
 		})
 	}
+}
+
+// deletions are the placeholders that the API server was asked to delete.
+func (r *relieving) deletions() (names []string) {
+	for _, asked := range r.asked() {
+		if name, is := strings.CutPrefix(asked, "delete "); is {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// TestAPlaceholderWhoseDeletionFailsGoesLater although nothing else happens on its node.
+func TestAPlaceholderWhoseDeletionFailsGoesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelieving(t, false, on("n", "running", "2"), unit(hr("open", "1"), 0, "n").Obj())
+		failed := false
+		r.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			if failed {
+				return true, nil, r.pods.Delete(unit(hr("open", "1"), 0, "n").Obj())
+			}
+			failed = true
+			return true, nil, apierrors.NewInternalError(errors.New("etcd"))
+		})
+		r.look(t.Context(), "n", everyUnit)
+		time.Sleep(10 * relieveAgain) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+		require.Equal(t, []string{"open-headroom-0", "open-headroom-0"}, r.deletions())
+	})
+}
+
+// TestALookThatIsPutOffHidesNoOther has a node looked at for one pod, and then for another one for which a reserved unit may go.
+func TestALookThatIsPutOffHidesNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open, reserved := unit(hr("open", "1"), 0, "n").Obj(), reservedUnit(reservedFor("web"), 0, "n").Obj()
+		r := newRelieving(t, false, on("n", "running", "2"), open, reserved)
+		r.client.PrependReactor("delete", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			for _, pod := range []*corev1.Pod{open, reserved} {
+				if pod.Name == action.(clienttesting.DeleteAction).GetName() {
+					return true, nil, r.pods.Delete(pod)
+				}
+			}
+			return false, nil, nil
+		})
+		r.look(t.Context(), "n", unreserved)
+		synctest.Wait()
+		require.Equal(t, []string{open.Name}, r.deletions())
+		require.NoError(t, r.pods.Add(open))
+		r.look(t.Context(), "n", unreserved)
+		r.look(t.Context(), "n", everyUnit)
+		time.Sleep(10 * relieveAgain) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+		require.Contains(t, r.deletions(), reserved.Name)
+	})
 }
 
 // deferred is a pod whose kubelet has allocated so many cores to it, and defers what it asks for by now.
