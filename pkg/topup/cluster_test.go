@@ -2,6 +2,7 @@ package topup_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +23,8 @@ type cluster struct {
 	fitting map[string]bool // templates that fit a node at all; nil: all do
 	refused map[string]bool // templates that admission refuses
 	grace   bool            // a deletion leaves a terminating unit behind
+	rest    time.Duration   // for how long names cool down
+	vacated map[int]time.Time
 	births  int
 	skew    func() time.Duration // how far the clock of the API server at hand is ahead; nil: there is one clock
 
@@ -38,12 +41,31 @@ type failer interface {
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newCluster(t failer, replicas int, zones ...int) *cluster {
-	return &cluster{t: t, now: epoch, desired: topup.Desired{Replicas: replicas, Template: "a"}, free: zones}
+	return &cluster{
+		t: t, now: epoch, desired: topup.Desired{Replicas: replicas, Template: "a"}, free: zones, vacated: map[int]time.Time{},
+	}
 }
 
-func (c *cluster) plan() topup.Actions { return topup.Plan(c.desired, c.units) }
+func (c *cluster) plan() topup.Actions {
+	c.desired.CoolingDown = c.coolingDown()
+	return topup.Plan(c.desired, c.units)
+}
 
-// reconcile plans and carries the plan out. It fails the test if the plan would put two units under one name.
+// coolingDown are the ordinals that were vacated within the time for which names cool down.
+func (c *cluster) coolingDown() []int {
+	maps.DeleteFunc(c.vacated, func(_ int, at time.Time) bool { return c.now.Sub(at) >= c.rest })
+	return slices.Sorted(maps.Keys(c.vacated))
+}
+
+// remove takes a unit out of the cluster.
+func (c *cluster) remove(i int) {
+	if ordinal := c.units[i].Ordinal; ordinal >= 0 {
+		c.vacated[ordinal] = c.now
+	}
+	c.units = slices.Delete(c.units, i, i+1)
+}
+
+// reconcile plans and carries the plan out. It fails the test if the plan would give a unit a name that is in use or cools down.
 func (c *cluster) reconcile() topup.Actions {
 	c.t.Helper()
 	return c.apply(c.plan(), -1)
@@ -63,7 +85,7 @@ func (c *cluster) apply(actions topup.Actions, steps int) topup.Actions {
 		if !more() {
 			return actions
 		}
-		gone := c.delete(r.Old.UID)
+		c.delete(r.Old.UID)
 		if r.New.FromRollout {
 			c.desired.PendingReplacements++
 		}
@@ -71,9 +93,7 @@ func (c *cluster) apply(actions topup.Actions, steps int) topup.Actions {
 			c.crash()
 			return actions
 		}
-		if gone || r.Old.Ordinal != r.New.Ordinal {
-			c.create(r.New)
-		}
+		c.create(r.New)
 	}
 	for _, n := range actions.Create {
 		if !more() {
@@ -98,6 +118,9 @@ func (c *cluster) create(n topup.Creation) {
 			c.t.Fatalf("%s is created although it exists (%v)", name, u)
 		}
 	}
+	if at, ok := c.vacated[n.Ordinal]; ok && c.now.Sub(at) < c.rest {
+		c.t.Fatalf("%s is created %s after another unit of that name went", name, c.now.Sub(at))
+	}
 	if c.refused[c.desired.Template] {
 		return
 	}
@@ -111,8 +134,7 @@ func (c *cluster) create(n topup.Creation) {
 	})
 }
 
-// delete reports whether the unit is gone at once.
-func (c *cluster) delete(uid types.UID) bool {
+func (c *cluster) delete(uid types.UID) {
 	c.t.Helper()
 	i := slices.IndexFunc(c.units, func(u topup.Unit) bool { return u.UID == uid })
 	if i < 0 {
@@ -125,10 +147,14 @@ func (c *cluster) delete(uid types.UID) bool {
 	c.leave(i)
 	if c.grace {
 		c.units[i].State = topup.Terminating
-		return false
+		return
 	}
-	c.units = slices.Delete(c.units, i, i+1)
-	return true
+	c.remove(i)
+}
+
+// unitOf is the unit of this ordinal.
+func (c *cluster) unitOf(ordinal int) types.UID {
+	return c.units[slices.IndexFunc(c.units, func(u topup.Unit) bool { return u.Ordinal == ordinal })].UID
 }
 
 // leave frees the room of a unit that is about to change its state.
@@ -175,7 +201,7 @@ func (c *cluster) settle() {
 	c.t.Helper()
 	for range 20 + 8*(len(c.units)+c.desired.Replicas) {
 		c.now = c.now.Add(time.Second)
-		c.units = slices.DeleteFunc(c.units, func(u topup.Unit) bool { return u.State == topup.Terminating })
+		c.finishAll()
 		if isEmpty(c.reconcile()) && c.count(topup.Terminating) == 0 {
 			before := c.count(topup.Bound)
 			if c.scheduleAll(); c.count(topup.Bound) == before {
@@ -185,6 +211,15 @@ func (c *cluster) settle() {
 		c.scheduleAll()
 	}
 	c.t.Fatalf("the cluster does not come to rest: %+v, next %+v", c.units, c.plan())
+}
+
+// finishAll ends what is going.
+func (c *cluster) finishAll() {
+	for i := len(c.units) - 1; i >= 0; i-- {
+		if c.units[i].State == topup.Terminating {
+			c.remove(i)
+		}
+	}
 }
 
 func (c *cluster) count(states ...topup.State) int {
@@ -222,7 +257,7 @@ func (c *cluster) disturb(t *rapid.T) {
 	case "consume": // Somebody else gets the room.
 		if u.State == topup.Bound {
 			c.lost++
-			c.units = slices.Delete(c.units, i, i+1)
+			c.remove(i)
 		}
 	case "delete":
 		if u.State == topup.Bound || u.State == topup.Pending {
@@ -238,7 +273,7 @@ func (c *cluster) disturb(t *rapid.T) {
 		}
 	case "finish":
 		if u.State == topup.Terminating {
-			c.units = slices.Delete(c.units, i, i+1)
+			c.remove(i)
 		}
 	case "room":
 		c.free[rapid.IntRange(0, len(c.free)-1).Draw(t, "zone")]++

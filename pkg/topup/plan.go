@@ -22,7 +22,7 @@ type plan struct {
 	desired Desired
 	live    []*Unit      // Pending or Bound, ordered by ordinal
 	lost    []*Unit      // Lost, ordered by ordinal
-	taken   map[int]bool // ordinals whose name is in use, or cools down
+	taken   map[int]bool // ordinals whose name is in use, was given by this plan, or cools down
 	lowest  int          // no ordinal below is free
 	created int          // units that take the place of missing ones, in Create or Replace
 	actions Actions
@@ -72,27 +72,24 @@ func (p *plan) fill() {
 	missing := p.desired.Replicas + p.desired.Surge.Create - len(p.live)
 	for _, u := range p.lost {
 		if p.created < missing {
-			p.actions.Replace = append(p.actions.Replace, Replacement{Old: *u, New: p.creation(u.Ordinal), Reason: ReasonLost})
+			p.actions.Replace = append(p.actions.Replace, Replacement{Old: *u, New: p.creation(), Reason: ReasonLost})
 		} else {
 			p.actions.Delete = append(p.actions.Delete, Deletion{Old: *u, Reason: ReasonLost})
 		}
 	}
 	for p.created < missing {
-		p.actions.Create = append(p.actions.Create, p.creation(-1))
+		p.actions.Create = append(p.actions.Create, p.creation())
 	}
 }
 
 // creation is the next unit in the place of a missing one. The first are those that a rollout took.
-func (p *plan) creation(ordinal int) Creation {
+func (p *plan) creation() Creation {
 	p.created++
-	return Creation{Ordinal: p.name(ordinal), FromRollout: p.created <= p.desired.PendingReplacements}
+	return Creation{Ordinal: p.freeOrdinal(), FromRollout: p.created <= p.desired.PendingReplacements}
 }
 
-// name is the given ordinal or, if that is none, the lowest free one, which is free no more.
-func (p *plan) name(ordinal int) int {
-	if ordinal >= 0 {
-		return ordinal
-	}
+// freeOrdinal is the lowest free ordinal, which is free no more.
+func (p *plan) freeOrdinal() int {
 	for p.taken[p.lowest] {
 		p.lowest++
 	}

@@ -45,7 +45,9 @@ func all(lists ...[]topup.Unit) []topup.Unit {
 // summary of Actions: ordinals only, for cases that a person can read.
 type summary struct {
 	Delete, Replace, Create []int
-	Outdated                int
+	// As are the ordinals of those that take the places of Replace.
+	As       []int
+	Outdated int
 }
 
 func summarize(a topup.Actions) summary {
@@ -54,7 +56,7 @@ func summarize(a topup.Actions) summary {
 		s.Delete = append(s.Delete, d.Old.Ordinal)
 	}
 	for _, r := range a.Replace {
-		s.Replace = append(s.Replace, r.Old.Ordinal)
+		s.Replace, s.As = append(s.Replace, r.Old.Ordinal), append(s.As, r.New.Ordinal)
 	}
 	for _, n := range a.Create {
 		s.Create = append(s.Create, n.Ordinal)
@@ -66,8 +68,7 @@ func TestOrdinalsThatCoolDownAreNotGiven(t *testing.T) {
 	desired := topup.Desired{Replicas: 4, Template: "a", CoolingDown: []int{0, 2, 3}}
 	require.Equal(t, summary{Create: []int{4, 5}}, summarize(topup.Plan(desired, bound(1, 3))))
 	lost := units(topup.Lost, "a", 2)
-	require.Equal(t, summary{Replace: []int{2}, Create: []int{4}}, summarize(topup.Plan(desired, all(bound(1, 3), lost))),
-		"a unit that is still there keeps its name")
+	require.Equal(t, summary{Replace: []int{2}, As: []int{4}, Create: []int{5}}, summarize(topup.Plan(desired, all(bound(1, 3), lost))))
 }
 
 func TestPlan(t *testing.T) {
@@ -93,16 +94,16 @@ func TestPlan(t *testing.T) {
 			units: all(units(topup.Foreign, "", 0), bound(1)), want: summary{Create: []int{2}},
 		},
 		{
-			name: "a lost unit is replaced at once, under its name", replicas: 3,
-			units: all(bound(0, 2), units(topup.Lost, "a", 1)), want: summary{Replace: []int{1}},
+			name: "a lost unit is replaced at once, under another name", replicas: 3,
+			units: all(bound(0, 2), units(topup.Lost, "a", 1)), want: summary{Replace: []int{1}, As: []int{3}},
 		},
 		{
 			name: "a lost unit that is not needed is deleted", replicas: 1,
 			units: all(bound(0), units(topup.Lost, "a", 1)), want: summary{Delete: []int{1}},
 		},
 		{
-			name: "lost units first, then new names", replicas: 4,
-			units: all(bound(0), units(topup.Lost, "b", 3)), want: summary{Replace: []int{3}, Create: []int{1, 2}},
+			name: "lost units first, then those that are missing", replicas: 4,
+			units: all(bound(0), units(topup.Lost, "b", 3)), want: summary{Replace: []int{3}, As: []int{1}, Create: []int{2, 4}},
 		},
 		{
 			name: "pending units go first when there are too many", replicas: 2,
@@ -110,7 +111,7 @@ func TestPlan(t *testing.T) {
 		},
 		{
 			name: "also before bound ones of an old template, which hold room", replicas: 2,
-			units: all(units(topup.Bound, "old", 1), bound(2), pending(0)), want: summary{Delete: []int{0}, Replace: []int{1}},
+			units: all(units(topup.Bound, "old", 1), bound(2), pending(0)), want: summary{Delete: []int{0}, Replace: []int{1}, As: []int{3}},
 		},
 		{
 			name: "among pending ones the highest ordinal goes first", replicas: 1,
@@ -172,7 +173,7 @@ func TestUnitsThatArePromisedStay(t *testing.T) {
 		"they count": {replicas: 2, units: all(promised(bound(0)...), bound(1))},
 		"a rollout goes on with others": {
 			replicas: 4, units: all(promised(units(topup.Bound, "old", 0)...), units(topup.Bound, "old", 1), bound(2, 3)),
-			want: summary{Replace: []int{1}, Outdated: 1},
+			want: summary{Replace: []int{1}, As: []int{4}, Outdated: 1},
 		},
 		"and waits for them": {
 			replicas: 2, units: all(promised(units(topup.Bound, "old", 0)...), bound(1)), want: summary{Outdated: 1},
@@ -216,13 +217,19 @@ func TestRolloutSteps(t *testing.T) {
 		units               []topup.Unit
 		want                summary
 	}{
-		{name: "one of four at a time", units: bound(0, 1, 2, 3), want: summary{Replace: []int{3}, Outdated: 3}},
-		{name: "two of eight at a time", units: bound(0, 1, 2, 3, 4, 5, 6, 7), want: summary{Replace: []int{7, 6}, Outdated: 6}},
-		{name: "one of seven at a time, a quarter is rounded down", units: bound(0, 1, 2, 3, 4, 5, 6), want: summary{Replace: []int{6}, Outdated: 6}},
-		{name: "the only unit is replaced too", units: bound(0), want: summary{Replace: []int{0}}},
+		{name: "one of four at a time", units: bound(0, 1, 2, 3), want: summary{Replace: []int{3}, As: []int{4}, Outdated: 3}},
+		{
+			name: "two of eight at a time", units: bound(0, 1, 2, 3, 4, 5, 6, 7),
+			want: summary{Replace: []int{7, 6}, As: []int{8, 9}, Outdated: 6},
+		},
+		{
+			name: "one of seven at a time, a quarter is rounded down", units: bound(0, 1, 2, 3, 4, 5, 6),
+			want: summary{Replace: []int{6}, As: []int{7}, Outdated: 6},
+		},
+		{name: "the only unit is replaced too", units: bound(0), want: summary{Replace: []int{0}, As: []int{1}}},
 		{
 			name:  "pending ones are replaced all at once, and do not count as unavailable",
-			units: all(bound(0), pending(1, 2, 3)), want: summary{Replace: []int{1, 2, 3, 0}},
+			units: all(bound(0), pending(1, 2, 3)), want: summary{Replace: []int{1, 2, 3, 0}, As: []int{4, 5, 6, 7}},
 		},
 		{
 			name:  "the next one waits while the one before is pending",
@@ -230,15 +237,16 @@ func TestRolloutSteps(t *testing.T) {
 		},
 		{
 			name:  "the next one goes when the one before is bound",
-			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Bound, "b")}), want: summary{Replace: []int{2}, Outdated: 2},
+			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Bound, "b")}), want: summary{Replace: []int{2}, As: []int{4}, Outdated: 2},
 		},
 		{
 			name:  "a unit that never had room does not hold up the rollout",
-			units: all(bound(0, 1, 2), units(topup.Pending, "b", 3)), want: summary{Replace: []int{2}, Outdated: 2},
+			units: all(bound(0, 1, 2), units(topup.Pending, "b", 3)), want: summary{Replace: []int{2}, As: []int{4}, Outdated: 2},
 		},
 		{
 			name:  "another unit of the new template in its room is as good",
-			units: all(bound(0, 1), []topup.Unit{fromRollout(2, topup.Pending, "b"), boundLater(3)}), want: summary{Replace: []int{1}, Outdated: 1},
+			units: all(bound(0, 1), []topup.Unit{fromRollout(2, topup.Pending, "b"), boundLater(3)}),
+			want:  summary{Replace: []int{1}, As: []int{4}, Outdated: 1},
 		},
 		{
 			name:  "a unit that was bound before is not",
@@ -246,7 +254,7 @@ func TestRolloutSteps(t *testing.T) {
 		},
 		{
 			name:  "a rollout in the middle of a rollout takes over what is unavailable",
-			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Pending, "c")}), want: summary{Replace: []int{3}, Outdated: 3},
+			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Pending, "c")}), want: summary{Replace: []int{3}, As: []int{4}, Outdated: 3},
 		},
 		{
 			name:                "a replacement that is refused holds up the rollout",
@@ -254,7 +262,7 @@ func TestRolloutSteps(t *testing.T) {
 		},
 		{
 			name:  "units that are missing for other reasons do not",
-			units: bound(0, 1, 2), want: summary{Replace: []int{2}, Create: []int{3}, Outdated: 2},
+			units: bound(0, 1, 2), want: summary{Replace: []int{2}, As: []int{4}, Create: []int{3}, Outdated: 2},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -75,10 +75,12 @@ func TestNoPlanTouchesAPromisedUnit(t *testing.T) {
 	})
 }
 
-func TestPlanIsNeverAboveTargetAndNeverTwoForOneName(t *testing.T) {
+// TestPlanIsNeverAboveTargetAndGivesNoNameThatIsInUseOrCoolsDown, whatever happens meanwhile, and however often the controller dies.
+func TestPlanIsNeverAboveTargetAndGivesNoNameThatIsInUseOrCoolsDown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCluster(t)
 		c.grace = rapid.Bool().Draw(t, "grace")
+		c.rest = time.Duration(rapid.IntRange(0, 8).Draw(t, "seconds for which names cool down")) * time.Second
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			if rapid.IntRange(0, 5).Draw(t, "spec") == 0 {
 				c.desired.Replicas = rapid.IntRange(0, 12).Draw(t, "replicas")
@@ -87,7 +89,7 @@ func TestPlanIsNeverAboveTargetAndNeverTwoForOneName(t *testing.T) {
 			c.disturb(t)
 			c.now = c.now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "seconds")) * time.Second)
 			actions := c.plan()
-			requireDisjoint(t, actions, c.units)
+			requireFresh(t, actions, c.units, c.desired.CoolingDown)
 			crash := -1
 			if rapid.IntRange(0, 3).Draw(t, "crash") == 0 {
 				crash = rapid.IntRange(0, 6).Draw(t, "after")
@@ -95,21 +97,101 @@ func TestPlanIsNeverAboveTargetAndNeverTwoForOneName(t *testing.T) {
 			before := c.live()
 			c.apply(actions, crash)
 			require.LessOrEqual(t, c.live(), max(before, c.desired.Replicas))
-			if crash < 0 && !c.grace {
+			if crash < 0 {
 				require.Equal(t, c.desired.Replicas, c.live())
 			}
 		}
 	})
 }
 
-// requireDisjoint checks that each unit is touched once and that no new unit gets a name in use by another.
-func requireDisjoint(t require.TestingT, actions topup.Actions, units []topup.Unit) {
-	holder := map[int]types.UID{}
+// TestNoPlanGivesANameThatAUnitHasOrHadAMomentAgo draws any units, lost, going and foreign ones among them, and any names that cool down.
+func TestNoPlanGivesANameThatAUnitHasOrHadAMomentAgo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		for i := range c.units {
+			c.units[i].Nonconforming = rapid.Bool().Draw(t, "nonconforming")
+		}
+		c.desired.CoolingDown = rapid.SliceOfDistinct(rapid.IntRange(0, 20), rapid.ID[int]).Draw(t, "cooling down")
+		c.desired.PendingReplacements = rapid.IntRange(0, 3).Draw(t, "pending replacements")
+		c.desired.Surge.Create = rapid.IntRange(0, 3).Draw(t, "surge")
+		c.desired.Surge.Keep = c.desired.Surge.Create
+		requireFresh(t, topup.Plan(c.desired, c.units), c.units, c.desired.CoolingDown)
+	})
+}
+
+// TestOrdinalsDoNotGrow has units taken, lost, deleted and rolled out for minutes on end. In the end as many names are in use as there are
+// units, and none was ever beyond the most that were in use or cooled down at a time.
+func TestOrdinalsDoNotGrow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		replicas := rapid.IntRange(1, 12).Draw(t, "replicas")
+		c := newCluster(t, replicas, 3*replicas)
+		c.rest = time.Duration(rapid.IntRange(0, 20).Draw(t, "seconds for which names cool down")) * time.Second
+		most := replicas
+		for range rapid.IntRange(1, 100).Draw(t, "seconds") {
+			c.now = c.now.Add(time.Second)
+			if rapid.IntRange(0, 9).Draw(t, "spec") == 0 {
+				c.desired.Template = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "template")
+			}
+			c.disturb(t)
+			actions := c.plan()
+			most = max(most, len(c.units)+len(c.desired.CoolingDown)+len(actions.Replace)+len(actions.Create))
+			c.apply(actions, -1)
+			for _, u := range c.units {
+				require.Less(t, u.Ordinal, most)
+			}
+			c.scheduleAll()
+		}
+		c.settle()
+
+		c.now = c.now.Add(c.rest) // Then each unit goes once, long after the one before.
+		for range replicas {
+			highest := slices.MaxFunc(c.units, func(a, b topup.Unit) int { return a.Ordinal - b.Ordinal }).Ordinal
+			c.delete(c.unitOf(highest))
+			c.now = c.now.Add(c.rest)
+			c.settle()
+			c.now = c.now.Add(c.rest)
+		}
+		for _, u := range c.units {
+			require.Less(t, u.Ordinal, replicas)
+		}
+	})
+}
+
+// TestAPlanThatIsCarriedOutTwiceMakesNothingTwice: what the first one created has the names that the second one would give.
+func TestAPlanThatIsCarriedOutTwiceMakesNothingTwice(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		c.grace = rapid.Bool().Draw(t, "grace")
+		actions := c.plan()
+		c.apply(actions, -1)
+		there := map[string]bool{}
+		for _, u := range c.units {
+			there[u.Name] = true
+		}
+		old := map[int]bool{}
+		for _, r := range actions.Replace {
+			old[r.Old.Ordinal] = true
+		}
+		for _, r := range actions.Replace {
+			require.False(t, old[r.New.Ordinal], "a unit of ordinal %d is deleted by the same plan", r.New.Ordinal)
+			require.True(t, there[fmt.Sprintf("unit-%d", r.New.Ordinal)])
+		}
+		for _, n := range actions.Create {
+			require.True(t, there[fmt.Sprintf("unit-%d", n.Ordinal)])
+		}
+	})
+}
+
+// requireFresh checks that each unit is touched once, that no new unit gets a name which is in use or cools down, and that none gets a
+// higher one than it has to.
+func requireFresh(t require.TestingT, actions topup.Actions, units []topup.Unit, coolingDown []int) {
+	held := map[int]bool{}
 	for _, u := range units {
 		if u.Ordinal >= 0 {
-			holder[u.Ordinal] = u.UID
+			held[u.Ordinal] = true
 		}
 	}
+	limit := len(held) + len(coolingDown) + len(actions.Replace) + len(actions.Create)
 	touched := map[types.UID]bool{}
 	touch := func(u topup.Unit) {
 		require.False(t, touched[u.UID], "%s is touched twice", u.Name)
@@ -117,23 +199,23 @@ func requireDisjoint(t require.TestingT, actions topup.Actions, units []topup.Un
 		touched[u.UID] = true
 	}
 	made := map[int]bool{}
-	born := func(n topup.Creation, old types.UID) {
+	born := func(n topup.Creation) {
 		require.GreaterOrEqual(t, n.Ordinal, 0)
+		require.Less(t, n.Ordinal, limit, "lower ones are free")
 		require.False(t, made[n.Ordinal], "two units with ordinal %d", n.Ordinal)
+		require.False(t, held[n.Ordinal], "ordinal %d is in use", n.Ordinal)
+		require.NotContains(t, coolingDown, n.Ordinal)
 		made[n.Ordinal] = true
-		if uid, held := holder[n.Ordinal]; held {
-			require.Equal(t, old, uid, "ordinal %d is in use", n.Ordinal)
-		}
 	}
 	for _, d := range actions.Delete {
 		touch(d.Old)
 	}
 	for _, r := range actions.Replace {
 		touch(r.Old)
-		born(r.New, r.Old.UID)
+		born(r.New)
 	}
 	for _, n := range actions.Create {
-		born(n, "")
+		born(n)
 	}
 }
 

@@ -61,7 +61,7 @@ func (p *plan) replace(u *Unit, fromRollout bool) {
 	}
 	p.actions.Replace = append(p.actions.Replace, Replacement{
 		Old:    *u,
-		New:    Creation{Ordinal: p.name(u.Ordinal), FromRollout: fromRollout},
+		New:    Creation{Ordinal: p.freeOrdinal(), FromRollout: fromRollout},
 		Reason: reason,
 	})
 }

@@ -21,7 +21,8 @@ type Desired struct {
 	PendingReplacements int
 	// Surge is how many units there may be beside Replicas, because some are unavailable. See NextSurge.
 	Surge Surge
-	// CoolingDown are ordinals that must not be given to new units now, because units of these names went a moment ago.
+	// CoolingDown are ordinals that must not be given to new units now, because units of these names went a moment ago. Those of units
+	// that a plan deletes have to be among them as soon as the units are no longer observed.
 	CoolingDown []int
 }
 
@@ -104,12 +105,11 @@ type Creation struct {
 	FromRollout bool
 }
 
-// Replacement is one unit to delete and, once that is gone, one to create.
+// Replacement is one unit to delete and, after that, one to create: Old gives its room and its share of a quota to New.
 type Replacement struct {
 	// Old is the unit to delete.
 	Old Unit
-	// New is the unit to create, under the same name if Old had a name of Plan's. If Old is still there after the deletion
-	// (a finalizer, a grace period), leave New to a later plan.
+	// New is the unit to create, under another name. It does not matter whether Old is gone by then.
 	New Creation
 	// Reason says why.
 	Reason Reason
@@ -123,7 +123,8 @@ type Deletion struct {
 	Reason Reason
 }
 
-// Actions leads from what is observed to what is desired. The lists share no ordinal, and each is in a fixed order.
+// Actions leads from what is observed to what is desired. No unit to create has the ordinal of another, of a unit that is observed, or one
+// that cools down. Each list is in a fixed order.
 type Actions struct {
 	// Delete are the units to delete, in the order in which they should go.
 	Delete []Deletion

@@ -78,7 +78,11 @@ func (k *Keeper) replayIn(ctx context.Context, namespace string, from uint64, na
 		switch {
 		case change.Type == watch.Error:
 			return apierrors.FromObject(change.Object)
-		case !ok || change.Type != watch.Deleted || pod.Spec.NodeName == "":
+		case !ok || change.Type != watch.Deleted:
+			continue
+		}
+		k.vacated(pod)
+		if pod.Spec.NodeName == "" {
 			continue
 		}
 		if otherwise, missed := k.missed(ctx, pod, names); missed {
@@ -111,7 +115,11 @@ func (k *Keeper) compareIn(ctx context.Context, namespace string, names map[type
 		for i := range then.Items {
 			pod := &then.Items[i]
 			pod.ResourceVersion = "" // not that of its end
-			if present[pod.UID] || pod.Spec.NodeName == "" {
+			if present[pod.UID] {
+				continue
+			}
+			k.vacated(pod)
+			if pod.Spec.NodeName == "" {
 				continue
 			}
 			if otherwise, missed := k.missed(ctx, pod, names); missed {
@@ -120,6 +128,12 @@ func (k *Keeper) compareIn(ctx context.Context, namespace string, names map[type
 		}
 	}
 	return nil
+}
+
+func (k *Keeper) vacated(pod *corev1.Pod) {
+	if k.Vacated != nil {
+		k.Vacated(pod)
+	}
 }
 
 // positions returns through which resource versions the records of these Headrooms in a namespace, or in all, are complete.

@@ -95,7 +95,10 @@ func TestWhereTheHistoryHasExpiredListsAreCompared(t *testing.T) {
 			s := recordedAt17(t)
 			forgets.then = []corev1.Pod{placeholder("went", "n"), placeholder("stays", "n"), placeholder("waited", "")}
 			forgets.now = []corev1.Pod{placeholder("stays", "n"), placeholder("new", "n")}
+			var vacated []string
+			s.Vacated = func(pod *corev1.Pod) { vacated = append(vacated, pod.Name) }
 			require.Equal(t, map[types.UID]account.Loss{"went": account.LossAbandoned}, s.tells(t, forgets), "unless a pod took it")
+			require.Equal(t, []string{"went", "waited"}, vacated, "all names, whoever had them")
 			require.Zero(t, testutil.ToFloat64(s.Metrics.AccountGaps))
 		})
 	}

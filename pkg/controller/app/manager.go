@@ -98,6 +98,7 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
 	keeper.Ledger, keeper.Departed, keeper.Lacking = reconciler.Ledger(), reconciler.Departed, reconciler.Lacking
+	keeper.Vacated = reconciler.Vacated
 	if err := addConsumption(mgr, c, clients, keeper, reconciler); err != nil {
 		return nil, err
 	}

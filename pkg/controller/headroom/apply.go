@@ -190,6 +190,7 @@ func (r *Reconciler) create(
 	}
 	key := client.ObjectKeyFromObject(headroom)
 	r.expectations.expectCreated(key, pod)
+	r.names.nameGiven(key, creation.Ordinal)
 	r.departures.came(key, pod.UID)
 	if creation.FromRollout {
 		r.rollouts.rolloutStep(key, -1)

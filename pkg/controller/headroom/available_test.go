@@ -172,10 +172,10 @@ func TestReservedUnitsThatArePromisedToAGroupAreLeftAlone(t *testing.T) {
 
 	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Requests["memory"] = resource.MustParse("1Gi") })
 	s.reconcile()
-	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-1", "create Pod web-headroom-1"}, s.writes(), "a rollout takes another")
+	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-1", "create Pod web-headroom-4"}, s.writes(), "a rollout takes another")
 	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](1) })
 	s.reconcile()
-	require.Equal(t, []string{"delete Pod web-headroom-1", "delete Pod web-headroom-0"}, s.writes(), "and so does a smaller number")
+	require.Equal(t, []string{"delete Pod web-headroom-4", "delete Pod web-headroom-0"}, s.writes(), "and so does a smaller number")
 	s.reconcile()
 	require.Empty(t, s.writes())
 
@@ -225,7 +225,7 @@ func TestUnitsOfAPriorityClassThatWasMadeAnewAreReplacedWithBackOff(t *testing.T
 	s := onNodes(t, 4)
 	s.all(func(pod *corev1.Pod) { pod.Spec.Priority = ptr.To[int32](-9) }) // the class says -5
 	s.reconcile()
-	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-3", "create Pod web-headroom-3"}, s.writes())
+	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-3", "create Pod web-headroom-4"}, s.writes())
 	require.EqualValues(t, 3, s.headroom().Status.OutdatedReplicas)
 	deleted, _ := s.counted("headroom_placeholders_deleted_total")
 	require.InDelta(t, 1, deleted, 0)

@@ -116,8 +116,8 @@ func TestAPolicyThatAddsASidecar(t *testing.T) {
 	s.clock.Step(lastRetry)
 	s.reconcile()
 	require.Equal(t, []string{
-		"try Pod web-headroom-1048576", "delete Pod web-headroom-0", "create Pod web-headroom-0",
-		"delete Pod web-headroom-1", "create Pod web-headroom-1",
+		"try Pod web-headroom-1048576", "delete Pod web-headroom-0", "create Pod web-headroom-2",
+		"delete Pod web-headroom-1", "create Pod web-headroom-3",
 	}, s.writes())
 	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
 	s.clock.Step(time.Hour)

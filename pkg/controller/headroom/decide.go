@@ -48,12 +48,26 @@ func decide(
 	if seen.refill != nil {
 		p.actions, p.held = hold(p.actions, seen.units, seen.refill.Decision)
 	}
+	if seen.recalling > 0 {
+		p.actions = postponed(p.actions)
+	}
 	p.nonconforming = nonconforming(p.template, seen.perNode)
 	if p.refused != nil {
 		// Only what is too many goes: what is there stays, since it could not be made again.
 		p.actions.Create, p.actions.Replace, p.nonconforming, p.held = nil, nil, nil, held{}
 	}
 	return p
+}
+
+// postponed leaves out of the actions what makes units.
+func postponed(actions topup.Actions) topup.Actions {
+	for _, replacement := range actions.Replace {
+		if replacement.Reason != topup.ReasonLost {
+			actions.Outdated++
+		}
+	}
+	actions.Create, actions.Replace = nil, nil
+	return actions
 }
 
 // topupUnits are the units as topup sees them.

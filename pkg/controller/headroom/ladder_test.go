@@ -177,8 +177,10 @@ func TestAClassOfTheLadderThatSomebodyMadeAnew(t *testing.T) {
 	s.bindAsMeant()
 	s.settle()
 	require.Equal(t, v1alpha1.ReasonFilled, s.reason(v1alpha1.ConditionFilled))
-	for name, pod := range s.pods() {
-		require.Equal(t, pod.UID != before[name].UID, before[name].Spec.PriorityClassName == "headroom-ladder-10", name)
+	after := s.pods()
+	for name, pod := range before {
+		stays := after[name] != nil && after[name].UID == pod.UID
+		require.Equal(t, pod.Spec.PriorityClassName != "headroom-ladder-10", stays, name)
 	}
 	require.Equal(t, stood, s.steps(), "a unit that takes the place of another stands on its step, which that one leaves")
 	require.Equal(t, "headroom-ladder-9", classes{names: v1alpha1.LadderPriorityClasses(), values: s.classes()}.byValue()[9])

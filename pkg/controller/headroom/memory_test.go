@@ -56,29 +56,6 @@ func TestOwnDeletionsAreTold(t *testing.T) {
 	require.False(t, e.isDeleting("a"))
 }
 
-func TestNameThatAnotherPodHasIsTriedAgainLater(t *testing.T) {
-	clock := testingclock.NewFakeClock(epoch)
-	n := newNames(clock)
-	n.nameTaken(web, podAt("web-headroom-0", 10))
-	require.Len(t, n.pods(web), 1)
-	clock.Step(takenMemory + time.Second)
-	require.Empty(t, n.pods(web))
-}
-
-func TestNameOfAPodThatIsGoneCoolsDown(t *testing.T) {
-	clock := testingclock.NewFakeClock(epoch)
-	n := newNames(clock)
-	n.nameVacated(web, "web-headroom-3")
-	n.nameVacated(web, "web-headroom-x")
-	clock.Step(coolDown)
-	n.nameVacated(web, "web-headroom-1")
-	require.Equal(t, []int{1, 3}, n.coolingDown(web))
-	clock.Step(time.Second)
-	require.Equal(t, []int{1}, n.coolingDown(web))
-	n.forget(web)
-	require.Empty(t, n.coolingDown(web))
-}
-
 func TestPendingReplacementsNeverFallBelowZero(t *testing.T) {
 	r := newRollouts()
 	r.rolloutStep(web, -1)

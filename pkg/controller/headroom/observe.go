@@ -45,7 +45,9 @@ type observation struct {
 	// pendingReplacements and coolingDown are what topup.Desired has to know beside the spec.
 	pendingReplacements int
 	coolingDown         []int
-	surge               topup.Surge
+	// recalling is for how long it may still be unknown which names cool down; zero: it is known.
+	recalling time.Duration
+	surge     topup.Surge
 	measured
 	// refill is what spec.refill comes to, nil if there is none.
 	refill *refilling
@@ -55,8 +57,7 @@ type observation struct {
 func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m measured) (*observation, error) {
 	key := client.ObjectKeyFromObject(headroom)
 	seen := &observation{
-		at: r.Clock.Now(), measured: m, domains: map[string]string{},
-		pendingReplacements: r.rollouts.pendingReplacements(key), coolingDown: r.names.coolingDown(key),
+		at: r.Clock.Now(), measured: m, domains: map[string]string{}, pendingReplacements: r.rollouts.pendingReplacements(key),
 	}
 	seen.failing, seen.remember = r.losses.repeated(key, headroom.Generation)
 	quotas := &corev1.ResourceQuotaList{}
@@ -90,6 +91,8 @@ func (r *Reconciler) observe(ctx context.Context, headroom *v1alpha1.Headroom, m
 			seen.units = append(seen.units, r.look(headroom, seen, pod, nodes, metav1.IsControlledBy(pod, headroom)))
 		}
 	}
+	seen.recalling = r.names.recalling(key, headroom.Status.ObservedGeneration > 0)
+	seen.coolingDown = r.names.coolingDown(key, seen.units)
 	seen.refill = r.refill(headroom, seen)
 	seen.surge = r.surges.next(headroom, seen)
 	return seen, r.park(ctx, headroom, seen)

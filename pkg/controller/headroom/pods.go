@@ -137,6 +137,9 @@ func (h podHandler) otherwise(ctx context.Context, pod *corev1.Pod) account.Loss
 	return account.LossAbandoned
 }
 
+// Vacated notes that a pod with a Headroom's label went while no controller ran: its name cools down from now on.
+func (r *Reconciler) Vacated(pod *corev1.Pod) { r.names.nameVacated(labeled(pod), pod.Name) }
+
 // Departed writes down a placeholder that went while no controller ran, unless that is known, and what becomes of it if
 // no pod took it.
 func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise account.Loss) {

@@ -168,6 +168,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, r.failed(metrics.StageGather, fmt.Errorf("reading the Headroom: %w", err))
 	}
+	r.names.begin()
 	headroom = r.expectations.newest(headroom)
 	if headroom.DeletionTimestamp != nil {
 		r.allotments.forget(request.NamespacedName)
@@ -198,7 +199,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	retry, statusErr := r.report(ctx, headroom, who, seen, plan, done)
 
-	again := soonest(seen.surge.Recheck, done.retry, retry, seen.maturing, seen.recheck(), refillRecheck(seen.refill))
+	again := soonest(seen.surge.Recheck, done.retry, retry, seen.maturing, seen.recalling, seen.recheck(), refillRecheck(seen.refill))
 	return reconcile.Result{RequeueAfter: again}, errors.Join(
 		r.failed(metrics.StageApply, applyErr),
 		r.failed(metrics.StageStatus, statusErr),

@@ -113,7 +113,8 @@ func (r *Reconciler) wouldDeviate(ctx context.Context, headroom *v1alpha1.Headro
 	return seen.classes.deviation(headroom, got) != "", nil
 }
 
-// replace deletes one placeholder and creates another in its place.
+// replace deletes one placeholder and creates another, of another name, in its place. The old one goes first: its room and its share of a
+// quota are those of the new one.
 func (r *Reconciler) replace(
 	ctx context.Context, headroom *v1alpha1.Headroom, replacement topup.Replacement, place placeholder.Place,
 ) (outcome, error) {
@@ -125,8 +126,11 @@ func (r *Reconciler) replace(
 		r.rollouts.rolloutStep(client.ObjectKeyFromObject(headroom), 1)
 	}
 	pod, err := r.create(ctx, headroom, replacement.New, place)
-	if pod != nil {
+	switch {
+	case pod != nil:
 		done.created = []*corev1.Pod{pod}
+	case err == nil:
+		done.retry = again // the name was taken
 	}
 	return done, err
 }

@@ -187,7 +187,7 @@ func TestAUnitOnANodeThatIsGoneIsReplaced(t *testing.T) {
 	h := webOf(1)
 	s := newScene(t, h, placeholderOf(h, 0, func(pod *corev1.Pod) { pod.Spec.NodeName = "gone" }))
 	s.reconcile()
-	require.Equal(t, []string{"delete Pod web-headroom-0", "create Pod web-headroom-0"}, s.writes())
+	require.Equal(t, []string{"delete Pod web-headroom-0", "create Pod web-headroom-1"}, s.writes())
 }
 
 func TestAHeadroomThatIsBeingDeletedIsLeftAlone(t *testing.T) {
@@ -229,7 +229,7 @@ func TestARolloutAsksTheAPIServerBeforeItGivesAUnitUp(t *testing.T) {
 			s.reconcile()
 			want := []string{"try Pod web-headroom-1048576"}
 			if tc.goes {
-				want = append(want, "delete Pod web-headroom-0", "create Pod web-headroom-0")
+				want = append(want, "delete Pod web-headroom-0", "create Pod web-headroom-1")
 			}
 			require.Equal(t, want, s.writes())
 		})
@@ -247,7 +247,7 @@ func TestAReplacementKnowsThatARolloutMadeIt(t *testing.T) {
 	clear(s.answers)
 	s.clock.Step(wait)
 	s.reconcile()
-	require.Equal(t, "true", s.pods()["web-headroom-0"].Annotations[v1alpha1.AnnotationFromRollout],
+	require.Equal(t, "true", s.pods()["web-headroom-1"].Annotations[v1alpha1.AnnotationFromRollout],
 		"also if it could not be made in the same reconcile that gave the old one up")
 	require.Zero(t, s.rollouts.pendingReplacements(web))
 }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -114,6 +116,83 @@ func TestNewPlaceholdersDoNotHaveTheNamesOfThoseJustTaken(t *testing.T) {
 		return nil
 	})
 	e.waitFilled("web", 3)
+}
+
+// soonAfter is within how long after a pod went no other gets its name, as the history shows it: half of the time for which the controller
+// does not give a name again, since a busy machine sees the one and the other late.
+const soonAfter = 30 * time.Second
+
+// watchNames follows the API server's history of all placeholders from now on. The function it returns ends that, and returns the names
+// that were given to another pod soon after one had gone.
+func (e *environment) watchNames() func() []string {
+	e.Helper()
+	went := map[string]time.Time{}
+	var hasty []string
+	stop := e.changes(metav1.ListOptions{LabelSelector: v1alpha1.LabelHeadroom}, func([]corev1.Pod) {},
+		func(change watch.EventType, pod *corev1.Pod) {
+			at, had := went[pod.Name]
+			switch {
+			case change == watch.Deleted:
+				went[pod.Name] = time.Now()
+			case change == watch.Added && had && time.Since(at) < soonAfter:
+				hasty = append(hasty, pod.Name)
+			}
+		})
+	return func() []string {
+		stop()
+		return hasty
+	}
+}
+
+// TestNoUnitHasTheNameOfOneThatJustWent has a unit fail, a change be rolled out, and the Headroom be deleted and made anew at once.
+func TestNoUnitHasTheNameOfOneThatJustWent(t *testing.T) {
+	t.Parallel()
+	e, h := filled(t, 4)
+	hasty := e.watchNames()
+	failed := e.pods()[1]
+	e.fail(&failed, "OutOfcpu", "")
+	e.waitReplaced(failed.UID)
+	e.waitUnits("web", 4)
+	before := e.uids()
+	e.change("web", func(spec *v1alpha1.HeadroomSpec) { spec.NodeSelector = map[string]string{"test": e.namespace} })
+	e.waitFilled("web", 4)
+	for _, uid := range before {
+		e.waitReplaced(uid)
+	}
+	before = e.uids()
+	require.NoError(t, e.client.Delete(t.Context(), h))
+	for _, uid := range before {
+		e.waitReplaced(uid)
+	}
+	e.headroom("web", replicas(4))
+	e.waitFilled("web", 4)
+	require.Empty(t, hasty())
+}
+
+// TestAControllerThatStartsKnowsWhichNamesWereLeft has a unit go while no controller runs. On a busy machine the API server may take longer to
+// tell than the controller waits, but not five times.
+func TestAControllerThatStartsKnowsWhichNamesWereLeft(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, nil)
+	e.bindTo(e.nodes("a")...)
+	c := e.startController()
+	e.headroom("web", replicas(3))
+	e.waitFilled("web", 3)
+	for range 5 {
+		c.stop() // it writes the account
+		e.eventually("the account is there", func() error {
+			return e.client.Get(t.Context(), client.ObjectKey{Namespace: e.namespace, Name: "web"}, &v1alpha1.HeadroomAccount{})
+		})
+		gone := e.pods()[0]
+		e.delete(&gone)
+		c = e.startController()
+		e.waitReplaced(gone.UID)
+		e.waitUnits("web", 3)
+		if !slices.Contains(e.names(), gone.Name) {
+			return
+		}
+	}
+	t.Error("each time the unit that was made has the name of the one that went")
 }
 
 func TestUserWhoDeletesPlaceholdersAgainAndAgain(t *testing.T) {

@@ -20,7 +20,7 @@ var needs = []struct{ prefix, what string }{
 	{"kubectl get nodepools", "Karpenter"},
 	{"kubectl get nodeclaims", "Karpenter"},
 	{"kubectl get headrooms.openfaas.com", "the OpenFaaS Headroom Controller"},
-	{"kubectl get pod web-headroom-0 -o json", "jq, and a cluster with placeholders"},
+	{"kubectl get pod -l headroom.dev/headroom=web -o json", "jq, and a cluster with placeholders"},
 	{"kubectl get pods -A -l headroom.dev/headroom -o json", "jq"},
 	{"crane ", "a registry, and crane"},
 	{"skopeo ", "a registry, and skopeo"},
