@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -36,4 +37,10 @@ func TestAComponentThatIsKilledTwiceIsStartedOnce(t *testing.T) {
 	c.kill()
 	require.NoError(t, c.start())
 	require.Equal(t, 3, program.starts)
+}
+
+func TestFaultsExcuseNoEndOverANameThatWasUsedAnew(t *testing.T) {
+	require.True(t, isExcused(errors.New("headroom-scheduler: failed to get delegated authentication kubeconfig")))
+	require.False(t, isExcused(errors.New(
+		`cache.go:662] "Pod updated on a different node than previously added to. Scheduler cache is corrupted" pod="shop/web-headroom-0"`)))
 }

@@ -258,30 +258,24 @@ func (r *run) revive(c *component, cause error) error {
 	// What it had in memory is lost, as by a kill.
 	r.killed(c.name)
 	r.disturb(c.name, 0)
-	switch {
-	case isOverAName(cause):
-		r.count("exits over a name used anew", 1)
-		r.timeline.add(time.Now(), "DO %s ended over a name that was used anew: %v", c.name, cause)
-	case c.suffers():
+	if c.suffers() && isExcused(cause) {
 		r.count("starts given up", 1)
 		r.timeline.add(time.Now(), "DO %s gave up: %v", c.name, cause)
-	default:
+	} else {
 		r.find(Died, time.Now(), cause.Error(), string(c.name))
 	}
-	if !isOverAName(cause) {
-		r.deaths++
-	}
-	if r.deaths > mostDeaths {
+	if r.deaths++; r.deaths > mostDeaths {
 		return fmt.Errorf("components end again and again: %w", cause)
 	}
 	<-time.After(time.Second) // a kubelet waits as well
 	return c.start()
 }
 
-// isOverAName reports whether kube-scheduler ended itself because of a pod that was deleted and made anew under the same name while its watch
-// was interrupted: version 1.37 takes the two for one pod that has changed its node. So does the stock one.
-func isOverAName(cause error) bool {
-	return strings.Contains(cause.Error(), "Pod updated on a different node than previously added to")
+// isExcused reports whether an end may be that of a component that has faults. One is not: kube-scheduler 1.37 ends itself if a pod was
+// deleted and made anew under the same name while its watch was interrupted, and takes the two for one pod that has changed its node. The
+// faults of a run are shorter than the time for which the controller gives no name again, and no other pods of a run have one name.
+func isExcused(cause error) bool {
+	return !strings.Contains(cause.Error(), "Pod updated on a different node than previously added to")
 }
 
 // isOurs reports whether a program that ended is one of the components.
