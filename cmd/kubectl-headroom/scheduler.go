@@ -115,8 +115,9 @@ func (s *scheduler) config(cluster *rest.Config) (*rest.Config, error) {
 	return config, nil
 }
 
-// asKnownTo takes the objects for what the scheduler knows: without Headrooms that it has not seen, with what it has reserved, and with
-// consumers where it has decided to bind them. It leaves alone the pod that is asked about.
+// asKnownTo takes the objects for what the scheduler knows: without Headrooms that it has not seen, with what it has reserved, with the
+// Headrooms whose placeholders cannot be deleted, and with consumers where it has decided to bind them. It leaves alone the pod that is
+// asked about.
 func (o *objects) asKnownTo(state *running.State, asked *corev1.Pod) {
 	o.Reserved = map[types.UID]bool{}
 	decided := map[types.UID]string{}
@@ -130,6 +131,11 @@ func (o *objects) asKnownTo(state *running.State, asked *corev1.Pod) {
 		if node := decided[pod.UID]; node != "" && pod != asked {
 			pod.Spec.NodeName = node
 		}
+	}
+	o.Undeletable = map[types.NamespacedName]bool{}
+	for _, headroom := range state.Undeletable {
+		namespace, name, _ := strings.Cut(headroom, "/")
+		o.Undeletable[types.NamespacedName{Namespace: namespace, Name: name}] = true
 	}
 	o.Headrooms = slices.DeleteFunc(o.Headrooms, func(h *v1alpha1.Headroom) bool {
 		return !slices.Contains(state.Headrooms, h.Namespace+"/"+h.Name)

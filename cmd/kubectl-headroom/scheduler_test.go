@@ -108,11 +108,12 @@ func TestOnlyWhatTheSchedulerKnowsCounts(t *testing.T) {
 		pods = append(pods, pod)
 	}
 	gathered.Pods = pods
-	gathered.asKnownTo(&running.State{Headrooms: []string{"shop/web"}, Reserved: []eviction.Reserved{
+	gathered.asKnownTo(&running.State{Headrooms: []string{"shop/web"}, Undeletable: []string{"shop/web"}, Reserved: []eviction.Reserved{
 		{Placeholder: "a", Node: "node-1", Consumers: []types.UID{"asked", "decided"}}, {Placeholder: "b", Stays: true},
 	}}, pods[0])
 	require.Len(t, gathered.Headrooms, 1)
 	require.Equal(t, "web", gathered.Headrooms[0].Name)
 	require.Equal(t, map[types.UID]bool{"a": false, "b": true}, gathered.Reserved)
+	require.Equal(t, map[types.NamespacedName]bool{{Namespace: "shop", Name: "web"}: true}, gathered.Undeletable)
 	require.Equal(t, []string{"", "node-1", ""}, []string{pods[0].Spec.NodeName, pods[1].Spec.NodeName, pods[2].Spec.NodeName})
 }

@@ -3,6 +3,7 @@ package eviction
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,6 +59,20 @@ func (r *Refusals) Refused(headroom types.NamespacedName) bool {
 	defer r.mu.Unlock()
 	is, known := r.headrooms[headroom]
 	return known && r.clock.Now().Before(is.until)
+}
+
+// List returns the Headrooms of which nothing is to be taken just now, as NAMESPACE/NAME, in the order of their names.
+func (r *Refusals) List() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for name, is := range r.headrooms {
+		if r.clock.Now().Before(is.until) {
+			names = append(names, name.String())
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // answered notes how the API server answered to the deletion of a placeholder.

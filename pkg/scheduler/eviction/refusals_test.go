@@ -57,12 +57,14 @@ func TestNothingIsTakenForAWhileOfAHeadroomWhosePlaceholdersMayNotBeDeleted(t *t
 	a.answer(1, no())
 	for _, rest := range []time.Duration{5, 10, 20, 40, 60, 60} {
 		require.True(t, a.Refused(web))
+		require.Equal(t, []string{"shop/web"}, a.List())
 		require.False(t, a.Refused(types.NamespacedName{Namespace: "shop", Name: "other"}))
 		a.answer(rest*time.Second-1, no())
 		require.True(t, a.Refused(web), "one that was under way changes nothing")
 		require.Empty(t, a.again)
 		a.clock.Step(1)
 		require.False(t, a.Refused(web))
+		require.Empty(t, a.List())
 		require.Equal(t, []types.NamespacedName{web}, a.again, "pods that wait are tried again")
 		a.again = nil
 		a.answer(0, no())

@@ -42,6 +42,8 @@ type Objects struct {
 	// Reserved are the placeholders, by their UIDs, that a running scheduler has reserved, and whether it has given up to wait until they
 	// are gone. Nil if no scheduler was asked.
 	Reserved map[types.UID]bool
+	// Undeletable are the Headrooms of which a running scheduler takes nothing, because the API server refuses to delete their placeholders.
+	Undeletable map[types.NamespacedName]bool
 }
 
 // Cluster is what the objects say. It is not safe for concurrent use.
@@ -72,6 +74,7 @@ func New(objects Objects, profile *Profile) (*Cluster, error) {
 	c.selector = selection.New(selection.Options{
 		Handle: c.handle, Inventory: c.inventory, Catalog: headrooms, DaemonSets: objects.headroomOfDaemonSet, Args: profile.Args,
 		Features: feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate), Clock: clock.RealClock{},
+		Undeletable: func(headroom types.NamespacedName) bool { return objects.Undeletable[headroom] },
 	})
 	return c, nil
 }

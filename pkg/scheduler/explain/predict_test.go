@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -55,6 +56,31 @@ func TestASwapIsPredictedOnlyWhereTheProfileSwaps(t *testing.T) {
 			require.Equal(t, tc.swapsOff, predicted.SwapsOff)
 			require.Equal(t, tc.message, predicted.Message)
 			require.Len(t, predicted.Assumptions, 2, "they are told whatever is predicted")
+		})
+	}
+}
+
+// TestUnitsThatCannotBeDeletedArePredictedForNobody, as the scheduler takes none of them.
+func TestUnitsThatCannotBeDeletedArePredictedForNobody(t *testing.T) {
+	h := builders.Headroom("spare", cpu("1")).Namespace("shop").UID("spare").Obj()
+	for name, priority := range map[string]int32{"a pod of no importance": 0, "a system-critical one": 2_000_000_000} {
+		t.Run(name, func(t *testing.T) {
+			profile, err := ReadProfile(t.Context(), "", "")
+			require.NoError(t, err)
+			cluster, err := New(Objects{
+				Headrooms: []*v1alpha1.Headroom{h}, Nodes: []*corev1.Node{builders.Node("a", "z-1", cpu("1")).Obj()},
+				Pods:        []*corev1.Pod{builders.Placeholder(h, 0).Node("a").UID("unit").Obj()},
+				Undeletable: map[types.NamespacedName]bool{{Namespace: "shop", Name: "spare"}: true},
+			}, profile)
+			require.NoError(t, err)
+			const why = "the API server refuses to delete the placeholders of shop/spare"
+			predicted, err := cluster.Predict(t.Context(), dns(priority))
+			require.NoError(t, err)
+			require.Nil(t, predicted.Swap)
+			require.Equal(t, "1 of 1 nodes hold headroom, none for this pod: "+why, predicted.Message)
+			options, misfits := cluster.Nodes(dns(priority))
+			require.Empty(t, options)
+			require.Equal(t, []Misfit{{Node: "a", Why: why}}, misfits)
 		})
 	}
 }

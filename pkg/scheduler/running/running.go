@@ -33,6 +33,8 @@ type State struct {
 	Headrooms []string `json:"headrooms"`
 	// Reserved are the placeholders that are promised to consumers, or that stayed when they should have gone.
 	Reserved []eviction.Reserved `json:"reserved"`
+	// Undeletable are the Headrooms whose placeholders the API server refuses to delete, so that nothing is taken of them just now.
+	Undeletable []string `json:"undeletable,omitempty"`
 }
 
 // Publish has the scheduler answer with what read returns at that moment, until withdraw is called. A second scheduler in the same process,

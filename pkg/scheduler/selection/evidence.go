@@ -123,6 +123,8 @@ func (s *Selector) Refusal(c *Consumer, p *inventory.Placeholder) string {
 	switch {
 	case s.isPlaceholder(c.Pod):
 		return "the pod is a placeholder itself"
+	case c.entitlements.To(p) == Undeletable:
+		return refusedFor(h.Name)
 	case p.Evidence.Priority >= c.priority && !p.ReservedUnit:
 		return "the consumer's priority is not above that of " + p.Evidence.Name
 	case c.identity.NonPreempting && (h.Entry == nil || !h.Entry.Rule.AllowsNonPreempting()):

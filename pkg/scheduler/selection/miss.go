@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/message"
@@ -46,7 +47,7 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 					onlyPreempting = onlyPreempting && !h.Entry.Rule.AllowsNonPreempting()
 				}
 				if to := c.entitlements.To(&nodes[i].Placeholders[j]); to == Undeletable && (critical || refusals[evidence.Headroom] == "") {
-					undeletable[evidence.Headroom] = fmt.Sprintf("the API server refuses to delete the placeholders of %s", h.Name)
+					undeletable[evidence.Headroom] = refusedFor(h.Name)
 				}
 			}
 			lower = lower || c.mayTake(&nodes[i].Placeholders[j])
@@ -72,6 +73,11 @@ func (s *Selector) Miss(pod *corev1.Pod, candidates func() int, objections func(
 		reasons = "do not suit it for other reasons" // an extender's, for example
 	}
 	return metrics.MissFiltered, intro + fmt.Sprintf("%d %s%s", enough, message.DoesNotSuit, reasons)
+}
+
+// refusedFor says why no pod takes placeholders of a Headroom that are Undeletable.
+func refusedFor(headroom types.NamespacedName) string {
+	return fmt.Sprintf("the API server refuses to delete the placeholders of %s", headroom)
 }
 
 func allRefuse(refusals map[int]string) bool {
