@@ -86,7 +86,7 @@ func (e *Evictor) evict(ctx context.Context, consumer, victim *corev1.Pod) (own 
 	if !e.Reservations.isDeleted(reserved) && (victim.DeletionTimestamp == nil || HalfDeleted(victim)) {
 		own, err = e.deleteReserved(ctx, reserved, victim)
 		if own || err != nil {
-			e.Refusals.answered(victim, err)
+			e.Refusals.Answered(victim, err)
 		}
 		if own || err != nil && unanswered(err) {
 			e.Credits.evicted(consumer.UID, victim, !own)

@@ -75,8 +75,8 @@ func (r *Refusals) List() []string {
 	return names
 }
 
-// answered notes how the API server answered to the deletion of a placeholder.
-func (r *Refusals) answered(placeholder *corev1.Pod, err error) {
+// Answered notes how the API server answered to the deletion of a placeholder.
+func (r *Refusals) Answered(placeholder *corev1.Pod, err error) {
 	headroom := types.NamespacedName{Namespace: placeholder.Namespace, Name: placeholder.Labels[v1alpha1.LabelHeadroom]}
 	if r == nil || headroom.Name == "" {
 		return

@@ -42,7 +42,7 @@ func newAnswering() *answering {
 // answer has the API server answer after a while.
 func (a *answering) answer(after time.Duration, err error) {
 	a.clock.Step(after)
-	a.answered(unitOf(web), err)
+	a.Answered(unitOf(web), err)
 }
 
 func no() error {
@@ -106,7 +106,7 @@ func TestWhichAnswersAreRefusals(t *testing.T) {
 		})
 	}
 	var none *Refusals
-	none.answered(unitOf(web), no())
+	none.Answered(unitOf(web), no())
 	require.False(t, none.Refused(web))
 }
 

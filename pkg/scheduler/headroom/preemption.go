@@ -99,7 +99,10 @@ func (p *Plugin) newPreemption(ctx context.Context, handle fwk.Handle) (*default
 	inner.Executor.PreemptPod = func(
 		ctx context.Context, c preemption.Candidate, preemptor preemption.ExecutorPreemptor, victim *corev1.Pod, plugin string,
 	) (inMemory bool, err error) {
-		if inMemory, err = evict(ctx, c, preemptor, victim, plugin); err == nil && !inMemory {
+		if inMemory, err = evict(ctx, c, preemptor, victim, plugin); inMemory {
+			return inMemory, err
+		}
+		if p.shared.refusals.Answered(victim, err); err == nil {
 			p.countUnentitledToAll(slices.Collect(maps.Values(preemptor.Pods())), victim)
 		}
 		return inMemory, err

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -92,4 +93,41 @@ func TestASystemCriticalPodIsNotKeptWaitingByPlaceholdersThatCannotBeDeleted(t *
 	require.False(t, f.fitsWithout(t, state, pod, []string{"closed-headroom-0"}))
 	require.True(t, f.fitsWithout(t, state, pod, []string{"running"}))
 	require.Contains(t, f.missed(t, pod), "the API server refuses to delete the placeholders of default/closed")
+}
+
+// preemptor is a pod for which others are preempted.
+type preemptor struct{ *corev1.Pod }
+
+func (p preemptor) UID() types.UID               { return p.Pod.UID }
+func (p preemptor) SchedulerName() string        { return p.Spec.SchedulerName }
+func (p preemptor) Obj() runtime.Object          { return p.Pod }
+func (p preemptor) Pods() map[string]*corev1.Pod { return map[string]*corev1.Pod{p.Name: p.Pod} }
+func (p preemptor) Priority() int32              { return *p.Spec.Priority }
+func (p preemptor) Type() string                 { return "pod" }
+
+// nodeA is a candidate of which nothing but the node is asked.
+type nodeA struct{ preemption.Candidate }
+
+func (nodeA) Name() string { return "a" }
+
+// TestAPreemptionThatIsRefusedCountsAsWell has a placeholder in the way of a pod by its host port, which no swap takes.
+func TestAPreemptionThatIsRefusedCountsAsWell(t *testing.T) {
+	held, pod := unit(hr("open", "1"), 0, "a").HostPort(80).Obj(), wants("1").HostPort(80).Priority(1000).Obj()
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("4")).Obj()}, pods: []*corev1.Pod{held}, pending: []*corev1.Pod{pod},
+		others: []runtime.Object{held},
+	})
+	clock := testingclock.NewFakeClock(time.Unix(1, 0))
+	f.shared.refusals = eviction.NewRefusals(clock, func(types.NamespacedName) {})
+	f.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, held.Name, errors.New("no"))
+	})
+	for range 2 {
+		_, err := f.preemption.Executor.PreemptPod(t.Context(), nodeA{}, preemptor{pod}, held, Name)
+		require.True(t, apierrors.IsForbidden(err), err)
+		clock.Step(3 * time.Second)
+	}
+	nominated, _ := f.postFiltered(t, pod)
+	require.Empty(t, nominated)
+	require.Contains(t, f.missed(t, pod), "the API server refuses to delete the placeholders of default/open")
 }

@@ -152,7 +152,9 @@ func sharedBy(ctx context.Context, handle fwk.Handle, args *config.HeadroomArgs)
 
 // state is what is known beyond objects. It may be called concurrently.
 func (s *shared) state() running.State {
-	return running.State{Time: metav1.NowMicro(), Headrooms: s.catalog.Names(), Reserved: s.reservations.List(), Undeletable: s.refusals.List()}
+	return running.State{
+		Time: metav1.NowMicro(), Headrooms: s.catalog.Names(), Reserved: s.reservations.List(), Undeletable: s.refusals.List(),
+	}
 }
 
 // growInPlace makes what serves deferred resizes. Where kube-scheduler brings these through its queue, that is when PostFilter asks.
