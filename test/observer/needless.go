@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 
 // unsure is how far what a scheduler knew when it decided may lie from what the history shows at that moment.
 const unsure = 2 * time.Second
+
+// blindest is how long a pod that is gone is remembered: a scheduler whose watches are cut sees its end no later.
+const blindest = 30 * time.Second
 
 // preemption is a running pod that was preempted and of which it is not yet known whether that was needed.
 type preemption struct {
@@ -49,7 +53,7 @@ func (r *Replay) judgePreemptions(now time.Time) {
 		}
 		r.preemptions = r.preemptions[1:]
 	}
-	for len(r.gone) > 0 && now.Sub(r.gone[0].at) > 4*unsure {
+	for len(r.gone) > 0 && now.Sub(r.gone[0].at) > blindest {
 		r.gone = r.gone[1:]
 	}
 	for len(r.waited) > 0 && now.Sub(r.waited[0].at) > 4*unsure {
@@ -58,15 +62,17 @@ func (r *Replay) judgePreemptions(now time.Time) {
 }
 
 // judgePreemption reports a running pod that died although the eviction of placeholders would have done (P12). It counts only room that was
-// there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came or went.
-// Reserved units stay, whatever else goes.
+// there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came or went, be it
+// only nominated, as far as the scheduler can have seen. A node counts if it suits the preemptor both with the pods that came meanwhile and without them, since they can make it
+// suitable: by what they add to another domain of a spread constraint, for example. Reserved units stay, whatever else goes.
 func (r *Replay) judgePreemption(p preemption) {
 	preemptor := r.lookUp(r.preemptors[p.victim.UID])
 	if preemptor == nil {
 		return
 	}
+	known := func(at time.Time) bool { return r.seenBy(at).Before(p.at.Add(-unsure)) }
 	var there []*corev1.Pod
-	for _, pod := range r.pods {
+	take := func(pod *corev1.Pod) {
 		switch {
 		case pod.UID == preemptor.UID || r.rejected[pod.UID]:
 		case holdsRoom(pod):
@@ -77,23 +83,33 @@ func (r *Replay) judgePreemption(p preemption) {
 			there = append(there, nominated)
 		}
 	}
-	for _, d := range r.gone {
-		if !d.at.Before(p.at.Add(-unsure)) && d.pod.UID != preemptor.UID {
-			there = append(there, d.pod)
+	for _, pod := range r.pods {
+		take(pod)
+	}
+	for _, d := range slices.Concat(r.gone, r.waited) {
+		if !known(d.at) && d.pod.UID != preemptor.UID {
+			take(d.pod)
 		}
 	}
 	var nodes []*corev1.Node
 	for name, node := range r.nodes {
-		if r.nodeSince[name].Before(p.at.Add(-unsure)) {
+		if known(r.nodeSince[name]) {
 			nodes = append(nodes, node)
 		}
 	}
 	asked := preemptor.DeepCopy()
 	asked.Spec.NodeName, asked.Status.NominatedNodeName = "", ""
-	places, err := r.rules.Places(r.ctx, asked, nodes, there, func(other *corev1.Pod) bool {
+	spare := func(other *corev1.Pod) bool {
 		return r.pods[other.UID] == other && r.isPlaceholder(other) && !placeholder.IsReserved(other) && priority(other) < priority(preemptor) &&
-			other.DeletionTimestamp == nil && r.boundAt[other.UID].Before(p.at.Add(-unsure))
-	})
+			other.DeletionTimestamp == nil && known(r.boundAt[other.UID])
+	}
+	places, err := r.rules.Places(r.ctx, asked, nodes, there, spare)
+	if err != nil || len(places) == 0 {
+		return
+	}
+	before := slices.DeleteFunc(there, func(pod *corev1.Pod) bool { return !known(r.boundAt[pod.UID]) })
+	then, err := r.rules.Places(r.ctx, asked, nodes, before, spare)
+	places = slices.DeleteFunc(places, func(node string) bool { return !slices.Contains(then, node) })
 	if err != nil || len(places) == 0 {
 		return
 	}

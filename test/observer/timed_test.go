@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
@@ -73,6 +74,17 @@ func nominated(pod *corev1.Pod, node string) *corev1.Pod {
 func withPriority(pod *corev1.Pod, priority int32) *corev1.Pod {
 	pod = pod.DeepCopy()
 	pod.Spec.Priority = &priority
+	return pod
+}
+
+// spread has a pod keep to a spread over zones of all pods that do.
+func spread(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	metav1.SetMetaDataLabel(&pod.ObjectMeta, "spread", "zones")
+	pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"spread": "zones"}},
+	}}
 	return pod
 }
 
@@ -200,7 +212,7 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 
 func TestNothingDiesForEmptyRoom(t *testing.T) {
 	large := builders.Node("large", "a", builders.Resources{"cpu": "2"}).Obj()
-	urgent := func(node string) *corev1.Pod { return withPriority(web("u", node, "1"), 1000) }
+	urgent := func(node string) *corev1.Pod { return withPriority(spread(web("u", node, "1")), 1000) }
 	crowd := func() *timed {
 		return new(timed).node(small()).node(large).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).
 			pod(watch.Added, web("c", "large", "1")).after(time.Minute).pod(watch.Added, placeholder("large"))
@@ -212,21 +224,36 @@ func TestNothingDiesForEmptyRoom(t *testing.T) {
 	for name, tc := range map[string]struct {
 		story *timed
 		want  []string
+		late  time.Duration // how much later than it happens the scheduler sees everything
 	}{
-		"a running pod died although a placeholder held the room elsewhere": {dies(crowd().after(time.Minute)), []string{"P12"}},
-		"the placeholder had only just come":                                {dies(crowd().after(time.Second)), nil},
+		"a running pod died although a placeholder held the room elsewhere": {dies(crowd().after(time.Minute)), []string{"P12"}, 0},
+		"the placeholder came a while ago":                                  {dies(crowd().after(5 * time.Second)), []string{"P12"}, 0},
+		"the scheduler cannot have seen the placeholder":                    {dies(crowd().after(5 * time.Second)), nil, 4 * time.Second},
+		"the placeholder had only just come":                                {dies(crowd().after(time.Second)), nil, 0},
 		"the placeholder is gone as well, for another pod": {
-			dies(crowd().after(time.Minute)).pod(watch.Deleted, placeholder("large")).pod(watch.Modified, web("d", "large", "1")), nil},
+			dies(crowd().after(time.Minute)).pod(watch.Deleted, placeholder("large")).pod(watch.Modified, web("d", "large", "1")), nil, 0},
 		"the placeholder is of no lower priority": {
 			dies(new(timed).node(small()).node(large).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).
-				pod(watch.Added, web("c", "large", "1")).pod(watch.Added, withPriority(placeholder("large"), 1000)).after(time.Minute)), nil},
+				pod(watch.Added, web("c", "large", "1")).pod(watch.Added, withPriority(placeholder("large"), 1000)).after(time.Minute)), nil, 0},
+		"a pod that was nominated there waited for it until it went itself": {
+			dies(crowd().after(time.Minute).pod(watch.Added, nominated(withPriority(web("n", "", "1"), 1000), "large"))).
+				pod(watch.Deleted, nominated(withPriority(web("n", "", "1"), 1000), "large")), nil, 0},
+		"only since pods were bound elsewhere does a spread constraint allow the node of the placeholder": {
+			dies(new(timed).node(small()).node(builders.Node("wide", "b", builders.Resources{"cpu": "4", "memory": "4Gi", "pods": "9"}).Obj()).
+				node(builders.Node("elsewhere", "a", builders.Resources{"cpu": "2", "memory": "4Gi", "pods": "9"}).Obj()).
+				pod(watch.Added, spread(web("a", "small", "1"))).pod(watch.Added, spread(web("b", "small", "1"))).
+				pod(watch.Added, spread(web("c", "wide", "1"))).pod(watch.Added, spread(web("d", "wide", "1"))).
+				pod(watch.Added, spread(web("e", "wide", "1"))).pod(watch.Added, placeholder("wide")).
+				pod(watch.Added, web("f", "elsewhere", "1500m")).after(time.Minute)).
+				pod(watch.Added, spread(web("g", "elsewhere", "200m"))).pod(watch.Added, spread(web("h", "elsewhere", "200m"))), nil, 0},
 		"no placeholder anywhere": {
-			dies(new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).after(time.Minute)), nil},
+			dies(new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).after(time.Minute)), nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			oracle, err := fit.New(t.Context())
 			require.NoError(t, err)
 			rules := observer.Rules{MayBePreempted: func(*corev1.Pod) bool { return true }}
+			rules.SeenBy = func(at time.Time) time.Time { return at.Add(tc.late) }
 			rules.Places = func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error) {
 				return oracle.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
 			}
