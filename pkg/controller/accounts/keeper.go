@@ -43,8 +43,8 @@ type Keeper struct {
 	Ledger *consumption.Ledger
 	// Departed is told of placeholders that went while no controller ran. It is set before Start.
 	Departed Departed
-	// Vacated is told of pods with a Headroom's label that went while no controller ran, whether their ends are in the accounts or not, as far
-	// as the API server remembers from the oldest record on; nil: nobody is. It is set before Start.
+	// Vacated is told of pods with a Headroom's label that went while no controller ran, whether their ends are in the accounts or not, as
+	// far as the API server remembers from the oldest record on; nil: nobody is. It is set before Start.
 	Vacated func(pod *corev1.Pod)
 	// Lacking is told of Headrooms whose units pods lacked, without the lock; nil: nobody is. It is set before Start.
 	Lacking func(headroom types.NamespacedName)

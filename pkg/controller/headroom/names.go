@@ -70,8 +70,8 @@ func (n *names) begin() {
 	}
 }
 
-// recalling returns for how long it may still be unknown which names of a Headroom were vacated while no controller ran; zero: that is known.
-// reported says that a controller has written a status of it. It is to be asked before coolingDown.
+// recalling returns for how long it may still be unknown which names of a Headroom were vacated while no controller ran; zero: that is
+// known. reported says that a controller has written a status of it. It is to be asked before coolingDown.
 func (n *names) recalling(headroom types.NamespacedName, reported bool) time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -180,7 +180,8 @@ func (n *names) pods(headroom types.NamespacedName) []*corev1.Pod {
 	return pods
 }
 
-// forget drops what is known of a Headroom that is gone, but for the names that its placeholders had: another Headroom of its name may come.
+// forget drops what is known of a Headroom that is gone, but for the names that its placeholders had: another Headroom of its name may
+// come.
 func (n *names) forget(headroom types.NamespacedName) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
