@@ -35,6 +35,7 @@ type Inventory struct {
 	byName           map[string]int
 	headrooms        []*Headroom
 	headroomIDs      map[types.NamespacedName]int
+	headroomsLeft    int
 	version          uint64
 	extended         map[corev1.ResourceName]int
 	keys             []topologyKey
@@ -99,7 +100,7 @@ type Placeholder struct {
 	Info fwk.PodInfo
 }
 
-// Headroom is a Headroom that has, or had, placeholders in the snapshot.
+// Headroom is a Headroom that has, or had not long ago, placeholders in the snapshot.
 type Headroom struct {
 	// Name of the Headroom.
 	Name types.NamespacedName
@@ -146,12 +147,13 @@ func (inv *Inventory) Node(name string) *Node {
 
 // CrossNodeVersion changes whenever something changed on one node that may change what Filter and Score plugins say of
 // others: which nodes there are, the images that they have, and the pods with affinity or anti-affinity, which reaches
-// beyond their node.
+// beyond their node. It also changes with the indices of Headrooms.
 func (inv *Inventory) CrossNodeVersion() uint64 {
 	return inv.crossNodeVersion
 }
 
-// NodeListVersion changes whenever nodes come or go, or their order in the snapshot changes. CrossNodeVersion changes with it.
+// NodeListVersion changes whenever nodes come or go, or their order in the snapshot changes, and with the indices of Headrooms.
+// CrossNodeVersion changes with it.
 func (inv *Inventory) NodeListVersion() uint64 {
 	return inv.nodeListVersion
 }
@@ -161,7 +163,8 @@ func (inv *Inventory) Placeholders() int {
 	return inv.placeholders
 }
 
-// Headrooms returns all Headrooms; the index of one is Evidence.Headroom of its placeholders.
+// Headrooms returns all Headrooms; the index of one is Evidence.Headroom of its placeholders. Indices may change with each Refresh that is
+// not thorough.
 func (inv *Inventory) Headrooms() []*Headroom {
 	return inv.headrooms
 }

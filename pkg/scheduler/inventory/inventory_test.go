@@ -53,7 +53,7 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 		created := 0
 		steps := rapid.IntRange(1, 40).Draw(t, "steps")
 		for range steps {
-			switch rapid.IntRange(0, 8).Draw(t, "step") {
+			switch rapid.IntRange(0, 9).Draw(t, "step") {
 			case 0:
 				info := framework.NewNodeInfo()
 				info.SetNode(builders.Node(fmt.Sprintf("n%d", created), rapid.SampledFrom([]string{"r-1", "r-2", ""}).Draw(t, "zone"),
@@ -92,6 +92,10 @@ func TestUnitsAreWhatCountingFromScratchSays(t *testing.T) {
 				require.NoError(t, known.Set(headroom(h.Name, keys...)))
 			case 7:
 				inv.compact(-100)
+			case 9:
+				name := rapid.SampledFrom(headrooms).Draw(t, "gone").Name
+				known.Delete(types.NamespacedName{Namespace: "default", Name: name})
+				inv.forgetHeadrooms(-100)
 			case 8:
 				if len(nodes) > 0 {
 					info := rapid.SampledFrom(nodes).Draw(t, "node")
@@ -166,6 +170,45 @@ func TestThePlaceholdersOfADaemonSetAreFoundOnceItIsKnown(t *testing.T) {
 	inv.RecheckControllers()
 	inv.Refresh([]fwk.NodeInfo{info}, false)
 	require.Equal(t, 1, inv.Placeholders())
+}
+
+// TestHeadroomsThatAreGoneAreForgotten has one come and go after another, beside two that stay: one that holds nothing, and one that nobody
+// knows of any more, and whose unit is still there.
+func TestHeadroomsThatAreGoneAreForgotten(t *testing.T) {
+	known := catalogOf(t, headroom("empty"))
+	inv := New(known, nil, reservations{})
+	stays := nodeWith("stays", "r-1", placeholderPod(headroom("orphan"), 0, "stays"))
+	changes := nodeWith("changes", "r-1", placeholderPod(headroom("empty"), 0, "changes"))
+	nodes := []fwk.NodeInfo{stays, changes}
+	inv.Refresh(nodes, false)
+	require.NoError(t, changes.RemovePod(klog.Background(), placeholderPod(headroom("empty"), 0, "changes")))
+	most, list, cross := 0, inv.NodeListVersion(), inv.CrossNodeVersion()
+	for i := range 5 * spareHeadrooms {
+		h := headroom(fmt.Sprintf("h%d", i))
+		require.NoError(t, known.Set(h))
+		pod := placeholderPod(h, 0, "changes")
+		changes.AddPod(pod)
+		inv.Refresh(nodes, false)
+		for _, node := range []string{"stays", "changes"} {
+			held := inv.Node(node).Placeholders
+			require.Len(t, held, 1)
+			require.Equal(t, held[0].Pod.Labels[v1alpha1.LabelHeadroom], inv.Headrooms()[held[0].Evidence.Headroom].Name.Name)
+		}
+		most = max(most, len(inv.Headrooms()))
+		require.NoError(t, changes.RemovePod(klog.Background(), pod))
+		known.Delete(types.NamespacedName{Namespace: "default", Name: h.Name})
+	}
+	require.Greater(t, most, spareHeadrooms/2, "it is not looked for all the time")
+	require.LessOrEqual(t, most, spareHeadrooms+10)
+	require.Contains(t, inv.headroomIDs, types.NamespacedName{Namespace: "default", Name: "empty"}, "its next unit is not far")
+	require.NotEqual(t, list, inv.NodeListVersion(), "what was found out by indices is void")
+	require.NotEqual(t, cross, inv.CrossNodeVersion())
+
+	inv.Refresh(nodes, false)
+	before := len(inv.Headrooms())
+	inv.headroomsLeft = -spareHeadrooms
+	inv.Refresh(nodes, true)
+	require.Len(t, inv.Headrooms(), before, "not within the cycle of a group")
 }
 
 func TestHostnamesOfNodesThatAreGoneAreForgotten(t *testing.T) {

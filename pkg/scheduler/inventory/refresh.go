@@ -19,6 +19,9 @@ import (
 // generation as it was: the snapshot does that while it simulates a group of pods.
 func (inv *Inventory) Refresh(nodes []fwk.NodeInfo, thorough bool) {
 	inv.RefreshHeadrooms()
+	if !thorough { // within the cycle of a group, somebody may rely on the indices of Headrooms
+		inv.forgetHeadrooms(spareHeadrooms)
+	}
 	inv.drainDirty()
 	aligned := false
 	if len(nodes) != len(inv.nodes) {

@@ -177,6 +177,29 @@ func TestWhatChangesTheCrossNodeVersion(t *testing.T) {
 	}
 }
 
+func TestALabelIsReadAsLongAsThereIsAPodThatReadsIt(t *testing.T) {
+	aloof := func(name, key string) *corev1.Pod {
+		return st.MakePod().Name(name).UID(name).Namespace("default").PodAntiAffinity("zone",
+			&metav1.LabelSelector{MatchLabels: map[string]string{key: "any"}}, st.PodAntiAffinityWithRequiredReq).Obj()
+	}
+	web := st.MakePod().Label("app", "web").Label("version", "2").Obj()
+	first, second := aloof("first", "app"), aloof("second", "app")
+	a, b, c := nodeWith("a", "", first), nodeWith("b", "", second), nodeWith("c", "")
+	inv := New(catalogOf(t), nil, reservations{})
+	read := func(nodes ...fwk.NodeInfo) map[string]string {
+		inv.Refresh(nodes, false)
+		return inv.ReadByAffinity(web)
+	}
+	require.Empty(t, read(c))
+	require.Equal(t, map[string]string{"app": "web"}, read(a, b, c))
+	require.Equal(t, map[string]string{"app": "web"}, read(b, c), "a node is gone, and another one has such a pod")
+	require.NoError(t, b.RemovePod(klog.Background(), second))
+	require.Empty(t, read(b, c), "the last such pod is gone")
+	b.AddPod(aloof("third", "version"))
+	require.Equal(t, map[string]string{"version": "2"}, read(b, c))
+	require.Empty(t, read(c), "the node with the last one is gone")
+}
+
 func TestNodesThatComeAndGoChangeBothVersions(t *testing.T) {
 	inv := New(catalogOf(t), nil, reservations{})
 	a, b := nodeWith("a", ""), nodeWith("b", "")

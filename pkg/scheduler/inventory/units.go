@@ -37,6 +37,42 @@ func (inv *Inventory) setEntry(h *Headroom) (keysChanged bool) {
 	return true
 }
 
+// spareHeadrooms is how many Headrooms that are gone are kept, beside as many as were left the last time.
+const spareHeadrooms = 100
+
+// forgetHeadrooms drops the Headrooms of which nothing is known and that have no placeholders, if there are more than twice as many as
+// were left the last time, and that many beyond: where Headrooms come and go, each has a name of its own, and a pod's cycle goes through all
+// of them. The others get new indices.
+func (inv *Inventory) forgetHeadrooms(spare int) {
+	if len(inv.headrooms) <= 2*inv.headroomsLeft+spare {
+		return
+	}
+	used := make([]bool, len(inv.headrooms))
+	inv.eachPlaceholder(func(p *Placeholder) { used[p.Evidence.Headroom] = true })
+	ids := make([]int, len(inv.headrooms))
+	var left []*Headroom
+	for id, h := range inv.headrooms {
+		if h.Entry == nil && !used[id] {
+			delete(inv.headroomIDs, h.Name)
+			continue
+		}
+		ids[id], inv.headroomIDs[h.Name] = len(left), len(left)
+		left = append(left, h)
+	}
+	inv.eachPlaceholder(func(p *Placeholder) { p.Evidence.Headroom = ids[p.Evidence.Headroom] })
+	inv.headrooms, inv.headroomsLeft = left, len(left)
+	inv.nodeListVersion++ // nobody may keep what was found out by the old indices
+	inv.crossNodeVersion++
+}
+
+func (inv *Inventory) eachPlaceholder(do func(*Placeholder)) {
+	for i := range inv.nodes {
+		for j := range inv.nodes[i].Placeholders {
+			do(&inv.nodes[i].Placeholders[j])
+		}
+	}
+}
+
 // recount counts the units of one Headroom from scratch.
 func (inv *Inventory) recount(id int) {
 	for i := range inv.nodes {
