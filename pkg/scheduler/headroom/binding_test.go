@@ -64,6 +64,43 @@ func TestABindingIsOfThatPodAndCarriesWhatItTook(t *testing.T) {
 	}}, f.bindings())
 }
 
+func TestWhatAPodTookIsWrittenInTheOrderOfNames(t *testing.T) {
+	var held []*corev1.Pod
+	var want []string
+	for i := range 6 {
+		held = append(held, unit(hr("open", "1"), i, "a").Obj())
+		held[i].TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+		want = append(want, held[i].Name)
+	}
+	pod := wants("6").Obj()
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("6")).Obj()}, pods: held, pending: []*corev1.Pod{pod},
+	})
+	for _, pod := range append(held, pod) {
+		require.NoError(t, f.client.Tracker().Add(pod))
+	}
+	_, state := f.decided(t, pod)
+	require.True(t, f.Reserve(t.Context(), state, pod, "a").IsSuccess())
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
+	require.Equal(t, strings.Join(want, ","), f.bindings()[0].Annotations[v1alpha1.AnnotationTook])
+}
+
+// TestASwapCountsWhatItEvictedItself has two placeholders in its way, of which the decision of another pod evicted one.
+func TestASwapCountsWhatItEvictedItself(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	shared := unit(hr("open", "1"), 7, "a").Obj()
+	cycleOf(state).swap.Victims = append(cycleOf(state).swap.Victims, shared)
+	f.shared.reservations.Reserve(pod.UID, []*corev1.Pod{shared})
+	f.shared.reservations.Gone(shared.UID) // as after the deletion for the other pod
+	victims := func() float64 { return gathered(t, "headroom_scheduler_swap_victims")[0].GetHistogram().GetSampleSum() }
+	before := victims()
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
+	f.PostBind(t.Context(), state, pod, "a")
+	require.InDelta(t, 1, victims()-before, 0, "else one placeholder would count twice")
+	require.Contains(t, <-f.events.Events, "it also uses the room of 1 that were evicted for other pods")
+}
+
 func TestABindingLeavesThePodsOtherAnnotationsTheRoomThatTheyHave(t *testing.T) {
 	pod := wants("1").Obj()
 	pod.Annotations = map[string]string{"example.com/long": strings.Repeat("x", 245<<10)}
@@ -157,6 +194,31 @@ func TestAPodIsGoneWhenAnotherHasItsName(t *testing.T) {
 	require.True(t, f.isGone(held))
 	require.NoError(t, store.Delete(successor))
 	require.True(t, f.isGone(held))
+}
+
+// TestNoCreditIsKeptOfAConsumerThatWentDuringItsSwap has the consumer deleted while the API server deletes its placeholder: the eviction is
+// noted after all else of the consumer was forgotten.
+func TestNoCreditIsKeptOfAConsumerThatWentDuringItsSwap(t *testing.T) {
+	for name, gone := range map[string]bool{"it went": true, "it waits for its next attempt": false} {
+		t.Run(name, func(t *testing.T) {
+			pod := wants("1").Obj()
+			f, state := swapping(t, pod)
+			f.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+				if !gone {
+					return false, nil, nil
+				}
+				f.shared.credits.Settle(pod.UID)
+				return false, nil, f.factory.Core().V1().Pods().Informer().GetStore().Delete(pod)
+			})
+			f.client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+				return action.GetSubresource() == "binding", nil, apierrors.NewInternalError(errors.New("etcd"))
+			})
+			require.Equal(t, fwk.Error, f.Bind(t.Context(), state, pod, "a").Code())
+			f.Unreserve(t.Context(), state, pod, "a")
+			_, known := f.shared.credits.To("open-headroom-0")
+			require.Equal(t, !gone, known)
+		})
+	}
 }
 
 func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {

@@ -76,6 +76,9 @@ func (p *Plugin) Unreserve(ctx context.Context, state fwk.CycleState, pod *corev
 	}
 	s.endGuard()
 	p.shared.reservations.Release(pod.UID, s.Victims)
+	if p.isGone(pod) {
+		p.shared.credits.Settle(pod.UID) // what it evicted in the end was noted after its own end
+	}
 	if !state.IsPodGroupSchedulingCycle() {
 		metrics.CountFailedSwap(s.outcome.result())
 	}

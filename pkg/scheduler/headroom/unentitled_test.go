@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
-	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -142,6 +142,23 @@ func TestASystemCriticalPodTakesPlaceholdersOfOthersInOneCycle(t *testing.T) {
 	}
 }
 
+func TestOnlyASystemCriticalPodTakesUnitsBeforeHeadroomsAreKnown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		priority int32
+		want     bool
+	}{"it does": {priority: nodeCritical, want: true}, "another one does not": {priority: 1000}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(hr("open", "1"), 0, "a").Obj()}, unknown: true,
+			})
+			f.shared.catalog = catalog.New()
+			f.awaitOnce.Do(func() {}) // the first pod has waited for it
+			c, _ := f.decided(t, wants("1").Priority(tc.priority).Obj())
+			require.Equal(t, tc.want, c.swap != nil)
+		})
+	}
+}
+
 func TestAPlaceholderOfOthersThatBlocksByAHostPortYieldsToASystemCriticalPod(t *testing.T) {
 	shut := closedHeadroom()
 	pod := wants("1").Priority(nodeCritical).HostPort(80).Obj()
@@ -223,6 +240,19 @@ func TestAPlaceholderDoesNotStayInTheRoomOfARunningPodOfNoHigherPriority(t *test
 	}
 }
 
+func TestAPlaceholderMayStayInTheRoomOfAPodThatGoesAnyway(t *testing.T) {
+	leaving := builders.Consumer("leaving", res("2")).Namespace("default").UID("leaving").Node("a").Priority(-100).Terminating().Obj()
+	less := builders.Consumer("less", res("1")).Namespace("default").UID("less").Node("a").Priority(-100).Obj()
+	pod := wants("2").Priority(1000).Obj()
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("4")).Obj()}, pods: []*corev1.Pod{unit(hr("open", "1"), 0, "a").Obj(), leaving, less},
+		pending: []*corev1.Pod{pod},
+	})
+	nominated, state := f.postFiltered(t, pod)
+	require.Empty(t, nominated, "the placeholder alone does not do")
+	require.True(t, f.fitsWithout(t, state, pod, []string{"leaving"}))
+}
+
 func TestPlaceholdersTakenByUnentitledPodsAreCountedByReason(t *testing.T) {
 	metrics.RegisterScheduler()
 	shut, open := closedHeadroom(), hr("open", "1")
@@ -280,16 +310,7 @@ func TestEachPlaceholderThatAnUnentitledPodTookIsCounted(t *testing.T) {
 // unentitledEvictions returns what the metric has counted, by reason.
 func unentitledEvictions(t *testing.T) map[string]float64 {
 	t.Helper()
-	counts := map[string]float64{}
-	families, err := legacyregistry.DefaultGatherer.Gather()
-	require.NoError(t, err)
-	for _, family := range families {
-		if family.GetName() == "headroom_scheduler_unentitled_evictions_total" {
-			for _, metric := range family.GetMetric() {
-				counts[metric.GetLabel()[0].GetValue()] = metric.GetCounter().GetValue()
-			}
-		}
-	}
-	require.Len(t, counts, 2)
-	return counts
+	counted := counts(t, "headroom_scheduler_unentitled_evictions_total")
+	require.Len(t, counted, 2)
+	return counted
 }
