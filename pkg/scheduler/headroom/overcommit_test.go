@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -111,6 +112,25 @@ func TestWhichPlaceholdersGoFromAnOvercommittedNode(t *testing.T) {
 	}
 }
 
+func TestAtTheStartReservedUnitsStayOnOvercommittedNodes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		held *corev1.Pod
+		want []string
+	}{
+		"another unit goes": {held: unit(hr("open", "1"), 0, "n").Obj(), want: []string{"open-headroom-0"}},
+		"a reserved unit":   {held: reservedUnit(reservedFor("web"), 0, "n").Obj()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRelieving(t, true, on("n", "running", "2"), tc.held)
+				r.lookEverywhere(t.Context())
+				synctest.Wait()
+				require.Equal(t, tc.want, r.deletions())
+			})
+		})
+	}
+}
+
 // deletions are the placeholders that the API server was asked to delete.
 func (r *relieving) deletions() (names []string) {
 	for _, asked := range r.asked() {
@@ -165,6 +185,82 @@ func TestALookThatIsPutOffHidesNoOther(t *testing.T) {
 	})
 }
 
+func TestWhenANodeShrinks(t *testing.T) {
+	had := builders.Resources{"cpu": "4", "example.com/gpu": "2"}
+	for name, tc := range map[string]struct {
+		has  builders.Resources
+		want bool
+	}{
+		"it has less of something":        {has: builders.Resources{"cpu": "3", "example.com/gpu": "2"}, want: true},
+		"it has something no more":        {has: builders.Resources{"cpu": "4"}, want: true},
+		"it has less of one, more of all": {has: builders.Resources{"cpu": "8", "example.com/gpu": "1"}, want: true},
+		"not if it has as much":           {has: had},
+		"nor if it has more":              {has: builders.Resources{"cpu": "4", "example.com/gpu": "2", "memory": "1Gi"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tc.want, shrank(builders.Node("n", "", had).Obj(), builders.Node("n", "", tc.has).Obj()))
+		})
+	}
+}
+
+// TestWhichChangesOfAPodHaveItsNodeLookedAt has a node on which a unit is too much.
+func TestWhichChangesOfAPodHaveItsNodeLookedAt(t *testing.T) {
+	is := on("a", "running", "2")
+	is.Generation = 2
+	same, smaller, waited := is.DeepCopy(), is.DeepCopy(), is.DeepCopy()
+	smaller.Generation, waited.Spec.NodeName = 1, ""
+	for name, tc := range map[string]struct {
+		before  *corev1.Pod
+		after   *corev1.Pod
+		besides bool
+		want    bool
+	}{
+		"it grew":                               {before: smaller, after: is, want: true},
+		"it came with a node":                   {after: is, want: true},
+		"it was bound beside another scheduler": {before: waited, after: is, besides: true, want: true},
+		"not if there is no other":              {before: waited, after: is},
+		"not if nothing changed but its status": {before: same, after: is},
+		"nor if it waits":                       {before: waited, after: waited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			held, node := unit(hr("open", "1"), 0, "a").Obj(), builders.Node("a", "z-1", res("2")).Obj()
+			f := newFixture(t, cluster{nodes: []*corev1.Node{node}, pods: []*corev1.Pod{is, held}})
+			require.NoError(t, f.factory.Core().V1().Nodes().Informer().GetStore().Add(node))
+			require.NoError(t, f.client.Tracker().Add(held))
+			if tc.besides {
+				f.shared.podChanged(nil, foreign("waits", 0).Obj())
+			}
+			var before any
+			if tc.before != nil {
+				before = tc.before
+			}
+			f.shared.lookAtNode(t.Context(), before, tc.after)
+			require.Equal(t, tc.want, f.shared.relief.backoff.Get("a") > 0, "that of a node which loses placeholders")
+			if tc.want {
+				require.Eventually(t, func() bool { return len(f.deleted()) == 1 }, patience, glance)
+			}
+		})
+	}
+}
+
+func TestWhomTheHeadroomOfAUnitNames(t *testing.T) {
+	for name, tc := range map[string]struct {
+		headrooms []*v1alpha1.Headroom
+		app       string
+		want      bool
+	}{
+		"a pod that its consumers select":          {headrooms: []*v1alpha1.Headroom{forApp("web")}, app: "web", want: true},
+		"not another pod":                          {headrooms: []*v1alpha1.Headroom{forApp("web")}, app: "db"},
+		"not if it is open to all":                 {headrooms: []*v1alpha1.Headroom{hr("web", "1")}, app: "web"},
+		"nor as long as the Headroom is not known": {app: "web"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{headrooms: tc.headrooms})
+			require.Equal(t, tc.want, f.shared.names(unit(hr("web", "1"), 0, "a").Obj(), wants("1").Label("app", tc.app).Obj()))
+		})
+	}
+}
+
 // deferred is a pod whose kubelet has allocated so many cores to it, and defers what it asks for by now.
 func deferred(pod *corev1.Pod, cores string) *corev1.Pod {
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
@@ -192,5 +288,32 @@ func TestANodeThatIsOvercommittedAgainAndAgainLosesPlaceholdersEverLater(t *test
 			synctest.Wait()
 		}
 		require.InDelta(t, 6, gone.Load(), 1, "10 s, 20 s, 40 s, ...")
+	})
+}
+
+// TestANodeIsLookedAtLaterAsOftenAsThatIsNeeded has each placeholder that goes replaced on the same node, and hears of the node only while
+// that must not lose another one yet.
+func TestANodeIsLookedAtLaterAsOftenAsThatIsNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		held := unit(hr("open", "1"), 0, "n").Obj()
+		r := newRelieving(t, false, on("n", "running", "2"), held)
+		var gone atomic.Int64
+		r.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			next := held.DeepCopy()
+			next.UID = types.UID(fmt.Sprint("unit-", gone.Add(1)))
+			return true, nil, r.pods.Update(next)
+		})
+		r.look(ctx, "n", everyUnit)
+		for want := int64(2); want <= 4; want++ {
+			time.Sleep(time.Second) //nolint:forbidigo // the clock is synctest's
+			synctest.Wait()
+			r.look(ctx, "n", everyUnit)
+			require.Equal(t, want-1, gone.Load(), "not yet")
+			time.Sleep(r.backoff.Get("n")) //nolint:forbidigo // the clock is synctest's
+			synctest.Wait()
+			require.Equal(t, want, gone.Load())
+		}
 	})
 }
