@@ -94,6 +94,32 @@ func TestUnitsYieldEverLaterToAPodThatIsNotHelped(t *testing.T) {
 	})
 }
 
+// TestAPodThatWaitsOnIsLookedAtAgainEachTime hears of the pod once, and has another unit come in the place of each one that goes.
+func TestAPodThatWaitsOnIsLookedAtAgainEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		y, client := yielding(t, func(*corev1.Pod) bool { return false })
+		pods := informers.NewSharedInformerFactory(client, 0).Core().V1().Pods()
+		require.NoError(t, pods.Informer().GetStore().Add(daemon("n", "1").Obj()))
+		y.Pods = pods.Lister()
+		var held atomic.Pointer[corev1.Pod]
+		held.Store(unit("a", "4", 0).Obj())
+		y.PodsOn = func(string) []*corev1.Pod { return []*corev1.Pod{held.Load()} }
+		var gone atomic.Int64
+		client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			next := held.Load().DeepCopy()
+			next.UID = types.UID(fmt.Sprint("unit-", gone.Add(1)))
+			held.Store(next)
+			return true, nil, nil
+		})
+		y.Observe(ctx, daemon("n", "1").Obj())
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+		require.InDelta(t, 6, gone.Load(), 1, "after 10 s, 20 s, 40 s, ... without any other event")
+	})
+}
+
 func TestNoUnitYieldsToAPlaceholder(t *testing.T) {
 	y, client := yielding(t, func(*corev1.Pod) bool { return true })
 	y.Observe(t.Context(), daemon("n", "1").Obj())

@@ -71,6 +71,16 @@ func TestAChangedSnapshotIsRestoredHoweverTheChangeEnds(t *testing.T) {
 	}
 }
 
+func TestAPodThatIsPutIntoASnapshotIsItselfLeftAsItIs(t *testing.T) {
+	profile, snapshot, _ := twoPodsOn("a")
+	waits := st.MakePod().Name("third").UID("third").Obj()
+	require.NoError(t, profile.OnChangedSnapshot(func(changed fwk.MutableSnapshotSharedLister) error {
+		defer func() { require.Len(t, podsOf(t, snapshot.NodeInfos()), 3) }()
+		return AddPod(changed, waits, "a")
+	}))
+	require.Empty(t, waits.Spec.NodeName, "it is the informer's own, and waits still")
+}
+
 func TestASnapshotThatAnotherChangesIsLeftToIt(t *testing.T) {
 	profile, snapshot, _ := twoPodsOn("a")
 	require.NoError(t, snapshot.StartMutations())

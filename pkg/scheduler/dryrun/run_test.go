@@ -117,6 +117,49 @@ func TestNodesOfADomainAreAlikeOnlyForWhatReadsNothingElse(t *testing.T) {
 	}
 }
 
+func TestNodesAreOfOneDomainIfAllTheirLabelsAgree(t *testing.T) {
+	c := &crossNode{keys: []string{"row", "rack"}}
+	of := func(labels map[string]string) (string, bool) {
+		return c.domain(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: labels}})
+	}
+	one, ok := of(map[string]string{"row": "1", "rack": "11", "other": "x"})
+	require.True(t, ok)
+	same, _ := of(map[string]string{"row": "1", "rack": "11", "other": "y"})
+	require.Equal(t, one, same)
+	other, _ := of(map[string]string{"row": "11", "rack": "1"})
+	require.NotEqual(t, one, other)
+	_, ok = of(map[string]string{"row": "1"})
+	require.False(t, ok, "a node without a label is in no domain")
+}
+
+// advised is the framework of a scheduler with an extender.
+type advised struct{ framework.Framework }
+
+func (advised) Extenders() []fwk.Extender { return make([]fwk.Extender, 1) }
+
+func TestOnlyWithoutExtendersItIsKnownWhatAnswersDependOn(t *testing.T) {
+	f := newFixture(t, cluster{})
+	require.True(t, NewProfile(f.framework, Name).InTreeOnly())
+	require.False(t, NewProfile(advised{f.framework}, Name).InTreeOnly())
+}
+
+func TestWhatIsRemovedOnPaperIsThereInTheCycle(t *testing.T) {
+	web := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	other := on("a", "other", "1")
+	other.Labels = web.MatchLabels
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z", res("4")).Obj()}, pods: []*corev1.Pod{other}})
+	pod := wants("1").PodAntiAffinity(corev1.LabelHostname, web, st.PodAntiAffinityWithRequiredReq).Obj()
+	state := framework.NewCycleState()
+	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
+	require.True(t, status.IsSuccess(), status.Message())
+	info, err := f.snapshot.NodeInfos().Get("a")
+	require.NoError(t, err)
+	run := f.profile.NewRun(state, pod)
+	require.True(t, run.PassesAfterRemoval(t.Context(), info, func(p *corev1.Pod) bool { return p.UID == other.UID }))
+	require.False(t, run.PassesAfterRemoval(t.Context(), info, func(*corev1.Pod) bool { return false }))
+	require.False(t, f.framework.RunFilterPlugins(t.Context(), state, pod, info).IsSuccess())
+}
+
 func TestThePreFilterPluginsOfADryRunNarrowItsNodes(t *testing.T) {
 	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z", res("1")).Obj(), builders.Node("b", "z", res("1")).Obj()}})
 	pod := wants("1").Obj()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
@@ -37,4 +38,18 @@ func TestANodeWithoutAPodHasTheRestOfItsRequests(t *testing.T) {
 	require.Equal(t, int64(1000), left.GetRequested().GetMilliCPU())
 	require.Len(t, left.GetPods(), 1)
 	require.Equal(t, int64(3000), info.GetRequested().GetMilliCPU(), "the node itself is unchanged")
+}
+
+func TestANodeWithMoreOnItHasTheirNumberAndTheirRequests(t *testing.T) {
+	info := framework.NewNodeInfo(on("a", "there", "1"))
+	comes, err := framework.NewPodInfo(on("a", "comes", "2"))
+	require.NoError(t, err)
+
+	more := NodeWith(info, []fwk.PodInfo{comes}, &framework.Resource{MilliCPU: 500, AllowedPodNumber: 3})
+
+	require.Len(t, more.GetPods(), 5, "one that comes, and room for three")
+	require.Equal(t, int64(3500), more.GetRequested().GetMilliCPU())
+	require.Len(t, NodeWith(info, nil, nil).GetPods(), 1)
+	require.Len(t, info.GetPods(), 1, "the node itself is unchanged")
+	require.Equal(t, int64(1000), info.GetRequested().GetMilliCPU())
 }

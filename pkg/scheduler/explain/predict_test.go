@@ -85,6 +85,66 @@ func TestUnitsThatCannotBeDeletedArePredictedForNobody(t *testing.T) {
 	}
 }
 
+func TestAPredictionLeavesTheProfileAsItIs(t *testing.T) {
+	var profile *Profile
+	cluster := explained(t, nil, []string{"a"}, nil, func(p *Profile) { profile = p })
+	before := profile.Scheduler.DeepCopy()
+	for range 2 {
+		predicted, err := cluster.Predict(t.Context(), dns(1))
+		require.NoError(t, err)
+		require.Equal(t, []string{"a"}, predicted.Fits)
+	}
+	require.Equal(t, before, profile.Scheduler, "the next prediction is for the same scheduler")
+}
+
+func TestANodeThatThePodsAffinityDoesNotNameIsNotExplainedByItsRoom(t *testing.T) {
+	full := func(node string) *corev1.Pod {
+		return builders.Consumer("on-"+node, cpu("1")).Namespace("shop").UID("on-" + node).Node(node).Obj()
+	}
+	cluster := explained(t, nil, []string{"a", "b"}, []*corev1.Pod{full("a"), full("b")}, func(*Profile) {})
+	pod := dns(1)
+	pod.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{
+			{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"b"}},
+		}}},
+	}}}
+	predicted, err := cluster.Predict(t.Context(), pod)
+	require.NoError(t, err)
+	require.Equal(t, []Misfit{
+		{Node: "a", Why: "the pod's affinity names other nodes"}, {Node: "b", Why: "it has too little room, and holds no headroom"},
+	}, predicted.Misfits)
+}
+
+func TestANodeThatIsNotAmongTheObjectsHoldsUnitsAllTheSame(t *testing.T) {
+	h := builders.Headroom("spare", cpu("1")).Namespace("shop").UID("spare").Obj()
+	cluster := explained(t, []*v1alpha1.Headroom{h}, []string{"b"}, []*corev1.Pod{
+		builders.Placeholder(h, 0).Node("b").UID("unit-0").Obj(), builders.Placeholder(h, 1).Node("a").UID("unit-1").Obj(),
+	}, func(*Profile) {})
+	held := cluster.Placeholders()
+	require.Len(t, held, 2)
+	require.Equal(t, "a", held[0].Name, "in the order of names")
+	require.Len(t, held[0].Placeholders, 1)
+	options, misfits := cluster.Nodes(dns(1))
+	require.Len(t, options, 1)
+	require.Equal(t, "b", options[0].Evidence.Name)
+	require.Len(t, misfits, 1, "it has no room")
+}
+
+func TestPodsThatHaveFinishedTakeNoRoom(t *testing.T) {
+	for phase, want := range map[corev1.PodPhase]bool{corev1.PodRunning: false, corev1.PodSucceeded: true, corev1.PodFailed: true} {
+		t.Run(string(phase), func(t *testing.T) {
+			other := builders.Consumer("other", cpu("1")).Namespace("shop").UID("other").Node("a").Obj()
+			other.Status.Phase = phase
+			cluster := explained(t, nil, []string{"a"}, []*corev1.Pod{other}, func(*Profile) {})
+			options, _ := cluster.Nodes(dns(1))
+			require.Equal(t, want, len(options) == 1)
+			predicted, err := cluster.Predict(t.Context(), dns(1))
+			require.NoError(t, err)
+			require.Equal(t, want, len(predicted.Fits) == 1)
+		})
+	}
+}
+
 // forWeb is a Headroom that entitles none of the pods below.
 func forWeb() *v1alpha1.Headroom {
 	return builders.Headroom("web", cpu("1")).Namespace("shop").UID("web").Consumers(v1alpha1.Consumers{

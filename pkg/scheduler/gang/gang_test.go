@@ -164,6 +164,23 @@ func TestTurnsGoByPriorityThenAge(t *testing.T) {
 	require.Equal(t, named("y"), other)
 }
 
+func TestAGroupThatFailsOutOfItsTurnCallsNobody(t *testing.T) {
+	turns, wants, now := &Turns{}, sets.New(named("spare")), builders.Epoch()
+	turns.Hold(named("holder"), wants.UnsortedList())
+	for _, name := range []string{"a", "b"} {
+		turns.Wait(Rank{Name: named(name)}, wants)
+	}
+	require.Empty(t, turns.Failed(named("a"), now), "nobody waited for it")
+	require.Equal(t, []types.NamespacedName{named("b")}, turns.Release(named("holder"), now), "and it waits no longer")
+}
+
+func TestAGroupThatGotWhatItWaitedForIsNotCalledAgain(t *testing.T) {
+	turns, wants := &Turns{}, sets.New(named("spare"))
+	turns.Wait(Rank{Name: named("a")}, wants)
+	turns.Hold(named("a"), wants.UnsortedList())
+	require.Empty(t, turns.Release(named("a"), builders.Epoch()))
+}
+
 // TestTurnsHoldNobodyUp has groups come in any order, find room or not, and hold what they want for a while. No two hold one Headroom, and
 // when nobody holds or tries anything any more, none of them still waits.
 func TestTurnsHoldNobodyUp(t *testing.T) {
@@ -292,6 +309,25 @@ func TestAnAttemptThatIsGivenUpIsTriedAgainEverLater(t *testing.T) {
 	as.Begin(a, func() {})
 	_, again, _ := as.End(a)
 	require.Equal(t, time.Second, again, "once a group was served, it begins anew")
+}
+
+func TestAGroupThatIsGoneHasNoTurn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		gone bool
+		want []types.NamespacedName
+	}{"there": {want: []types.NamespacedName{named("waits")}}, "gone": {gone: true, want: []types.NamespacedName{}}} {
+		t.Run(name, func(t *testing.T) {
+			as, a := NewAttempts(), attempt("web", "x")
+			as.Begin(a, func() {})
+			as.Turns(func(turns *Turns) { turns.Wait(Rank{Name: named("waits")}, sets.New(named("spare"))) })
+			if tc.gone {
+				as.ForgetGroup(named("waits"))
+			}
+			_, _, ok := as.End(a)
+			require.True(t, ok)
+			as.Turns(func(turns *Turns) { require.Equal(t, tc.want, turns.Release(named("web"), builders.Epoch())) })
+		})
+	}
 }
 
 func TestAnAttemptHasADeadline(t *testing.T) {

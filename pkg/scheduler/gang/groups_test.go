@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	schedulingv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/headroom-dev/headroom/pkg/scheduler/customresource"
@@ -21,8 +22,8 @@ import (
 
 // server answers, in the process itself, whoever asks for the group web: there is none until it is there.
 type server struct {
-	asked atomic.Int64
-	there atomic.Bool
+	asked          atomic.Int64
+	there, leaving atomic.Bool
 }
 
 func (s *server) RoundTrip(*http.Request) (*http.Response, error) {
@@ -32,10 +33,14 @@ func (s *server) RoundTrip(*http.Request) (*http.Response, error) {
 		Reason: metav1.StatusReasonNotFound,
 	})
 	if s.there.Load() {
-		code, body = http.StatusOK, schedulingv1alpha1.PodGroup{
+		group := schedulingv1alpha1.PodGroup{
 			TypeMeta:   metav1.TypeMeta{APIVersion: schedulingv1alpha1.SchemeGroupVersion.String(), Kind: "PodGroup"},
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: schedulingv1alpha1.PodGroupSpec{MinMember: 3},
 		}
+		if s.leaving.Load() {
+			group.DeletionTimestamp = ptr.To(metav1.NewTime(builders.Epoch()))
+		}
+		code, body = http.StatusOK, group
 	}
 	data, err := json.Marshal(body)
 	return &http.Response{
@@ -43,14 +48,22 @@ func (s *server) RoundTrip(*http.Request) (*http.Response, error) {
 	}, err
 }
 
+// groups are installed there, and none is known yet.
+func (s *server) groups(t *testing.T) *Groups {
+	t.Helper()
+	client, err := customresource.NewClient(
+		&rest.Config{Host: "http://server", Transport: s}, schedulingv1alpha1.SchemeGroupVersion, schedulingv1alpha1.AddToScheme)
+	require.NoError(t, err)
+	groups := NewGroups()
+	groups.begin(client)
+	return groups
+}
+
 // TestTheAPIServerIsAskedNowAndThenForAGroupThatIsNotThere, however many of its pods are scheduled meanwhile.
 func TestTheAPIServerIsAskedNowAndThenForAGroupThatIsNotThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, groups := &server{}, NewGroups()
-		client, err := customresource.NewClient(
-			&rest.Config{Host: "http://server", Transport: s}, schedulingv1alpha1.SchemeGroupVersion, schedulingv1alpha1.AddToScheme)
-		require.NoError(t, err)
-		groups.begin(client)
+		s := &server{}
+		groups := s.groups(t)
 		pod := builders.Consumer("a", nil).Namespace("default").Label(Label, "web").Obj()
 		askedFor := func(times int64) {
 			for range 100 {
@@ -72,4 +85,18 @@ func TestTheAPIServerIsAskedNowAndThenForAGroupThatIsNotThere(t *testing.T) {
 		require.False(t, missing, "a pod may be seen before its group is")
 		require.Equal(t, 3, group.MinMember)
 	})
+}
+
+// TestAGroupThatIsBeingDeletedIsNotThere: its pods would wait for members that nobody makes any more.
+func TestAGroupThatIsBeingDeletedIsNotThere(t *testing.T) {
+	for name, leaving := range map[string]bool{"being deleted": true, "there": false} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{}
+			s.there.Store(true)
+			s.leaving.Store(leaving)
+			group, missing := s.groups(t).Of(t.Context(), builders.Consumer("a", nil).Namespace("default").Label(Label, "web").Obj())
+			require.Equal(t, leaving, missing)
+			require.Equal(t, leaving, group == nil)
+		})
+	}
 }

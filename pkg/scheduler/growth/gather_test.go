@@ -150,6 +150,25 @@ func TestGatherSaysWhoMayTakeWhat(t *testing.T) {
 	require.Empty(t, gather(node, pods, &known).Pods[0].Entitled, "nothing goes where the node's owner does not want it")
 }
 
+func TestNothingGoesForAPodThatIsBeingDeleted(t *testing.T) {
+	known := Knowledge{
+		Serves:     func(string) bool { return true },
+		HeadroomOf: func(*corev1.Pod) (types.NamespacedName, bool) { return types.NamespacedName{}, false },
+		Identity:   func(*corev1.Pod) entitlement.Consumer { return entitlement.Consumer{} },
+	}
+	for name, leaves := range map[string]bool{"one that stays": false, "one that leaves": true} {
+		t.Run(name, func(t *testing.T) {
+			pod := resized("web", "5")
+			if leaves {
+				pod.DeletionTimestamp = &metav1.Time{Time: builders.Epoch()}
+			}
+			scene := gather(builders.Node("n", "", builders.Resources{"cpu": "10"}).Obj(), []*corev1.Pod{pod}, &known)
+			require.Equal(t, leaves, len(scene.pods) == 0)
+			require.EqualValues(t, 2000, scene.Used.At(evictionorder.MilliCPU), "it holds its room as long as it is there")
+		})
+	}
+}
+
 func TestAPlaceholderWhoseDeletionWasBrokenOffIsDeletedAgain(t *testing.T) {
 	now, nothing := metav1.Now(), int64(0)
 	whole, half, kept, reserved := &corev1.Pod{}, &corev1.Pod{}, &corev1.Pod{}, &corev1.Pod{}

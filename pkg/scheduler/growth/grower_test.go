@@ -133,6 +133,66 @@ func TestAPodThatGrowsOnceMoreKeepsWhatItTookBefore(t *testing.T) {
 	}
 }
 
+func TestWhatAPodTakesIsWrittenOnNoOtherPodOfItsName(t *testing.T) {
+	bubble(t, func(s *scenery) { s.web.ResourceVersion = "7" }, func(t *testing.T, g *growing) {
+		g.Look("n")
+		synctest.Wait()
+		var unchanged []bool
+		for _, action := range g.client.Actions() {
+			if patch, ok := action.(clienttesting.PatchActionImpl); ok {
+				require.Equal(t, "status", patch.GetSubresource(), "the scheduler may write no more")
+				require.Contains(t, string(patch.Patch), `"uid":"web"`)
+				unchanged = append(unchanged, strings.Contains(string(patch.Patch), `"resourceVersion":"7"`))
+			}
+		}
+		require.Equal(t, []bool{true, false}, unchanged, "what it is about to take only if it asks for that still, what it took in any case")
+	})
+}
+
+func TestAChangedHeadroomHasItsUnitsTaken(t *testing.T) {
+	metrics.RegisterScheduler()
+	before := counted(t, "headroom_scheduler_growth_evictions_total")
+	bubble(t, func(*scenery) {}, func(t *testing.T, g *growing) {
+		g.LookEverywhere()
+		synctest.Wait()
+		require.Equal(t, "unit", g.annotations(t)[v1alpha1.AnnotationTook])
+	})
+	require.InDelta(t, before+1, counted(t, "headroom_scheduler_growth_evictions_total"), 0)
+}
+
+func TestAUnitThatWentForAResizeIsReservedUntilTheSchedulersCacheHasLostIt(t *testing.T) {
+	bubble(t, func(*scenery) {}, func(t *testing.T, g *growing) {
+		g.Look("n")
+		synctest.Wait()
+		require.True(t, g.Reservations.Reserved("unit"))
+		g.Reservations.ObserveNode("n", func(types.UID) bool { return false })
+		require.False(t, g.Reservations.Reserved("unit"))
+	})
+}
+
+func TestAResizeIsLeftToDefaultPreemptionUnlessUnitsGoForIt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		desired string
+		want    bool
+	}{
+		"units go":             {desired: "4", want: true},
+		"units are too small":  {desired: "9"},
+		"the kubelet grows it": {desired: "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(s *scenery) {
+				s.web = resized("web", tc.desired)
+				s.web.Namespace = "default"
+			}, func(t *testing.T, g *growing) {
+				require.Equal(t, tc.want, g.Request(g.web))
+				stranger := g.web.DeepCopy()
+				stranger.Spec.SchedulerName = "another"
+				require.False(t, g.Request(stranger), "nobody serves it")
+			})
+		})
+	}
+}
+
 func TestTheEventOfAGrowthLeavesOutUnitsOfOtherNamespacesIfWanted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		hide      bool
@@ -224,9 +284,21 @@ func TestWhatAKilledSchedulerLeftIsWrittenDown(t *testing.T) {
 				passes(time.Nanosecond)
 				require.NotContains(t, g.annotations(t), v1alpha1.AnnotationTaking)
 				require.Equal(t, tc.want, g.annotations(t)[v1alpha1.AnnotationTook])
+				require.Empty(t, g.left, "it is settled")
 			})
 		})
 	}
+}
+
+func TestNothingIsWrittenDownOfAPodThatIsBeingDeleted(t *testing.T) {
+	bubble(t, func(s *scenery) {
+		s.web.Annotations = map[string]string{v1alpha1.AnnotationTaking: "gone"}
+		s.web.DeletionTimestamp, s.web.Finalizers = &metav1.Time{Time: builders.Epoch()}, []string{"example.com/hold"}
+	}, func(t *testing.T, g *growing) {
+		g.Look("n")
+		passes(time.Minute)
+		require.Equal(t, map[string]string{v1alpha1.AnnotationTaking: "gone"}, g.annotations(t))
+	})
 }
 
 func TestAResizeThatNoUnitsServeIsCountedOnceForEachSizeThatIsAskedFor(t *testing.T) {
@@ -267,6 +339,38 @@ func TestAResizeThatNoUnitsServeIsCountedOnceForEachSizeThatIsAskedFor(t *testin
 			}
 		})
 	}
+}
+
+func TestWhatWasCountedOfAPodThatIsGoneIsForgotten(t *testing.T) {
+	metrics.RegisterScheduler()
+	before := misses(t)[string(metrics.MissTooSmall)]
+	bubble(t, func(s *scenery) {
+		s.web = resized("web", "9")
+		s.web.Namespace = "default"
+	}, func(_ *testing.T, g *growing) {
+		for range 2 {
+			for range 2 {
+				g.Look("n")
+				synctest.Wait()
+			}
+			g.forget("web")
+		}
+	})
+	require.InDelta(t, before+2, misses(t)[string(metrics.MissTooSmall)], 0, "once until it is forgotten, and once more")
+}
+
+// counted returns what a metric without labels has counted.
+func counted(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := legacyregistry.DefaultGatherer.Gather()
+	require.NoError(t, err)
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	require.Fail(t, "there is no such metric", name)
+	return 0
 }
 
 // misses returns what the metric has counted, by reason.

@@ -47,6 +47,19 @@ func TestWithoutAnElectionEveryReplicaLeads(t *testing.T) {
 	require.True(t, l.Leads())
 }
 
+func TestAnElectionThatIsSeenBeginsTheWaitAnew(t *testing.T) {
+	clock, metrics := testingclock.NewFakePassiveClock(builders.Epoch()), gathered{}
+	l := NewLeadership(&metrics, func() bool { return true }, clock)
+	require.False(t, l.Leads())
+	metrics = status(0)
+	require.False(t, l.Leads())
+	metrics = gathered{}
+	clock.SetTime(clock.Now().Add(unelectedFor))
+	require.False(t, l.Leads(), "it could not be gathered, for once")
+	clock.SetTime(clock.Now().Add(unelectedFor))
+	require.True(t, l.Leads())
+}
+
 func TestAReplicaThatSchedulesLeads(t *testing.T) {
 	metrics := status(0)
 	l := NewLeadership(&metrics, func() bool { return true }, testingclock.NewFakePassiveClock(builders.Epoch()))

@@ -259,15 +259,32 @@ func TestAGuardThatTheKubeletEndedIsRemoved(t *testing.T) {
 		ended, running := Build(system, "a", image, ""), Build(system, "a", image, "")
 		ended.Name, ended.UID, ended.Status.Phase = "ended", "ended", corev1.PodFailed
 		running.Name, running.UID = "running", "running"
-		for _, pod := range []*corev1.Pod{ended, running} {
+		tenants := ended.DeepCopy()
+		tenants.Namespace, tenants.Name, tenants.UID = "shop", "tenants", "tenants"
+		for _, pod := range []*corev1.Pod{ended, running, tenants} {
 			require.NoError(t, s.client.Tracker().Add(pod))
 			s.there[pod.Name] = true
 		}
 		s.Sweep(t.Context())
-		require.Len(t, s.left(), 2)
+		require.Len(t, s.left(), 3)
 		time.Sleep(finishedFirst) //nolint:forbidigo // the clock is synctest's
 		s.Sweep(t.Context())
-		require.Equal(t, []string{"running"}, s.left())
+		require.Equal(t, []string{"running", "tenants"}, s.left(), "a label in another namespace means nothing")
+	})
+}
+
+func TestItIsSeldomAskedWhetherAReplicaLeadsWhereNothingIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := newScene(), 0
+		s.Leads = func() bool {
+			asked++
+			return false
+		}
+		for range 10 * finishedFirst / SweepEvery {
+			s.Sweep(t.Context())
+			time.Sleep(SweepEvery) //nolint:forbidigo // the clock is synctest's
+		}
+		require.Equal(t, 9, asked, "twice a minute, after the first half")
 	})
 }
 

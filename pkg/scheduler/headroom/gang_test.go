@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
@@ -133,6 +135,111 @@ func TestAMemberThatIsNotBoundAfterAllGivesTheGroupUp(t *testing.T) {
 	f.framework.RunReservePluginsUnreserve(t.Context(), first.state, first.pod, first.node)
 	require.Zero(t, f.reservedUnits(&c))
 	require.Equal(t, 3, f.shared.postponed.Len(), "they are tried again after a while")
+}
+
+func TestAGroupThatIsGivenUpKeepsNoRoomFromOthers(t *testing.T) {
+	c := withGangs(2, map[string]int{"web": 2})
+	f := newFixture(t, c)
+	handle := noting{f.handle, map[string]string{}}
+	f.handle = handle
+	f.shared.gangs.Set(podGroup("web", 2))
+	first, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	require.Contains(t, handle.nominated, "web-1")
+
+	f.framework.RunReservePluginsUnreserve(t.Context(), first.state, first.pod, first.node)
+
+	require.NotContains(t, handle.nominated, "web-1")
+}
+
+func TestAMemberThatLeavesItsGroupGivesTheGroupUp(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*corev1.Pod)
+		over   bool
+	}{
+		"it is of another group now": {change: func(pod *corev1.Pod) { pod.Labels[gang.Label] = "db" }, over: true},
+		"it is of none now":          {change: func(pod *corev1.Pod) { delete(pod.Labels, gang.Label) }, over: true},
+		"it is being deleted":        {change: func(pod *corev1.Pod) { pod.DeletionTimestamp = &metav1.Time{Time: builders.Epoch()} }, over: true},
+		"not if it changes else":     {change: func(pod *corev1.Pod) { pod.Labels["app"] = "web" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := withGangs(2, map[string]int{"web": 2})
+			f := newFixture(t, c)
+			f.shared.gangs.Set(podGroup("web", 2))
+			_, status := f.schedule(t, c.pending[0])
+			require.True(t, status.IsWait(), status.Message())
+			changed := c.pending[1].DeepCopy()
+			tc.change(changed)
+			f.shared.memberChanged(t.Context(), changed)
+			require.Equal(t, tc.over, f.shared.attempts.Of(podGroup("web", 2).Name) == nil)
+			require.Equal(t, tc.over, f.reservedUnits(&c) == 0)
+		})
+	}
+}
+
+func TestAMemberThatDoesNotFitItsPlaceIsNotHeldToIt(t *testing.T) {
+	c := withGangs(2, map[string]int{"web": 2})
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 2))
+	_, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	decided, state := f.decided(t, c.pending[1])
+	require.NotEmpty(t, decided.place)
+	require.NotNil(t, decided.swap)
+
+	f.PostFilter(t.Context(), state, c.pending[1], framework.NewDefaultNodeToStatus())
+
+	require.Nil(t, f.shared.attempts.Of(podGroup("web", 2).Name))
+	require.Nil(t, decided.swap)
+	for _, info := range f.nodes {
+		status := f.Filter(t.Context(), state, c.pending[1], info)
+		require.NotEqual(t, reasonPlaced, status.Message(), "other preemption may look for room anywhere")
+	}
+}
+
+// TestAGroupThatWaitsForTheTurnOfAnotherIsTriedAgainWhenThatIsOver: the other one may never come.
+func TestAGroupThatWaitsForTheTurnOfAnotherIsTriedAgainWhenThatIsOver(t *testing.T) {
+	c := withGangs(2, map[string]int{"app": 2})
+	second, third := []*corev1.Pod{member1("db", 0), member1("db", 1)}, []*corev1.Pod{member1("web", 0), member1("web", 1)}
+	holder := c.pending[0]
+	c.pending = append(append(c.pending, second...), third...)
+	f := newFixture(t, c)
+	for _, name := range []string{"app", "db", "web"} {
+		f.shared.gangs.Set(podGroup(name, 2))
+	}
+	first, status := f.schedule(t, holder)
+	require.True(t, status.IsWait(), status.Message())
+	_, status = f.schedule(t, second[0])
+	require.Contains(t, status.Message(), "for group default/app first")
+	f.framework.RunReservePluginsUnreserve(t.Context(), first.state, first.pod, first.node)
+	require.NoError(t, f.snapshot.ForgetPod(klog.Background(), first.pod))
+	require.Equal(t, 2, f.shared.postponed.Len(), "those of the group that was given up")
+
+	_, status = f.schedule(t, third[0])
+
+	require.Contains(t, status.Message(), "for group default/db first")
+	require.Equal(t, 4, f.shared.postponed.Len())
+}
+
+func TestWhetherAGroupFitsAsItIs(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cores  string
+		needed int
+		want   bool
+	}{
+		"all of it does":                       {cores: "3", needed: 3, want: true},
+		"as many as are needed do":             {cores: "2", needed: 2, want: true},
+		"not if there is no room for the last": {cores: "2", needed: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := withGangs(0, map[string]int{"web": 3})
+			c.nodes = []*corev1.Node{builders.Node("free", "z-1", res(tc.cores)).Obj()}
+			f := newFixture(t, c)
+			fits, err := f.planner.Fit(t.Context(), c.pending, tc.needed)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, fits)
+		})
+	}
 }
 
 func TestAGroupThatComesSecondFailsAtOnceAndIsActivatedAtTheEnd(t *testing.T) {
@@ -261,6 +368,28 @@ func TestTheMembersOfAGroupSpreadOnPaper(t *testing.T) {
 	require.Equal(t, map[string]int{"one": 1, "two": 2}, nodes)
 }
 
+// TestAGroupThatCanDoWithoutAMemberLooksForTheOthers has a member for which there is no room, and others of the same controller for which
+// there is.
+func TestAGroupThatCanDoWithoutAMemberLooksForTheOthers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		needed int
+		want   bool
+	}{"two of three are needed": {needed: 2, want: true}, "all are": {needed: 3}} {
+		t.Run(name, func(t *testing.T) {
+			c := withGangs(3, map[string]int{"web": 3})
+			for _, pod := range c.pending {
+				pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(
+					&metav1.ObjectMeta{Name: "web", UID: "web"}, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+			}
+			c.pending[0].Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("2")
+			f := newFixture(t, c)
+			f.shared.gangs.Set(podGroup("web", tc.needed))
+			_, status := f.schedule(t, c.pending[1])
+			require.Equal(t, tc.want, status.IsWait(), status.Message())
+		})
+	}
+}
+
 func TestAGroupThatFitsAsItIsIsLeftAlone(t *testing.T) {
 	c := withGangs(1, map[string]int{"web": 3})
 	c.nodes = append(c.nodes, builders.Node("free", "z-1", res("3")).Obj())
@@ -369,6 +498,16 @@ func TestAUnitThatGoesBeforeTheLastPermitGivesTheGroupUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestGroupsOfOneNameInTwoNamespacesHaveNothingInCommon(t *testing.T) {
+	c := withGangs(1, map[string]int{"web": 1})
+	other := member1("web", 1)
+	other.Namespace = "other"
+	c.pending = append(c.pending, other)
+	f := newFixture(t, c)
+	require.Equal(t, c.pending[:1], f.shared.podsOf(podGroup("web", 2).Name))
+	require.Equal(t, c.pending[1:], f.shared.podsOf(types.NamespacedName{Namespace: "other", Name: "web"}))
 }
 
 func TestPodsWithoutTheLabelDoNotPayForGroups(t *testing.T) {

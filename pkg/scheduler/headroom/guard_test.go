@@ -6,16 +6,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/guard"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
 // guardWorld is a swap that takes one unit of reserved headroom, beside a pod of another scheduler.
 type guardWorld struct {
 	*fixture
-	pod *corev1.Pod
+	pod   *corev1.Pod
+	state *framework.CycleState
 }
 
 const guards = "headroom-system"
@@ -47,10 +52,24 @@ func newGuardWorld(t *testing.T, reserved, others bool, change func(*config.Head
 	c, state := f.decided(t, pod)
 	require.NotNil(t, c.swap)
 	require.True(t, f.Reserve(t.Context(), state, pod, "a").IsSuccess())
-	w := &guardWorld{f, pod}
-	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
-	f.PostBind(t.Context(), state, pod, "a")
-	return w, c.swap
+	return &guardWorld{f, pod, state}, c.swap
+}
+
+// bind ends the swap.
+func (w *guardWorld) bind(t *testing.T) {
+	t.Helper()
+	require.True(t, w.Bind(t.Context(), w.state, w.pod, "a").IsSuccess())
+	w.PostBind(t.Context(), w.state, w.pod, "a")
+}
+
+// deletedGuards is how many guards the API server was asked to delete.
+func (w *guardWorld) deletedGuards() (gone int) {
+	for _, action := range w.client.Actions() {
+		if action.GetVerb() == "delete" && action.GetNamespace() == guards {
+			gone++
+		}
+	}
+	return gone
 }
 
 // steps are what the API server was asked to do to pods, in order. A deletion of a guard is not waited for.
@@ -83,17 +102,27 @@ func TestAGuardIsThereBeforeTheEvictionAndUntilTheBind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, s := newGuardWorld(t, !tc.ordinary, !tc.alone, func(args *config.HeadroomArgs) { args.GuardHoles = tc.holes })
+			w.bind(t)
 			require.Equal(t, tc.want, w.steps())
 			require.Nil(t, s.unguard)
-			require.Eventually(t, func() bool {
-				gone := 0
-				for _, action := range w.client.Actions() {
-					if action.GetVerb() == "delete" && action.GetNamespace() == guards {
-						gone++
-					}
-				}
-				return gone == len(tc.want)-len(plain)
-			}, patience, glance)
+			require.Eventually(t, func() bool { return w.deletedGuards() == len(tc.want)-len(plain) }, patience, glance)
 		})
 	}
+}
+
+// TestASwapThatEvictsForDevicesHasOneGuardUntilTheBind: it evicts before the devices are allocated, and looks once more at the bind. The
+// guard does not end by itself, as its clock stands still.
+func TestASwapThatEvictsForDevicesHasOneGuardUntilTheBind(t *testing.T) {
+	w, s := newGuardWorld(t, true, true, func(args *config.HeadroomArgs) { args.GuardHoles = config.GuardReserved })
+	w.shared.guards = guard.New(guard.Options{
+		Client: w.client, Pods: w.shared.pods, Namespace: guards, Leads: func() bool { return true },
+		Clock: testingclock.NewFakeClock(builders.Epoch()),
+	})
+	s.Devices = &selection.Devices{}
+	require.True(t, w.PreBind(t.Context(), w.state, w.pod, "a").IsSuccess())
+	require.Equal(t, []string{"create " + guards + "/", "delete default/"}, w.steps())
+	require.Zero(t, w.deletedGuards())
+	w.bind(t)
+	require.Equal(t, []string{"create " + guards + "/", "delete default/", "create default/binding"}, w.steps())
+	require.Eventually(t, func() bool { return w.deletedGuards() == 1 }, patience, glance)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
@@ -170,6 +171,42 @@ func TestP15RoomIsKeptFromAConsumerForPodsThatAreAsImportant(t *testing.T) {
 			f.shared.podChanged(nil, foreign("p", tc.kept).NominatedNodeName("a").Obj())
 			status, _ := f.filtered(t, tc.consumer)
 			require.Equal(t, tc.want, status.Message())
+		})
+	}
+}
+
+func TestANodeWithoutRoomIsFullWhoeverItsRoomIsKeptFor(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{on("a", "x", "1")}})
+	f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj())
+	status, _ := f.filtered(t, pending(0))
+	require.Equal(t, "Insufficient cpu", status.Message())
+	require.Zero(t, f.shared.postponed.Len(), "nothing is about to be released that would help")
+}
+
+func TestAPodIsTriedAgainWhenTheFirstRoomMayBeReleased(t *testing.T) {
+	kept, now := &keptFrom{}, builders.Epoch()
+	kept.note("a", now.Add(5*time.Second), false)
+	kept.note("b", now.Add(3*time.Second), true)
+	kept.note("c", now.Add(9*time.Second), false)
+	require.Equal(t, now.Add(3*time.Second), kept.until)
+	require.Equal(t, []string{"a", "b", "c"}, kept.nodes)
+	require.True(t, kept.yielded, "some of it is for pods to which placeholders yield")
+}
+
+func TestWhoIsTriedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		now  *corev1.Pod
+		want activations
+	}{
+		"a pod that waits still":            {now: wants("1").Obj(), want: activations{"consumer"}},
+		"not one that is bound":             {now: wants("1").Node("a").Obj()},
+		"nor another one that has its name": {now: wants("1").UID("another").Obj()},
+		"nor one that is gone":              {now: wants("1").Name("another").Obj()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{pending: []*corev1.Pod{tc.now}})
+			tryAgain(t.Context(), f.handle, map[types.UID]types.NamespacedName{"consumer": {Namespace: "default", Name: "consumer"}})
+			require.Equal(t, tc.want, f.activated)
 		})
 	}
 }

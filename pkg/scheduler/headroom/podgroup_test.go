@@ -126,6 +126,46 @@ func TestP11AGroupPreemptsPlaceholdersForAllOrForNone(t *testing.T) {
 	}
 }
 
+func TestNothingIsPreemptedForAGroupWithAPodThatMustNotPreempt(t *testing.T) {
+	polite, never := hr("polite", "1"), corev1.PreemptNever
+	polite.Spec.Consumers = &v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}
+	for name, tc := range map[string]struct {
+		policy *corev1.PreemptionPolicy
+		want   []string
+	}{
+		"all of them may":      {want: []string{"polite-headroom-0", "polite-headroom-1"}},
+		"one of them must not": {policy: &never},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, members := twoUnitsWithAPort(polite, polite), gangWithAPort("x", "y")
+			members[1].Spec.PreemptionPolicy = tc.policy
+			c.headrooms, c.pending = []*v1alpha1.Headroom{polite}, members
+			f := newFixture(t, c)
+			f.requireUnitsGoFor(t, c.pods, members, tc.want...)
+		})
+	}
+}
+
+func TestAGroupThatGotNothingIsTriedAgainWhenItsHeadroomChanges(t *testing.T) {
+	shut := closedHeadroom()
+	c, members := twoUnitsWithAPort(shut, shut), gangWithAPort("x", "y")
+	c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
+	f := newFixture(t, c)
+	f.requireUnitsGoFor(t, c.pods, members)
+	f.activated = nil
+	require.NoError(t, f.shared.catalog.Set(hr("closed", "1")))
+	f.shared.waker.HeadroomChanged(t.Context(), types.NamespacedName{Namespace: "default", Name: "closed"})
+	require.ElementsMatch(t, []string{"x", "y"}, f.activated)
+}
+
+func TestAGroupRemembersWhatWasKnownWhenItsCycleBegan(t *testing.T) {
+	f, state := newFixture(t, cluster{}), framework.NewCycleState()
+	require.Equal(t, f.shared.waiting.Generation(), f.generationOf(state), "none of its pods has been looked at")
+	noteGeneration(state, 7)
+	noteGeneration(state, 8) // by its second pod, before which something may have changed
+	require.EqualValues(t, 7, f.generationOf(state))
+}
+
 // requireUnitsGoFor requires that PostFilter of a group, in a cluster of these pods, evicts exactly these units and nominates all members; or
 // that it leaves the group to other plugins, if no units are named.
 func (f *fixture) requireUnitsGoFor(t *testing.T, existing, members []*corev1.Pod, units ...string) {

@@ -53,7 +53,7 @@ func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
 	}
 }
 
-func TestThePluginHearsOfNewLabelsOfAWaitingPod(t *testing.T) {
+func TestThePluginHearsOfNewLabelsOfAWaitingPodAndOfNewUnits(t *testing.T) {
 	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
 	events, err := f.EventsToRegister(t.Context())
 	require.NoError(t, err)
@@ -62,6 +62,7 @@ func TestThePluginHearsOfNewLabelsOfAWaitingPod(t *testing.T) {
 		registered = append(registered, event.Event)
 	}
 	require.Contains(t, registered, fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel})
+	require.Contains(t, registered, fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add})
 }
 
 func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {

@@ -334,6 +334,53 @@ func TestPlaceholdersYieldToAPodOnOneNodeAtATime(t *testing.T) {
 	require.Empty(t, w.kept(true, 0))
 }
 
+func TestAPodThatIsNominatedToItsNodeTakesTheRoomThatIsYieldedToItOnce(t *testing.T) {
+	w := newWorld()
+	nominated := pod("waits", "own", 0).NominatedNodeName("n").Obj()
+	info, err := framework.NewPodInfo(nominated)
+	require.NoError(t, err)
+	w.Yield("n", info, w.clock.Now().Add(time.Minute))
+	w.PodChanged(nil, nominated)
+	require.Equal(t, []string{"waits"}, w.kept(true, 0))
+	w.PodChanged(nominated, pod("waits", "own", 0).NominatedNodeName("m").Obj())
+	require.Equal(t, []string{"waits"}, w.kept(true, 0), "it may find no room on the other node")
+}
+
+func TestNothingIsLeftOfWhatWasYieldedToAPod(t *testing.T) {
+	waits := pod("waits", "own", 0).Obj()
+	for name, end := range map[string]func(w *world){
+		"the time is up": func(w *world) {
+			w.after(time.Minute + sweepEvery)
+			w.PodChanged(nil, pod("any", "own", 0).Obj())
+		},
+		"the pod is gone":  func(w *world) { w.PodChanged(waits, nil) },
+		"the pod is bound": func(w *world) { w.PodChanged(waits, pod("waits", "own", 0).Node("m").Obj()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			info, err := framework.NewPodInfo(waits)
+			require.NoError(t, err)
+			w.Yield("n", info, w.clock.Now().Add(time.Minute))
+			require.True(t, w.Known(true))
+			end(w)
+			require.False(t, w.Known(true))
+			require.Empty(t, w.yieldedOn)
+		})
+	}
+}
+
+func TestAPodWaitsWithThePriorityThatItHasNow(t *testing.T) {
+	w := newWorld()
+	w.Observe(victim("unit", "stock"))
+	before, after := pod("waits", "stock", 5).Obj(), pod("waits", "stock", 3).Obj()
+	w.PodChanged(nil, before)
+	w.PodChanged(before, after)
+	require.Equal(t, []string{"unit"}, w.kept(false, 3))
+	require.Empty(t, w.kept(false, 5))
+	w.PodChanged(after, nil)
+	require.Empty(t, w.kept(false, 3))
+}
+
 // TestAfterAStartAllRoomIsYoung: what went from the nodes just before nobody can know.
 func TestAfterAStartAllRoomIsYoung(t *testing.T) {
 	w := newWorld()

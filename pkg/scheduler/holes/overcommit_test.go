@@ -26,16 +26,19 @@ func on(name string, requests builders.Resources, unit bool, second int) *corev1
 func TestANodeThatIsOvercommittedLosesPlaceholders(t *testing.T) {
 	node := builders.Node("n", "", builders.Resources{"cpu": "4", "memory": "4Gi", "pods": "5"}).Obj()
 	cpu := func(quantity string) builders.Resources { return builders.Resources{"cpu": quantity} }
+	leaving := on("u", cpu("1"), true, 2)
+	leaving.DeletionTimestamp = &metav1.Time{Time: at(3)}
 	for name, tc := range map[string]struct {
 		pods []*corev1.Pod
 		want []string
 	}{
-		"none if there is room":           {pods: []*corev1.Pod{on("a", cpu("3"), false, 0), on("u", cpu("1"), true, 1)}},
-		"the youngest":                    {pods: []*corev1.Pod{on("a", cpu("3"), false, 9), on("u", cpu("1"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"v"}},
-		"as many as it takes":             {pods: []*corev1.Pod{on("a", cpu("4"), false, 9), on("u", cpu("1"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"v", "u"}},
-		"none that could stay":            {pods: []*corev1.Pod{on("a", cpu("3"), false, 9), on("u", cpu("2"), true, 1), on("v", cpu("500m"), true, 2)}, want: []string{"u"}},
-		"all if that is not enough":       {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", cpu("1"), true, 1)}, want: []string{"u"}},
-		"none that hold another resource": {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", builders.Resources{"memory": "1Gi"}, true, 1)}},
+		"another one than that which goes already": {pods: []*corev1.Pod{on("a", cpu("3"), false, 9), leaving, on("v", cpu("1"), true, 1)}, want: []string{"v"}},
+		"none if there is room":                    {pods: []*corev1.Pod{on("a", cpu("3"), false, 0), on("u", cpu("1"), true, 1)}},
+		"the youngest":                             {pods: []*corev1.Pod{on("a", cpu("3"), false, 9), on("u", cpu("1"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"v"}},
+		"as many as it takes":                      {pods: []*corev1.Pod{on("a", cpu("4"), false, 9), on("u", cpu("1"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"v", "u"}},
+		"none that could stay":                     {pods: []*corev1.Pod{on("a", cpu("3"), false, 9), on("u", cpu("2"), true, 1), on("v", cpu("500m"), true, 2)}, want: []string{"u"}},
+		"all if that is not enough":                {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", cpu("1"), true, 1)}, want: []string{"u"}},
+		"none that hold another resource":          {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", builders.Resources{"memory": "1Gi"}, true, 1)}},
 		"none for devices that dynamic resource allocation counts": {pods: []*corev1.Pod{
 			on("a", builders.Resources{"example.org/gpu": "1"}, false, 0), on("u", builders.Resources{"example.org/gpu": "1"}, true, 1),
 		}},

@@ -63,6 +63,12 @@ func TestTheStateIsReadWhenItIsAskedFor(t *testing.T) {
 	withdraw()
 	_, err = running.Parse(ask(t))
 	require.ErrorContains(t, err, "does not have the plugin Headroom")
+
+	withdraw, err = running.Publish(func() running.State { return state })
+	require.NoError(t, err)
+	defer withdraw()
+	_, err = running.Parse(ask(t))
+	require.NoError(t, err, "after the first one the next may be published")
 }
 
 func TestWhatIsNoAnswerOfASchedulerIsRefused(t *testing.T) {

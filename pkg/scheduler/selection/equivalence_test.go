@@ -55,6 +55,15 @@ func TestWhichPodsAreOfOneClass(t *testing.T) {
 	}
 }
 
+func TestPodsThatWantToBeNearToDifferentPodsAreOfDifferentClasses(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "4")}, unit(0, "a"))
+	near := func(app string) string {
+		return f.classOf(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app="+app).Obj()).key
+	}
+	require.Equal(t, near("db"), near("db"))
+	require.NotEqual(t, near("db"), near("cache"))
+}
+
 func token(name string) corev1.Volume {
 	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}
 }

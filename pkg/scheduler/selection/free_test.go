@@ -11,6 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
+	"github.com/headroom-dev/headroom/test/builders"
 )
 
 func TestACycleIsNarrowedToTheNodesWithRoomWhereTheseAreFew(t *testing.T) {
@@ -48,6 +51,20 @@ func TestACycleIsNarrowedToTheNodesWithRoomWhereTheseAreFew(t *testing.T) {
 	}
 }
 
+func TestTheCycleOfAPodOfAGroupIsNotNarrowed(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("held", "z", "1"), node("free", "z", "1")}, unit(0, "held"))
+	pod := wants("1").Obj()
+	f.consumer(t, pod)
+	alone := f.Profile.NewRun(framework.NewCycleState(), pod)
+	require.Equal(t, sets.New("free"), f.namesOfFew(alone, []int{f.indexOf("free")}))
+	require.Nil(t, f.namesOfFew(f.Profile.NewRunInGroup(framework.NewCycleState(), pod), []int{f.indexOf("free")}))
+}
+
+// indexOf returns the index of a node.
+func (f *fixture) indexOf(name string) int {
+	return slices.IndexFunc(f.Inventory.Nodes(), func(n inventory.Node) bool { return n.Name == name })
+}
+
 func TestRoomIsScarceWhereNearlyNoneOfManyNodesHasIt(t *testing.T) {
 	for name, tc := range map[string]struct {
 		every int // each so many-th node has room
@@ -74,6 +91,19 @@ func TestRoomIsScarceWhereNearlyNoneOfManyNodesHasIt(t *testing.T) {
 			// A snapshot that is made at once has its nodes in no order.
 			slices.SortFunc(infos, func(a, b fwk.NodeInfo) int { return cmp.Compare(a.Node().Name, b.Node().Name) })
 			require.Equal(t, tc.want, roomIsScarce(f.requests(wants("1").Obj()), infos))
+		})
+	}
+}
+
+func TestANodeThatCanHaveNoMorePodsHasNoRoom(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pods string
+		want bool
+	}{"one more": {pods: "2", want: true}, "none more": {pods: "1"}} {
+		t.Run(name, func(t *testing.T) {
+			info := framework.NewNodeInfo(on("a", "there", "1").Obj())
+			info.SetNode(builders.Node("a", "z", builders.Resources{"cpu": "4", "pods": tc.pods}).Obj())
+			require.Equal(t, tc.want, mayFit(&framework.Resource{MilliCPU: 1000}, info))
 		})
 	}
 }

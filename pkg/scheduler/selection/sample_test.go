@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
@@ -33,6 +34,41 @@ func TestAsManyNodesAreScoredAsKubeSchedulerWould(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tc.want, nodesToScore(tc.percentage, 100, tc.nodes))
 		})
+	}
+}
+
+// TestNoMoreNodesAreScoredThanKubeSchedulerWould has three hundred nodes that are equal by all rules before the score, of which every third
+// does not suit the pod.
+func TestNoMoreNodesAreScoredThanKubeSchedulerWould(t *testing.T) {
+	var nodes []*corev1.Node
+	var units []*corev1.Pod
+	for i := range 300 {
+		name := fmt.Sprintf("node-%03d", i)
+		nodes, units = append(nodes, node(name, "z", "1")), append(units, unit(i, name))
+	}
+	f := newFixture(t, nodes, units...)
+	for i := 0; i < len(nodes); i += 3 {
+		f.prober.rejects[nodes[i].Name] = true
+	}
+	pod := wants("1").Obj()
+	state := framework.NewCycleState()
+	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
+	require.True(t, status.IsSuccess(), status.Message())
+	c := f.consumer(t, pod)
+	all := f.Inventory.Nodes()
+	cache := f.cacheFor(equivalenceClass{}, all)
+	found := f.assess(c, cache)
+	ch := &choice{selector: f.Selector, run: f.Profile.NewRun(state, pod), consumer: c, cache: cache, nodes: all}
+	require.Len(t, found.afterEviction, len(nodes))
+
+	fitting, asked := ch.fittingSample(t.Context(), found.afterEviction)
+
+	limit := nodesToScore(f.Handle.PercentageOfNodesToScore(), int(f.Args.MinNodesToScore), len(nodes))
+	require.Less(t, limit, 200, "more nodes than that suit the pod")
+	require.Len(t, fitting, limit)
+	require.Less(t, len(asked), len(nodes), "it stops there")
+	for _, i := range fitting {
+		require.False(t, f.prober.rejects[all[i].Name])
 	}
 }
 

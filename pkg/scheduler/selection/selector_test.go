@@ -11,6 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/apis/scheduling"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -165,6 +168,42 @@ func TestPossibleVictimsAreThoseThatAreNotReservedForAnother(t *testing.T) {
 	require.Zero(t, possible[leaving.UID].Surplus, "one core is what the pod lacks")
 	possible = f.PossibleVictims(f.consumer(t, wants("500m").Obj())).Evidence
 	require.Positive(t, possible[leaving.UID].Surplus)
+}
+
+func TestASystemCriticalPodIsCountedWithAllThatItMayTake(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "500m")}, unit(0, "a"))
+	closed := hr("open", "1")
+	closed.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "nobody"}}}
+	require.NoError(t, f.Catalog.Set(closed))
+	critical := f.consumer(t, wants("1").Priority(scheduling.SystemCriticalPriority).Obj())
+	require.False(t, critical.Entitled)
+	require.Equal(t, 1, f.CountCandidates(critical))
+	require.Zero(t, f.CountCandidates(f.consumer(t, wants("1").Obj())))
+}
+
+func TestWhatIsWithheldForOnceIsThereTheNextTime(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+	c := f.consumer(t, wants("1").Obj())
+	less := f.Withhold(c, func(headroom types.NamespacedName) bool { return headroom.Name == "open" })
+	held := f.Inventory.Node("a")
+	require.Empty(t, less.takeable(nil, held))
+	require.Len(t, c.takeable(nil, held), 1)
+	require.Len(t, f.Withhold(c, func(types.NamespacedName) bool { return false }).takeable(nil, held), 1)
+}
+
+func TestWhatTheCycleHasSaidOfANodeIsNotAskedAgain(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1"), node("c", "z", "500m")}, unit(0, "a"), unit(1, "b"))
+	pod := wants("1").Obj()
+	state := framework.NewCycleState()
+	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
+	require.True(t, status.IsSuccess(), status.Message())
+	objections := f.Objections(t.Context(), f.Profile.NewRun(state, pod), f.consumer(t, pod), func(node string) *fwk.Status {
+		if node == "b" {
+			return nil
+		}
+		return fwk.NewStatus(fwk.Unschedulable, "node(s) said no")
+	})
+	require.Equal(t, Objections{"node(s) said no": 1}, objections, "of b there is nothing to say, and c holds too little")
 }
 
 func TestEvidenceTellsHowFarANodeIs(t *testing.T) {
