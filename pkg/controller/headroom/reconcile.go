@@ -181,6 +181,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	r.Accounts.Keep(request.NamespacedName)
 	headroom, measured := r.measure(headroom, r.Clock.Now())
+	if measured.awaits && headroom.Status.ObservedGeneration == 0 {
+		return reconcile.Result{}, nil // nothing was said of it yet, and in a moment there is more to say than that it is being read
+	}
 	seen, err := r.observe(ctx, headroom, measured)
 	if err != nil {
 		return reconcile.Result{}, r.failed(metrics.StageGather, err)

@@ -19,6 +19,8 @@ type measured struct {
 	// shape is what spec.shapeFrom comes to, size what spec.sizing does; nil if there is none.
 	shape *shapes.Outcome
 	size  *rules.Outcome
+	// awaits says that something of that is about to be read for the first time.
+	awaits bool
 }
 
 // evidence is what rules are about: workloads, and accounts.
@@ -41,6 +43,7 @@ func (r *Reconciler) measure(headroom *v1alpha1.Headroom, now time.Time) (*v1alp
 		size := rules.Evaluate(headroom, int(replicas(headroom)), evidence{look, r.Accounts}, now)
 		m.size = &size
 	}
+	m.awaits = look.Awaits()
 	return headroom, m
 }
 

@@ -43,6 +43,7 @@ func newAutoscalers(client kubernetes.Interface, namespace string) *autoscalers 
 }
 
 func (a *autoscalers) run(ctx context.Context) {
+	a.begin()
 	client := a.client.AutoscalingV2().HorizontalPodAutoscalers(a.namespace)
 	source := a.watched(
 		func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {

@@ -14,8 +14,12 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
-// calm is at most how often Headrooms are told of changes of one source.
-const calm = time.Second
+const (
+	// calm is at most how often Headrooms are told of changes of one source.
+	calm = time.Second
+	// patience is for how long a source is about to be read. To list the 50,000 pods of a namespace takes a second or two.
+	patience = 5 * time.Second
+)
 
 // source is one thing that is followed.
 type source interface {
@@ -33,10 +37,11 @@ type feed struct {
 	// what it follows, in words, such as "Deployment web in namespace shop".
 	what string
 
-	mu      sync.Mutex
-	synced  bool
-	problem *Problem
-	changed chan struct{}
+	mu sync.Mutex
+	// synced says that it was read, and late that it was not within patience.
+	synced, late bool
+	problem      *Problem
+	changed      chan struct{}
 }
 
 func newFeed(what string) feed { return feed{what: what, changed: make(chan struct{}, 1)} }
@@ -44,6 +49,26 @@ func newFeed(what string) feed { return feed{what: what, changed: make(chan stru
 func (f *feed) changes() <-chan struct{} { return f.changed }
 
 func (f *feed) stale(users []types.NamespacedName) []types.NamespacedName { return users }
+
+// begin is called when it begins to be followed. Those who wait for it are told when it is read, or fails, and else when patience is over.
+func (f *feed) begin() {
+	time.AfterFunc(patience, func() {
+		f.mu.Lock()
+		f.late = true
+		tell := !f.synced && f.problem == nil
+		f.mu.Unlock()
+		if tell {
+			f.notify()
+		}
+	})
+}
+
+// soon reports whether a problem is only that it is about to be read.
+func (f *feed) soon(problem *Problem) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return problem != nil && problem.Reason == v1alpha1.ReasonReading && !f.late
+}
 
 // notify says that something changed.
 func (f *feed) notify() {

@@ -63,6 +63,7 @@ func newPods(source PodSource, namespace string) *pods {
 }
 
 func (p *pods) run(ctx context.Context) {
+	p.begin()
 	source := p.watched(
 		func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return p.source.List(ctx, p.namespace, options)

@@ -92,6 +92,7 @@ func newTarget(client dynamic.Interface, mapper meta.RESTMapper, ref Ref) *targe
 }
 
 func (t *target) run(ctx context.Context) {
+	t.begin()
 	for ctx.Err() == nil {
 		mapping, problem := t.mapping()
 		if problem == nil {

@@ -86,14 +86,22 @@ type Look struct {
 	watcher  *Watcher
 	headroom types.NamespacedName
 	asked    map[subject]bool
+	awaits   bool
 }
 
 // End drops what was asked for in earlier looks and not in this one.
 func (l *Look) End() { l.watcher.keep(l.headroom, l.asked) }
 
+// Awaits reports whether something that it asked for is about to be read for the first time. The Headroom is told as soon as it is read,
+// or fails, or is not read within five seconds; then this is false.
+func (l *Look) Awaits() bool { return l.awaits }
+
 // Target is a workload.
 func (l *Look) Target(ref Ref) (Target, *Problem) {
-	return follow(l, subject{what: subjectTarget, Ref: ref}, func(w *Watcher) *target { return newTarget(w.Dynamic, w.Mapper, ref) }).get()
+	t := follow(l, subject{what: subjectTarget, Ref: ref}, func(w *Watcher) *target { return newTarget(w.Dynamic, w.Mapper, ref) })
+	found, problem := t.get()
+	l.awaits = l.awaits || t.soon(problem)
+	return found, problem
 }
 
 // Pods are the bound pods of a namespace that a selector matches, placeholders left out.
@@ -101,13 +109,18 @@ func (l *Look) Pods(namespace string, selector labels.Selector) ([]Group, *Probl
 	of := subject{what: subjectPods, Ref: Ref{Namespace: namespace}}
 	all := follow(l, of, func(w *Watcher) *pods { return newPods(w.Pods, namespace) })
 	of.what, of.selector = subjectSelection, selector.String()
-	return follow(l, of, func(*Watcher) *selected { return newSelected(all, selector) }).get(l.headroom)
+	groups, problem := follow(l, of, func(*Watcher) *selected { return newSelected(all, selector) }).get(l.headroom)
+	l.awaits = l.awaits || all.soon(problem)
+	return groups, problem
 }
 
 // Autoscaler is the HorizontalPodAutoscaler of a workload.
 func (l *Look) Autoscaler(ref Ref) (Autoscaler, *Problem) {
 	of := subject{what: subjectAutoscalers, Ref: Ref{Namespace: ref.Namespace}}
-	return follow(l, of, func(w *Watcher) *autoscalers { return newAutoscalers(w.Clients, ref.Namespace) }).of(ref)
+	all := follow(l, of, func(w *Watcher) *autoscalers { return newAutoscalers(w.Clients, ref.Namespace) })
+	found, problem := all.of(ref)
+	l.awaits = l.awaits || all.soon(problem)
+	return found, problem
 }
 
 // follow returns the source of a subject, and starts one if there is none.
