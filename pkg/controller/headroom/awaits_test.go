@@ -47,6 +47,12 @@ func (c *counted) come(first, last int) {
 	c.events.Modify(&podwire.Changes{Pods: c.pods(first, last), ResourceVersion: fmt.Sprint(last)})
 }
 
+// leave has a pod gone.
+func (c *counted) leave(pod int) {
+	gone := &podwire.Pod{Namespace: web.Namespace, Name: fmt.Sprint("p", pod)}
+	c.events.Modify(&podwire.Changes{Pods: []*podwire.Pod{gone}, ResourceVersion: "100"})
+}
+
 func (c *counted) pods(first, last int) []*podwire.Pod {
 	var pods []*podwire.Pod
 	for i := first; i < last; i++ {

@@ -115,6 +115,7 @@ type Reconciler struct {
 	departures      *departures
 	parkings        *parkings
 	allotments      *allotments
+	words           *words
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
 	ledger         *consumption.Ledger
@@ -139,6 +140,7 @@ func New(options Options) *Reconciler {
 		surges:         newSurges(),
 		departures:     newDepartures(options.Clock),
 		parkings:       newParkings(),
+		words:          newWords(),
 		daemonSetsSeen: newDaemonSetsSeen(),
 		wake:           make(chan types.NamespacedName, wakeBuffer),
 		nodes:          make(chan nodeWake, wakeBuffer),
@@ -230,6 +232,7 @@ func (r *Reconciler) forget(headroom types.NamespacedName) {
 	r.surges.forget(headroom)
 	r.departures.forget(headroom)
 	r.parkings.forget(headroom)
+	r.words.forget(headroom)
 	r.allotments.forget(headroom)
 	r.daemonSetsSeen.forget(headroom)
 	r.rivals.forget(headroom)

@@ -213,7 +213,11 @@ func (r *Reconciler) report(
 	now := r.Clock.Now()
 	status := statusOf(headroom, t, consumed, now)
 	r.addRecords(&status, who)
-	if !equality.Semantic.DeepEqual(status, headroom.Status) || usageDue(&status.Usage, now) {
+	due := usageDue(&status.Usage, now)
+	if !due {
+		t.again = soonest(t.again, r.words.hold(key, &status, &headroom.Status, now))
+	}
+	if due || !equality.Semantic.DeepEqual(status, headroom.Status) {
 		status.Usage = r.usage(key, status.DesiredReplicas, t.cost, now)
 	}
 	if !equality.Semantic.DeepEqual(status, headroom.Status) {
