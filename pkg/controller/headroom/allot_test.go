@@ -25,6 +25,8 @@ func TestWhatIsNotGrantedIsLeftForLater(t *testing.T) {
 	require.Equal(t, topup.Actions{
 		Replace: []topup.Replacement{lost, waits}, Create: make([]topup.Creation, 2), Outdated: 6,
 	}, within(actions, allotment.Grant{Replace: 1, Create: 2}))
+	require.Zero(t, within(topup.Actions{Replace: []topup.Replacement{old, lost}}, allotment.Grant{Replace: 1}).Outdated,
+		"a lost one that has to wait is none of an older spec")
 	require.Equal(t, 3, requestOf(&observation{}, plan{actions: actions}).replacing, "one that waits takes the place of another")
 }
 

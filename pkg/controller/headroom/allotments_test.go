@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/pkg/allotment"
 )
@@ -163,4 +166,48 @@ func TestAHeadroomThatIsGoneLeavesItsPlacesWhenItsUnitsAreGone(t *testing.T) {
 		s.gone(named("web"), uid)
 	}
 	require.Empty(t, s.all)
+	s.ask(named("busy"), request{missing: 1})
+	s.forget(named("busy"))
+	require.Empty(t, s.all, "also of one that went while it was making units")
+}
+
+func TestWhoGotSomeOfItsShareWaitsAnewForTheRest(t *testing.T) {
+	s := newSharers(t, 10)
+	s.reconcile("hopeless", 100)
+	s.reconcile("web", 5)
+	s.clock.Step(overdueAfter / 2)
+	s.bind("hopeless", 1)
+	require.Equal(t, []string{"web"}, s.takeWoken())
+	made, _ := s.reconcile("web", 5)
+	require.Equal(t, 1, made)
+	s.clock.Step(overdueAfter / 2)
+	s.reconcile("web", 5)
+	require.Empty(t, s.takeWoken(), "places come free by themselves")
+	s.clock.Step(overdueAfter / 2)
+	s.reconcile("web", 5)
+	require.Equal(t, []string{"hopeless"}, s.takeWoken())
+}
+
+func TestUnitsThatWaitForANodeHoldPlacesOfTheWindow(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*corev1.Pod)
+		want   bool
+	}{
+		"one that waits":             {change: func(*corev1.Pod) {}, want: true},
+		"one that is bound":          {change: bind},
+		"one that is being deleted":  {change: func(pod *corev1.Pod) { pod.DeletionTimestamp = ptr.To(metav1.NewTime(epoch)) }},
+		"one that failed":            {change: fail},
+		"one that ended":             {change: func(pod *corev1.Pod) { pod.Status.Phase = corev1.PodSucceeded }},
+		"one that a DaemonSet makes": {change: func(pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "DaemonSet" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSharers(t, 10)
+			unit := placeholderOf(webOf(1), 0, func(pod *corev1.Pod) {
+				pod.Spec.NodeName = ""
+				tc.change(pod)
+			})
+			s.note(web, unit)
+			require.Equal(t, map[types.UID]bool{unit.UID: tc.want}, s.all[web].units)
+		})
+	}
 }

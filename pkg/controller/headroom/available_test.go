@@ -14,11 +14,13 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/pkg/controller/promised"
+	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 // onNodes is a scene with a unit on each of so many nodes.
@@ -197,6 +199,55 @@ func TestAUnitBesideWhichAWaitingPodFitsIsReady(t *testing.T) {
 	s.reconcile()
 	require.EqualValues(t, 1, s.headroom().Status.ReadyReplicas)
 	require.Zero(t, s.headroom().Status.UnavailableReplicas)
+}
+
+// TestAUnitThatTheControllerDeletesMakesRoomForAWaitingPod: the API server may still list it. That it is not of lower priority keeps it from
+// being taken instead.
+func TestAUnitThatTheControllerDeletesMakesRoomForAWaitingPod(t *testing.T) {
+	s := onNodes(t, 1)
+	leaving := placeholderOf(webOf(0), 7, func(pod *corev1.Pod) { pod.Spec.NodeName, pod.Spec.Priority = "node-0", ptr.To[int32](100) })
+	require.NoError(t, s.api.Create(t.Context(), leaving))
+	s.expectations.expectDeleted(leaving.UID, topup.ReasonSurplus)
+	s.allocatable("node-0", "2")
+	s.nominations.Saw(waits("node-0"))
+	s.clock.Step(promised.Settle)
+	s.reconcile()
+	require.EqualValues(t, 1, s.headroom().Status.ReadyReplicas)
+	require.Zero(t, s.headroom().Status.UnavailableReplicas)
+}
+
+func TestAControllerOfSomeNamespacesAsksForTheirPodsAlone(t *testing.T) {
+	s := onNodes(t, 1)
+	elsewhere := waits("")
+	elsewhere.Namespace, elsewhere.Name, elsewhere.UID, elsewhere.Spec.NodeName = "bank", "db", "db", "node-0"
+	require.NoError(t, s.api.Create(t.Context(), elsewhere))
+	s.allocatable("node-0", "2")
+	s.nominations.Saw(waits("node-0"))
+	s.clock.Step(promised.Settle)
+	s.Namespaces = []string{"shop"}
+	s.reconcile()
+	require.Zero(t, s.headroom().Status.UnavailableReplicas, "it may not look at others")
+	s.Namespaces = nil
+	s.reconcile()
+	require.EqualValues(t, 1, s.headroom().Status.UnavailableReplicas)
+}
+
+// timedQueue tells after how long a Headroom is to be looked at.
+type timedQueue struct {
+	podQueue
+	after chan time.Duration
+}
+
+func (q timedQueue) AddAfter(_ reconcile.Request, after time.Duration) { q.after <- after }
+
+func TestTheHeadroomsOfANodeAreLookedAtWhenANominationCounts(t *testing.T) {
+	s := onNodes(t, 1)
+	q := timedQueue{podQueue: newQueue(t), after: make(chan time.Duration)}
+	require.NoError(t, s.wakeUp(t.Context(), q))
+	for after, want := range map[time.Duration]time.Duration{promised.Settle: promised.Settle, 0: settle} {
+		s.nodes <- nodeWake{node: "node-0", after: after}
+		require.Equal(t, want, <-q.after)
+	}
 }
 
 func TestUnavailableUnitsGoFirst(t *testing.T) {

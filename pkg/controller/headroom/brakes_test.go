@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -39,6 +40,7 @@ func TestAPolicyThatTakesAMarkMakesNoLoop(t *testing.T) {
 				require.Equal(t, want*time.Second, s.reconcile())
 				require.Equal(t, []string{"create Pod web-headroom-0", "delete Pod web-headroom-0"}, s.writes())
 				require.NotNil(t, s.deletions["web-headroom-0"].Preconditions.UID)
+				require.Equal(t, ptr.To[int64](0), s.deletions["web-headroom-0"].GracePeriodSeconds, "its room is free at once")
 				require.Equal(t, v1alpha1.ReasonAdmissionChanged, s.reason(v1alpha1.ConditionReady))
 				require.Contains(t, s.message(v1alpha1.ConditionReady), name)
 				require.Empty(t, s.pods())
@@ -172,6 +174,8 @@ func TestTheLaterInstallationStops(t *testing.T) {
 		s.clock.Step(renewal)
 	}
 	require.Empty(t, s.writes(), "neither replaces anything")
+	refused, _ := s.counted("headroom_placeholders_refused_total")
+	require.Zero(t, refused, "nor did the API server refuse anything")
 
 	for range 4 { // the second one goes
 		s.clock.Step(renewal)

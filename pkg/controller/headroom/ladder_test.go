@@ -83,6 +83,9 @@ func (s *scene) steps() map[string][]string {
 
 func TestUnitsOfEachZoneStandOnStepsOfTheirOwn(t *testing.T) {
 	s := onLadder(t, 8)
+	nowhere := readyNode("n-nowhere")
+	nowhere.Labels = nil
+	require.NoError(t, s.api.Create(t.Context(), nowhere), "a node without the label is in no zone")
 	s.settle()
 	three := []string{"headroom-ladder-10", "headroom-ladder-8", "headroom-ladder-9"}
 	require.Equal(t, map[string][]string{"a": three, "b": three, "c": {"headroom-ladder-10", "headroom-ladder-9"}}, s.steps())

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -75,6 +76,31 @@ func TestADaemonSetOfAnEarlierHeadroomOfTheNameIsLeftAlone(t *testing.T) {
 			require.Equal(t, want, s.reason(v1alpha1.ConditionReady))
 		})
 	}
+}
+
+func TestADaemonSetThatIsBeingDeletedIsLeftAlone(t *testing.T) {
+	for name, h := range map[string]*v1alpha1.Headroom{"where one is wanted": perNode(), "where none is": webOf(0)} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, h, daemonSetOf(perNode(), func(set *appsv1.DaemonSet) {
+				set.Finalizers, set.DeletionTimestamp = []string{"example.com/hold"}, ptr.To(metav1.NewTime(epoch))
+				set.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] = "older"
+			}))
+			s.reconcile()
+			require.Empty(t, s.writes())
+		})
+	}
+}
+
+// TestADaemonSetOfTheNameThatTheCacheNeverShowsIsTriedAgain: one without the label is not in the cache, so that nothing tells when it goes.
+func TestADaemonSetOfTheNameThatTheCacheNeverShowsIsTriedAgain(t *testing.T) {
+	s := newScene(t, perNode())
+	s.answers["create DaemonSet"] = apierrors.NewAlreadyExists(appsv1.Resource("daemonsets"), "web-headroom")
+	require.Equal(t, lastRetry, s.reconcile())
+	require.Equal(t, v1alpha1.ReasonNameTaken, s.reason(v1alpha1.ConditionReady))
+	clear(s.answers)
+	s.clock.Step(lastRetry)
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
 }
 
 func TestADaemonSetIsPutRight(t *testing.T) {

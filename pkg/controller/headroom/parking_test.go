@@ -1,6 +1,7 @@
 package headroom
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -167,6 +168,28 @@ func TestAnotherTemplateIsTriedAnew(t *testing.T) {
 	s.settle()
 	require.Len(t, s.waiting(), 30)
 	require.Zero(t, s.headroom().Status.ParkedReplicas)
+	s.all(bind)
+	s.change(func(spec *v1alpha1.HeadroomSpec) {
+		spec.Replicas, spec.Refill = ptr.To[int32](35), &v1alpha1.Refill{ParkAfter: &metav1.Duration{Duration: 10 * time.Minute}}
+	})
+	s.settle()
+	require.Len(t, s.waiting(), 5, "that it was parked before is over")
+}
+
+// TestABindingInTheFutureIsNoSignThatRoomComes: the clock that wrote it is ahead.
+func TestABindingInTheFutureIsNoSignThatRoomComes(t *testing.T) {
+	s := parkable(t)
+	s.all(func(pod *corev1.Pod) {
+		if pod.Name == "web-headroom-0" {
+			bind(pod)
+			pod.Status.Conditions = []corev1.PodCondition{{
+				Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(epoch.Add(24 * time.Hour)),
+			}}
+		}
+	})
+	s.passes(10 * time.Minute)
+	require.Len(t, s.waiting(), 1)
+	require.Equal(t, int32(18), s.headroom().Status.ParkedReplicas)
 }
 
 func TestAProbeWaitsForEachDomain(t *testing.T) {
@@ -182,6 +205,13 @@ func TestAProbeWaitsForEachDomain(t *testing.T) {
 	}
 	s.passes(10 * time.Minute)
 	require.Len(t, s.waiting(), 3)
+	for i := range mostProbes {
+		node := readyNode(fmt.Sprint("node-", i))
+		node.Labels[corev1.LabelTopologyZone] = fmt.Sprint("zone-", i)
+		require.NoError(t, s.api.Create(t.Context(), node))
+	}
+	s.passes(time.Minute)
+	require.Len(t, s.waiting(), mostProbes, "however many domains there are")
 }
 
 // TestARolloutGoesOnAtTheCeiling: what it takes the place of is there, so that its units find room.

@@ -188,9 +188,25 @@ func TestAPodThatIsRelabeledHasBothHeadroomsLookedAt(t *testing.T) {
 	before := placeholderOf(webOf(1), 0, nil)
 	after := before.DeepCopy()
 	after.Labels[v1alpha1.LabelHeadroom] = "db"
+	s.departures.came(web, before.UID)
+	s.allotments.observed(web, before.UID, false)
 	q := newQueue(t)
 	podHandler{s.Reconciler}.Update(t.Context(), event.TypedUpdateEvent[*corev1.Pod]{ObjectOld: before, ObjectNew: after}, q)
 	require.ElementsMatch(t, []types.NamespacedName{web, {Namespace: "shop", Name: "db"}}, q.soon)
+	require.Zero(t, s.departures.unsettled(web, nil), "it is none of those of which an end is still to be told")
+	require.NotContains(t, s.allotments.all, web, "nor does it count toward the limits of the one that lost it")
+}
+
+func TestAChangeOfABoundUnitIsNoRefill(t *testing.T) {
+	h := webOf(2)
+	s := newScene(t, h, placeholderOf(h, 0, nil), placeholderOf(h, 1, nil))
+	s.reconcile()
+	s.gone(s.pods()["web-headroom-1"])
+	unit := s.pods()["web-headroom-0"]
+	podHandler{s.Reconciler}.Update(t.Context(), event.TypedUpdateEvent[*corev1.Pod]{ObjectOld: unit, ObjectNew: unit}, newQueue(t))
+	_, times := s.counted("headroom_refill_duration_seconds")
+	require.Zero(t, times)
+	require.Zero(t, s.parkings.all[web].bound, "nor a sign that room comes")
 }
 
 func TestEachChangeOfAQuotaHasTheHeadroomsOfItsNamespaceLookedAt(t *testing.T) {

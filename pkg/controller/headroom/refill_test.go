@@ -142,7 +142,7 @@ func TestNoMoreUnitsWaitThanMaxPending(t *testing.T) {
 func TestAUnitThatWasTakenIsNotMadeAnewWithOnce(t *testing.T) {
 	s, known := refilled(t, 3, v1alpha1.Refill{Policy: v1alpha1.RefillOnce})
 	known.complete = false
-	require.Positive(t, s.reconcile())
+	require.Equal(t, accountsGlance, s.reconcile())
 	require.Empty(t, s.pods(), "what was taken before is not known")
 	known.complete = true
 	s.reconcile()

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/allotment"
 )
 
 var podResource = schema.GroupResource{Resource: "pods"}
@@ -55,11 +56,21 @@ func TestEachDeletionIsOfThatObjectAlone(t *testing.T) {
 	}
 }
 
-func TestADeletionThatMeetsAnotherPodOfTheNameIsNoFailure(t *testing.T) {
-	s := newScene(t, webOf(0), placeholderOf(webOf(0), 0, nil))
-	s.answers["delete Pod"] = apierrors.NewConflict(podResource, "web-headroom-0", errors.New("the UID in the precondition does not match"))
-	s.reconcile()
-	require.Len(t, s.deletions, 1)
+func TestADeletionOfAUnitThatIsGoneIsNoFailure(t *testing.T) {
+	for name, answer := range map[string]error{
+		"and another pod has its name": apierrors.NewConflict(podResource, "web-headroom-0", errors.New("the UID in the precondition does not match")),
+		"and no pod has its name":      notFound("web-headroom-0"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, webOf(0), placeholderOf(webOf(0), 0, nil))
+			s.answers["delete Pod"] = answer
+			s.reconcile()
+			require.Len(t, s.deletions, 1)
+			deleted, _ := s.counted("headroom_placeholders_deleted_total")
+			require.Zero(t, deleted, "somebody else did it")
+			require.False(t, s.expectations.isDeleting("uid-web-headroom-0"))
+		})
+	}
 }
 
 func TestADeletionThatFailsIsTriedAgain(t *testing.T) {
@@ -149,23 +160,31 @@ func TestWhoseATakenNameIsIsFoundOut(t *testing.T) {
 }
 
 func TestAStrangersNameIsLeftToItForAWhile(t *testing.T) {
-	s := newScene(t, webOf(1), stranger())
-	s.unseen["stranger"] = true
-	s.reconcile()
-	s.reconcile()
-	require.Equal(t, []string{"create Pod web-headroom-0", "create Pod web-headroom-1"}, s.writes())
-	// What the cache shows of other pods says nothing about one that it never has.
-	newer := placeholderOf(webOf(1), 1, func(pod *corev1.Pod) { pod.ResourceVersion = "1000000" })
-	podHandler{s.Reconciler}.Create(t.Context(), event.TypedCreateEvent[*corev1.Pod]{Object: newer}, newQueue(t))
-	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](2) })
-	s.reconcile()
-	require.Equal(t, []string{"create Pod web-headroom-2"}, s.writes())
+	for name, labels := range map[string]map[string]string{
+		"a pod without the label": nil, "a pod that carries the label of another Headroom": {v1alpha1.LabelHeadroom: "db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			there := stranger()
+			there.Labels = labels
+			s := newScene(t, webOf(1), there)
+			s.unseen["stranger"] = true
+			s.reconcile()
+			s.reconcile()
+			require.Equal(t, []string{"create Pod web-headroom-0", "create Pod web-headroom-1"}, s.writes())
+			// What the cache shows of other pods says nothing about one that it never has.
+			newer := placeholderOf(webOf(1), 1, func(pod *corev1.Pod) { pod.ResourceVersion = "1000000" })
+			podHandler{s.Reconciler}.Create(t.Context(), event.TypedCreateEvent[*corev1.Pod]{Object: newer}, newQueue(t))
+			s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](2) })
+			s.reconcile()
+			require.Equal(t, []string{"create Pod web-headroom-2"}, s.writes())
 
-	require.NoError(t, s.api.Delete(t.Context(), stranger()))
-	s.clock.Step(takenMemory + time.Second)
-	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](3) })
-	s.reconcile()
-	require.Equal(t, []string{"create Pod web-headroom-0"}, s.writes())
+			require.NoError(t, s.api.Delete(t.Context(), stranger()))
+			s.clock.Step(takenMemory + time.Second)
+			s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](3) })
+			s.reconcile()
+			require.Equal(t, []string{"create Pod web-headroom-0"}, s.writes())
+		})
+	}
 }
 
 // stranger has the name of a placeholder and nothing else of one.
@@ -194,8 +213,25 @@ func TestAHeadroomThatIsBeingDeletedIsLeftAlone(t *testing.T) {
 	h := webOf(2)
 	h.Finalizers, h.DeletionTimestamp = []string{"example.com/hold"}, ptr.To(metav1.NewTime(epoch))
 	s := newScene(t, h)
+	s.wantsMore()
 	s.reconcile()
 	require.Empty(t, s.requests)
+	require.Zero(t, s.allotments.all[web].missing, "it keeps no place from others")
+}
+
+// wantsMore has the Headroom web have one unit, and want more than the window has places.
+func (s *scene) wantsMore() {
+	s.allotments = newAllotments(allotment.Limits{Pending: 1}, s.clock, func(types.NamespacedName) {})
+	s.allotments.ask(web, request{units: map[types.UID]bool{}, missing: 3})
+	s.allotments.made(web, []types.UID{"a"}, nil)
+	require.Equal(s.t, 2, s.allotments.all[web].missing)
+}
+
+func TestAHeadroomThatIsGoneBeforeItsStatusIsWrittenIsNoError(t *testing.T) {
+	s := newScene(t, webOf(0))
+	s.answers["report Headroom"] = notFound("web")
+	s.reconcile()
+	require.Len(t, s.patches, 1)
 }
 
 func TestWhileASpecIsRefusedOnlyWhatIsTooManyGoes(t *testing.T) {
@@ -218,6 +254,9 @@ func TestARolloutAsksTheAPIServerBeforeItGivesAUnitUp(t *testing.T) {
 		"that would accept the new one": {goes: true},
 		"that refuses it":               {answer: apierrors.NewForbidden(podResource, "p", errors.New("violates PodSecurity"))},
 		"that has it within a quota which the old one gives its share back to": {answer: quotaExceeded(), goes: true},
+		"that has a pod of the name which it is asked about": {
+			answer: apierrors.NewAlreadyExists(podResource, "web-headroom-1048576"), goes: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := webOf(1)

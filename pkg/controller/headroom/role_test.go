@@ -9,8 +9,11 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/controller/consumption"
 )
 
 func TestRoleOf(t *testing.T) {
@@ -112,4 +115,34 @@ func TestRecordsOfOthersWakeTheController(t *testing.T) {
 	require.True(t, update(with("me", "you", 1), with("me", "you", 2)))
 	require.True(t, update(with("me", "", 1), with("you", "", 1)))
 	require.False(t, update(with("you", "me", 1), with("you", "me", 1)))
+}
+
+func TestAnInstallationThatStandsBackWritesOverNoStatusThatItHasNotSeen(t *testing.T) {
+	s := newScene(t, webOf(0))
+	s.Identity = "one"
+	s.reconcile()
+	s.stale = s.headroom()
+	touched := s.headroom()
+	metav1.SetMetaDataAnnotation(&touched.ObjectMeta, "example.com/touched", "true")
+	require.NoError(t, s.api.Update(t.Context(), touched))
+
+	options := s.Options
+	options.Identity = "two"
+	_, err := New(options).Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+	require.NoError(t, err, "the other one is at work")
+	require.Nil(t, s.headroom().Status.OtherController)
+}
+
+func TestAnInstallationThatStandsBackTellsOfNoTakeAndKeepsNoPlace(t *testing.T) {
+	h := webOf(3)
+	h.Status.Controller = &v1alpha1.ControllerRecord{Identity: "another", LastWriteTime: metav1.NewTime(epoch)}
+	s := newScene(t, h)
+	s.Identity = "me"
+	s.wantsMore()
+	s.ledger.Departed(web, placeholderOf(h, 0, nil), account.LossAbandoned)
+	s.reconcile()
+	require.Empty(t, s.writes())
+	s.ledger.Snapshot(web, func(open []consumption.Departure) { require.Empty(t, open) })
+	require.Zero(t, s.allotments.all[web].missing)
+	require.False(t, s.Accounts.Keeps(web))
 }

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/rules"
 	"github.com/headroom-dev/headroom/pkg/controller/shapes"
 )
@@ -29,4 +31,12 @@ func TestAHeadroomIsLookedAtWhenItsShapeOrItsSizeMayBeAnotherOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, tc.measured.recheck()) })
 	}
+}
+
+func TestTheShapeInTheStatusGoesWithShapeFrom(t *testing.T) {
+	status := v1alpha1.HeadroomStatus{
+		Shape: &v1alpha1.ShapeStatus{Message: "1 cpu"}, Conditions: []metav1.Condition{{Type: v1alpha1.ConditionShaped}},
+	}
+	shapeStatus(&status, webOf(1), nil, epoch)
+	require.Equal(t, v1alpha1.HeadroomStatus{UnitRequests: webOf(1).Spec.Requests, Conditions: []metav1.Condition{}}, status)
 }

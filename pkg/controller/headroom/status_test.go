@@ -296,6 +296,27 @@ func TestEventsOf(t *testing.T) {
 	}
 }
 
+func TestAHeadroomIsToldOfAsUnparkedWhenItIs(t *testing.T) {
+	with := func(reason string) v1alpha1.HeadroomStatus {
+		return v1alpha1.HeadroomStatus{Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionFilled, Status: metav1.ConditionFalse, Reason: reason},
+		}}
+	}
+	for name, tc := range map[string]struct {
+		parked bool
+		want   string
+	}{
+		"its units are made again":                  {want: EventUnparked},
+		"gates hold the probe of a parked one back": {parked: true, want: EventCannotFill},
+	} {
+		t.Run(name, func(t *testing.T) {
+			notices := eventsOf(with(v1alpha1.ReasonAtCeiling), with(v1alpha1.ReasonGated), tally{atCeiling: tc.parked}, 0, nil)
+			require.Len(t, notices, 1)
+			require.Equal(t, tc.want, notices[0].reason)
+		})
+	}
+}
+
 func TestConsumedEventOfABurstFits(t *testing.T) {
 	var burst []consumption.Consumption
 	for range 500 {

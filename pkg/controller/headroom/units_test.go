@@ -77,6 +77,8 @@ func TestUnitOf(t *testing.T) {
 	require.Equal(t, []string{"a", "n"}, u.Domains)
 	require.Equal(t, epoch.Add(time.Minute), u.BoundAt)
 	require.Empty(t, unitOf(h, pod, topup.Pending, nil).Domains)
+	pod.Status.Conditions[0].Status = corev1.ConditionFalse
+	require.Equal(t, epoch, unitOf(h, pod, topup.Bound, zoned).BoundAt, "nobody says when; not before it was created")
 
 	h.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: "rack"}, {TopologyKey: corev1.LabelHostname}}
 	require.Equal(t, []string{"", "n"}, unitOf(h, pod, topup.Bound, zoned).Domains, "a node without the label is in the domain of none")

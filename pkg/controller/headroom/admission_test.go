@@ -1,0 +1,25 @@
+package headroom
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+)
+
+func TestWhatAdmissionDoesIsAskedAgainWhereTheQuestionFailed(t *testing.T) {
+	s := newScene(t, webOf(0))
+	s.changes.note(web, &placeholder.Change{Field: "spec.containers[mesh-proxy]", How: "was added"})
+	s.clock.Step(lastRetry + time.Second)
+	s.answers["try Pod"] = apierrors.NewInternalError(errors.New("etcd"))
+	require.Equal(t, time.Second, s.reconcile())
+	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+	clear(s.answers)
+	s.clock.Step(time.Second)
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+}
