@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -38,6 +39,7 @@ var (
 // integration tests see; here time and failures are the matter.
 type story struct {
 	*Keeper
+	t      *testing.T
 	clock  *testingclock.FakeClock
 	client client.Client
 	writes int
@@ -50,7 +52,7 @@ func newStory(t *testing.T, objects ...client.Object) *story {
 	scheme := runtime.NewScheme()
 	require.NoError(t, clientgoscheme.AddToScheme(scheme))
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
-	s := &story{clock: testingclock.NewFakeClock(epoch)}
+	s := &story{t: t, clock: testingclock.NewFakeClock(epoch)}
 	write := func() error {
 		s.writes++
 		if s.fail != nil {
@@ -197,6 +199,7 @@ func TestAnotherProcessGoesOnWhereOneEnded(t *testing.T) {
 	s.writeAll(t.Context(), WriteInterval)
 	owner := s.stored(t).OwnerReferences[0]
 	require.Equal(t, types.UID("1"), owner.UID, "it goes with its Headroom")
+	require.True(t, *owner.Controller)
 
 	s.clock.Step(20 * time.Second)
 	s.restart()
@@ -268,6 +271,149 @@ func TestAWriteInTheWayIsWrittenOver(t *testing.T) {
 	require.EqualValues(t, 3, s.stored(t).Record.Taken)
 }
 
+func TestAWriteInTheWayIsWrittenOverWithoutFurtherNews(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	other := s.stored(t)
+	other.Labels = map[string]string{"touched": "true"}
+	require.NoError(t, s.client.Update(t.Context(), other))
+	s.takes("b")
+	for range 2 {
+		s.clock.Step(WriteInterval)
+		s.writeAll(t.Context(), WriteInterval)
+	}
+	require.EqualValues(t, 2, s.stored(t).Record.Taken)
+}
+
+func TestAnAccountThatSomebodyDeletedIsWrittenAnew(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	require.NoError(t, s.client.Delete(t.Context(), s.stored(t)))
+	s.takes("b")
+	for range 2 {
+		s.clock.Step(WriteInterval)
+		s.writeAll(t.Context(), WriteInterval)
+	}
+	require.EqualValues(t, 2, s.stored(t).Record.Taken)
+}
+
+func TestTheAccountOfAHeadroomThatIsBeingDeletedIsNotWritten(t *testing.T) {
+	h := headroomObject("1")
+	h.Finalizers, h.DeletionTimestamp = []string{"example.com/hold"}, ptr.To(metav1.NewTime(epoch))
+	s := newStory(t, h)
+	s.begin(t)
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	require.Zero(t, s.writes, "it would be made anew after the garbage collector has deleted it")
+}
+
+// TestWhatIsNewIsWritten: each of these is news by itself, in an account that was written before.
+func TestWhatIsNewIsWritten(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happens func(*story)
+		want    bool
+	}{
+		"a unit that a pod took":   {happens: func(s *story) { s.takes("b") }, want: true},
+		"a unit that went":         {happens: func(s *story) { s.Lost(web, account.LossDrained, epoch) }, want: true},
+		"a refill":                 {happens: func(s *story) { _, ok := s.Bound(web, epoch); require.True(s.t, ok) }, want: true},
+		"a new spec":               {happens: func(s *story) { s.Observed(web, 2, 3, 1, s.clock.Now()) }, want: true},
+		"not what was told before": {happens: func(s *story) { s.Observed(web, 1, 3, 1, s.clock.Now()) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, headroomObject("1"))
+			s.begin(t)
+			s.Went(web, epoch)
+			s.Observed(web, 1, 3, 1, s.clock.Now())
+			s.writeAll(t.Context(), WriteInterval)
+			require.Equal(t, 1, s.writes)
+			s.clock.Step(WriteInterval)
+			tc.happens(s)
+			s.writeAll(t.Context(), WriteInterval)
+			require.Equal(t, tc.want, s.writes == 2)
+		})
+	}
+}
+
+func TestAnAccountThatNoReconcileHasSeenIsNoEvidence(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.takes("a")
+	s.look()
+	s.Read(web, func(a *account.Account) {
+		require.Zero(t, a.Hours()[0].Seen, "nobody knows how many units are ready")
+		require.Zero(t, a.Hours()[0].Empty)
+	})
+}
+
+func TestWhatWasWorkedOnBeforeTheRecordWasReadIsNotForgotten(t *testing.T) {
+	s := recordedAt17(t)
+	s.restart()
+	s.Processed(web, 30)
+	s.begin(t)
+	s.takes("b")
+	s.writeAll(t.Context(), 0)
+	require.Equal(t, "30", s.stored(t).Record.Position.Through)
+}
+
+func TestThatADepartureIsAPreemptionSurvivesARestart(t *testing.T) {
+	stored := storedDeparture(consumption.Departure{Placeholder: web, UID: "a", Node: "n", Time: epoch, Preempted: true})
+	record := v1alpha1.AccountRecord{Position: v1alpha1.AccountPosition{Open: []v1alpha1.AccountDeparture{stored}}}
+	require.Equal(t, []consumption.Departure{{
+		Placeholder: web, UID: "a", Node: "n", Time: epoch, Preempted: true, Otherwise: account.LossAbandoned,
+	}}, departuresOf(web.Namespace, &record))
+}
+
+// TestTheSmallestAccountIsKeptAlive: to write it takes least.
+func TestTheSmallestAccountIsKeptAlive(t *testing.T) {
+	other := headroomObject("2")
+	other.Name = "other"
+	s := newStory(t, headroomObject("1"), other)
+	s.begin(t)
+	for i := range 100 {
+		s.Lost(types.NamespacedName{Namespace: "shop", Name: "other"}, account.LossDrained, epoch.Add(time.Duration(i)*time.Hour))
+	}
+	s.takes("a")
+	s.writeAll(t.Context(), WriteInterval)
+	s.clock.Step(keepAlive)
+	s.writeAll(t.Context(), WriteInterval)
+	require.Equal(t, 3, s.writes)
+	require.True(t, s.clock.Now().Equal(s.stored(t).Record.WrittenTime.Time))
+}
+
+// broken is an API server that fails, and tells when it is asked.
+type broken struct {
+	client.Reader
+	asked chan struct{}
+}
+
+func (b broken) List(context.Context, client.ObjectList, ...client.ListOption) error {
+	b.asked <- struct{}{}
+	return errBroken
+}
+
+func TestStoredAccountsThatCannotBeReadAreAskedForEverMoreRarely(t *testing.T) {
+	s := newStory(t)
+	asked := make(chan struct{})
+	s.Live = broken{asked: asked}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.load(ctx) }()
+	for _, seconds := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		<-asked
+		require.Eventually(t, s.clock.HasWaiters, time.Minute, time.Millisecond)
+		s.clock.Step(seconds*time.Second - time.Millisecond)
+		require.True(t, s.clock.HasWaiters(), "not before %d s are over", seconds)
+		s.clock.Step(time.Millisecond)
+	}
+	<-asked
+	stop()
+	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
 func TestWithoutTheDefinitionEverythingElseWorks(t *testing.T) {
 	s := newStory(t, headroomObject("1"))
 	s.undone = true
@@ -302,6 +448,8 @@ func TestAllRecordsAreCompleteThroughWhatTheLeastCompleteSays(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.Zero(t, s.allThrough(), "nothing is known yet")
+	s.current = []uint64{40, 50}
+	require.Zero(t, s.allThrough(), "what came within two ticks may not be worked on yet")
 	s.current = []uint64{40, 50, 60}
 	require.EqualValues(t, 40, s.allThrough(), "what is older than two ticks was worked on")
 	s.entries[web].dirty = true

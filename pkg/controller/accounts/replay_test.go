@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -120,4 +121,37 @@ func TestWhatTheLastControllerMayHaveDeletedIsNotAbandoned(t *testing.T) {
 	require.NoError(t, s.client.Update(t.Context(), changed))
 	found := s.tells(t, history{watchEnds: apierrors.NewResourceExpired("too old"), then: []corev1.Pod{placeholder("went", "n")}})
 	require.Equal(t, map[types.UID]account.Loss{"went": account.LossOther}, found)
+}
+
+// TestTheHistoryIsAskedFromTheRecordOnAndEnds has an API server that remembers all. What is new is no matter of the replay.
+func TestTheHistoryIsAskedFromTheRecordOnAndEnds(t *testing.T) {
+	s := recordedAt17(t)
+	at := func(name, node, version string) *corev1.Pod {
+		pod := placeholder(name, node)
+		pod.ResourceVersion = version
+		return &pod
+	}
+	another := at("another", "n", "19")
+	another.Labels[v1alpha1.LabelHeadroom] = "db"
+	clients := fake.NewClientset()
+	clients.PrependWatchReactor("pods", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		asked, ok := action.(clienttesting.WatchActionImpl)
+		require.True(t, ok)
+		require.Equal(t, metav1.ListOptions{
+			LabelSelector: v1alpha1.LabelHeadroom, ResourceVersion: "17", TimeoutSeconds: ptr.To[int64](replayFor), Watch: true,
+		}, asked.ListOptions)
+		events := watch.NewRaceFreeFake()
+		events.Delete(at("recorded", "n", "17"))
+		events.Delete(at("went", "n", "18"))
+		events.Delete(at("waited", "", "18"))
+		events.Modify(at("stays", "n", "18"))
+		events.Delete(another)
+		events.Stop()
+		return true, events, nil
+	})
+	s.Pods = clients
+	var found []string
+	s.Departed = func(_ context.Context, pod *corev1.Pod, _ account.Loss) { found = append(found, pod.Name) }
+	s.replay(t.Context(), s.kept())
+	require.Equal(t, []string{"went"}, found)
 }

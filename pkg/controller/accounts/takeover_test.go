@@ -172,3 +172,29 @@ func TestMissesAreRememberedForAFewMinutesOnly(t *testing.T) {
 	require.Equal(t, now, e.misses[len(e.misses)-1].at)
 	require.Equal(t, now.Add(-missMemory), e.misses[0].at)
 }
+
+func TestAnAccountThatAThirdInstallationKeepsIsItsOwn(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	s.Observed(web, 1, 3, 0, epoch)
+	for _, keeper := range []string{"one", "three"} {
+		s.Leave(web, keeper)
+		require.Equal(t, keeper, s.entries[web].keeper)
+	}
+	s.clock.Step(time.Hour)
+	s.look()
+	require.False(t, s.entries[web].dirty, "it is not looked at here")
+}
+
+func TestAnAccountThatWasDeletedMeanwhileIsWrittenAnewByWhoTakesOver(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	one := s.other(t, "one")
+	one.takes("a")
+	one.writeAll(t.Context(), WriteInterval)
+	one.Leave(web, "two")
+	require.NoError(t, s.client.Delete(t.Context(), s.stored(t)))
+	one.Keep(web)
+	require.True(t, one.takeOver(t.Context()))
+	one.writeAll(t.Context(), 0)
+	require.Zero(t, s.stored(t).Record.Taken)
+}

@@ -3,6 +3,7 @@ package consumption
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -42,4 +43,30 @@ func TestAPlaceholderThatNoPodTookWentWithItsNodeIfThatIsGone(t *testing.T) {
 			require.Equal(t, []account.Loss{tc.want}, s.lost)
 		})
 	}
+}
+
+// slow is an API server that takes a while to list, and notes what it is asked for.
+type slow struct {
+	emptyNodes
+	lists   func()
+	options *client.ListOptions
+}
+
+func (s slow) List(_ context.Context, _ client.ObjectList, options ...client.ListOption) error {
+	s.options.ApplyOptions(options)
+	s.lists()
+	return nil
+}
+
+func TestALookDecidesByWhenItBegan(t *testing.T) {
+	s := newStory()
+	s.departs("a", nil)
+	s.clock.Step(account.Patience - time.Second)
+	live := slow{lists: func() { s.clock.Step(time.Minute) }, options: &client.ListOptions{}}
+	finder := &Finder{Live: live, Cache: emptyNodes{"node-1": true}, Ledger: s.Ledger, Clock: s.clock}
+	require.NoError(t, finder.look(t.Context(), "node-1"))
+	require.Empty(t, s.lost, "a pod may have been bound since the list was made")
+	require.Equal(t, "spec.nodeName=node-1", live.options.FieldSelector.String())
+	require.NoError(t, finder.look(t.Context(), "node-1"))
+	require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
 }

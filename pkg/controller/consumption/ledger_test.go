@@ -376,6 +376,42 @@ func TestNodesAreLookedAtAtOnceThenLessOften(t *testing.T) {
 	s.Hint("node-9")
 	nodes, _ = s.Due()
 	require.Equal(t, []string{"node-1"}, nodes, "an event about a node from which nothing went asks for no look")
+	nodes, _ = s.Due()
+	require.Empty(t, nodes, "one look for each event")
+}
+
+func TestTakesAreToldInTheOrderInWhichTheUnitsWent(t *testing.T) {
+	s := newStory()
+	for _, name := range []string{"a", "b", "c"} {
+		s.departs(name, nil)
+		s.clock.Step(time.Second)
+	}
+	s.sees("node-1", consumer("api-1", "uid-b", "uid-c", "uid-a"))
+	var names []string
+	for _, c := range s.Report(web) {
+		names = append(names, c.Placeholder.Name)
+	}
+	require.Equal(t, []string{"a", "b", "c"}, names)
+}
+
+func TestNoMoreUnitsAreCreditedThanAnAnnotationCountsAndNoneOfAnotherNode(t *testing.T) {
+	s := newStory()
+	big := consumer("big")
+	big.Took.Unnamed = 1
+	s.departs("elsewhere", func(pod *corev1.Pod) { pod.Spec.NodeName = "node-2" })
+	s.departs("a", nil)
+	s.sees("node-1", big)
+	s.clock.Step(account.Patience)
+	s.sees("node-2")
+	require.Empty(t, s.taken)
+	s.sees("node-1", big)
+	require.Contains(t, s.taken, types.UID("uid-a"))
+	s.departs("b", nil)
+	s.sees("node-1", big)
+	s.clock.Step(account.Patience)
+	s.sees("node-1", big)
+	require.Len(t, s.taken, 1, "it counts one, however often it is seen")
+	require.Equal(t, []account.Loss{account.LossAbandoned, account.LossAbandoned}, s.lost)
 }
 
 func TestLedgerForgets(t *testing.T) {
