@@ -34,6 +34,8 @@ func TestFlagsOfReportAndAdviseAreChecked(t *testing.T) {
 	for args, want := range map[string]string{
 		"report":                      "-o names the file to write",
 		"report -o x --days 15":       "--days is from 1 to 14",
+		"report -o x --days 0":        "--days is from 1 to 14",
+		"advise --served 49.99":       "--served is from 50 to 99.999 percent",
 		"report -o x --node-price=-1": "--node-price is not below 0",
 		"advise --served 100":         "--served is from 50 to 99.999 percent",
 		"advise --served NaN":         "--served is from 50 to 99.999 percent",

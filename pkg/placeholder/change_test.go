@@ -86,6 +86,9 @@ func TestChangeOf(t *testing.T) {
 			func(p *corev1.Pod) { p.Spec.TerminationGracePeriodSeconds = ptr.To[int64](30) },
 			"spec.terminationGracePeriodSeconds is not 0 any more", false,
 		},
+		"no grace period": {
+			func(p *corev1.Pod) { p.Spec.TerminationGracePeriodSeconds = nil }, "spec.terminationGracePeriodSeconds is not 0 any more", false,
+		},
 		"safe-to-evict": {
 			func(p *corev1.Pod) { delete(p.Annotations, placeholder.AnnotationSafeToEvict) },
 			"metadata.annotations[cluster-autoscaler.kubernetes.io/safe-to-evict] was taken away", false,

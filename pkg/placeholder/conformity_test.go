@@ -21,6 +21,10 @@ func TestDeviation(t *testing.T) {
 		"a PriorityClass made anew with another value": {
 			change: func(s *corev1.PodSpec) { s.Priority = ptr.To[int32](-3) }, want: "its priority is -3 and that of its PriorityClass -10",
 		},
+		"a PriorityClass made anew with a lower value": {
+			change: func(s *corev1.PodSpec) { s.Priority = ptr.To[int32](-11) }, want: "its priority is -11 and that of its PriorityClass -10",
+		},
+		"a priority that nobody has filled in": {change: func(s *corev1.PodSpec) { s.Priority = nil }},
 		"an injected native sidecar": {
 			change: func(s *corev1.PodSpec) {
 				s.InitContainers = []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}

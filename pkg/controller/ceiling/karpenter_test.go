@@ -8,10 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -138,4 +140,66 @@ status:
 	said, err = Read(t.Context(), live, "shop", map[types.UID]bool{"v": true})
 	require.NoError(t, err)
 	require.Equal(t, minute(3), said.Announced.UTC(), "the other unit waits for another node")
+}
+
+func TestAMachineThatWasNotLaunchedIsNoProgress(t *testing.T) {
+	failed := object(t, `
+apiVersion: karpenter.sh/v1
+kind: NodeClaim
+metadata: {name: default-x2v9p}
+status:
+  conditions:
+  - {type: Launched, status: "False", reason: LaunchFailed, message: "", lastTransitionTime: "2026-01-01T00:09:00Z"}
+`)
+	earlier := object(t, `
+apiVersion: karpenter.sh/v1
+kind: NodeClaim
+metadata: {name: default-early}
+status:
+  conditions:
+  - {type: Launched, status: "True", reason: Launched, message: "", lastTransitionTime: "2026-01-01T00:01:00Z"}
+`)
+	for _, claim := range []string{"default-x2v9p", "default-early", "default-gone"} {
+		nominated := event("karpenter", "Nominated", "u", 3, func(e *eventsv1.Event) { e.Note = "Pod should schedule on: nodeclaim/" + claim })
+		said, err := Read(t.Context(), reader(t, failed, earlier, nominated), "shop", map[types.UID]bool{"u": true})
+		require.NoError(t, err)
+		require.Equal(t, minute(3), said.Announced.UTC(), "%s: when it was announced last", claim)
+	}
+}
+
+// TestAMachineIsReadOnceHoweverManyUnitsWaitForIt has a cluster without Karpenter in the end, one that forbids to read, and one that fails.
+func TestAMachineIsReadOnceHoweverManyUnitsWaitForIt(t *testing.T) {
+	nominated := []client.Object{}
+	for i, unit := range []types.UID{"u", "v", "u"} {
+		nominated = append(nominated, event("karpenter", "Nominated", unit, i, func(e *eventsv1.Event) {
+			e.Note = "Pod should schedule on: nodeclaim/default-x2v9p, nodeclaim/default-x2v9p"
+		}))
+	}
+	for name, tc := range map[string]struct {
+		answer error
+		says   string
+	}{
+		"there is no Karpenter":   {answer: &meta.NoKindMatchError{GroupKind: nodeClaims.GroupKind()}},
+		"nobody may read it":      {answer: apierrors.NewForbidden(schema.GroupResource{Resource: "nodeclaims"}, "default-x2v9p", nil)},
+		"the machine is gone":     {answer: apierrors.NewNotFound(schema.GroupResource{Resource: "nodeclaims"}, "default-x2v9p")},
+		"the server has a defect": {answer: errors.New("no answer"), says: "reading NodeClaim default-x2v9p: no answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reads := 0
+			live := interceptor.NewClient(reader(t, nominated...).(client.WithWatch), interceptor.Funcs{
+				Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+					reads++
+					return tc.answer
+				},
+			})
+			said, err := Read(t.Context(), live, "shop", map[types.UID]bool{"u": true, "v": true})
+			if tc.says == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, tc.says)
+			}
+			require.Equal(t, 1, reads)
+			require.Equal(t, minute(2), said.Announced.UTC())
+		})
+	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -67,6 +68,34 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestLoadAcceptsWhatLiesOnABound(t *testing.T) {
+	for name, args := range map[string][]string{
+		"as many at once as in a second":          {"--kube-api-qps=200", "--kube-api-burst=200"},
+		"one at a time":                           {"--concurrent-reconciles=1"},
+		"one priority alone":                      {"--max-priority=-7", "--min-priority=-7"},
+		"no bound of units":                       {"--max-units=0", "--max-pending-units=0"},
+		"the longest identity":                    {"--identity=" + strings.Repeat("i", maxIdentity)},
+		"nodes that cost nothing":                 {"--node-price=0"},
+		"a lease's name, where there is no lease": {"--leader-elect=false", "--leader-elect-lease-name=A"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, "", args...)
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestNoBoundOfUnitsIsNegative(t *testing.T) {
+	for i, change := range []func(*Units){
+		func(u *Units) { u.MaxPerHeadroom = -1 }, func(u *Units) { u.MaxPerNamespace = -1 },
+		func(u *Units) { u.Max = -1 }, func(u *Units) { u.MaxPending = -1 },
+	} {
+		c := Default()
+		change(&c.Units)
+		require.Len(t, c.Validate(), 1, "%d", i)
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	tests := map[string]struct {
 		file string
@@ -86,6 +115,8 @@ func TestLoadRefuses(t *testing.T) {
 		"a price that is no number":    {args: []string{"--node-price=NaN"}, want: "prices.node: Invalid value"},
 		"a label that is no name":      {args: []string{"--price-label=what it costs"}, want: "prices.label: Invalid value"},
 		"no requests to the API":       {args: []string{"--kube-api-qps=0"}, want: "client.qps: Invalid value"},
+		"an identity that is too long": {args: []string{"--identity=" + strings.Repeat("i", maxIdentity+1)}, want: "identity: Too long"},
+		"another kind":                 {file: "apiVersion: " + APIVersion + "\nkind: Other\n", want: "kind: Unsupported value"},
 		"a burst below the rate":       {args: []string{"--kube-api-burst=1"}, want: "client.burst: Invalid value"},
 		"nobody to do the work":        {args: []string{"--concurrent-reconciles=0"}, want: "concurrentReconciles: Invalid value"},
 		"a scheduler that is no name":  {args: []string{"--placeholder-scheduler-name=A B"}, want: "placeholders.schedulerName"},

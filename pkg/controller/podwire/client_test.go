@@ -91,3 +91,11 @@ func TestAListThatBreaksOffIsAnError(t *testing.T) {
 	_, err := client.List(t.Context(), "shop", metav1.ListOptions{})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
+
+func TestAWatchThatTheServerClosesAtOnceCanBeTriedAgain(t *testing.T) {
+	client := newClient(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	events, err := client.Watch(t.Context(), "shop", metav1.ListOptions{})
+	require.NoError(t, err)
+	_, ok := <-events.ResultChan()
+	require.False(t, ok)
+}

@@ -195,6 +195,21 @@ func TestNoMoreIsReadThanCanBeTold(t *testing.T) {
 	})
 }
 
+func TestAFailureIsToldOnce(t *testing.T) {
+	e := newEvents(io.NopCloser(bytes.NewReader(nil)))
+	e.end(&metav1.Status{Reason: metav1.StatusReasonExpired}, nil)
+	close(e.over)
+	kind, object, err := e.Decode()
+	require.NoError(t, err)
+	require.Equal(t, watch.Error, kind)
+	require.Equal(t, &metav1.Status{Reason: metav1.StatusReasonExpired}, object)
+	for range 2 {
+		_, object, err = e.Decode()
+		require.Nil(t, object)
+		require.ErrorIs(t, err, io.EOF)
+	}
+}
+
 // What a damaged event says is not defined, but it is opened without panic.
 func FuzzOpen(f *testing.F) {
 	data := sent(f, runtime.ContentTypeProtobuf, watch.Added, bound("a", "1", map[string]string{"app": "web"}))[4:]

@@ -71,6 +71,9 @@ func TestWhetherAStatefulSetReplacesItsPods(t *testing.T) {
 	}{
 		"all are of the newest revision": {func(s *appsv1.StatefulSet) { s.Status.CurrentRevision = "web-2" }, false},
 		"some are of an old one":         {func(*appsv1.StatefulSet) {}, true},
+		"it was changed just now": {func(s *appsv1.StatefulSet) {
+			s.Generation, s.Status.CurrentRevision = s.Generation+1, "web-2"
+		}, true},
 		"old ones stay, by partition": {func(s *appsv1.StatefulSet) {
 			s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To[int32](2)}
 		}, false},

@@ -233,6 +233,13 @@ func TestWhatNobodyAsksForIsFollowedNoMore(t *testing.T) {
 		look.End()
 	}
 	require.Equal(t, 3, sources(), "both ask for the same: a workload, all pods, and a selection of them")
+	ended := 0
+	w.mu.Lock()
+	for _, f := range w.sources {
+		stop := f.stop
+		f.stop = func() { ended++; stop() }
+	}
+	w.mu.Unlock()
 	look := w.Look(hdr)
 	_, _ = look.Pods("shop", labels.Everything())
 	look.End()
@@ -241,6 +248,7 @@ func TestWhatNobodyAsksForIsFollowedNoMore(t *testing.T) {
 	require.Equal(t, 2, sources())
 	w.Forget(hdr)
 	require.Zero(t, sources())
+	require.Equal(t, 3, ended, "what was read of each ends")
 	require.Empty(t, w.asks)
 	w.Forget(hdr)
 }

@@ -104,3 +104,10 @@ func TestWithoutAPriceThereIsNoCost(t *testing.T) {
 		require.Nil(t, one.Cost)
 	}
 }
+
+func TestAWholeWeekIsEnoughToAdviseFewerUnits(t *testing.T) {
+	a := &Advice{Wanted: 5, Needed: 2, Known: int64(7 * 24 * time.Hour / time.Second)}
+	require.Equal(t, "It needed 2 units: 3 fewer than the 5 that it asks for would do.", a.sentence())
+	a.Known--
+	require.Contains(t, a.sentence(), "wait until it is seven days")
+}

@@ -78,3 +78,8 @@ func TestEveryReasonHasARemedy(t *testing.T) {
 	}
 	require.Contains(t, Remedies(metrics.MissPriority, true)[0], "nonPreempting")
 }
+
+func TestFiveNodesAreNamedAndMoreAreCounted(t *testing.T) {
+	require.Equal(t, "a, b, c, d, e", some([]string{"a", "b", "c", "d", "e"}))
+	require.Equal(t, "a, b, c, d, e and 1 more", some([]string{"a", "b", "c", "d", "e", "f"}))
+}

@@ -164,3 +164,16 @@ func TestTheTopOfAnAxisIsEvenAndNotBelowWhatIsDrawn(t *testing.T) {
 		require.LessOrEqual(t, top, 2*most+2)
 	})
 }
+
+func TestHoursBeforeAndAfterThePlotAreLeftOut(t *testing.T) {
+	a := account.New(now.AddDate(0, 0, -7))
+	for _, ago := range []time.Duration{3 * time.Hour, 2 * time.Hour, 0, -time.Hour} {
+		a.Take(account.Take{Time: now.Add(-ago)})
+	}
+	a.Observe(now, 0)
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	drawn, ok := historyOf(&v1alpha1.HeadroomAccount{Record: record}, 3, now)
+	require.True(t, ok)
+	require.Equal(t, []hour{{taken: 1, lowest: -1}, {lowest: -1}, {taken: 1, lowest: 0}}, drawn.hours)
+}
