@@ -68,6 +68,9 @@ func TestPreferredNodeAffinityNamesDomains(t *testing.T) {
 		"the domains of the term of the highest weight": {
 			terms: []corev1.PreferredSchedulingTerm{in(10, zone, "a"), in(50, zone, "b", "c")}, want: map[string]int{"a": 3, "b": 1, "c": 1},
 		},
+		"whichever comes first": {
+			terms: []corev1.PreferredSchedulingTerm{in(50, zone, "b", "c"), in(10, zone, "a")}, want: map[string]int{"a": 3, "b": 1, "c": 1},
+		},
 		"terms of equal weight count together": {
 			terms: []corev1.PreferredSchedulingTerm{in(10, zone, "a"), in(10, zone, "b")}, want: map[string]int{"a": 1, "b": 1, "c": 3},
 		},

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -128,6 +129,20 @@ func TestANodeThatIsNotAmongTheObjectsHoldsUnitsAllTheSame(t *testing.T) {
 	require.Len(t, options, 1)
 	require.Equal(t, "b", options[0].Evidence.Name)
 	require.Len(t, misfits, 1, "it has no room")
+}
+
+func TestWhatKeepsAPodFromANodeIsSaidInOrderAndOnce(t *testing.T) {
+	var headrooms []*v1alpha1.Headroom
+	var units []*corev1.Pod
+	for i, name := range []string{"c", "a", "b", "a"} {
+		h := builders.Headroom(name, cpu("100m")).Namespace("shop").UID(types.UID(name)).Consumers(v1alpha1.Consumers{
+			PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+		}).Obj()
+		headrooms, units = append(headrooms, h), append(units, builders.Placeholder(h, i).Node("n").UID(fmt.Sprintf("unit-%d", i)).Obj())
+	}
+	_, misfits := explained(t, headrooms, []string{"n"}, units, func(*Profile) {}).Nodes(dns(1))
+	require.Equal(t, []Misfit{{Node: "n", Why: "consumers.podSelector of shop/a does not match; consumers.podSelector of shop/b does not match; " +
+		"consumers.podSelector of shop/c does not match"}}, misfits)
 }
 
 func TestPodsThatHaveFinishedTakeNoRoom(t *testing.T) {

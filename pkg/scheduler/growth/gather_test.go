@@ -63,6 +63,10 @@ func TestAllocatedKnowsEveryKindOfRequest(t *testing.T) {
 	whole.Status.AllocatedResources = quantities("4")
 	require.EqualValues(t, 4000, requestsOf(Allocated(whole)).At(evictionorder.MilliCPU), "requests of the pod as a whole")
 
+	half := whole.DeepCopy()
+	half.Spec.Resources.Requests[corev1.ResourceMemory] = resource.MustParse("1Gi")
+	require.EqualValues(t, 1<<30, requestsOf(Allocated(half)).At(evictionorder.Memory), "of which the kubelet says nothing, it has what it asks for")
+
 	unknown := resized("web", "5")
 	unknown.Status.ContainerStatuses = nil
 	require.Same(t, unknown, Allocated(unknown), "a pod of which the kubelet has reported nothing has what it asks for")

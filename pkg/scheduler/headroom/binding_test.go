@@ -231,6 +231,8 @@ func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {
 	require.Equal(t, fwk.Error, f.Bind(t.Context(), state, pod, "a").Code())
 	gone := func(*corev1.Pod) bool { return true }
 	require.Len(t, f.shared.credits.Of(pod.UID, "a", gone), 1)
+	f.shared.waiting.Add(pod, f.shared.waiting.Generation())
+	require.True(t, f.shared.waiting.CountOnce(pod.UID))
 
 	factory := f.handle.SharedInformerFactory()
 	t.Cleanup(factory.Shutdown)
@@ -242,6 +244,7 @@ func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {
 	require.NoError(t, f.client.CoreV1().Pods("default").Delete(t.Context(), pod.Name, metav1.DeleteOptions{}))
 	// Long before it would have expired.
 	require.Eventually(t, func() bool { return len(f.shared.credits.Of(pod.UID, "a", gone)) == 0 }, eviction.CreditLifetime/2, glance)
+	require.Eventually(t, func() bool { return f.shared.waiting.CountOnce(pod.UID) }, patience, glance, "nor is it kept among those that wait")
 }
 
 // TestAPlaceholderWhoseEndWasMissedIsGone: the next one of its name comes as a change of it.

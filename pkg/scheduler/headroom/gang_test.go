@@ -221,6 +221,32 @@ func TestAGroupThatWaitsForTheTurnOfAnotherIsTriedAgainWhenThatIsOver(t *testing
 	require.Equal(t, 4, f.shared.postponed.Len())
 }
 
+func TestAGroupThatFindsNoRoomInItsTurnLetsTheNextOneTry(t *testing.T) {
+	c := withGangs(2, map[string]int{"app": 2})
+	second := []*corev1.Pod{member1("db", 0), member1("db", 1), member1("db", 2)}
+	third := []*corev1.Pod{member1("web", 0), member1("web", 1)}
+	holder := c.pending[0]
+	c.pending = append(append(c.pending, second...), third...)
+	f := newFixture(t, c)
+	for name, needed := range map[string]int{"app": 2, "db": 3, "web": 2} {
+		f.shared.gangs.Set(podGroup(name, needed))
+	}
+	first, status := f.schedule(t, holder)
+	require.True(t, status.IsWait(), status.Message())
+	for _, pod := range []*corev1.Pod{second[0], third[0]} {
+		_, status = f.schedule(t, pod)
+		require.Contains(t, status.Message(), "for group default/app first")
+	}
+	f.framework.RunReservePluginsUnreserve(t.Context(), first.state, first.pod, first.node)
+	require.NoError(t, f.snapshot.ForgetPod(klog.Background(), first.pod))
+	f.activated = nil
+
+	_, status = f.schedule(t, second[0])
+
+	require.Contains(t, status.Message(), "there is none for 1 of them")
+	require.ElementsMatch(t, []string{"web-0", "web-1"}, f.activated)
+}
+
 func TestWhetherAGroupFitsAsItIs(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cores  string

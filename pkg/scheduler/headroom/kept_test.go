@@ -175,6 +175,19 @@ func TestP15RoomIsKeptFromAConsumerForPodsThatAreAsImportant(t *testing.T) {
 	}
 }
 
+// TestRoomIsNotKeptForAPodThatHasItAlready: the scheduler's view of a node may show a pod before its nomination is known to be over.
+func TestRoomIsNotKeptForAPodThatHasItAlready(t *testing.T) {
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("2")).Obj()}, pods: []*corev1.Pod{foreign("p", 0).Node("a").Obj()},
+	})
+	f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj())
+	status, _ := f.filtered(t, pending(0))
+	require.True(t, status.IsSuccess(), status.Message())
+	f.shared.podChanged(nil, foreign("q", 0).NominatedNodeName("a").Obj())
+	status, _ = f.filtered(t, pending(0))
+	require.Equal(t, reasonKept, status.Message(), "for another one it is")
+}
+
 func TestANodeWithoutRoomIsFullWhoeverItsRoomIsKeptFor(t *testing.T) {
 	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{on("a", "x", "1")}})
 	f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj())

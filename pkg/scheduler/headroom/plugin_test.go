@@ -7,8 +7,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
+	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/test/builders"
 )
+
+func TestSwapsCanBeTurnedOff(t *testing.T) {
+	for name, swap := range map[string]bool{"on": true, "off": false} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(hr("open", "1"), 0, "a").Obj()},
+				change: func(args *config.HeadroomArgs) { args.Swap = swap },
+			})
+			c, _ := f.decided(t, wants("1").Obj())
+			require.Equal(t, swap, c.swap != nil)
+		})
+	}
+}
 
 func TestNoSwapsInAProfileThatMisplacesThePlugin(t *testing.T) {
 	open := hr("open", "1")
