@@ -33,6 +33,26 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "1", got.Spec.Requests.Cpu().String())
 }
 
+func TestDefaultsOfWhatIsInside(t *testing.T) {
+	c, cl := apiServer(t)
+	got := created(t, cl, headroom(t, clustertest.Namespace(t, c, nil), "", `
+requests: {cpu: 1}
+refill: {}
+sizing:
+  max: 5
+  scaleDown: {}
+  rules:
+  - {name: tenth, percentOf: {percent: 10, pods: {}}}
+  - {name: office, schedule: {start: "08:00", end: "19:00", replicas: 2}}
+  - {name: learned, demand: {}}`))
+	require.Equal(t, &v1alpha1.Refill{Policy: v1alpha1.RefillAlways, Delay: &metav1.Duration{}}, got.Spec.Refill)
+	require.Equal(t, v1alpha1.SizingApply, got.Spec.Sizing.Mode)
+	require.Equal(t, 10*time.Minute, got.Spec.Sizing.ScaleDown.StabilizationWindow.Duration)
+	require.Equal(t, v1alpha1.PercentOfCount, got.Spec.Sizing.Rules[0].PercentOf.By)
+	require.Equal(t, "Etc/UTC", got.Spec.Sizing.Rules[1].Schedule.TimeZone)
+	require.Equal(t, &v1alpha1.Demand{Served: "99.9", Season: v1alpha1.SeasonWeek, TimeZone: "Etc/UTC"}, got.Spec.Sizing.Rules[2].Demand)
+}
+
 func TestStatusIsASubresource(t *testing.T) {
 	c, cl := apiServer(t)
 	obj := created(t, cl, headroom(t, clustertest.Namespace(t, c, nil), "", "requests: {cpu: 1}"))

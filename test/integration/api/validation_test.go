@@ -302,7 +302,7 @@ var verdicts = []verdict{
 func TestValidation(t *testing.T) {
 	c, cl := apiServer(t)
 	namespace := clustertest.Namespace(t, c, nil)
-	for _, tc := range slices.Concat(verdicts, sizingVerdicts, refillVerdicts, ladderVerdicts) {
+	for _, tc := range slices.Concat(verdicts, sizingVerdicts, refillVerdicts, ladderVerdicts, edgeVerdicts) {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tryCreate(t.Context(), cl, headroom(t, namespace, tc.headroom, tc.spec))
 			if tc.refused == "" {
@@ -334,7 +334,7 @@ func TestEveryRuleAndBoundIsTried(t *testing.T) {
 	schema := crdSchema(t)
 
 	refusals := []string{placementRule}
-	for _, tc := range slices.Concat(verdicts, sizingVerdicts, refillVerdicts, ladderVerdicts) {
+	for _, tc := range slices.Concat(verdicts, sizingVerdicts, refillVerdicts, ladderVerdicts, edgeVerdicts) {
 		refusals = append(refusals, tc.refused)
 	}
 	tried := func(part string) bool {
