@@ -6,15 +6,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
+	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/metrics"
 	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
+// reasonPreemptsNobody is why nothing goes for a placeholder.
+const reasonPreemptsNobody = "preemption: a placeholder preempts nobody, whatever its PriorityClass says"
+
 // PostFilter serves pods that headroom could serve, but not in the cycle that asks: placeholders may stand in the way by
 // something else than their resources, such as a host port or an anti-affinity. It is kube-scheduler's own preemption,
 // confined to placeholders that the pod may take, in the project's order, over all nodes. Where running pods would go otherwise, these are
-// all placeholders of lower priority. If that does not help it says why headroom does not, and DefaultPreemption gets its turn.
+// all placeholders of lower priority. Nothing is preempted for a placeholder. If that does not help it says why headroom does not, and DefaultPreemption gets its turn.
 func (p *Plugin) PostFilter(
 	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, statuses fwk.NodeToStatusReader,
 ) (*fwk.PostFilterResult, *fwk.Status) {
@@ -27,6 +32,11 @@ func (p *Plugin) PostFilter(
 		return nil, nil // DefaultPreemption must take nothing beside the placeholders that go for the resize
 	}
 	p.postpone(c, pod)
+	if p.shared.isPlaceholder(pod) && !entitlement.NonPreempting(pod) {
+		// So no plugin after this one is asked. The controller allows no such PriorityClass unless it is told to, but one that is made anew
+		// gets to a DaemonSet's pods before the controller knows.
+		return framework.NewPostFilterResultWithNominatedNode(""), fwk.NewStatus(fwk.UnschedulableAndUnresolvable, reasonPreemptsNobody)
+	}
 	if c.member != nil {
 		return nil, p.postFilterMember(ctx, state, c, pod)
 	}

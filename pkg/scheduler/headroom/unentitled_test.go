@@ -49,6 +49,30 @@ func (f *fixture) postFiltered(t *testing.T, pod *corev1.Pod) (nominated string,
 	return result.NominatedNodeName, state
 }
 
+// TestAPlaceholderPreemptsNobody: a PriorityClass that is made anew as one that preempts gets to a DaemonSet's pods at once.
+func TestAPlaceholderPreemptsNobody(t *testing.T) {
+	spare := hr("spare", "1")
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want string // the node that the profile's PostFilter plugins nominate
+	}{
+		"a placeholder": {unit(spare, 1, "").Priority(5).PreemptionPolicy(corev1.PreemptLowerPriority).Obj(), ""},
+		"another pod":   {wants("1").Priority(5).PreemptionPolicy(corev1.PreemptLowerPriority).Obj(), "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{
+				nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{on("a", "running", "1")},
+				headrooms: []*v1alpha1.Headroom{spare}, pending: []*corev1.Pod{tc.pod},
+			})
+			_, state := f.decided(t, tc.pod)
+			statuses := framework.NewDefaultNodeToStatus()
+			statuses.Set("a", f.framework.RunFilterPlugins(t.Context(), state, tc.pod, f.nodes[0]))
+			result, status := f.framework.RunPostFilterPlugins(t.Context(), state, tc.pod, statuses)
+			require.Equal(t, tc.want, result.NominatedNodeName, status.Message())
+		})
+	}
+}
+
 func TestUnentitledPlaceholdersGoOnlyWhereRunningPodsWouldGoOtherwise(t *testing.T) {
 	shut, open := closedHeadroom(), hr("open", "1")
 	urgent := wants("1").Priority(1000)
