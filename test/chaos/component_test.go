@@ -4,9 +4,14 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/headroom-dev/headroom/test/chaos/plan"
 	"github.com/headroom-dev/headroom/test/cluster/process"
 )
 
@@ -43,4 +48,15 @@ func TestFaultsExcuseNoEndOverANameThatWasUsedAnew(t *testing.T) {
 	require.True(t, isExcused(errors.New("headroom-scheduler: failed to get delegated authentication kubeconfig")))
 	require.False(t, isExcused(errors.New(
 		`cache.go:662] "Pod updated on a different node than previously added to. Scheduler cache is corrupted" pod="shop/web-headroom-0"`)))
+}
+
+// TestEachComponentThatDeletesAPodIsToldOf: a pod that goes at once can be deleted twice, and both requests succeed.
+func TestEachComponentThatDeletesAPodIsToldOf(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "unit", UID: "1"}}
+	r := &run{deletions: map[types.NamespacedName][]deletion{{Namespace: "shop", Name: "unit"}: {
+		{by: plan.Controller, at: time.Now(), uid: "of another pod"}, {by: stockScheduler, at: time.Now()}, {by: plan.Scheduler, at: time.Now(), uid: "1"},
+	}}}
+	require.Equal(t, []plan.Component{stockScheduler, plan.Scheduler}, r.deletersOf(pod))
+	require.Equal(t, stockScheduler, r.deletedBy(pod))
+	require.True(t, r.rules().Evicted(pod))
 }

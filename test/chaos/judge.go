@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,17 +176,24 @@ type deletion struct {
 
 // deletedBy returns the component that deleted a pod which is gone, and "" if none did.
 func (r *run) deletedBy(pod *corev1.Pod) plan.Component {
+	if by := r.deletersOf(pod); len(by) > 0 {
+		return by[0]
+	}
+	return ""
+}
+
+// deletersOf are the components that asked for the deletion of a pod, in the order of their requests: several did if each asked before it
+// was gone.
+func (r *run) deletersOf(pod *corev1.Pod) (by []plan.Component) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, d := range r.deletions[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}] {
-		switch {
-		case d.uid == pod.UID:
-			return d.by
-		case d.uid == "" && !d.at.Before(pod.CreationTimestamp.Time) && time.Since(d.at) < deletedWithin+settleFor:
-			return d.by
+		unconditional := d.uid == "" && !d.at.Before(pod.CreationTimestamp.Time) && time.Since(d.at) < deletedWithin+settleFor
+		if d.uid == pod.UID || unconditional {
+			by = append(by, d.by)
 		}
 	}
-	return ""
+	return by
 }
 
 // isUnanswered reports whether the scheduler got no answer when it deleted a pod.
@@ -216,7 +224,9 @@ func (r *run) rules() observer.Rules {
 			return r.judging.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
 		},
 		// A deletion without an answer may have been carried out, as far as the scheduler knows: if the placeholder is gone, it took it.
-		Evicted: func(pod *corev1.Pod) bool { return r.deletedBy(pod) == plan.Scheduler || r.isUnanswered(pod.UID) },
+		Evicted: func(pod *corev1.Pod) bool {
+			return slices.Contains(r.deletersOf(pod), plan.Scheduler) || r.isUnanswered(pod.UID)
+		},
 	}
 }
 
