@@ -83,7 +83,8 @@ func TestAPlacementIsToldWithoutHeadroomsAndClassesButNotWithoutTheRest(t *testi
 			if err != nil {
 				return
 			}
-			require.Equal(t, tc.found, [4]int{len(found.Pods), len(found.DaemonSets), len(found.Headrooms), len(found.priorityClasses)})
+			got := [4]int{len(found.Pods), len(found.DaemonSets), len(found.Headrooms), len(found.priorityClasses)}
+			require.Equal(t, tc.found, got)
 			require.False(t, found.taken.IsZero())
 		})
 	}

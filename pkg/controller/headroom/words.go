@@ -14,7 +14,8 @@ import (
 // all the time, often for a moment, and rarely a number of units.
 const wordsAfter = 10 * time.Second
 
-// words is since when the sentences of status.sizing in the statuses of Headrooms are not what they should be. It is safe for concurrent use.
+// words is since when the sentences of status.sizing in the statuses of Headrooms are not what they should be. It is safe for concurrent
+// use.
 type words struct {
 	mu    sync.Mutex
 	since map[types.NamespacedName]time.Time

@@ -93,7 +93,9 @@ func TestAListThatBreaksOffIsAnError(t *testing.T) {
 }
 
 func TestAWatchThatTheServerClosesAtOnceCanBeTriedAgain(t *testing.T) {
-	client := newClient(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	client := newClient(t, func(http.ResponseWriter, *http.Request) {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http cuts a connection
+	})
 	events, err := client.Watch(t.Context(), "shop", metav1.ListOptions{})
 	require.NoError(t, err)
 	_, ok := <-events.ResultChan()

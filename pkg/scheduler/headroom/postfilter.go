@@ -19,7 +19,8 @@ const reasonPreemptsNobody = "preemption: a placeholder preempts nobody, whateve
 // PostFilter serves pods that headroom could serve, but not in the cycle that asks: placeholders may stand in the way by
 // something else than their resources, such as a host port or an anti-affinity. It is kube-scheduler's own preemption,
 // confined to placeholders that the pod may take, in the project's order, over all nodes. Where running pods would go otherwise, these are
-// all placeholders of lower priority. Nothing is preempted for a placeholder. If that does not help it says why headroom does not, and DefaultPreemption gets its turn.
+// all placeholders of lower priority. If that does not help it says why headroom does not, and DefaultPreemption gets its turn. Nothing is
+// preempted for a placeholder.
 func (p *Plugin) PostFilter(
 	ctx context.Context, state fwk.CycleState, pod *corev1.Pod, statuses fwk.NodeToStatusReader,
 ) (*fwk.PostFilterResult, *fwk.Status) {

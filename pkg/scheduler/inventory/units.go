@@ -41,8 +41,8 @@ func (inv *Inventory) setEntry(h *Headroom) (keysChanged bool) {
 const spareHeadrooms = 100
 
 // forgetHeadrooms drops the Headrooms of which nothing is known and that have no placeholders, if there are more than twice as many as
-// were left the last time, and that many beyond: where Headrooms come and go, each has a name of its own, and a pod's cycle goes through all
-// of them. The others get new indices.
+// were left the last time, and that many beyond: where Headrooms come and go, each has a name of its own, and a pod's cycle goes through
+// all of them. The others get new indices.
 func (inv *Inventory) forgetHeadrooms(spare int) {
 	if len(inv.headrooms) <= 2*inv.headroomsLeft+spare {
 		return
