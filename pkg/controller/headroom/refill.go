@@ -40,8 +40,12 @@ func (r *Reconciler) refill(headroom *v1alpha1.Headroom, seen *observation) *ref
 		return nil
 	}
 	key, result := client.ObjectKeyFromObject(headroom), &refilling{}
+	// Before those that are known to have gone, and before the ledger: what is settled in between is counted twice rather than not at all,
+	// and only has to wait.
+	unsettled := r.departures.unsettled(key, seen.units)
 	facts := refill.Facts{
-		Now: seen.at, Created: headroom.CreationTimestamp.Time, Wanted: wanted(headroom, seen), Went: r.departures.since(key),
+		Now: seen.at, Created: headroom.CreationTimestamp.Time, Wanted: wanted(headroom, seen), Undecided: unsettled,
+		Went: append(r.departures.since(key), slices.Repeat([]time.Time{seen.at}, unsettled)...),
 	}
 	if spec.Policy == v1alpha1.RefillOnce {
 		r.countTakes(headroom, seen, result, &facts)
@@ -70,8 +74,6 @@ func (r *Reconciler) countTakes(headroom *v1alpha1.Headroom, seen *observation, 
 	if result.status = before; before != nil {
 		facts.Taken = int(before.TakenReplicas)
 	}
-	// Before the ledger: what is settled in between is counted twice rather than not at all, and only has to wait.
-	facts.Undecided = r.departures.unsettled(key, seen.units)
 	r.ledger.Snapshot(key, func(open []consumption.Departure) {
 		total, complete, stored := r.Accounts.Taken(key)
 		facts.Undecided += len(open)

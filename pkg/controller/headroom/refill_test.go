@@ -233,6 +233,24 @@ func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows(t *testing.T)
 	require.Equal(t, int32(1), s.headroom().Status.Refill.TakenReplicas)
 }
 
+// TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins is the same of spec.refill.delay.
+func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins(t *testing.T) {
+	s, _ := refilled(t, 2, v1alpha1.Refill{Delay: &metav1.Duration{Duration: 30 * time.Second}})
+	s.settle()
+	s.all(bind)
+	s.settle()
+	pod := s.pods()["web-headroom-0"]
+	require.NoError(t, s.api.Delete(t.Context(), pod))
+	s.settle()
+	require.Len(t, s.pods(), 1)
+	s.gone(pod)
+	s.settle()
+	require.Len(t, s.pods(), 1)
+	s.clock.Step(30 * time.Second)
+	s.settle()
+	require.Len(t, s.pods(), 2)
+}
+
 func TestOnceWithoutAccountsIsRefused(t *testing.T) {
 	s, known := refilled(t, 2, v1alpha1.Refill{Policy: v1alpha1.RefillOnce})
 	known.stored = false
