@@ -239,6 +239,9 @@ func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins(t *testing.T)
 	s.settle()
 	s.all(bind)
 	s.settle()
+	for _, pod := range s.pods() {
+		podHandler{s.Reconciler}.Create(t.Context(), event.TypedCreateEvent[*corev1.Pod]{Object: pod}, newQueue(t))
+	}
 	pod := s.pods()["web-headroom-0"]
 	require.NoError(t, s.api.Delete(t.Context(), pod))
 	s.settle()
