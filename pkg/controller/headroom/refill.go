@@ -48,7 +48,7 @@ func (r *Reconciler) refill(headroom *v1alpha1.Headroom, seen *observation) *ref
 		Went: append(r.departures.since(key), slices.Repeat([]time.Time{seen.at}, unsettled)...),
 	}
 	if spec.Policy == v1alpha1.RefillOnce {
-		r.countTakes(headroom, seen, result, &facts)
+		r.countTakes(headroom, result, &facts)
 	}
 	result.Decision = refill.Decide(policyOf(spec), facts)
 	if result.unstored || result.unread {
@@ -69,7 +69,7 @@ func policyOf(spec *v1alpha1.Refill) refill.Policy {
 }
 
 // countTakes says how many units were taken since the policy became Once. They count when the status says from where on.
-func (r *Reconciler) countTakes(headroom *v1alpha1.Headroom, seen *observation, result *refilling, facts *refill.Facts) {
+func (r *Reconciler) countTakes(headroom *v1alpha1.Headroom, result *refilling, facts *refill.Facts) {
 	key, before := client.ObjectKeyFromObject(headroom), headroom.Status.Refill
 	if result.status = before; before != nil {
 		facts.Taken = int(before.TakenReplicas)
