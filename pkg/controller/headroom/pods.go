@@ -141,7 +141,7 @@ func (h podHandler) otherwise(ctx context.Context, pod *corev1.Pod) account.Loss
 func (r *Reconciler) Vacated(pod *corev1.Pod) { r.names.nameVacated(labeled(pod), pod.Name) }
 
 // Departed writes down a placeholder that went while no controller ran, unless that is known, and what becomes of it if
-// no pod took it.
+// no pod took it. When a controller starts it may hear of one that went just now, and before Delete does.
 func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise account.Loss) {
 	if _, ok := placeholder.HeadroomOf(pod, r.daemonSets(ctx)); !ok || r.expectations.isDeleting(pod.UID) {
 		return
@@ -149,6 +149,7 @@ func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise ac
 	key := labeled(pod)
 	if at, news := r.ledger.Departed(key, pod, otherwise); news {
 		r.Accounts.Went(key, at)
+		r.departures.went(key)
 	}
 }
 

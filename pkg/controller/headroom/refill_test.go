@@ -254,6 +254,23 @@ func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins(t *testing.T)
 	require.Len(t, s.pods(), 2)
 }
 
+// TestAUnitOfWhoseEndTheHistoryTellsFirstIsMadeAnewAfterTheDelay: a controller that starts reads both.
+func TestAUnitOfWhoseEndTheHistoryTellsFirstIsMadeAnewAfterTheDelay(t *testing.T) {
+	s, _ := refilled(t, 2, v1alpha1.Refill{Delay: &metav1.Duration{Duration: 30 * time.Second}})
+	s.settle()
+	s.all(bind)
+	s.settle()
+	pod := s.pods()["web-headroom-0"]
+	require.NoError(t, s.api.Delete(t.Context(), pod))
+	s.Departed(t.Context(), pod, account.LossOther)
+	s.gone(pod)
+	s.settle()
+	require.Len(t, s.pods(), 1)
+	s.clock.Step(30 * time.Second)
+	s.settle()
+	require.Len(t, s.pods(), 2)
+}
+
 func TestOnceWithoutAccountsIsRefused(t *testing.T) {
 	s, known := refilled(t, 2, v1alpha1.Refill{Policy: v1alpha1.RefillOnce})
 	known.stored = false
