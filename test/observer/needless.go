@@ -63,8 +63,9 @@ func (r *Replay) judgePreemptions(now time.Time) {
 
 // judgePreemption reports a running pod that died although the eviction of placeholders would have done (P12). It counts only room that was
 // there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came or went, be it
-// only nominated, as far as the scheduler can have seen. A node counts if it suits the preemptor both with the pods that came meanwhile and without them, since they can make it
-// suitable: by what they add to another domain of a spread constraint, for example. Reserved units stay, whatever else goes.
+// only nominated, as far as the scheduler can have seen. A node counts if it suits the preemptor both with the pods that came meanwhile and
+// without them, since they can make it suitable: by what they add to another domain of a spread constraint, for example. Reserved units
+// stay, whatever else goes.
 func (r *Replay) judgePreemption(p preemption) {
 	preemptor := r.lookUp(r.preemptors[p.victim.UID])
 	if preemptor == nil {

@@ -100,10 +100,7 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 func (h podHandler) account(ctx context.Context, key types.NamespacedName, pod *corev1.Pod, reason topup.Reason, own bool) {
 	switch {
 	case !own:
-		if at, news := h.ledger.Departed(key, pod, h.otherwise(ctx, pod)); news {
-			h.Accounts.Went(key, at)
-			h.departures.went(key)
-		}
+		h.departed(key, pod, h.otherwise(ctx, pod))
 	case reason == topup.ReasonLost:
 		h.ledger.Lost(key, pod.UID, lossOf(pod))
 		h.Accounts.Went(key, h.Clock.Now())
@@ -146,7 +143,11 @@ func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise ac
 	if _, ok := placeholder.HeadroomOf(pod, r.daemonSets(ctx)); !ok || r.expectations.isDeleting(pod.UID) {
 		return
 	}
-	key := labeled(pod)
+	r.departed(labeled(pod), pod, otherwise)
+}
+
+// departed writes down a placeholder that went without the controller's doing, unless that is known.
+func (r *Reconciler) departed(key types.NamespacedName, pod *corev1.Pod, otherwise account.Loss) {
 	if at, news := r.ledger.Departed(key, pod, otherwise); news {
 		r.Accounts.Went(key, at)
 		r.departures.went(key)

@@ -213,9 +213,9 @@ func TestUnitsThatAreNotMadeAnewMakeNoRefillTimeLonger(t *testing.T) {
 	}
 }
 
-// TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows has the cache show that a unit is gone before its handler is told.
-func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows(t *testing.T) {
-	s, _ := refilled(t, 2, v1alpha1.Refill{Policy: v1alpha1.RefillOnce})
+// losesFromCache has two units bound, and the cache show that the first is gone before its handler is told: nothing is made for it.
+func (s *scene) losesFromCache(t *testing.T) *corev1.Pod {
+	t.Helper()
 	s.settle()
 	s.all(bind)
 	s.settle()
@@ -226,6 +226,13 @@ func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows(t *testing.T)
 	require.NoError(t, s.api.Delete(t.Context(), pod))
 	s.settle()
 	require.Len(t, s.pods(), 1)
+	return pod
+}
+
+// TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows has the cache show that a unit is gone before its handler is told.
+func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows(t *testing.T) {
+	s, _ := refilled(t, 2, v1alpha1.Refill{Policy: v1alpha1.RefillOnce})
+	pod := s.losesFromCache(t)
 	s.gone(pod)
 	s.ledger.Looked("n1", s.clock.Now(), []consumption.Bound{consumer("api", pod.UID)}, false)
 	s.settle()
@@ -236,16 +243,7 @@ func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows(t *testing.T)
 // TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins is the same of spec.refill.delay.
 func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins(t *testing.T) {
 	s, _ := refilled(t, 2, v1alpha1.Refill{Delay: &metav1.Duration{Duration: 30 * time.Second}})
-	s.settle()
-	s.all(bind)
-	s.settle()
-	for _, pod := range s.pods() {
-		podHandler{s.Reconciler}.Create(t.Context(), event.TypedCreateEvent[*corev1.Pod]{Object: pod}, newQueue(t))
-	}
-	pod := s.pods()["web-headroom-0"]
-	require.NoError(t, s.api.Delete(t.Context(), pod))
-	s.settle()
-	require.Len(t, s.pods(), 1)
+	pod := s.losesFromCache(t)
 	s.gone(pod)
 	s.settle()
 	require.Len(t, s.pods(), 1)

@@ -63,6 +63,9 @@ func (r *Refusals) Refused(headroom types.NamespacedName) bool {
 
 // List returns the Headrooms of which nothing is to be taken just now, as NAMESPACE/NAME, in the order of their names.
 func (r *Refusals) List() []string {
+	if r == nil {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var names []string
