@@ -223,6 +223,7 @@ func (r *run) rules() observer.Rules {
 		Places: func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error) {
 			return r.judging.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
 		},
+		Stock: func(scheduler string) bool { return scheduler != plan.HeadroomScheduler },
 		// A deletion without an answer may have been carried out, as far as the scheduler knows: if the placeholder is gone, it took it.
 		Evicted: func(pod *corev1.Pod) bool {
 			return slices.Contains(r.deletersOf(pod), plan.Scheduler) || r.isUnanswered(pod.UID)

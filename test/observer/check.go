@@ -47,6 +47,9 @@ type Rules struct {
 	// place among others, those left out that are on the node asked about and for which out reports true. It needs events with times, and
 	// reports. Nil: preemptions are not judged.
 	Places func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error)
+	// Stock reports whether pods of a scheduler's name are preempted for as kube-scheduler does it: pods of the lowest priority go first,
+	// placeholders or not. By P12 only placeholders of a priority below that of the pod that died should have gone then. Nil: none are.
+	Stock func(scheduler string) bool
 	// Evicted tells whether a scheduler with the plugin has deleted a placeholder that is gone. It is for Account. Nil: none has.
 	Evicted func(pod *corev1.Pod) bool
 }
@@ -81,7 +84,9 @@ type Replay struct {
 	// they are.
 	boundAt, nominatedAt map[types.UID]time.Time
 	// resizedAt is when running pods asked for more than before.
-	resizedAt    map[types.UID]time.Time
+	resizedAt map[types.UID]time.Time
+	// shrunk are pods that asked for less, or had less, than before.
+	shrunk       map[types.UID]shrinkage
 	nodeSince    map[string]time.Time
 	holes        map[string][]hole
 	preemptors   map[types.UID]types.UID
@@ -94,7 +99,7 @@ type Replay struct {
 func NewReplay(rules Rules) *Replay {
 	return &Replay{rules: rules, nodes: map[string]*corev1.Node{}, pods: map[types.UID]*corev1.Pod{}, rejected: map[types.UID]bool{},
 		vacated: map[string][]*corev1.Pod{}, boundAt: map[types.UID]time.Time{}, nominatedAt: map[types.UID]time.Time{},
-		resizedAt: map[types.UID]time.Time{}, nodeSince: map[string]time.Time{}, holes: map[string][]hole{},
+		resizedAt: map[types.UID]time.Time{}, shrunk: map[types.UID]shrinkage{}, nodeSince: map[string]time.Time{}, holes: map[string][]hole{},
 		preemptors: map[types.UID]types.UID{}, takings: map[types.UID]*taking{}}
 }
 
@@ -165,6 +170,7 @@ func (r *Replay) pod(event Event) {
 		r.closeHoles(pod.Status.NominatedNodeName, pod)
 	}
 	r.checkGrown(event, before)
+	r.noteShrunk(event, before)
 	if holdsRoom(pod) && (before == nil || before.Spec.NodeName == "") {
 		r.boundAt[pod.UID] = event.At
 		r.credit(event)

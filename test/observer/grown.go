@@ -3,6 +3,7 @@ package observer
 import (
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -61,6 +62,31 @@ func isLarger(pod, before *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+// shrinkage is a pod that was made smaller, as it was before that.
+type shrinkage struct {
+	pod *corev1.Pod
+	at  time.Time
+}
+
+// noteShrunk remembers what a pod that asks for less now, or has less, was before.
+func (r *Replay) noteShrunk(event Event, before *corev1.Pod) {
+	if before == nil || !isLarger(before, event.Pod) && !isLarger(asAllocated(before), asAllocated(event.Pod)) {
+		return
+	}
+	if last, is := r.shrunk[event.Pod.UID]; is && event.At.Sub(last.at) <= blindest {
+		before = last.pod // neither may be known
+	}
+	r.shrunk[event.Pod.UID] = shrinkage{before, event.At}
+}
+
+// beforeItShrank returns a pod as it was before it was made smaller, unless that is known.
+func (r *Replay) beforeItShrank(pod *corev1.Pod, known func(time.Time) bool) *corev1.Pod {
+	if last, is := r.shrunk[pod.UID]; is && !known(last.at) {
+		return last.pod
+	}
+	return pod
 }
 
 // letGo takes note of a pod that is gone before it said which of the placeholders that it was about to take it took.

@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,24 +57,27 @@ func (r *Replay) judgePreemptions(now time.Time) {
 	for len(r.gone) > 0 && now.Sub(r.gone[0].at) > blindest {
 		r.gone = r.gone[1:]
 	}
+	maps.DeleteFunc(r.shrunk, func(_ types.UID, s shrinkage) bool { return now.Sub(s.at) > blindest })
 	for len(r.waited) > 0 && now.Sub(r.waited[0].at) > 4*unsure {
 		r.waited = r.waited[1:]
 	}
 }
 
 // judgePreemption reports a running pod that died although the eviction of placeholders would have done (P12). It counts only room that was
-// there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came or went, be it
-// only nominated, as far as the scheduler can have seen. A node counts if it suits the preemptor both with the pods that came meanwhile and
-// without them, since they can make it suitable: by what they add to another domain of a spread constraint, for example. Reserved units
-// stay, whatever else goes.
+// there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came, went or was
+// made smaller, be it only nominated, as far as the scheduler can have seen. A node counts if it suits the preemptor both with the pods that
+// came meanwhile and without them, since they can make it suitable: by what they add to another domain of a spread constraint, for example.
+// Reserved units stay, whatever else goes.
 func (r *Replay) judgePreemption(p preemption) {
 	preemptor := r.lookUp(r.preemptors[p.victim.UID])
 	if preemptor == nil {
 		return
 	}
 	known := func(at time.Time) bool { return r.seenBy(at).Before(p.at.Add(-unsure)) }
+	preemptor = r.beforeItShrank(preemptor, known)
 	var there []*corev1.Pod
 	take := func(pod *corev1.Pod) {
+		pod = r.beforeItShrank(pod, known)
 		switch {
 		case pod.UID == preemptor.UID || r.rejected[pod.UID]:
 		case holdsRoom(pod):
@@ -100,8 +104,12 @@ func (r *Replay) judgePreemption(p preemption) {
 	}
 	asked := preemptor.DeepCopy()
 	asked.Spec.NodeName, asked.Status.NominatedNodeName = "", ""
+	below := priority(preemptor)
+	if r.rules.Stock != nil && r.rules.Stock(preemptor.Spec.SchedulerName) {
+		below = min(below, priority(p.victim))
+	}
 	spare := func(other *corev1.Pod) bool {
-		return r.pods[other.UID] == other && r.isPlaceholder(other) && !placeholder.IsReserved(other) && priority(other) < priority(preemptor) &&
+		return r.pods[other.UID] == other && r.isPlaceholder(other) && !placeholder.IsReserved(other) && priority(other) < below &&
 			other.DeletionTimestamp == nil && known(r.boundAt[other.UID])
 	}
 	places, err := r.rules.Places(r.ctx, asked, nodes, there, spare)

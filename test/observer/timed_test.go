@@ -212,15 +212,20 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 
 func TestNothingDiesForEmptyRoom(t *testing.T) {
 	large := builders.Node("large", "a", builders.Resources{"cpu": "2"}).Obj()
-	urgent := func(node string) *corev1.Pod { return withPriority(spread(web("u", node, "1")), 1000) }
+	urgent := func(node, cpu string) *corev1.Pod { return withPriority(spread(web("u", node, cpu)), 1000) }
 	crowd := func() *timed {
 		return new(timed).node(small()).node(large).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).
 			pod(watch.Added, web("c", "large", "1")).after(time.Minute).pod(watch.Added, placeholder("large"))
 	}
-	dies := func(s *timed) *timed {
-		return s.pod(watch.Added, urgent("")).pod(watch.Modified, marked(web("a", "small", "1"))).preempted("a", "u").
-			pod(watch.Deleted, marked(web("a", "small", "1"))).pod(watch.Modified, urgent("small"))
+	alone := func() *timed {
+		return new(timed).node(small()).node(large).pod(watch.Added, web("a", "small", "2")).pod(watch.Added, web("c", "large", "1")).
+			after(time.Minute).pod(watch.Added, placeholder("large")).after(time.Minute)
 	}
+	diesFor := func(s *timed, victim, cpu string) *timed {
+		return s.pod(watch.Added, urgent("", cpu)).pod(watch.Modified, marked(web("a", "small", victim))).preempted("a", "u").
+			pod(watch.Deleted, marked(web("a", "small", victim))).pod(watch.Modified, urgent("small", cpu))
+	}
+	dies := func(s *timed) *timed { return diesFor(s, "1", "1") }
 	for name, tc := range map[string]struct {
 		story *timed
 		want  []string
@@ -246,6 +251,14 @@ func TestNothingDiesForEmptyRoom(t *testing.T) {
 				pod(watch.Added, spread(web("e", "wide", "1"))).pod(watch.Added, placeholder("wide")).
 				pod(watch.Added, web("f", "elsewhere", "1500m")).after(time.Minute)).
 				pod(watch.Added, spread(web("g", "elsewhere", "200m"))).pod(watch.Added, spread(web("h", "elsewhere", "200m"))), nil, 0},
+		"the pod was made smaller only after that": {
+			diesFor(alone(), "2", "2").pod(watch.Modified, urgent("small", "1")), nil, 0},
+		"another pod was made smaller just before": {
+			diesFor(alone().pod(watch.Modified, web("c", "large", "500m")).after(time.Second), "2", "1500m"), nil, 0},
+		"another pod was made smaller twice just before": {
+			diesFor(alone().pod(watch.Modified, web("c", "large", "750m")).after(time.Second).pod(watch.Modified, web("c", "large", "500m")), "2", "1200m"), nil, 0},
+		"another pod was made smaller a while ago": {
+			diesFor(alone().pod(watch.Modified, web("c", "large", "500m")).after(5*time.Second), "2", "1500m"), []string{"P12"}, 0},
 		"no placeholder anywhere": {
 			dies(new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, web("b", "small", "1")).after(time.Minute)), nil, 0},
 	} {
@@ -258,6 +271,35 @@ func TestNothingDiesForEmptyRoom(t *testing.T) {
 				return oracle.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
 			}
 			require.Equal(t, tc.want, properties(observer.Check(t.Context(), tc.story.end().history, rules)))
+		})
+	}
+}
+
+// TestKubeSchedulerPreemptsPodsOfTheLowestPriority: of such a pod no more is asked than that it takes placeholders of lower priority first.
+func TestKubeSchedulerPreemptsPodsOfTheLowestPriority(t *testing.T) {
+	large := builders.Node("large", "a", builders.Resources{"cpu": "1"}).Obj()
+	oracle, err := fit.New(t.Context())
+	require.NoError(t, err)
+	for name, tc := range map[string]struct {
+		priority int32 // of the placeholder; the pod that died has 0
+		stock    bool
+		want     []string
+	}{
+		"a placeholder of lower priority":                           {priority: -1, stock: true, want: []string{"P12"}},
+		"a placeholder of no lower priority than the pod that died": {priority: 0, stock: true},
+		"the same, and a scheduler of the project":                  {priority: 0, want: []string{"P12"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story := new(timed).node(small()).node(large).pod(watch.Added, web("a", "small", "2")).
+				pod(watch.Added, withPriority(placeholder("large"), tc.priority)).after(time.Minute).
+				pod(watch.Added, withPriority(web("u", "", "1"), 1000)).pod(watch.Modified, marked(web("a", "small", "2"))).preempted("a", "u").
+				pod(watch.Deleted, marked(web("a", "small", "2"))).pod(watch.Modified, withPriority(web("u", "small", "1"), 1000))
+			require.Equal(t, tc.want, properties(observer.Check(t.Context(), story.end().history, observer.Rules{
+				MayBePreempted: func(*corev1.Pod) bool { return true }, Stock: func(string) bool { return tc.stock },
+				Places: func(ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, others []*corev1.Pod, out func(*corev1.Pod) bool) ([]string, error) {
+					return oracle.Nodes(ctx, pod, fit.Cluster{Nodes: nodes, Pods: others}, out)
+				},
+			})))
 		})
 	}
 }
