@@ -60,6 +60,9 @@ func in(weight int32, key string, values ...string) corev1.PreferredSchedulingTe
 func TestPreferredNodeAffinityNamesDomains(t *testing.T) {
 	exists := in(100, zone)
 	exists.Preference.MatchExpressions[0].Operator = corev1.NodeSelectorOpExists
+	beside := in(10, zone, "a")
+	beside.Preference.MatchExpressions = append(beside.Preference.MatchExpressions,
+		corev1.NodeSelectorRequirement{Key: zone, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"b"}})
 	for name, tc := range map[string]struct {
 		terms    []corev1.PreferredSchedulingTerm
 		wantNone bool
@@ -77,7 +80,8 @@ func TestPreferredNodeAffinityNamesDomains(t *testing.T) {
 		"terms that name no domain do not count": {
 			terms: []corev1.PreferredSchedulingTerm{in(90, "disk", "ssd"), exists, in(10, zone, "a")}, want: map[string]int{"a": 1, "b": 3},
 		},
-		"no domain at all": {terms: []corev1.PreferredSchedulingTerm{in(90, "disk", "ssd")}, wantNone: true},
+		"nor do those that the same term excludes": {terms: []corev1.PreferredSchedulingTerm{beside}, want: map[string]int{"a": 1, "b": 3}},
+		"no domain at all":                         {terms: []corev1.PreferredSchedulingTerm{in(90, "disk", "ssd")}, wantNone: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			anchors := New(keys())

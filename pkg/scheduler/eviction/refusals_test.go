@@ -55,7 +55,7 @@ func TestNothingIsTakenForAWhileOfAHeadroomWhosePlaceholdersMayNotBeDeleted(t *t
 	a.answer(refusedBefore-1, no())
 	require.False(t, a.Refused(web), "an API server that starts says no for a moment")
 	a.answer(1, no())
-	for _, rest := range []time.Duration{5, 10, 20, 40, 60, 60} {
+	for _, rest := range []time.Duration{5, 10, 20, 40, 60, 60, 60, 60, 60} { // for longer than refusedOnce
 		require.True(t, a.Refused(web))
 		require.Equal(t, []string{"shop/web"}, a.List())
 		require.False(t, a.Refused(types.NamespacedName{Namespace: "shop", Name: "other"}))

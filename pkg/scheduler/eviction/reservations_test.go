@@ -64,6 +64,15 @@ func TestReservations(t *testing.T) {
 			r.Gone("v")
 			r.Release("p", victims("v"))
 		}, want: true},
+		"the scheduler's cache may lose placeholders of other nodes": {do: func(r *Reservations) {
+			other := victims("w")
+			other[0].Spec.NodeName = "m"
+			r.Reserve("q", other)
+			r.Reserve("p", victims("v"))
+			r.Gone("v")
+			r.Release("p", victims("v"))
+			r.ObserveNode("m", noneLeft)
+		}, want: true},
 		"the end of other pods is no matter": {do: func(r *Reservations) { r.Gone("v"); r.ObserveNode("n", noneLeft) }},
 	} {
 		t.Run(name, func(t *testing.T) {

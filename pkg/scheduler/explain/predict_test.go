@@ -160,6 +160,24 @@ func TestPodsThatHaveFinishedTakeNoRoom(t *testing.T) {
 	}
 }
 
+func TestAPodThatIsThereAlreadyIsNotInItsOwnWay(t *testing.T) {
+	there, other := dns(1), dns(1)
+	there.Spec.NodeName, other.UID, other.Name = "a", "other", "other"
+	cluster := explained(t, nil, []string{"a"}, []*corev1.Pod{there}, func(*Profile) {})
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want bool
+	}{"it is not": {pod: there, want: true}, "it is in that of others": {pod: other}} {
+		t.Run(name, func(t *testing.T) {
+			options, _ := cluster.Nodes(tc.pod)
+			require.Equal(t, tc.want, len(options) == 1)
+			predicted, err := cluster.Predict(t.Context(), tc.pod)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, len(predicted.Fits) == 1)
+		})
+	}
+}
+
 // forWeb is a Headroom that entitles none of the pods below.
 func forWeb() *v1alpha1.Headroom {
 	return builders.Headroom("web", cpu("1")).Namespace("shop").UID("web").Consumers(v1alpha1.Consumers{

@@ -181,6 +181,19 @@ func TestAGroupThatGotWhatItWaitedForIsNotCalledAgain(t *testing.T) {
 	require.Empty(t, turns.Release(named("a"), builders.Epoch()))
 }
 
+func TestAHeadroomIsHeldByTheFirstThatTookOfIt(t *testing.T) {
+	turns, now, spare := &Turns{}, builders.Epoch(), []types.NamespacedName{named("spare")}
+	turns.Hold(named("first"), spare)
+	turns.Hold(named("second"), spare)
+	turns.Release(named("second"), now)
+	other, _, some := turns.Before(Rank{Name: named("third")}, named("spare"), now)
+	require.True(t, some)
+	require.Equal(t, named("first"), other)
+	turns.Release(named("first"), now)
+	_, _, some = turns.Before(Rank{Name: named("third")}, named("spare"), now)
+	require.False(t, some)
+}
+
 // TestTurnsHoldNobodyUp has groups come in any order, find room or not, and hold what they want for a while. No two hold one Headroom, and
 // when nobody holds or tries anything any more, none of them still waits.
 func TestTurnsHoldNobodyUp(t *testing.T) {

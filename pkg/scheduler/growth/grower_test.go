@@ -290,6 +290,16 @@ func TestWhatAKilledSchedulerLeftIsWrittenDown(t *testing.T) {
 	}
 }
 
+func TestEachResizeThatIsLeftHasAnAgeOfItsOwn(t *testing.T) {
+	bubble(t, func(*scenery) {}, func(t *testing.T, g *growing) {
+		require.Equal(t, settleAfter, g.leftFor("web", "unit"))
+		passes(settleAfter / 2)
+		require.Equal(t, settleAfter/2, g.leftFor("web", "unit"))
+		require.Equal(t, settleAfter, g.leftFor("web", "another"), "a request for this one may be under way")
+		require.Equal(t, settleAfter, g.leftFor("db", "another"))
+	})
+}
+
 func TestNothingIsWrittenDownOfAPodThatIsBeingDeleted(t *testing.T) {
 	bubble(t, func(s *scenery) {
 		s.web.Annotations = map[string]string{v1alpha1.AnnotationTaking: "gone"}

@@ -261,15 +261,17 @@ func TestAGuardThatTheKubeletEndedIsRemoved(t *testing.T) {
 		running.Name, running.UID = "running", "running"
 		tenants := ended.DeepCopy()
 		tenants.Namespace, tenants.Name, tenants.UID = "shop", "tenants", "tenants"
-		for _, pod := range []*corev1.Pod{ended, running, tenants} {
+		job := ended.DeepCopy()
+		job.Name, job.UID, job.Labels = "job", "job", nil
+		for _, pod := range []*corev1.Pod{ended, running, tenants, job} {
 			require.NoError(t, s.client.Tracker().Add(pod))
 			s.there[pod.Name] = true
 		}
 		s.Sweep(t.Context())
-		require.Len(t, s.left(), 3)
+		require.Len(t, s.left(), 4)
 		time.Sleep(finishedFirst) //nolint:forbidigo // the clock is synctest's
 		s.Sweep(t.Context())
-		require.Equal(t, []string{"running", "tenants"}, s.left(), "a label in another namespace means nothing")
+		require.Equal(t, []string{"job", "running", "tenants"}, s.left(), "a label in another namespace means nothing, and other pods are no guards")
 	})
 }
 

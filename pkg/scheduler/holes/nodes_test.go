@@ -116,6 +116,14 @@ func TestRoomThatIsLeftUnseenIsAHole(t *testing.T) {
 	require.Empty(t, w.kept(true, 0), "not for ever")
 
 	w = open()
+	unit := pod("unit", "own", 0).Label("unit", "yes").Obj()
+	onNode := unit.DeepCopy()
+	onNode.Spec.NodeName = "n"
+	w.PodChanged(unit, onNode)
+	require.Equal(t, []string{"gone"}, w.kept(true, 0), "nobody is preempted for a placeholder")
+	require.Empty(t, w.released)
+
+	w = open()
 	waits := pod("another", "own", 0).Obj()
 	bound := waits.DeepCopy()
 	bound.Spec.NodeName = "n"

@@ -37,8 +37,11 @@ func TestANodeThatIsOvercommittedLosesPlaceholders(t *testing.T) {
 		"the youngest":                             {pods: []*corev1.Pod{on("a", cpu("3"), false, 9), on("u", cpu("1"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"v"}},
 		"as many as it takes":                      {pods: []*corev1.Pod{on("a", cpu("4"), false, 9), on("u", cpu("1"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"v", "u"}},
 		"none that could stay":                     {pods: []*corev1.Pod{on("a", cpu("3"), false, 9), on("u", cpu("2"), true, 1), on("v", cpu("500m"), true, 2)}, want: []string{"u"}},
-		"all if that is not enough":                {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", cpu("1"), true, 1)}, want: []string{"u"}},
-		"none that hold another resource":          {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", builders.Resources{"memory": "1Gi"}, true, 1)}},
+		"of those of which one could stay the youngest": {pods: []*corev1.Pod{
+			on("a", cpu("3600m"), false, 9), on("u", cpu("600m"), true, 1), on("v", cpu("400m"), true, 2), on("w", cpu("400m"), true, 3),
+		}, want: []string{"w", "u"}},
+		"all if that is not enough":       {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", cpu("1"), true, 1)}, want: []string{"u"}},
+		"none that hold another resource": {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", builders.Resources{"memory": "1Gi"}, true, 1)}},
 		"none for devices that dynamic resource allocation counts": {pods: []*corev1.Pod{
 			on("a", builders.Resources{"example.org/gpu": "1"}, false, 0), on("u", builders.Resources{"example.org/gpu": "1"}, true, 1),
 		}},
