@@ -183,6 +183,7 @@ func (p *Plugin) lookTwice(ctx context.Context, state fwk.CycleState, pod *corev
 	if c == nil || c.kept.chosen == nil {
 		return nil
 	}
+	p.shared.awaitDepartures(ctx, c.kept.chosen.Node().Name)
 	kept := p.keptOn(pod, &c.kept, c.kept.chosen)
 	if kept.Nothing() || p.fitting.Filter(ctx, state, pod, dryrun.NodeWith(c.kept.chosen, kept.Pods, kept.Young)).IsSuccess() {
 		return nil

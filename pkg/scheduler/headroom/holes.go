@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -23,6 +25,13 @@ import (
 
 // observed is the index of pods by their nodes, by which they are also heard of early: see followHoles.
 const observed = Name + "/observed"
+
+const (
+	// hearsWithin is how long a placeholder waits for a listener to hear what the scheduler's cache may have heard. It takes far less: if it
+	// should never hear, the placeholder must be bound nevertheless.
+	hearsWithin = time.Second
+	hearsEvery  = 5 * time.Millisecond
+)
 
 // profileNames are the names of the scheduler's profiles, as far as they have a plugin of ours.
 type profileNames struct{ names sync.Map }
@@ -157,6 +166,7 @@ func (s *shared) podChanged(before, after any) {
 		was = nil
 	}
 	s.holes.PodChanged(was, is)
+	s.heard.PodChanged(was, is)
 	switch {
 	case is == nil:
 		s.postponed.Forget(was.UID)
@@ -175,6 +185,13 @@ func (s *shared) vanished(object any) {
 		s.holes.Vanished(pod)
 		s.podChanged(pod, nil)
 	}
+}
+
+// awaitDepartures waits until the holes are told of the pods that the scheduler no longer has on a node.
+func (s *shared) awaitDepartures(ctx context.Context, node string) {
+	_ = wait.PollUntilContextTimeout(ctx, hearsEvery, hearsWithin, true, func(context.Context) (bool, error) {
+		return s.heard.All(node, s.podsOn(node)), nil
+	})
 }
 
 // tryAgain has the scheduler try those of the pods again that still wait.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
@@ -97,6 +98,11 @@ func TestP15APlaceholderLooksTwice(t *testing.T) {
 		"and is not bound into a hole that was missed, where no other scheduler is, too": {want: reasonNotFree, alone: true, happens: func(f *fixture) {
 			f.shared.vanished(unit(hr("open", "1"), 7, "a").Obj())
 		}},
+		"and not before it is told of a hole that the scheduler's cache may have been told of": {want: reasonNotFree, alone: true, happens: func(f *fixture) {
+			victim := unit(hr("open", "1"), 7, "a").Obj()
+			f.shared.podChanged(nil, victim)
+			f.shared.pods = &slowlyTold{Indexer: f.shared.pods, tell: func() { f.shared.vanished(victim) }}
+		}},
 		"and is not bound into a new hole": {want: reasonNotFree, happens: func(f *fixture) {
 			f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj())
 		}},
@@ -124,6 +130,17 @@ func TestP15APlaceholderLooksTwice(t *testing.T) {
 			require.Equal(t, tc.want, status.Message())
 		})
 	}
+}
+
+// slowlyTold is a store whose listener is told of what changed after somebody else has looked.
+type slowlyTold struct {
+	cache.Indexer
+	tell func()
+}
+
+func (s *slowlyTold) ByIndex(name, value string) ([]any, error) {
+	defer s.tell()
+	return s.Indexer.ByIndex(name, value)
 }
 
 func TestP15ConsumersHeedForeignPodsOfAtLeastTheirPriority(t *testing.T) {

@@ -59,6 +59,8 @@ type shared struct {
 	// holes are where room is kept for other pods, postponed those from which it is kept.
 	holes     *holes.Nodes
 	postponed *waiting.Postponed
+	// heard are the pods that holes were told of.
+	heard holes.Heard
 	// unscheduled are the pods that placeholders give way to.
 	unscheduled *waiting.Unscheduled
 	// gangs are the groups of pods that scheduler-plugins knows, and attempts those of them that have their places.
@@ -204,19 +206,7 @@ func (s *shared) keepOthersOff(ctx context.Context, handle fwk.Handle, factory i
 }
 
 // podsOn returns the pods of a node that have not finished.
-func (s *shared) podsOn(node string) []*corev1.Pod {
-	objects, err := s.pods.ByIndex(observed, node)
-	if err != nil {
-		return nil
-	}
-	pods := make([]*corev1.Pod, 0, len(objects))
-	for _, object := range objects {
-		if pod, ok := object.(*corev1.Pod); ok {
-			pods = append(pods, pod)
-		}
-	}
-	return pods
-}
+func (s *shared) podsOn(node string) []*corev1.Pod { return podsOn(s.pods, node) }
 
 // index makes it cheap to see that there are no placeholders.
 func (s *shared) index(factory informers.SharedInformerFactory) error {
