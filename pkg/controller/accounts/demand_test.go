@@ -28,6 +28,27 @@ func TestDemandIsToldOnceTheStoredAccountsAreRead(t *testing.T) {
 	require.Equal(t, 1, taken)
 }
 
+// TestToReconcileAHeadroomDoesNotChangeWhatItsAccountSays: each sentence that changes is written, and each slot has a first reconcile.
+func TestToReconcileAHeadroomDoesNotChangeWhatItsAccountSays(t *testing.T) {
+	s := newStory(t, headroomObject("1"))
+	s.begin(t)
+	size := func() (result demand.Result) {
+		require.True(t, s.Demand(web, false, func(history demand.History, _ time.Time) {
+			result = demand.Size(history, s.clock.Now(), demand.Options{})
+		}))
+		return result
+	}
+	for slots := range 3 * demand.Slots {
+		before := size()
+		require.Equal(t, slots+1, before.Windows)
+		s.Observed(web, 1, 1, 0, s.clock.Now())
+		require.Equal(t, before, size())
+		s.clock.Step(demand.Slot)
+	}
+	require.Equal(t, 3*demand.Slots+1, size().Windows)
+	s.Read(web, func(a *account.Account) { require.Len(t, a.Hours(), 3, "who asks changes nothing") })
+}
+
 func TestPodsThatLackUnitsWakeTheirHeadroom(t *testing.T) {
 	s := newStory(t, headroomObject("1"))
 	s.begin(t)

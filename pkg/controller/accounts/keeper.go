@@ -210,8 +210,9 @@ func (k *Keeper) Demand(headroom types.NamespacedName, parked bool, use func(his
 	if !k.loaded || e.keeper != "" {
 		return false
 	}
-	a := e.account
-	use(a.Demand(parked), a.Opened())
+	history := e.account.Demand(parked)
+	history.Kept(k.Clock.Now()) // so that the reconcile that says so itself is not the reason why the next one counts a window more
+	use(history, e.account.Opened())
 	return true
 }
 

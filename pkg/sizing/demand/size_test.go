@@ -344,3 +344,23 @@ func TestAClockThatIsSetBackDoesNotForget(t *testing.T) {
 	require.Equal(t, 8, Size(p.History, monday.AddDate(-5, 0, 0), o).Replicas)
 	require.Equal(t, 8, Size(p.History, monday.AddDate(0, 2, 0), o).Replicas, "nor does one that is two months ahead")
 }
+
+func TestASlotThatIsKeptCountsWithoutAWordOfIt(t *testing.T) {
+	p := quiet(1).taken(2, time.Hour)
+	next := monday.Add(Slot)
+	before := Size(p.History, next, Options{})
+	hours := len(p.Hours)
+	p.Kept(next)
+	after := Size(p.History, next, Options{})
+	require.Equal(t, before.Windows+1, after.Windows)
+	require.Equal(t, before.Censored+1, after.Censored, "it is not over yet")
+	require.Len(t, p.Hours, hours)
+	p.Kept(next)
+	require.Equal(t, after, Size(p.History, next, Options{}))
+
+	p.Kept(monday.Add(time.Hour))
+	require.Equal(t, Hour{Hour: monday.Unix()/secondsPerHour + 1, Seen: 1}, p.Hours[hours])
+	old := History{}
+	old.Kept(time.Unix(-1, 0))
+	require.Equal(t, []Hour{{Hour: -1, Seen: 1 << (Slots - 1)}}, old.Hours)
+}

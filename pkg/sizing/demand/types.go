@@ -56,6 +56,21 @@ type History struct {
 	Parked bool
 }
 
+// Kept notes that the account is kept at this time, which whoever keeps it knows before it says so itself: its slot counts as one in which
+// it was.
+func (h *History) Kept(at time.Time) {
+	slot := slotOf(at)
+	in := (slot%int64(Slots) + int64(Slots)) % int64(Slots)
+	hour, bit := (slot-in)/int64(Slots), uint32(1)<<in
+	for i := range h.Hours {
+		if h.Hours[i].Hour == hour {
+			h.Hours[i].Seen |= bit
+			return
+		}
+	}
+	h.Hours = append(h.Hours, Hour{Hour: hour, Seen: bit})
+}
+
 // Season is the time after which the demand is taken to repeat.
 type Season string
 
