@@ -215,7 +215,7 @@ func (r *Reconciler) report(
 	r.addRecords(&status, who)
 	due := usageDue(&status.Usage, now)
 	if !due {
-		t.again = soonest(t.again, r.words.hold(key, &status, &headroom.Status, now))
+		t.again = soonest(t.again, r.words.hold(headroom, &status, now))
 	}
 	if due || !equality.Semantic.DeepEqual(status, headroom.Status) {
 		status.Usage = r.usage(key, status.DesiredReplicas, t.cost, now)

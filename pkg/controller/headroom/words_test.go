@@ -3,8 +3,14 @@ package headroom
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/sizing/demand"
 )
 
 func TestSentencesOfASizeAloneAreWrittenWhenTheyLast(t *testing.T) {
@@ -63,4 +69,69 @@ func TestSentencesOfASizeAloneAreWrittenWhenTheyLast(t *testing.T) {
 		says("11 bound pods", 4)
 		require.EqualValues(t, 2, s.headroom().Status.Sizing.Replicas)
 	})
+}
+
+// TestSentencesInWhichARuleOfDemandCountsMoreAreWrittenWhenTheStatusIsOld: there is a window more in each slot.
+func TestSentencesInWhichARuleOfDemandCountsMoreAreWrittenWhenTheStatusIsOld(t *testing.T) {
+	h := webOf(1)
+	h.Spec.Sizing = &v1alpha1.Sizing{Max: ptr.To[int32](5), Rules: []v1alpha1.SizingRule{{Name: "learned", Demand: &v1alpha1.Demand{}}}}
+	s := newScene(t, h)
+	s.Accounts = &knownAccounts{Accounts: s.Accounts, complete: true, stored: true}
+	s.settle()
+	s.clock.Step(demand.Slot)
+	s.all(bind)
+	s.settle()
+	says := func(text string, writes int) {
+		t.Helper()
+		sized := s.headroom().Status.Sizing
+		require.Contains(t, sized.Message, text)
+		require.Contains(t, sized.Rules[0].Message, text)
+		require.Len(t, s.patches, writes)
+	}
+	writes := len(s.patches)
+	says("the history has 1", writes)
+	for range learnedAfter/demand.Slot - 1 {
+		s.clock.Step(demand.Slot)
+		require.LessOrEqual(t, s.reconcile(), demand.Slot)
+		says("the history has 1", writes)
+	}
+	s.clock.Step(demand.Slot)
+	s.reconcile()
+	says("the history has 6", writes+1)
+	s.clock.Step(demand.Slot)
+	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](2) })
+	s.settle()
+	says("the history has 7", len(s.patches))
+}
+
+func TestOnlyNumbersOfARuleOfDemandAreLearned(t *testing.T) {
+	spec := &v1alpha1.Sizing{Rules: []v1alpha1.SizingRule{{Demand: &v1alpha1.Demand{}}, {PercentOf: &v1alpha1.PercentOf{}}}}
+	says := func(message, learned, counted string) *v1alpha1.SizingStatus {
+		return &v1alpha1.SizingStatus{Message: message, Rules: []v1alpha1.SizingRuleStatus{{Message: learned}, {Message: counted}}}
+	}
+	before := says("1 unit: 3 windows", "3 windows", "1 % of 2 pods")
+	for what, c := range map[string]struct {
+		after *v1alpha1.SizingStatus
+		want  bool
+	}{
+		"a window more":              {says("1 unit: 4 windows", "4 windows", "1 % of 2 pods"), true},
+		"a number with more digits":  {says("1 unit: 10 windows", "10 windows", "1 % of 2 pods"), true},
+		"other words":                {says("1 unit: 3 windows", "a burst", "1 % of 2 pods"), false},
+		"other words of the outcome": {says("1 unit: a burst", "4 windows", "1 % of 2 pods"), false},
+		"a pod more":                 {says("1 unit: 4 windows", "4 windows", "1 % of 3 pods"), false},
+		"no size":                    {nil, false},
+	} {
+		require.Equal(t, c.want, onlyLearned(spec, before, c.after), what)
+		require.False(t, onlyLearned(nil, before, c.after), what)
+		require.False(t, onlyLearned(spec, nil, c.after), what)
+	}
+}
+
+func TestAStatusThatAWrongClockWroteIsOld(t *testing.T) {
+	require.Zero(t, untilOld(nil, epoch))
+	for age, wait := range map[time.Duration]time.Duration{
+		-time.Second: 0, 0: learnedAfter, learnedAfter - time.Second: time.Second, learnedAfter: 0, 2 * learnedAfter: 0,
+	} {
+		require.Equal(t, wait, untilOld(&metav1.Time{Time: epoch.Add(-age)}, epoch), age)
+	}
 }

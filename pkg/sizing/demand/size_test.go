@@ -242,11 +242,13 @@ func TestThePoolIsTheSmallestThatHasEnoughWindows(t *testing.T) {
 		r := p.size(weekly)
 		require.Equal(t, PooledByMaximum, r.PooledBy)
 		require.GreaterOrEqual(t, r.Replicas, 3, "they are a burst, too")
+		after := Size(p.History, monday.Add(time.Hour), Options{})
+		require.Equal(t, "3 units is the largest demand so far: an estimate needs 50 windows of 2m (a refill takes 2m), and the history has 1", after.Why)
 	})
 	t.Run("nothing, at first", func(t *testing.T) {
 		r := Size(History{}, monday, Options{Min: 2, Max: 9})
 		require.Equal(t, 2, r.Replicas)
-		require.Equal(t, "no demand is known yet: 0 windows of 2m (a refill takes 2m) are too few for an estimate; "+
+		require.Equal(t, "no demand is known yet: an estimate needs 50 windows of 2m (a refill takes 2m), and the history has 0; "+
 			"that needs 0, and the minimum is 2", r.Why)
 	})
 }

@@ -3,7 +3,6 @@ package demand
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/headroom-dev/headroom/pkg/sizing"
@@ -39,16 +38,13 @@ func (b *burst) why(wanted int, o *Options) string {
 
 func (f *found) why(r *Result, o *Options) string {
 	window := fmt.Sprintf("windows of %s (a refill takes %s)", short(r.Window), short(r.RefillTime))
-	are := "are"
-	if f.windows == 1 {
-		window, are = strings.Replace(window, "windows", "window", 1), "is"
-	}
 	switch f.pool {
 	case PooledByMaximum:
-		if f.units == 0 {
-			return fmt.Sprintf("no demand is known yet: %d %s %s too few for an estimate", f.windows, window, are)
+		known := "no demand is known yet"
+		if f.units > 0 {
+			known = sizing.Units(f.units) + " is the largest demand so far"
 		}
-		return fmt.Sprintf("%s is the largest demand so far, in %d %s, too few for an estimate", sizing.Units(f.units), f.windows, window)
+		return fmt.Sprintf("%s: an estimate needs %d %s, and the history has %d", known, Enough, window, f.windows)
 	case PooledByAll:
 		return fmt.Sprintf("%sof all %d %s, %s", f.rhythm.why(o), f.windows, window, f.level(o))
 	default:
