@@ -17,6 +17,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/eviction"
@@ -219,6 +220,41 @@ func TestNoCreditIsKeptOfAConsumerThatWentDuringItsSwap(t *testing.T) {
 			require.Equal(t, !gone, known)
 		})
 	}
+}
+
+// TestADeletionWhoseAnswerWasLostCountsOnceThePlaceholderIsGone: the next attempt of the consumer takes nothing itself.
+func TestADeletionWhoseAnswerWasLostCountsOnceThePlaceholderIsGone(t *testing.T) {
+	for name, gone := range map[string]bool{"it went": true, "it is there": false} {
+		t.Run(name, func(t *testing.T) {
+			pod := wants("1").Obj()
+			f, state := swapping(t, pod)
+			f.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return true, nil, errors.New("connection reset")
+			})
+			require.Equal(t, fwk.Error, f.Bind(t.Context(), state, pod, "a").Code())
+			if gone {
+				require.NoError(t, f.factory.Core().V1().Pods().Informer().GetStore().Delete(unit(hr("open", "1"), 0, "a").Obj()))
+			}
+			require.Equal(t, !gone, f.Bind(t.Context(), framework.NewCycleState(), pod, "a").IsSkip())
+			require.Equal(t, gone, len(f.bindings()) == 1)
+		})
+	}
+}
+
+// TestTheTimeOfACreditBeginsWhenThePlaceholderIsGone, which finalizers may have kept for long.
+func TestTheTimeOfACreditBeginsWhenThePlaceholderIsGone(t *testing.T) {
+	pod, now := wants("1").Obj(), testingclock.NewFakePassiveClock(builders.Epoch())
+	f, state := swapping(t, pod)
+	f.shared.credits = eviction.NewCredits(now)
+	f.evictor.Credits = f.shared.credits
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
+	now.SetTime(now.Now().Add(eviction.CreditLifetime))
+	f.shared.podGone(t.Context(), unit(hr("open", "1"), 0, "a").Obj())
+	credited := func() int { return len(f.shared.credits.Of(pod.UID, "a", func(*corev1.Pod) bool { return true })) }
+	now.SetTime(now.Now().Add(eviction.CreditLifetime))
+	require.Equal(t, 1, credited())
+	now.SetTime(now.Now().Add(1))
+	require.Zero(t, credited())
 }
 
 func TestWhenAConsumerGoesItsCreditsGo(t *testing.T) {

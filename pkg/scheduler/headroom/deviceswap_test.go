@@ -57,6 +57,20 @@ func TestDevicesAreExposedUntilTheSwapComesToNothing(t *testing.T) {
 	require.Equal(t, before, read())
 }
 
+func TestDryRunsOfPreemptionDoNotCountDevicesOfASwapThatCameToNothing(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	c, before := cycleOf(state), &known{"before"}
+	state.Write(dryrun.DevicesKey, before)
+	c.swap.Devices = &selection.Devices{State: &known{"exposed"}}
+	c.exposeDevices(state)
+	f.PostFilter(t.Context(), state, pod, framework.NewDefaultNodeToStatus())
+	data, err := state.Read(dryrun.DevicesKey)
+	require.NoError(t, err)
+	require.Equal(t, before, data)
+	require.Empty(t, c.victimsOn("a"), "nor its victims as gone")
+}
+
 func TestPreBindIsForSwapsOfDevicesOnly(t *testing.T) {
 	pod := wants("1").Obj()
 	f, state := swapping(t, pod)

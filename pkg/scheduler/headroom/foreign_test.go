@@ -1,12 +1,15 @@
 package headroom
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
@@ -44,6 +47,44 @@ func TestDryRunsOfPreemptionGainNothingFromForeignPlaceholders(t *testing.T) {
 			require.Equal(t, tc.want, f.Filter(t.Context(), state, pod, without).IsSuccess())
 		})
 	}
+}
+
+func TestTheNodesWithoutVictimsAreLeftOutOfPreemptionAndNotOfTheSnapshot(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{
+		builders.Node("a", "z-1", res("1")).Obj(), builders.Node("b", "z-1", res("1")).Obj(), builders.Node("c", "z-1", res("1")).Obj(),
+	}})
+	before := slices.Clone(f.nodes)
+	held := before[1].Node().Name
+	all := framework.NewNodeToStatus(map[string]*fwk.Status{}, fwk.NewStatus(fwk.Unschedulable)) // it returns the snapshot's own list
+	nodes, err := (&holding{NodeToStatusReader: all, nodes: sets.New(held)}).NodesForStatusCode(f.snapshot.NodeInfos(), fwk.Unschedulable)
+	require.NoError(t, err)
+	require.Len(t, nodes, 1)
+	require.Equal(t, held, nodes[0].Node().Name)
+	require.Equal(t, before, f.nodes)
+}
+
+// TestAPlaceholderThatADryRunPutsBackIsBackInThatOneAnswer: kube-scheduler asks about more nodes and pods by the same state.
+func TestAPlaceholderThatADryRunPutsBackIsBackInThatOneAnswer(t *testing.T) {
+	shut, placeholders := closedHeadroom(), &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: v1alpha1.LabelHeadroom, Operator: metav1.LabelSelectorOpExists},
+	}}
+	pod := wants("1").PodAntiAffinity(corev1.LabelTopologyZone, placeholders, st.PodAntiAffinityWithRequiredReq).Obj()
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("4")).Obj(), builders.Node("b", "z-1", res("4")).Obj()},
+		pods:  []*corev1.Pod{unit(shut, 0, "a").Obj()}, headrooms: []*v1alpha1.Headroom{shut}, pending: []*corev1.Pod{pod},
+	})
+	_, state := f.decided(t, pod)
+	_, status := f.PostFilter(t.Context(), state, pod, framework.NewDefaultNodeToStatus())
+	require.True(t, status.IsRejected())
+	held, err := f.snapshot.NodeInfos().Get("a")
+	require.NoError(t, err)
+	other, err := f.snapshot.NodeInfos().Get("b")
+	require.NoError(t, err)
+	without, gone := held.Snapshot(), held.GetPods()[0]
+	require.NoError(t, without.RemovePod(klog.Background(), gone.GetPod()))
+	require.True(t, f.framework.RunPreFilterExtensionRemovePod(t.Context(), state, pod, gone, without).IsSuccess())
+	require.False(t, f.framework.RunFilterPlugins(t.Context(), state, pod, without).IsSuccess(), "it is put back")
+	require.True(t, f.framework.RunFilterPlugins(t.Context(), state, pod, other).IsSuccess(), "in that dry run it is gone from the zone")
 }
 
 func TestDryRunsOfPreemptionDoNotMoveForeignPlaceholdersOutOfTheWay(t *testing.T) {

@@ -503,9 +503,12 @@ func TestDefaultPreemptionGainsNothingFromPlaceholdersForAMember(t *testing.T) {
 func TestAUnitThatGoesBeforeTheLastPermitGivesTheGroupUp(t *testing.T) {
 	for name, tc := range map[string]struct {
 		evicted bool
-		over    bool
+		// member is whether a member goes, and not a unit.
+		member bool
+		over   bool
 	}{
 		"somebody deletes it":                         {over: true},
+		"a member that was to take it goes":           {member: true, over: true},
 		"another consumer takes what it has to spare": {evicted: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -517,7 +520,11 @@ func TestAUnitThatGoesBeforeTheLastPermitGivesTheGroupUp(t *testing.T) {
 			if tc.evicted {
 				f.shared.reservations.Gone(c.pods[0].UID) // as after a deletion of the scheduler's own
 			}
-			f.shared.gangLost(t.Context(), c.pods[0])
+			lost := c.pods[0]
+			if tc.member {
+				lost = c.pending[1]
+			}
+			f.shared.podGone(t.Context(), lost)
 			require.Equal(t, tc.over, f.shared.attempts.Of(podGroup("web", 2).Name) == nil)
 			if tc.over {
 				require.True(t, f.framework.WaitOnPermit(t.Context(), first.pod).IsRejected())

@@ -1,11 +1,16 @@
 package headroom
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	testingclock "k8s.io/utils/clock/testing"
 
@@ -110,14 +115,30 @@ func TestAGuardIsThereBeforeTheEvictionAndUntilTheBind(t *testing.T) {
 	}
 }
 
-// TestASwapThatEvictsForDevicesHasOneGuardUntilTheBind: it evicts before the devices are allocated, and looks once more at the bind. The
-// guard does not end by itself, as its clock stands still.
-func TestASwapThatEvictsForDevicesHasOneGuardUntilTheBind(t *testing.T) {
-	w, s := newGuardWorld(t, true, true, func(args *config.HeadroomArgs) { args.GuardHoles = config.GuardReserved })
+// standingClock has guards that do not end by themselves.
+func (w *guardWorld) standingClock() {
 	w.shared.guards = guard.New(guard.Options{
 		Client: w.client, Pods: w.shared.pods, Namespace: guards, Leads: func() bool { return true },
 		Clock: testingclock.NewFakeClock(builders.Epoch()),
 	})
+}
+
+func TestTheGuardOfASwapThatComesToNothingGoes(t *testing.T) {
+	w, s := newGuardWorld(t, true, true, func(args *config.HeadroomArgs) { args.GuardHoles = config.GuardReserved })
+	w.standingClock()
+	w.client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		return action.GetSubresource() == "binding", nil, apierrors.NewInternalError(errors.New("etcd"))
+	})
+	require.Equal(t, fwk.Error, w.Bind(t.Context(), w.state, w.pod, "a").Code())
+	require.NotNil(t, s.unguard)
+	w.Unreserve(t.Context(), w.state, w.pod, "a")
+	require.Eventually(t, func() bool { return w.deletedGuards() == 1 }, patience, glance)
+}
+
+// TestASwapThatEvictsForDevicesHasOneGuardUntilTheBind: it evicts before the devices are allocated, and looks once more at the bind.
+func TestASwapThatEvictsForDevicesHasOneGuardUntilTheBind(t *testing.T) {
+	w, s := newGuardWorld(t, true, true, func(args *config.HeadroomArgs) { args.GuardHoles = config.GuardReserved })
+	w.standingClock()
 	s.Devices = &selection.Devices{}
 	require.True(t, w.PreBind(t.Context(), w.state, w.pod, "a").IsSuccess())
 	require.Equal(t, []string{"create " + guards + "/", "delete default/"}, w.steps())

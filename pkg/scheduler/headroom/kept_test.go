@@ -51,6 +51,23 @@ func (f *fixture) filtered(t *testing.T, pod *corev1.Pod) (*fwk.Status, *framewo
 	return status, state
 }
 
+func TestPodsNominatedByOwnAndByOtherSchedulersCountTogether(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	own, err := framework.NewPodInfo(wants("1").Name("own").UID("own").Obj())
+	require.NoError(t, err)
+	f.nominated["a"] = []fwk.PodInfo{own}
+	nominated := func() (names []string) {
+		for _, info := range (&withForeign{Framework: f.framework, shared: f.shared}).NominatedPodsForNode("a") {
+			names = append(names, info.GetPod().Name)
+		}
+		return names
+	}
+	require.Equal(t, []string{"own"}, nominated())
+	f.shared.podChanged(nil, foreign("stock", 0).NominatedNodeName("a").Obj())
+	require.Equal(t, []string{"own", "stock"}, nominated())
+	require.Len(t, f.nominated["a"], 1, "the scheduler's own list is as before")
+}
+
 func TestP15APlaceholderLeavesRoomAloneThatIsKeptForAnotherPod(t *testing.T) {
 	victim := unit(hr("open", "1"), 7, "a").Obj()
 	for name, happens := range map[string]func(f *fixture){

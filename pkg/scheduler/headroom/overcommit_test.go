@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,12 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/clock"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -110,6 +113,29 @@ func TestWhichPlaceholdersGoFromAnOvercommittedNode(t *testing.T) {
 			require.Len(t, r.victims("n", may), tc.want)
 		})
 	}
+}
+
+// TestAtTheStartNoPodHasItsNodeLookedAt: which pods and DaemonSets there are is not known before all are listed.
+func TestAtTheStartNoPodHasItsNodeLookedAt(t *testing.T) {
+	h := reservedFor("web")
+	node, held := builders.Node("a", "z-1", res("2")).Obj(), reservedUnit(h, 0, "a").Obj()
+	running := wants("2").Name("running").UID("running").Label("app", "web").Node("a").Obj()
+	last := unscheduled(wants("9").Name("last").UID("last"))
+	f := newFixture(t, cluster{headrooms: []*v1alpha1.Headroom{h}, others: []runtime.Object{held, running, node}})
+	require.NoError(t, f.factory.Core().V1().Nodes().Informer().GetStore().Add(node))
+	t.Cleanup(f.factory.Shutdown)
+	f.factory.Start(t.Context().Done())
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(f.client.Actions(), func(a clienttesting.Action) bool { return a.Matches("watch", "pods") })
+	}, patience, glance)
+	_, err := f.client.CoreV1().Pods("default").Create(t.Context(), last, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // it is told of the last one after all others
+		return len(f.shared.unscheduled.Matching(time.Now(), func(*framework.PodInfo) bool { return true })) == 1
+	}, patience, glance)
+	f.shared.relief.mu.Lock()
+	defer f.shared.relief.mu.Unlock()
+	require.Empty(t, f.shared.relief.delayed)
 }
 
 func TestAtTheStartReservedUnitsStayOnOvercommittedNodes(t *testing.T) {

@@ -48,6 +48,8 @@ func TestReservedUnitsGoToThePodsThatConsumersName(t *testing.T) {
 		"not to others":                                            {headroom: web, consumer: wants("1").Priority(builders.ReservedPriority)},
 		"not to others even of higher priority":                    {headroom: web, consumer: wants("1").Priority(builders.ReservedPriority + 1)},
 		"but to system-critical ones":                              {headroom: web, consumer: wants("1").Priority(nodeCritical), want: true},
+		"from 2,000,000,000 on":                                    {headroom: web, consumer: wants("1").Priority(2_000_000_000), want: true},
+		"and not below":                                            {headroom: web, consumer: wants("1").Priority(1_999_999_999)},
 		"to nobody of lower priority if none is named":             {headroom: nobody, consumer: wants("1").Priority(builders.ReservedPriority)},
 		"an ordinary unit of such a priority goes to nobody below": {headroom: web, consumer: wants("1").Label("app", "web"), ordinary: true},
 	} {

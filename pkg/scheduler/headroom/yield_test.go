@@ -109,7 +109,7 @@ func TestP16APlaceholderYieldsToPodsThatFillTheRoomTogether(t *testing.T) {
 				priority--
 			}
 			if tc.nominated != "" {
-				f.shared.podChanged(nil, wants(tc.nominated).Name("nominated").UID("nominated").NominatedNodeName("a").Obj())
+				f.shared.podChanged(nil, unscheduled(wants(tc.nominated).Name("nominated").UID("nominated").NominatedNodeName("a")))
 			}
 			status, state := f.filtered(t, pending(0))
 			require.True(t, status.IsSuccess(), status.Message())

@@ -1,15 +1,18 @@
 package selection
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
 )
 
 // classOf returns the equivalence class of a pod.
@@ -50,6 +53,37 @@ func TestWhichPodsAreOfOneClass(t *testing.T) {
 			one, other := f.classOf(t, pod().Obj()), f.classOf(t, changed.Obj())
 			require.NotEmpty(t, one.key)
 			require.NotEmpty(t, other.key)
+			require.Equal(t, tc.same, one.key == other.key)
+		})
+	}
+}
+
+// signing is the framework of a profile whose plugins sign all pods alike.
+type signing struct{ framework.Framework }
+
+func (signing) SignPod(context.Context, *corev1.Pod) fwk.PodSignature {
+	return fwk.PodSignature("same")
+}
+
+// TestWhatNoPluginReadsTellsPodsApartInAnyProfile, also where not all plugins are known, so that their signature stands for what they read.
+func TestWhatNoPluginReadsTellsPodsApartInAnyProfile(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*st.PodWrapper)
+		same   bool
+	}{
+		"not their names":       {change: func(p *st.PodWrapper) { p.Name("second").UID("second") }, same: true},
+		"their priority":        {change: func(p *st.PodWrapper) { p.Priority(7) }},
+		"what they ask for":     {change: func(p *st.PodWrapper) { p.Req(res("2")) }},
+		"their namespace":       {change: func(p *st.PodWrapper) { p.Namespace("other") }},
+		"what they are near to": {change: func(p *st.PodWrapper) { p.Annotation(v1alpha1.AnnotationNear, "app=db") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "4")}, unit(0, "a"))
+			f.Profile, f.Handle = dryrun.NewProfile(f.framework, "another"), signing{f.framework}
+			changed := wants("1")
+			tc.change(changed)
+			one, other := f.classOf(t, wants("1").Obj()), f.classOf(t, changed.Obj())
+			require.NotEmpty(t, one.key)
 			require.Equal(t, tc.same, one.key == other.key)
 		})
 	}

@@ -3,6 +3,7 @@ package selection
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"k8s.io/kubernetes/pkg/apis/scheduling"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
@@ -49,6 +51,41 @@ func TestNothingIsEvictedForAPodThatFitsSomewhereAsItIs(t *testing.T) {
 			f.requireSwap(t, wants("1").Obj(), "held", "open-headroom-0")
 		})
 	}
+}
+
+// TestTheFirstTwoOfEqualNodesAreThoseByName in whatever order they are looked at: the second one is named in the event.
+func TestTheFirstTwoOfEqualNodesAreThoseByName(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1"), node("c", "z", "1"), node("d", "z", "1")},
+		unit(0, "a"), unit(1, "b"), unit(2, "c"), unit(3, "d"))
+	c := f.consumer(t, wants("1").Obj())
+	nodes := f.Inventory.Nodes()
+	cache := f.cacheFor(equivalenceClass{}, nodes)
+	f.assess(c, cache)
+	ch := &choice{selector: f.Selector, consumer: c, cache: cache, nodes: nodes}
+	rapid.Check(t, func(rt *rapid.T) {
+		first, second := ch.firstTwo(rapid.Permutation([]int{0, 1, 2, 3}).Draw(rt, "order"))
+		require.Equal(rt, []string{"a", "b"}, []string{nodes[first].Name, nodes[second].Name})
+	})
+	_, second := ch.firstTwo([]int{2})
+	require.Equal(t, -1, second)
+}
+
+func TestNominatedPodsAreNotAddedToWhatIsKnownOfTheNode(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "2")}, unit(0, "a"), unit(1, "a"))
+	f.nominate(t, wants("1").Name("other").UID("other").Obj(), "a")
+	f.consumer(t, wants("1").Obj())
+	before := slices.Clone(f.Inventory.Node("a").Requested)
+	f.requireSwap(t, wants("1").Obj(), "a", "open-headroom-0", "open-headroom-1")
+	require.Equal(t, before, f.Inventory.Node("a").Requested)
+}
+
+func TestWhatPreferredPodAffinityNamesIsNear(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
+		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}
+	c := f.consumer(t, wants("1").PodAffinity(corev1.LabelTopologyZone, selector, st.PodAffinityWithPreferredReq).Obj())
+	anchors := f.Anchors(c)
+	require.Less(t, anchors.Distance(f.Inventory.Node("b").Info.Node().Labels), anchors.Distance(f.Inventory.Node("a").Info.Node().Labels))
 }
 
 func TestRoomThatWasFreeForThePodBeforeMayBeNominatedAwayNow(t *testing.T) {
@@ -206,6 +243,27 @@ func TestWhatTheCycleHasSaidOfANodeIsNotAskedAgain(t *testing.T) {
 	require.Equal(t, Objections{"node(s) said no": 1}, objections, "of b there is nothing to say, and c holds too little")
 }
 
+func TestAPodTakesNothingForResourcesThatAreIgnored(t *testing.T) {
+	const slots = "example.org/slots"
+	for name, tc := range map[string]struct {
+		change func(*Selector)
+		want   int
+	}{
+		"none is":        {change: func(*Selector) {}},
+		"the resource":   {change: func(s *Selector) { s.Args.IgnoredResources = []string{slots} }, want: 1},
+		"all of a group": {change: func(s *Selector) { s.Args.IgnoredResourceGroups = []string{"example.org"} }, want: 1},
+		"another group":  {change: func(s *Selector) { s.Args.IgnoredResourceGroups = []string{"org", slots} }},
+		"by an extender": {change: func(s *Selector) { s.Ignores = func(name corev1.ResourceName) bool { return name == slots } }, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+			tc.change(f.Selector)
+			pod := builders.Consumer("consumer", builders.Resources{"cpu": "1", slots: "1"}).Namespace("default").UID("consumer").Obj()
+			require.Equal(t, tc.want, f.CountCandidates(f.consumer(t, pod)))
+		})
+	}
+}
+
 func TestEvidenceTellsHowFarANodeIs(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
 		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
@@ -273,6 +331,18 @@ func TestDevicesOfVictimsAloneMakeAConsumerFit(t *testing.T) {
 			require.Equal(t, d.claims[:1], f.selected(t.Context(), t, pod).Devices.Claims)
 		})
 	}
+}
+
+// TestNoUnitGoesWhoseDevicesCanStay has three units of a node, of which the last one in the order holds two devices.
+func TestNoUnitGoesWhoseDevicesCanStay(t *testing.T) {
+	d := &devices{names: []string{"u", "v", "w", "x"}}
+	large := deviceUnit(2, "a")
+	large.Spec.Containers[0].Resources.Requests[gpu] = resource.MustParse("2")
+	f := newFixtureWith(t, d, []*corev1.Node{node("a", "z", "1")},
+		d.allocate(deviceUnit(0, "a"), "u"), d.allocate(deviceUnit(1, "a"), "v"), d.allocate(large, "w", "x"))
+	f.requireSwap(t, wantsDevices("3"), "a", "open-headroom-0", "open-headroom-2")
+	f.requireSwap(t, wantsDevices("4"), "a", "open-headroom-0", "open-headroom-1", "open-headroom-2")
+	f.requireSwap(t, wantsDevices("5"), "")
 }
 
 func TestDevicesOfAPlaceholderThatIsBeingBoundCanBeTaken(t *testing.T) {
