@@ -43,14 +43,9 @@ func (s Schedule) At(now time.Time) (window Window, active, ok bool) {
 		if !w.Start.Before(w.End) || !now.Before(w.End) {
 			continue // a day that does not exist in this zone, or the past
 		}
-		if !now.Before(w.Ready) {
-			return w, true, true
-		}
-		if !ok || w.Ready.Before(window.Ready) {
-			window, ok = w, true
-		}
+		return w, !now.Before(w.Ready), true // windows of later days begin and end later
 	}
-	return window, false, ok
+	return Window{}, false, false
 }
 
 // on is the window that starts on a date.

@@ -183,7 +183,7 @@ func (s *series) seasons(around time.Time, half int, o *Options) []sample {
 		// The same time of the day, whatever daylight saving did in between.
 		y, m, d := around.Date()
 		then := slotOf(time.Date(y, m, d-back, around.Hour(), around.Minute(), around.Second(), 0, around.Location()))
-		season := s.between(then-int64(half), min(then+int64(half), s.now-int64(halfHour)+1))
+		season := s.between(then-int64(half), then+int64(half))
 		if season.kept > 0 || season.quantile(1) > 0 {
 			found = append(found, season)
 		}
