@@ -54,8 +54,8 @@ func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
 }
 
 func TestStateMetricsAreThoseOfTheMoment(t *testing.T) {
-	states := []HeadroomState{{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web"}, Desired: 5, Bound: 2, Unavailable: 1, Pending: 2, Outdated: 1,
-		Parked:  3,
+	states := []HeadroomState{{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web"}, Desired: 9, Bound: 2, Unavailable: 1, Pending: 4, Outdated: 3,
+		Parked:  5,
 		Domains: map[string]int32{"eu-1a": 2},
 		Usage: v1alpha1.UsageStatus{
 			LowestReadyReplicas: ptr.To[int32](0), UnusedReplicas: ptr.To[int32](0), RefillSecondsP90: ptr.To[int64](45),
@@ -70,14 +70,14 @@ func TestStateMetricsAreThoseOfTheMoment(t *testing.T) {
 headroom_condition{headroom="web",namespace="shop",reason="Unavailable",status="False",type="Filled"} 1
 # HELP headroom_desired Placeholders that should exist, by Headroom.
 # TYPE headroom_desired gauge
-headroom_desired{headroom="web",namespace="shop"} 5
+headroom_desired{headroom="web",namespace="shop"} 9
 # HELP headroom_parked Units that are not made for now, because no room came for those that waited, by Headroom.
 # TYPE headroom_parked gauge
-headroom_parked{headroom="web",namespace="shop"} 3
+headroom_parked{headroom="web",namespace="shop"} 5
 # HELP headroom_placeholders Placeholders that exist, by Headroom and state (bound, unavailable, pending).
 # TYPE headroom_placeholders gauge
 headroom_placeholders{headroom="web",namespace="shop",state="bound"} 2
-headroom_placeholders{headroom="web",namespace="shop",state="pending"} 2
+headroom_placeholders{headroom="web",namespace="shop",state="pending"} 4
 headroom_placeholders{headroom="web",namespace="shop",state="unavailable"} 1
 # HELP headroom_domain_ready_placeholders Placeholders that can be taken, by Headroom and topology domain, as a rule the zone.
 # TYPE headroom_domain_ready_placeholders gauge
@@ -105,7 +105,7 @@ headroom_held_hourly_cost{headroom="web",namespace="shop"} 0.25
 headroom_unpriced_units{headroom="web",namespace="shop"} 1
 # HELP headroom_outdated Bound placeholders that are not what spec and PriorityClass say, by Headroom.
 # TYPE headroom_outdated gauge
-headroom_outdated{headroom="web",namespace="shop"} 1
+headroom_outdated{headroom="web",namespace="shop"} 3
 `)))
 	states = nil
 	require.Zero(t, testutil.CollectAndCount(collector), "a Headroom that is gone leaves nothing behind")
@@ -131,4 +131,20 @@ func TestForgottenHeadroomLeavesNoCounter(t *testing.T) {
 	c.Consumed.WithLabelValues("shop", "web").Inc()
 	c.Forget(types.NamespacedName{Namespace: "shop", Name: "web"})
 	require.Zero(t, testutil.CollectAndCount(c.Consumed))
+}
+
+func TestWhatIsNotKnownIsAbsent(t *testing.T) {
+	collector := StateCollector{List: func() []HeadroomState { return make([]HeadroomState, 1) }}
+	require.Equal(t, 6, testutil.CollectAndCount(collector), "desired, outdated, parked, and placeholders by state")
+	require.Equal(t, 6, testutil.CollectAndCount(collector, "headroom_desired", "headroom_outdated", "headroom_parked", "headroom_placeholders"))
+}
+
+func TestAMissIsOnePodAndTheUnitsThatItLacked(t *testing.T) {
+	c, web := NewController(prometheus.NewRegistry()), types.NamespacedName{Namespace: "shop", Name: "web"}
+	c.CountMiss(web, account.MissNoneReady, 3)
+	c.CountMiss(web, account.MissTooSmall, 0)
+	require.InDelta(t, 3, testutil.ToFloat64(c.Lacked), 0)
+	for why, pods := range map[account.Miss]float64{account.MissNoneReady: 1, account.MissTooSmall: 1, account.MissFiltered: 0} {
+		require.InDelta(t, pods, testutil.ToFloat64(c.Missed.WithLabelValues("shop", "web", string(why))), 0, why)
+	}
 }

@@ -28,6 +28,9 @@ func TestPark(t *testing.T) {
 	}{
 		"units have just begun to wait": {scene: waiting, minute: 9, want: Parking{MaxPending: Unbounded, Recheck: time.Minute}},
 		"they have waited for too long": {scene: waiting, minute: 10, want: Parking{Parked: true, MaxPending: 3, Recheck: WordsGlance}, open: 3},
+		"they have waited for too long, and the clock was put back": {
+			before: Memory{Since: minute(60)}, scene: waiting, minute: 10, want: Parking{Parked: true, MaxPending: 3, Recheck: WordsGlance}, open: 3,
+		},
 		"one was bound in between": {
 			scene: with(func(s *Scene) { s.BoundAt = minute(5) }), minute: 10, want: Parking{MaxPending: Unbounded, Recheck: 5 * time.Minute},
 		},
@@ -96,4 +99,13 @@ func TestNothingIsParkedUnlessTheSpecSaysSo(t *testing.T) {
 	m, p := Park(0, Memory{Parked: true, Open: 1, Since: epoch}, Scene{Now: minute(1000), Missing: 9, Waiting: 9, Oldest: epoch})
 	require.Equal(t, Memory{}, m)
 	require.Equal(t, Parking{MaxPending: Unbounded}, p)
+}
+
+func TestAClockThatIsPutBackHasUnitsYieldForTenMinutesAtMost(t *testing.T) {
+	scene := Scene{Now: minute(60), Missing: 20, Oldest: epoch, Probes: 3, Short: true}
+	m, p := Park(parkAfter, Memory{Parked: true, Open: 3, Yielding: minute(600)}, scene)
+	require.Zero(t, p.MaxPending, "they yield")
+	scene.Now = scene.Now.Add(yieldAtMost)
+	_, p = Park(parkAfter, m, scene)
+	require.Equal(t, 3, p.MaxPending)
 }

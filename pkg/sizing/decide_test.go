@@ -68,6 +68,13 @@ func TestWhichNumberCounts(t *testing.T) {
 				Message: "3 units: maxResources of 6 cpu holds 3 units of 2; rule a asks for 9 and no rule for more.",
 			},
 		},
+		"resources for less than one unit leave none": {
+			units: []int{9}, bounds: Bounds{Floor: 5, Max: 8, Fit: 0, FitMessage: "maxResources of 1 cpu holds 0 units of 2"},
+			want: Result{
+				Rule: "a", LimitedBy: LimitMaxResources,
+				Message: "0 units: maxResources of 1 cpu holds 0 units of 2; rule a asks for 9 and no rule for more.",
+			},
+		},
 		"the largest of the window": {
 			units: []int{0, 3}, before: held, bounds: Bounds{Floor: 2, Max: 40, Fit: -1, Window: tenMinutes},
 			want: Result{
@@ -152,6 +159,10 @@ func TestTheMessageNamesWhatDecided(t *testing.T) {
 		}
 		r := Decide(proposals(units...), Memory{}, bounds, noon)
 		require.Contains(t, r.Message, Units(r.Units)+": ")
+		require.LessOrEqual(t, r.Units, bounds.Max)
+		if bounds.Fit >= 0 {
+			require.LessOrEqual(t, r.Units, bounds.Fit)
+		}
 		switch {
 		case r.LimitedBy == LimitMax:
 			require.Contains(t, r.Message, fmt.Sprintf("max is %d", r.Units))
@@ -211,20 +222,17 @@ func TestTheWindowIsRespected(t *testing.T) {
 	})
 }
 
-func TestAWindowThatIsMadeLongerLeavesTheMemoryBounded(t *testing.T) {
-	memory, now := Memory{}, noon
+// A window that is made longer and longer leaves more numbers than one window does. What makes room for others is no number that counts.
+func TestOfMoreNumbersThanAreRememberedTheLargestStays(t *testing.T) {
+	memory, most := Memory{}, 0
 	for i := range 200 {
-		window := time.Minute
-		if i > 100 {
-			window = 24 * time.Hour
-		}
-		if i > 20 {
-			now = now.Add(4 * time.Second)
-		}
-		memory = memory.Next(Asked{"a", 1000 - i}, window, now)
+		passed := time.Duration(i) * time.Second
+		window := passed + 16*time.Second // so that all numbers are within it
+		memory = memory.Next(Asked{"a", 1000 - i}, window, noon.Add(passed))
+		most = max(most, len(memory.Recent))
 		require.LessOrEqual(t, len(memory.Recent), maxRecent)
+		largest, _ := memory.Largest()
+		require.Equal(t, 1000, largest.Units, "after %s", passed)
 	}
-	largest, held := memory.Largest()
-	require.True(t, held)
-	require.Greater(t, largest.Units, 1000-199)
+	require.Equal(t, maxRecent, most, "or nothing had to make room")
 }

@@ -1,6 +1,7 @@
 package podwire
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -123,6 +124,20 @@ func TestAWatchThatBreaksOffEndsAfterWhatCame(t *testing.T) {
 		require.Nil(t, failure, "after %d bytes", n)
 		require.Len(t, changes.Pods, 1)
 		require.Equal(t, "1", changes.ResourceVersion)
+	}
+}
+
+// Where it breaks off within an event client-go logs that it does; a watch that is over says nothing.
+func TestAnEventThatBreaksOffIsNoOrdinaryEnd(t *testing.T) {
+	event := sent(t, runtime.ContentTypeProtobuf, watch.Added, bound("a", "1", nil))
+	for n := range event {
+		f := &frames{from: bufio.NewReader(bytes.NewReader(event[:n]))}
+		_, err := f.next()
+		if n == 0 {
+			require.Equal(t, io.EOF, err)
+			continue
+		}
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "after %d bytes", n)
 	}
 }
 

@@ -198,3 +198,17 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestAPodWithoutAVersionHasNotThatOfTheOneBefore(t *testing.T) {
+	m := &memory{}
+	for _, version := range []string{"7", "", "8"} {
+		wire, err := bound("a", version, nil).Marshal()
+		require.NoError(t, err)
+		if version == "" {
+			wire = []byte{} // on the wire it would be there, and empty
+		}
+		_, err = m.read(wire)
+		require.NoError(t, err)
+		require.Equal(t, version, string(m.version))
+	}
+}

@@ -40,6 +40,11 @@ func ofSize(cores int64, pods int64) corev1.ResourceList {
 	return list
 }
 
+// millis is that many thousandths of a core.
+func millis(n int64) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(n, resource.DecimalSI)}
+}
+
 func placeholder(uid types.UID, requests corev1.ResourceList, priority int32) Pod {
 	return Pod{UID: uid, Requests: requests, Priority: priority, Created: epoch, Unit: true}
 }
@@ -125,6 +130,19 @@ func TestUnits(t *testing.T) {
 		},
 		"the number of pods counts": {
 			node: Node{Allocatable: ofSize(9, 2), Bound: []Pod{placeholder("a", cpu(1), -10), other("x", cpu(1), 0)}, Waiting: []Pod{other("w", cpu(1), 0)}},
+			want: []types.UID{"a"},
+		},
+		"parts of a core count": {
+			node: Node{
+				Allocatable: ofSize(1, 10), Bound: []Pod{placeholder("a", millis(500), -10), other("x", millis(400), 0)},
+				Waiting: []Pod{other("w", millis(100), 0)},
+			},
+		},
+		"a part of a core that is not there counts": {
+			node: Node{
+				Allocatable: ofSize(1, 10), Bound: []Pod{placeholder("a", millis(500), -10), other("x", millis(400), 0)},
+				Waiting: []Pod{other("w", millis(101), 0)},
+			},
 			want: []types.UID{"a"},
 		},
 		"devices count": {

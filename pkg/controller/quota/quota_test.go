@@ -51,6 +51,7 @@ func TestShort(t *testing.T) {
 		"pods":                                 {of(list("pods", "3"), list("pods", "3")), "ResourceQuota team leaves 0 of pods, less than the 1 of one unit"},
 		"pods as objects":                      {of(list("count/pods", "3"), list("count/pods", "3")), "ResourceQuota team leaves 0 of count/pods, less than the 1 of one unit"},
 		"devices":                              {of(list("requests.example.com/gpu", "1"), list("requests.example.com/gpu", "1")), "ResourceQuota team leaves 0 of requests.example.com/gpu, less than the 1 of one unit"},
+		"devices by no name of a quota":        {of(list("example.com/gpu", "1"), list("example.com/gpu", "1")), ""},
 		"limits":                               {of(list("limits.memory", "1Gi"), list("limits.memory", "512Mi")), "ResourceQuota team leaves 512Mi of limits.memory, less than the 1Gi of one unit"},
 		"a quota that is not counted yet":      {corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Hard: list("pods", "0")}}, ""},
 		"a quota of pods that end":             {scoped(corev1.ResourceQuotaScopeTerminating), ""},

@@ -258,6 +258,14 @@ func TestWhatCannotBeEvaluatedKeepsItsNumberAndSaysWhy(t *testing.T) {
 			v1alpha1.SizingRule{Name: "it", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}},
 			func(c *cluster) { c.autoscalers = nil }, v1alpha1.ReasonNoAutoscaler, "no HorizontalPodAutoscaler has Deployment web as scaleTargetRef",
 		},
+		"a target without pods of its own": {
+			percentOf(toWeb), func(c *cluster) { c.targets[webRef] = workload.Target{} }, v1alpha1.ReasonUnknownKind,
+			"Deployment web has no pods of its own, as far as it says; name them by percentOf.pods",
+		},
+		"an autoscaler of a target without pods of its own": {
+			v1alpha1.SizingRule{Name: "it", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}},
+			func(c *cluster) { c.targets[webRef] = workload.Target{} }, v1alpha1.ReasonUnknownKind, "Deployment web has no pods of its own",
+		},
 		"an autoscaler without a maximum": {
 			v1alpha1.SizingRule{Name: "it", UpToMaxReplicasOf: &v1alpha1.UpToMaxReplicasOf{Target: toWeb}},
 			func(c *cluster) {

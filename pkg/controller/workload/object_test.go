@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
 // ofTyped reads what counts of an object as the API server would send it.
@@ -118,4 +120,48 @@ func TestTemplatesOfOthersKinds(t *testing.T) {
 	} {
 		require.Nil(t, templateOf(&unstructured.Unstructured{Object: fields}), name)
 	}
+}
+
+func TestWhatCountsOfAWorkloadIsTold(t *testing.T) {
+	some := func() *Target {
+		return &Target{
+			Selector: labels.SelectorFromSet(labels.Set{"app": "web"}), Newest: labels.SelectorFromSet(labels.Set{"app": "web", "hash": "1"}),
+			Replicas: 3, Template: &corev1.PodSpec{NodeSelector: map[string]string{"pool": "general"}},
+		}
+	}
+	require.True(t, some().equal(some()))
+	for name, change := range map[string]func(*Target){
+		"another selector":          func(t *Target) { t.Selector = labels.Everything() },
+		"no selector":               func(t *Target) { t.Selector = nil },
+		"a newer revision":          func(t *Target) { t.Newest = labels.SelectorFromSet(labels.Set{"app": "web", "hash": "2"}) },
+		"none of its own":           func(t *Target) { t.Newest = nil },
+		"another number":            func(t *Target) { t.Replicas = 4 },
+		"another template":          func(t *Target) { t.Template.NodeSelector["pool"] = "large" },
+		"no template":               func(t *Target) { t.Template = nil },
+		"that it replaces its pods": func(t *Target) { t.Rolls = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := some()
+			change(other)
+			require.False(t, some().equal(other))
+
+			told := newTarget(nil, nil, Ref{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "web"})
+			told.set(some())
+			<-told.changes()
+			told.set(some())
+			require.Empty(t, told.changes())
+			told.set(other)
+			require.Len(t, told.changes(), 1)
+		})
+	}
+}
+
+func TestAWorkloadThatCannotBeReadIsSaid(t *testing.T) {
+	seen := newTarget(nil, nil, Ref{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "web"})
+	broken := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": "many"}}}
+	require.NoError(t, seen.Update(broken))
+	_, problem := seen.get()
+	require.NotNil(t, problem)
+	require.Equal(t, v1alpha1.ReasonInvalidRule, problem.Reason)
+	require.Contains(t, problem.Message, "Deployment web cannot be read: ")
 }

@@ -125,10 +125,12 @@ func TestPodsAreCountedByRequests(t *testing.T) {
 	require.Equal(t, 2, groups[0].Count)
 	require.Equal(t, "2", groups[1].Requests.Cpu().String())
 
-	require.NoError(t, p.Update(changed(t, bound("a", "web", "2"))))
+	withOverhead := bound("a", "web", "2")
+	withOverhead.Spec.Overhead = corev1.ResourceList{"cpu": resource.MustParse("1")}
+	require.NoError(t, p.Update(changed(t, withOverhead)))
 	require.NoError(t, p.Update(gone("b")))
 	groups = groupsOf(t, p, "app=web")
-	require.Len(t, groups, 1)
+	require.Len(t, groups, 1, "the overhead of a RuntimeClass is no request")
 	require.Equal(t, 2, groups[0].Count)
 }
 

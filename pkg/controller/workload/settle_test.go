@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 )
 
@@ -99,4 +100,16 @@ func TestWhatStaysDifferentIsTold(t *testing.T) {
 		require.Empty(t, p.unsettled.selections)
 		require.False(t, s.unsettled || s.differed)
 	})
+}
+
+func TestWhoWasToldNothingIsNotUpToDate(t *testing.T) {
+	p := newPods(nil, "shop")
+	require.NoError(t, p.Replace(nil, ""))
+	s := newSelected(p, labels.Everything()) // of no pods
+	for range 2 {
+		require.Equal(t, []types.NamespacedName{hdr}, s.stale([]types.NamespacedName{hdr}))
+	}
+	_, problem := s.get(hdr)
+	require.Nil(t, problem)
+	require.Empty(t, s.stale([]types.NamespacedName{hdr}))
 }

@@ -112,6 +112,13 @@ func TestTheRefillTime(t *testing.T) {
 			require.Equal(t, c.want, c.past.size(weekly).RefillTime)
 		})
 	}
+	t.Run("counts refills that are awaited from ten seconds on", func(t *testing.T) {
+		for age, want := range map[time.Duration]time.Duration{youngest - time.Second: 5 * time.Second, youngest: youngest} {
+			p := quiet(1).refills(0, 9).missing(2, age)
+			p.RefillBins = []time.Duration{5 * time.Second, 30 * time.Second}
+			require.Equal(t, want, p.size(weekly).RefillTime)
+		}
+	})
 	t.Run("is frozen while units are parked", func(t *testing.T) {
 		p := quiet(1).refills(1, 9).missing(200, 3*time.Hour)
 		p.Parked = true
@@ -245,6 +252,17 @@ func TestThePoolIsTheSmallestThatHasEnoughWindows(t *testing.T) {
 		after := Size(p.History, monday.Add(time.Hour), Options{})
 		require.Equal(t, "3 units is the largest demand so far: an estimate needs 50 windows of 2m (a refill takes 2m), and the history has 1", after.Why)
 	})
+	t.Run("all, from fifty windows on", func(t *testing.T) {
+		for windows, want := range map[int]Pool{Enough - 1: PooledByMaximum, Enough: PooledByAll} {
+			p := quiet(1)
+			for i := range p.Hours[:len(p.Hours)-1] { // the last has one
+				p.Hours[i].Seen = 1<<min(max(windows-1-i*Slots, 0), Slots) - 1
+			}
+			r := p.size(weekly)
+			require.Equal(t, windows, r.Windows)
+			require.Equal(t, want, r.PooledBy)
+		}
+	})
 	t.Run("nothing, at first", func(t *testing.T) {
 		r := Size(History{}, monday, Options{Min: 2, Max: 9})
 		require.Equal(t, 2, r.Replicas)
@@ -315,6 +333,9 @@ func TestABurstUnderWayRaisesTheTargetAtOnce(t *testing.T) {
 	t.Run("drained units are none", func(t *testing.T) {
 		require.False(t, quiet(15).missing(6, 30*time.Second).size(weekly).Burst)
 	})
+	for units, burst := range map[int]bool{smallestBurst - 1: false, smallestBurst: true} {
+		require.Equal(t, burst, quiet(15).lacked(units, 0).size(Options{Season: Week, Max: smallestBurst}).Burst, "%d units", units)
+	}
 }
 
 func TestTheSameTimeOfTheDayIsMeantOnDaylightSavingDays(t *testing.T) {
@@ -365,4 +386,31 @@ func TestASlotThatIsKeptCountsWithoutAWordOfIt(t *testing.T) {
 	old := History{}
 	old.Kept(time.Unix(-1, 0))
 	require.Equal(t, []Hour{{Hour: -1, Seen: 1 << (Slots - 1)}}, old.Hours)
+}
+
+func TestAHalfHourIsJudgedByAnHourOfWindowsAtLeast(t *testing.T) {
+	o := Options{Season: Day}.bounded()
+	for unseen, want := range map[int]int{0: 1, 1: 0} { // the account was not kept in so many of the windows of the day before
+		p := quiet(1) // one half hour of today, with one window
+		p.Hours[0].Seen >>= unseen
+		require.Equal(t, want, windows(&p.History, monday, 1, &o).rhythm(1, &o).judged)
+	}
+}
+
+func TestTheLevelIsKeptWithinItsBounds(t *testing.T) {
+	for served, want := range map[float64]float64{
+		-1: DefaultServed, 0: DefaultServed, 0.1: MinServed, MinServed: MinServed, 0.9: 0.9, MaxServed: MaxServed, 1: MaxServed, 2: MaxServed,
+	} {
+		require.InDelta(t, want, Options{Served: served}.bounded().Served, 0)
+	}
+}
+
+// Whole numbers stay what they are, whatever fractions are in binary: of ten windows one in ten is one.
+func TestAsManyWindowsMayExceedAsTheLevelSays(t *testing.T) {
+	for level, one := range map[float64]int{0.5: 2, 0.8: 5, 0.9: 10, 0.95: 20, 0.99: 100, 0.995: 200, 0.999: 1000, 0.9999: 10_000} {
+		for n := range 100 {
+			require.Equal(t, n, mayExceed(n*one, level), "of %d at %g", n*one, level)
+			require.Equal(t, n, mayExceed((n+1)*one-1, level), "of %d at %g", (n+1)*one-1, level)
+		}
+	}
 }

@@ -107,6 +107,8 @@ func TestRevisionsAndRunsAreOneWorkload(t *testing.T) {
 	require.InDelta(t, 95, *summary.Groups[0].RefillSeconds, 1e-9)
 	for owner, want := range map[string]string{
 		"ReplicaSet/web-blue": "ReplicaSet/web-blue", "StatefulSet/db-4567890": "StatefulSet/db-4567890", "Job/build-12": "Job/build-12",
+		"Job/nightly-29384756": "Job/nightly-*", "Job/nightly-1617282840": "Job/nightly-*", // minutes, and seconds as CronJobs had once
+		"Job/import-2938475": "Job/import-2938475", "Job/import-16172828400": "Job/import-16172828400",
 		"ReplicaSet/a-b-7d9f8c5b6": "ReplicaSet/a-b-*",
 	} {
 		require.Equal(t, want, workload(owner))

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,26 @@ func TestWhatIsUsedHeldAndFreeAddsUp(t *testing.T) {
 		"edge": NotReady, "ip-10-0-1-1.eu.internal": Ready, "ip-10-0-1-2.eu.internal": Cordoned, "ip-10-0-2-1.eu.internal": Ready,
 		"ip-10-0-2-2.eu.internal": Leaving,
 	}, states)
+}
+
+func TestAUnitOnNoNodeThatIsBeingDeletedDoesNotWait(t *testing.T) {
+	in := input()
+	leaving := unit("u-5", "", "1")
+	leaving.DeletionTimestamp = &metav1.Time{}
+	in.Pods = append(in.Pods, leaving)
+	require.Equal(t, 1, New(in).Waiting)
+}
+
+func TestANodeThatIsOverfullHasNothingFree(t *testing.T) {
+	in := input()
+	in.Pods = append(in.Pods, unit("u-5", "edge", "1"), pod("c", "edge", "2"))
+	report := New(in)
+	edge := report.Zones[0].Nodes[0]
+	require.Equal(t, "edge", edge.Name)
+	require.True(t, edge.Free.IsZero(), "and not %s", edge.Free.String())
+	without := input()
+	without.Nodes = slices.DeleteFunc(without.Nodes, func(n *corev1.Node) bool { return n.Name == "edge" })
+	require.Zero(t, report.Total.Free.Cmp(New(without).Total.Free), "nor takes it away from others")
 }
 
 func TestAPodThatOnlyHasTheLabelIsUsedRoom(t *testing.T) {

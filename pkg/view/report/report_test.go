@@ -177,3 +177,20 @@ func TestHoursBeforeAndAfterThePlotAreLeftOut(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, []hour{{taken: 1, lowest: -1}, {lowest: -1}, {taken: 1, lowest: 0}}, drawn.hours)
 }
+
+func TestThatNoUnitCouldBeTakenIsTold(t *testing.T) {
+	const lowest = "<dt>ready at least</dt><dd>"
+	in := example(t)
+	page, err := Page(in)
+	require.NoError(t, err)
+	require.Contains(t, string(page), lowest+"6<")
+
+	a, err := account.Decode(&in.Accounts[0].Record)
+	require.NoError(t, err)
+	a.Observe(now, 0)
+	in.Accounts[0].Record, err = a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	page, err = Page(in)
+	require.NoError(t, err)
+	require.Contains(t, string(page), lowest+"0<")
+}
