@@ -145,6 +145,16 @@ func TestWhatKeepsAPodFromANodeIsSaidInOrderAndOnce(t *testing.T) {
 		"consumers.podSelector of shop/c does not match"}}, misfits)
 }
 
+func TestConsumersThatDoNotParseAreSaidToKeepEveryPodOut(t *testing.T) {
+	h := builders.Headroom("typo", cpu("1")).Namespace("shop").UID("typo").Consumers(v1alpha1.Consumers{
+		PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}},
+	}).Obj()
+	units := []*corev1.Pod{builders.Placeholder(h, 0).Node("a").UID("unit").Obj()}
+	_, misfits := explained(t, []*v1alpha1.Headroom{h}, []string{"a"}, units, func(*Profile) {}).Nodes(dns(1))
+	require.Len(t, misfits, 1)
+	require.Contains(t, misfits[0].Why, "parsing consumers.podSelector of Headroom shop/typo")
+}
+
 func TestPodsThatHaveFinishedTakeNoRoom(t *testing.T) {
 	for phase, want := range map[corev1.PodPhase]bool{corev1.PodRunning: false, corev1.PodSucceeded: true, corev1.PodFailed: true} {
 		t.Run(string(phase), func(t *testing.T) {

@@ -2,6 +2,7 @@ package gang
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -84,6 +85,21 @@ func TestTheAPIServerIsAskedNowAndThenForAGroupThatIsNotThere(t *testing.T) {
 		group, missing := groups.Of(t.Context(), pod)
 		require.False(t, missing, "a pod may be seen before its group is")
 		require.Equal(t, 3, group.MinMember)
+	})
+}
+
+// TestWhereThereAreNoPodGroupsThatIsKnownAtOnce: pods with the label wait for nothing.
+func TestWhereThereAreNoPodGroupsThatIsKnownAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		groups, told := NewGroups(), atomic.Bool{}
+		config := &rest.Config{Host: "http://server", Transport: &server{}}
+		require.NoError(t, groups.Follow(ctx, config, Listener{Ready: func() { told.Store(true) }}))
+		synctest.Wait()
+		require.True(t, groups.Await(ctx, 0))
+		require.True(t, told.Load())
+		cancel()
+		synctest.Wait()
 	})
 }
 

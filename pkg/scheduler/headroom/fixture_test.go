@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -71,6 +72,8 @@ type cluster struct {
 	ignored []string
 	// stock leaves the plugin out.
 	stock bool
+	// config is for the API server that has Headrooms, nil if there is none.
+	config *rest.Config
 	// arrange changes which plugins the profile enables where.
 	arrange func(*schedulerconfig.Plugins)
 }
@@ -136,7 +139,7 @@ func (f *fixture) options(c *cluster) []frameworkruntime.Option {
 		frameworkruntime.WithClientSet(f.client), frameworkruntime.WithInformerFactory(f.factory),
 		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
 		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
-		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2),
+		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2), frameworkruntime.WithKubeConfig(c.config),
 		frameworkruntime.WithSharedDRAManager(deviceClasses{resource: c.devices}),
 		frameworkruntime.WithWaitingPods(frameworkruntime.NewWaitingPodsMap()), frameworkruntime.WithPodsInPreBind(frameworkruntime.NewPodsInPreBindMap()),
 	}

@@ -3,6 +3,7 @@ package headroom
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/ptr"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/test/builders"
 )
@@ -118,6 +120,23 @@ func TestTheMembersOfAGroupWaitForTheLastOne(t *testing.T) {
 	}
 	require.Nil(t, f.shared.attempts.Of(podGroup("web", 3).Name))
 	require.Equal(t, 3, f.reservedUnits(&c), "until they are bound")
+}
+
+// TestP1AMemberTakesTheUnitsOfItsGroupAlone has a running pod and a unit that is for nobody of the group on each node, too.
+func TestP1AMemberTakesTheUnitsOfItsGroupAlone(t *testing.T) {
+	c, shut := withGangs(2, map[string]int{"web": 2}), closedHeadroom()
+	c.headrooms = []*v1alpha1.Headroom{shut}
+	for i, node := range c.nodes {
+		c.nodes[i] = builders.Node(node.Name, "z-1", res("3")).Obj()
+		c.pods = append(c.pods, on(node.Name, "running-"+node.Name, "1"), unit(shut, i, node.Name).Obj())
+	}
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 2))
+	for _, pod := range c.pending {
+		done, status := f.schedule(t, pod)
+		require.NotNil(t, done, status.Message())
+		require.Equal(t, []string{"open-headroom-" + strings.TrimPrefix(done.node, "n")}, names(cycleOf(done.state).swap.Victims))
+	}
 }
 
 func TestAMemberThatIsNotBoundAfterAllGivesTheGroupUp(t *testing.T) {
