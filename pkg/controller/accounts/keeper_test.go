@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +44,7 @@ type story struct {
 	clock  *testingclock.FakeClock
 	client client.Client
 	writes int
+	lists  int // of accounts
 	fail   func() error
 	undone bool // the definition is missing
 }
@@ -75,7 +77,12 @@ func newStory(t *testing.T, objects ...client.Object) *story {
 			return c.Update(ctx, o, options...)
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			if _, ok := list.(*v1alpha1.HeadroomAccountList); ok && s.undone {
+			if _, ok := list.(*v1alpha1.HeadroomAccountList); ok {
+				s.lists++
+			} else {
+				return c.List(ctx, list, options...)
+			}
+			if s.undone {
 				return &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "headroom.dev", Kind: "HeadroomAccount"}}
 			}
 			return c.List(ctx, list, options...)
@@ -476,4 +483,46 @@ func TestTheAccountOfAnEarlierHeadroomIsNotWrittenOver(t *testing.T) {
 	s.clock.Step(WriteInterval)
 	s.writeAll(t.Context(), WriteInterval)
 	require.Equal(t, types.UID("2"), s.stored(t).OwnerReferences[0].UID)
+}
+
+func TestAStoredAccountThatCannotBeReadIsBegunAnew(t *testing.T) {
+	s := recordedAt17(t)
+	stored := s.stored(t)
+	stored.Record.Hours = []byte("no gzip")
+	require.NoError(t, s.client.Update(t.Context(), stored))
+	s.restart()
+	s.takes("b") // before it is known
+	s.clock.Step(time.Hour)
+	s.begin(t)
+	s.Read(web, func(a *account.Account) {
+		require.EqualValues(t, 1, a.Totals().Taken, "what was recorded meanwhile")
+		require.Equal(t, s.clock.Now(), a.Opened())
+	})
+	s.writeAll(t.Context(), 0)
+	require.EqualValues(t, 1, s.stored(t).Record.Taken, "in its place")
+}
+
+func TestADefinitionThatIsMissingIsLookedForOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStory(t, headroomObject("1"))
+		s.undone = true
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Start(ctx) }()
+		synctest.Wait()
+		for minutes := 1; minutes <= 3; minutes++ {
+			require.Equal(t, minutes, s.lists)
+			for range lookForDefinition / WriteInterval {
+				s.clock.Step(WriteInterval)
+				synctest.Wait()
+			}
+		}
+		require.Zero(t, testutil.ToFloat64(s.Metrics.AccountStored))
+		s.undone = false
+		s.clock.Step(lookForDefinition)
+		synctest.Wait()
+		require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.AccountStored), 0)
+		stop()
+		require.NoError(t, <-ended)
+	})
 }

@@ -155,3 +155,13 @@ func TestTheHistoryIsAskedFromTheRecordOnAndEnds(t *testing.T) {
 	s.replay(t.Context(), s.kept())
 	require.Equal(t, []string{"went"}, found)
 }
+
+func TestOnlyWhatIsStoredIsCompared(t *testing.T) {
+	s := recordedAt17(t)
+	require.Equal(t, map[types.NamespacedName]uint64{web: 17}, s.positions(metav1.NamespaceAll, s.kept()))
+	require.Len(t, s.positions(web.Namespace, s.kept()), 1)
+	require.Empty(t, s.positions("elsewhere", s.kept()))
+	require.Empty(t, s.positions(metav1.NamespaceAll, nil))
+	s.entry(web).version = "" // somebody deleted it
+	require.Empty(t, s.positions(metav1.NamespaceAll, s.kept()))
+}

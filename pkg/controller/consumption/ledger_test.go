@@ -430,6 +430,24 @@ func TestLedgerForgets(t *testing.T) {
 	require.Empty(t, s.open)
 }
 
+func TestNoEvidenceIsKeptOfWhatIsDecided(t *testing.T) {
+	s := newStory()
+	tells := func() { // whatever there is to tell
+		s.sees("node-1", consumer("api", "uid-a"), consumer("job", "uid-b"))
+		s.Preempted(victim("a"), consumer("api").Consumer)
+		s.Preempted(victim("b"), consumer("job").Consumer)
+	}
+	tells()
+	s.departs("a", nil)
+	s.departs("b", disrupted(corev1.PodReasonPreemptionByScheduler))
+	require.Len(t, s.taken, 2)
+	require.Empty(t, s.evidence)
+	require.Empty(t, s.preemptors)
+	tells()
+	require.Empty(t, s.evidence, "nor of what is told again")
+	require.Empty(t, s.preemptors)
+}
+
 // TestEachDeletionIsDecidedOnce draws histories of deletions, annotated pods, looks and repeated news: whatever the order, each placeholder
 // that went is taken or lost exactly once, and those that a pod took are never lost.
 func TestEachDeletionIsDecidedOnce(t *testing.T) {
