@@ -33,6 +33,7 @@ func TestTheVersionChangesWithWhatIsKnown(t *testing.T) {
 		"its end":                    func() { c.Delete(web) },
 		"the end of the definition":  func() { c.setCRDAbsent(true) },
 		"the return of that":         func() { c.setCRDAbsent(false) },
+		"the end of all Headrooms":   c.forgetAll,
 		"that nothing more is known": c.setReady,
 	} {
 		version := c.Version()

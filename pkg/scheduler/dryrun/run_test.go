@@ -65,15 +65,22 @@ func TestNodesThatTheCycleIsNotAboutDoNotPass(t *testing.T) {
 			run := f.profile.NewRun(framework.NewCycleState(), wants("1").Obj())
 			require.True(t, run.Start(t.Context()))
 			tc.restrict(run)
-			var got []string
-			for _, node := range []string{"a", "b"} {
-				info, err := f.snapshot.NodeInfos().Get(node)
-				require.NoError(t, err)
-				if run.PassesNodeLocal(t.Context(), info, nil) {
-					got = append(got, node)
+			for way, passes := range map[string]func(fwk.NodeInfo) bool{
+				"by itself":       func(info fwk.NodeInfo) bool { return run.PassesNodeLocal(t.Context(), info, nil) },
+				"by all plugins":  func(info fwk.NodeInfo) bool { return run.Passes(t.Context(), info, nil) },
+				"with devices":    func(info fwk.NodeInfo) bool { return run.PassesFreed(t.Context(), info, nil, nil) },
+				"for preemptions": func(info fwk.NodeInfo) bool { return len(run.Allowed([]fwk.NodeInfo{info})) == 1 },
+			} {
+				var got []string
+				for _, node := range []string{"a", "b"} {
+					info, err := f.snapshot.NodeInfos().Get(node)
+					require.NoError(t, err)
+					if passes(info) {
+						got = append(got, node)
+					}
 				}
+				require.Equal(t, tc.want, got, way)
 			}
-			require.Equal(t, tc.want, got)
 		})
 	}
 }

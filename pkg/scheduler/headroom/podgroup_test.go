@@ -203,21 +203,27 @@ func (g groupsPreemptWith) ListPlugins() *schedulerconfig.Plugins {
 func TestUnitsOfOthersGoForAGroupOnlyWhereRunningPodsWouldGoOtherwise(t *testing.T) {
 	shut := closedHeadroom()
 	for name, tc := range map[string]struct {
-		running   []string
+		running []string
+		// leaving says that these are being deleted.
+		leaving   bool
 		preempted bool
 		want      []string
 	}{
 		"they would":                {running: []string{"c", "d"}, preempted: true, want: []string{"closed-headroom-0", "closed-headroom-1"}},
 		"there are none":            {preempted: true},
 		"there are too few of them": {running: []string{"c"}, preempted: true},
+		"they go anyway":            {running: []string{"c", "d"}, leaving: true, preempted: true},
 		"nothing preempts for groups in the profile": {running: []string{"c", "d"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, members := twoUnitsWithAPort(shut, shut), gangWithAPort("x", "y")
 			for _, node := range tc.running {
 				c.nodes = append(c.nodes, builders.Node(node, "z-1", res("4")).Obj())
-				c.pods = append(c.pods, st.MakePod().Name("running-"+node).Namespace("default").UID("running-"+node).Priority(0).
-					Req(res("1")).HostPort(80).Node(node).Obj())
+				running := st.MakePod().Name("running-" + node).Namespace("default").UID("running-" + node).Priority(0)
+				if tc.leaving {
+					running.Terminating()
+				}
+				c.pods = append(c.pods, running.Req(res("1")).HostPort(80).Node(node).Obj())
 			}
 			for _, member := range members {
 				*member.Spec.Priority = 1000
