@@ -14,14 +14,14 @@ import (
 const (
 	// pause is how long is waited after a read that brought little before the next one. What comes meanwhile comes all at once then. The
 	// counts of pods are told one or two seconds after a change, so nobody waits much longer for that.
-	pause = 100 * time.Millisecond
+	pause = 250 * time.Millisecond
 	// little is a read that was not worth to be woken for.
 	little = 16 << 10
 	// gathered is how many bytes are read at once at most.
 	gathered = 64 << 10
 )
 
-// Connections returns an HTTP client with connections of its own, which read what they are sent at most ten times a second as long as
+// Connections returns an HTTP client with connections of its own, which read what they are sent at most four times a second as long as
 // it is little. Of many pods that change one after the other each would otherwise wake the process: to be woken, and to read, takes
 // longer than what is done about a pod. For the same reason they are of HTTP/1.1, one for each watch: with HTTP/2 each event is handed
 // from one goroutine to another, and acknowledged.
