@@ -74,3 +74,17 @@ func TestDecodeRefusesMoreThanAnAccountCanBe(t *testing.T) {
 	_, err = Decode(&v1alpha1.AccountRecord{Hours: bomb.Bytes()})
 	require.Error(t, err)
 }
+
+func TestAUnitThatIsBoundBeforeAnyWentRefillsNone(t *testing.T) {
+	a := New(epoch)
+	a.Went(epoch.Add(time.Minute))
+	_, ok := a.Bound(epoch.Add(time.Minute-time.Nanosecond), epoch)
+	require.False(t, ok)
+	require.Len(t, a.Missing(), 1)
+	refill, ok := a.Bound(epoch.Add(time.Minute), epoch)
+	require.True(t, ok)
+	require.Zero(t, refill)
+	require.Empty(t, a.Missing())
+	_, ok = a.Bound(epoch.Add(time.Hour), epoch)
+	require.False(t, ok)
+}

@@ -89,3 +89,18 @@ func TestTheSizingSurvivesARestart(t *testing.T) {
 	require.Equal(t,
 		demand.Size(a.Demand(false), now, demand.Options{Season: demand.Week}), demand.Size(b.Demand(false), now, demand.Options{Season: demand.Week}))
 }
+
+// A refill time begins in the hour before at the earliest.
+func TestRecentDemandIsThatOfTheLastTwoHours(t *testing.T) {
+	a := New(epoch)
+	require.Empty(t, a.RecentDemand(false).Hours)
+	for hour := range 4 {
+		at := epoch.Add(time.Duration(hour) * time.Hour)
+		a.Take(take(at, "web-headroom-0"))
+		a.Went(at)
+		all, recent := a.Demand(true), a.RecentDemand(true)
+		require.Equal(t, all.Hours[max(0, hour-1):], recent.Hours)
+		recent.Hours = all.Hours
+		require.Equal(t, all, recent, "all else is the same")
+	}
+}

@@ -1,9 +1,11 @@
 package entitlement
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -107,4 +109,24 @@ func TestASelectorThatDoesNotParseEntitlesNobody(t *testing.T) {
 			require.False(t, rule.Entitles(&Consumer{Namespace: "shop"}))
 		})
 	}
+}
+
+func TestWhatAPodIsAskedAbout(t *testing.T) {
+	namespace := func(name string) (*corev1.Namespace, error) {
+		if name != "shop" {
+			return nil, errors.New("it is not known")
+		}
+		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": "a"}}}, nil
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Labels: map[string]string{"app": "web"}}}
+	want := Consumer{Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, Labels: map[string]string{"app": "web"}}
+	require.Equal(t, want, ConsumerOf(pod, namespace))
+	pod.Spec.Priority, want.Priority = ptr.To[int32](7), 7
+	for policy, never := range map[corev1.PreemptionPolicy]bool{corev1.PreemptNever: true, corev1.PreemptLowerPriority: false} {
+		pod.Spec.PreemptionPolicy, want.NonPreempting = &policy, never
+		require.Equal(t, want, ConsumerOf(pod, namespace), policy)
+	}
+	pod.Namespace, want.Namespace, want.NamespaceLabels = "else", "else", nil
+	pod.Spec.PreemptionPolicy, want.NonPreempting = nil, false
+	require.Equal(t, want, ConsumerOf(pod, namespace), "as if its namespace had no labels")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/sizing/demand"
@@ -124,4 +125,19 @@ func TestPodsThatNoLongerWaitAreForgottenInTime(t *testing.T) {
 	a.took(web, "later", 1)
 	require.Len(t, a.asked.pods, 2)
 	require.Contains(t, a.asked.pods, types.UID("waits"))
+}
+
+// However what a pod lacks and what it takes come after each other, it asked for the larger of the two.
+func TestWhatOnePodLacksAndTakesIsDemandOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		asked, lacked, taken, again := once{}, 0, 0, 0
+		for range rapid.IntRange(1, 20).Draw(t, "news") {
+			if units := rapid.IntRange(0, 5).Draw(t, "lacked"); units > 0 {
+				lacked, again = lacked+units, again+asked.lacks(web, "p", units, epoch)
+			} else if taken++; asked.took(web, "p", epoch) {
+				again++
+			}
+			require.Equal(t, max(lacked, taken), lacked+taken-again)
+		}
+	})
 }

@@ -101,6 +101,10 @@ func TestOf(t *testing.T) {
 			change:    func(p *Pod) { p.RuntimeClass, p.Requests = "kata", list("cpu", "1750m", "memory", "1Gi") },
 			headrooms: []Headroom{kata}, want: "kata", units: 1,
 		},
+		"the pod has that of another": {
+			change:    func(p *Pod) { p.RuntimeClass, p.Requests = "gvisor", list("cpu", "1750m", "memory", "1Gi") },
+			headrooms: []Headroom{kata}, want: "kata", units: 2,
+		},
 		"only the pod has it": {
 			change:    func(p *Pod) { p.RuntimeClass, p.Requests = "kata", list("cpu", "1750m", "memory", "1Gi") },
 			headrooms: []Headroom{runc}, want: "kata", units: 2,

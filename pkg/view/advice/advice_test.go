@@ -111,3 +111,15 @@ func TestAWholeWeekIsEnoughToAdviseFewerUnits(t *testing.T) {
 	a.Known--
 	require.Contains(t, a.sentence(), "wait until it is seven days")
 }
+
+func TestUnitsThatAreMadeLikePodsOfAWorkloadCostWhatTheyRequest(t *testing.T) {
+	in := input(t)
+	want := New(in)
+	for i := range in.Headrooms {
+		h := &in.Headrooms[i]
+		h.Spec.ShapeFrom, h.Status.Shape = &v1alpha1.WorkloadReference{}, &v1alpha1.ShapeStatus{Requests: h.Spec.Requests}
+		h.Spec.Requests = nil
+	}
+	require.Equal(t, want, New(in))
+	require.NotNil(t, want.Headrooms[0].Cost)
+}
