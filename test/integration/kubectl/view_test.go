@@ -20,6 +20,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
+	"github.com/headroom-dev/headroom/pkg/view/explanation"
 	"github.com/headroom-dev/headroom/pkg/view/ledger"
 	"github.com/headroom-dev/headroom/pkg/view/nodes"
 	"github.com/headroom-dev/headroom/pkg/view/status"
@@ -32,6 +33,8 @@ type shop struct {
 	cluster   *cluster.Cluster
 	client    client.Client
 	namespace string
+	// taker is the pod that took one.
+	taker *corev1.Pod
 }
 
 func newShop(t *testing.T) *shop {
@@ -41,6 +44,9 @@ func newShop(t *testing.T) *shop {
 	cl, err := c.Client()
 	require.NoError(t, err)
 	s := &shop{cluster: c, client: cl, namespace: clustertest.Namespace(t, c, nil)}
+	s.taker = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "api-1"}}
+	s.taker.Spec = corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "main", Image: "main"}}}
+	require.NoError(t, cl.Create(t.Context(), s.taker))
 	s.addHeadroom(t)
 	s.addTake(t)
 	return s
@@ -75,7 +81,7 @@ func (s *shop) addTake(t *testing.T) {
 	a.Take(account.Take{
 		Time: now.Add(-time.Minute), Placeholder: "web-headroom-0", UID: "u", Node: "node-1", How: account.BySwap,
 		Consumer: account.Consumer{
-			NamespacedName: types.NamespacedName{Namespace: s.namespace, Name: "api-1"}, UID: "api-1", Owner: "ReplicaSet/api",
+			NamespacedName: client.ObjectKeyFromObject(s.taker), UID: s.taker.UID, Owner: "ReplicaSet/api",
 		},
 	})
 	record, err := a.Encode(v1alpha1.AccountPosition{})
@@ -85,7 +91,7 @@ func (s *shop) addTake(t *testing.T) {
 	require.NoError(t, s.client.Create(t.Context(), stored))
 	event := &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "took"}, Reason: swapevent.Reason, Type: corev1.EventTypeNormal,
-		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: s.namespace, Name: "api-1", UID: "api-1"},
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: s.namespace, Name: s.taker.Name, UID: s.taker.UID},
 		Message: swapevent.Note(swapevent.Swap{
 			Placeholders: []types.NamespacedName{{Namespace: s.namespace, Name: "web-headroom-0"}}, Node: "node-1", Why: "rule 6 Name: node-1 comes first",
 		}),
@@ -156,6 +162,14 @@ func TestSomebodyWithRightsInOneNamespaceSeesIt(t *testing.T) {
 	require.Len(t, book.Takes, 1)
 	require.Equal(t, "rule 6 Name: node-1 comes first", book.Takes[0].Rule)
 
+	var told explanation.Explanation
+	require.NoError(t, json.Unmarshal([]byte(k.mustRun("headroom", "explain", "pod", "api-1", "-n", s.namespace, "-o", "json")), &told))
+	require.Len(t, told.Took, 1, "by the accounts of the namespace: %v", told.NotSeen)
+	require.Equal(t, "web-headroom-0", told.Took[0].Placeholder)
+	require.Equal(t, "rule 6 Name: node-1 comes first", told.Rule)
+	require.Nil(t, told.Now, "what would happen now depends on the whole cluster")
+	require.Len(t, told.NotSeen, 1)
+
 	var room nodes.Report
 	require.NoError(t, json.Unmarshal([]byte(k.mustRun("headroom", "nodes", "-n", s.namespace, "-o", "json")), &room))
 	require.Len(t, room.NotSeen, 2, "pods of other namespaces, and nodes")
@@ -190,7 +204,7 @@ func TestAPipeGetsOneLineForEachHeadroomWithoutColors(t *testing.T) {
 	require.NotContains(t, out, "\x1b")
 	requireExit(t, k, 1, "--watch needs a terminal", "headroom", "status", "--watch")
 	requireExit(t, k, 1, "--watch needs a terminal", "headroom", "nodes", "--watch")
-	require.Contains(t, k.mustRun("headroom", "ledger", "-n", s.namespace, "-o", "csv"), ",web-headroom-0,node-1,"+s.namespace+",api-1,api-1,ReplicaSet/api,Swap,")
+	require.Contains(t, k.mustRun("headroom", "ledger", "-n", s.namespace, "-o", "csv"), ",web-headroom-0,node-1,"+s.namespace+",api-1,"+string(s.taker.UID)+",ReplicaSet/api,Swap,")
 	require.Equal(t, "web\n:4\n", k.mustRun("headroom", "__complete", "status", "-n", s.namespace, ""), "names are completed")
 }
 
