@@ -23,3 +23,14 @@ func TestWhatAdmissionDoesIsAskedAgainWhereTheQuestionFailed(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
 }
+
+func TestWhatAdmissionDoesIsAskedAgainAfterAMinute(t *testing.T) {
+	s := newScene(t, webOf(0))
+	s.changes.note(web, &placeholder.Change{Field: "spec.containers[mesh-proxy]", How: "was added"})
+	s.clock.Step(lastRetry - time.Millisecond)
+	s.reconcile()
+	require.Empty(t, s.writes())
+	s.clock.Step(time.Millisecond)
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -97,4 +99,16 @@ func TestAHeadroomThatIsRefusedTakesNothingFromOthers(t *testing.T) {
 		s.clock.Step(time.Second)
 	}
 	require.Empty(t, s.writes())
+}
+
+// TestAHeadroomWhoseSpecIsRefusedWaitsForNoPlace: nobody gives a unit back for a DaemonSet that is not made.
+func TestAHeadroomWhoseSpecIsRefusedWaitsForNoPlace(t *testing.T) {
+	s := newScene(t, perNode())
+	require.NoError(t, s.api.Delete(t.Context(), &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "headroom"}}))
+	s.allotments = newAllotments(allotment.Limits{Pending: 1}, s.clock, s.allotments.wake)
+	s.allotments.ask(named("db"), request{units: map[types.UID]bool{}, missing: 1})
+	s.allotments.made(named("db"), []types.UID{"db-0"}, nil)
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonUnknownPriorityClass, s.reason(v1alpha1.ConditionReady))
+	require.NotContains(t, s.allotments.all, web)
 }

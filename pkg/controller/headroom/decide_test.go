@@ -64,3 +64,20 @@ func TestRulesOfAHeadroomOnEachNodeAreLeftAlone(t *testing.T) {
 func one(class *schedulingv1.PriorityClass) classes {
 	return classes{names: []string{"headroom"}, values: map[string]*schedulingv1.PriorityClass{"headroom": class}}
 }
+
+// The DaemonSet's controller could not make them anew either.
+func TestUnitsOfADaemonSetStayWhileTheSpecIsRefused(t *testing.T) {
+	h := perNode()
+	template := placeholder.TemplateHash(h, placeholder.Defaults{})
+	seen := &observation{classes: one(nil), perNode: []unit{{
+		Unit: topup.Unit{State: topup.Bound, Template: template, Nonconforming: true},
+	}}}
+	p := decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10}, anyImage(t))
+	require.Equal(t, v1alpha1.ReasonUnknownPriorityClass, p.refused.reason)
+	require.Empty(t, p.nonconforming)
+
+	seen.classes = one(&schedulingv1.PriorityClass{Value: -5, PreemptionPolicy: ptr.To(corev1.PreemptNever)})
+	p = decide(h, seen, placeholder.Defaults{}, priority.Limits{Max: -1, Min: -10}, anyImage(t))
+	require.Nil(t, p.refused)
+	require.Len(t, p.nonconforming, 1)
+}

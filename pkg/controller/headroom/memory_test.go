@@ -131,4 +131,8 @@ func TestStatusIsWrittenOnTopOfTheLastOne(t *testing.T) {
 	require.Equal(t, at("a", "11"), e.newest(at("a", "11")), "the cache is ahead")
 	e.expectStatus(at("a", "12"))
 	require.Equal(t, at("b", "9"), e.newest(at("b", "9")), "another Headroom of the name")
+	e.expectStatus(at("a", "13"))
+	cached := at("a", "13")
+	require.Same(t, cached, e.newest(cached), "the cache has caught up")
+	require.Empty(t, e.reported, "which ends it")
 }

@@ -276,3 +276,31 @@ func TestAProbeThatIsBoundWhileNoControllerRunsIsFollowedByAnother(t *testing.T)
 	require.Len(t, s.waiting(), 1)
 	require.Equal(t, 1, s.parkings.all[web].memory.Open)
 }
+
+// TestAControllerThatStartsKnowsOfAHeadroomThatHasOnlyProbes: no unit is parked besides, and an autoscaler says that it adds nodes.
+func TestAControllerThatStartsKnowsOfAHeadroomThatHasOnlyProbes(t *testing.T) {
+	s, _ := refilled(t, 1, v1alpha1.Refill{ParkAfter: &metav1.Duration{Duration: 10 * time.Minute}})
+	s.settle()
+	s.all(findsNoRoom)
+	s.passes(10 * time.Minute)
+	require.Equal(t, v1alpha1.ReasonAtCeiling, s.reason(v1alpha1.ConditionFilled))
+	require.Zero(t, s.headroom().Status.ParkedReplicas)
+	s.says("karpenter", "Nominated", "Pod should schedule on: nodeclaim/default-x")
+	s.Reconciler = New(s.Options)
+	s.passes(time.Minute)
+	require.Equal(t, v1alpha1.ReasonAtCeiling, s.reason(v1alpha1.ConditionFilled))
+}
+
+// TestAUnitOfARolloutThatWaitsParksNothing: the room of the one that it replaces is there for it.
+func TestAUnitOfARolloutThatWaitsParksNothing(t *testing.T) {
+	s, _ := refilled(t, 2, v1alpha1.Refill{ParkAfter: &metav1.Duration{Duration: 10 * time.Minute}})
+	s.settle()
+	s.roomComes()
+	s.settle()
+	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.PodLabels = map[string]string{"a": "b"} })
+	s.settle()
+	s.all(findsNoRoom)
+	s.passes(time.Hour)
+	require.Len(t, s.waiting(), 1)
+	require.Equal(t, v1alpha1.ReasonWaitingForRoom, s.reason(v1alpha1.ConditionFilled))
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -73,4 +74,24 @@ func TestFirstPrefersWhatIsNoRefusal(t *testing.T) {
 	require.NoError(t, first([]error{nil, nil}))
 	require.Equal(t, error(refusal), first([]error{nil, refusal, apierrors.NewBadRequest("nor that")}))
 	require.ErrorIs(t, first([]error{refusal, errBroken}), errBroken)
+}
+
+// TestAReconcileThatHasNothingToMakeProvesNothing: that the API server accepts units again is not known before it has accepted one.
+func TestAReconcileThatHasNothingToMakeProvesNothing(t *testing.T) {
+	s := newScene(t, webOf(1))
+	s.answers["create Pod"] = quotaExceeded()
+	for _, want := range []time.Duration{1, 2, 4} {
+		require.Equal(t, want*time.Second, s.reconcile())
+		s.clock.Step(want * time.Second)
+	}
+	there := placeholderOf(webOf(1), 7, nil)
+	require.NoError(t, s.api.Create(t.Context(), there))
+	s.writes()
+	s.reconcile()
+	require.Empty(t, s.writes())
+	require.NoError(t, s.api.Delete(t.Context(), there))
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-0"}, s.writes())
+	wait, _ := s.refusals.due(web, 1)
+	require.Equal(t, 8*time.Second, wait, "the next refusal in a row")
 }

@@ -328,3 +328,19 @@ func TestOfTwoProblemsTheLaterIsTold(t *testing.T) {
 	require.Equal(t, time.Minute, outcome{retry: time.Minute}.and(outcome{}).retry)
 	require.Equal(t, []types.UID{"a", "b"}, outcome{deleted: []types.UID{"a"}}.and(outcome{deleted: []types.UID{"b"}}).deleted)
 }
+
+// What the cache shows of web says nothing about a pod of db, which it shows under another Headroom.
+func TestANameThatAPodOfAnotherHeadroomHadIsTriedAgain(t *testing.T) {
+	there := stranger()
+	there.Labels = map[string]string{v1alpha1.LabelHeadroom: "db"}
+	s := newScene(t, webOf(1), there)
+	s.unseen["stranger"] = true
+	s.reconcile()
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-0", "create Pod web-headroom-1"}, s.writes())
+	require.NoError(t, s.api.Delete(t.Context(), there))
+	s.clock.Step(takenMemory + time.Second)
+	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](2) })
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-0"}, s.writes())
+}
