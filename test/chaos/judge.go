@@ -86,8 +86,10 @@ func (r *run) describe(e observer.Event) {
 			r.timeline.add(e.At, "event %s for %s: %s", e.Report.Reason, e.Report.Regarding.Name, e.Report.Note)
 		}
 	case e.Node != nil:
-		if e.Type != watch.Modified {
-			r.timeline.add(e.At, "node %s %s", e.Node.Name, e.Type)
+		if state := stateOf(e.Node); e.Type != watch.Modified || state != r.nodeStates[e.Node.Name] {
+			r.timeline.add(e.At, "node %s %s: %s", e.Node.Name, e.Type, state)
+			r.nodeStates[e.Node.Name] = state
+			r.nodeChanged.Store(e.At.UnixNano())
 		}
 	case e.Pod != nil:
 		before := r.known[e.Pod.UID]

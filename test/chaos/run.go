@@ -40,11 +40,14 @@ type run struct {
 	revision uint64
 	known    map[types.UID]*corev1.Pod
 	apps     map[types.UID][]string // what the label app of a pod has been
+	// nodeStates are what components heed of nodes, by name.
+	nodeStates map[string]string
 
-	resizing   atomic.Bool // pods may ask for another size than they have
-	deaths     int         // of the goroutine that watches over components
-	background sync.WaitGroup
-	giveUp     context.CancelCauseFunc
+	nodeChanged atomic.Int64 // when that changed last, in nanoseconds of Unix time
+	resizing    atomic.Bool  // pods may ask for another size than they have
+	deaths      int          // of the goroutine that watches over components
+	background  sync.WaitGroup
+	giveUp      context.CancelCauseFunc
 
 	mu         sync.Mutex
 	sayings    map[types.NamespacedName][]saying
@@ -71,7 +74,7 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 	defer cancel(nil)
 	r := &run{
 		options: options, plan: plan.Generate(options.Seed, options.Length), components: map[plan.Component]*component{}, giveUp: cancel,
-		known: map[types.UID]*corev1.Pod{}, apps: map[types.UID][]string{}, sayings: map[types.NamespacedName][]saying{},
+		known: map[types.UID]*corev1.Pod{}, nodeStates: map[string]string{}, apps: map[types.UID][]string{}, sayings: map[types.NamespacedName][]saying{},
 		deletions: map[types.NamespacedName][]deletion{}, unanswered: map[types.UID]bool{},
 		report: Report{Options: options, Numbers: map[string]int{}},
 	}

@@ -13,8 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
-	"github.com/headroom-dev/headroom/pkg/account"
-	"github.com/headroom-dev/headroom/pkg/controller/accounts"
 	"github.com/headroom-dev/headroom/test/chaos/plan"
 	"github.com/headroom-dev/headroom/test/chaos/proxy"
 )
@@ -190,18 +188,14 @@ func (r *run) calm(ctx context.Context) error {
 	return nil
 }
 
-// comesToRest is how long components may go on writing when the cluster is at rest: of a unit that went it is only known a minute later that
-// no pod took it, and the account is written with the next tick but one.
-const comesToRest = account.Patience + 2*accounts.WriteInterval + 10*time.Second
-
 // idle watches that components which have nothing to do write nothing: at last there is a time of that length without a write.
 func (r *run) idle(ctx context.Context) error {
 	if r.options.Idle == 0 {
 		return nil
 	}
 	r.say("watching an idle cluster for %s", r.options.Idle)
-	deadline := time.Now().Add(comesToRest)
-	for begun := time.Now(); ; {
+	atRest := time.Now()
+	for begun := atRest; ; {
 		select {
 		case <-time.After(time.Until(begun.Add(r.options.Idle))): // that nothing happens takes time to see
 		case <-ctx.Done():
@@ -216,7 +210,7 @@ func (r *run) idle(ctx context.Context) error {
 		if late.IsZero() {
 			return nil
 		}
-		if late.After(deadline) {
+		if late.After(restBy(atRest, time.Unix(0, r.nodeChanged.Load()))) {
 			r.reportWrites(begun)
 			return nil
 		}
