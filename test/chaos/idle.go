@@ -39,16 +39,16 @@ func restBy(atRest, nodeChanged time.Time) time.Time {
 
 // stateOf says in a few words what components heed of a node.
 func stateOf(node *corev1.Node) string {
-	state := fmt.Sprintf("unschedulable %t", node.Spec.Unschedulable)
+	state := []string{fmt.Sprintf("unschedulable %t", node.Spec.Unschedulable)}
 	for _, c := range node.Status.Conditions {
 		if c.Type == corev1.NodeReady {
-			state += fmt.Sprintf(", Ready %s", c.Status)
+			state = append(state, fmt.Sprintf("Ready %s", c.Status))
 		}
 	}
 	for _, taint := range node.Spec.Taints {
-		state += fmt.Sprintf(", %s:%s", taint.Key, taint.Effect)
+		state = append(state, fmt.Sprintf("%s:%s", taint.Key, taint.Effect))
 	}
-	return state
+	return strings.Join(state, ", ")
 }
 
 // needless leaves out what a component that has nothing to do may write. The writes are of one component, in order of time.
