@@ -33,18 +33,29 @@ func (r *Replay) checkReserved(e Event) {
 		name(unit), unit.Spec.NodeName, priority(unit))
 }
 
+// guardSlots is how many pods more a node has to be able to have before a swap there has a guard: see docs/concepts/two-schedulers.md.
+const guardSlots = 5
+
 // isStolen reports whether a pod, just bound to a node, took a reserved unit there, and a pod of another scheduler was bound to the node since
-// the unit went: to the room that was meant for the first one.
+// the unit went: to the room that was meant for the first one. A node without a slot for a guard has the race, as it is documented.
 func (r *Replay) isStolen(node *corev1.Node, pod *corev1.Pod) bool {
 	value, _, _ := strings.Cut(pod.Annotations[tookAnnotation], "+")
-	for uid := range strings.SplitSeq(value, ",") {
+	uids := strings.Split(value, ",")
+	for _, uid := range uids {
 		t := r.takings[types.UID(uid)]
 		if t == nil || t.placeholder == nil || !placeholder.IsReserved(t.placeholder) {
 			continue
 		}
-		if slices.ContainsFunc(r.podsOnBut(node.Name, pod), func(other *corev1.Pod) bool {
-			return !isGuard(other) && other.Spec.SchedulerName != pod.Spec.SchedulerName && r.boundAt[other.UID].After(t.gone)
-		}) {
+		slots, stolen := int(node.Status.Allocatable.Pods().Value())-len(uids), false
+		for _, other := range r.podsOnBut(node.Name, pod) {
+			switch {
+			case !r.boundAt[other.UID].After(t.gone):
+				slots--
+			case !isGuard(other) && other.Spec.SchedulerName != pod.Spec.SchedulerName:
+				stolen = true
+			}
+		}
+		if stolen && slots >= guardSlots {
 			return true
 		}
 	}

@@ -54,20 +54,22 @@ func TestRoomOfAReservedUnitThatAnotherSchedulerGetsIsToldApart(t *testing.T) {
 		return pod
 	}
 	uid := string(uidOf(reservedUnit().Name))
-	full := func() *timed {
-		return new(timed).node(small()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, reservedUnit()).pod(watch.Added, ours(web("b", "", "1"))).
+	onNode := func(pods string) *timed {
+		return new(timed).node(builders.Node("small", "a", builders.Resources{"cpu": "2", "memory": "4Gi", "pods": pods}).Obj()).pod(watch.Added, web("a", "small", "1")).pod(watch.Added, reservedUnit()).pod(watch.Added, ours(web("b", "", "1"))).
 			after(time.Minute).pod(watch.Deleted, reservedUnit()).after(time.Millisecond)
 	}
+	stolen := func(s *timed) *timed {
+		return s.pod(watch.Added, nominated(web("c", "", "1"), "")).pod(watch.Modified, nominated(web("c", "small", "1"), "")).after(time.Millisecond).
+			pod(watch.Modified, took(ours(web("b", "small", "1")), uid))
+	}
+	full := func() *timed { return onNode("7") }
 	for name, tc := range map[string]struct {
 		story *timed
 		want  []string
 	}{
-		"the pod that took the unit has its room": {full().pod(watch.Modified, took(ours(web("b", "small", "1")), uid)), nil},
-		"another pod came first": {
-			full().pod(watch.Added, nominated(web("c", "", "1"), "")).pod(watch.Modified, nominated(web("c", "small", "1"), "")).after(time.Millisecond).
-				pod(watch.Modified, took(ours(web("b", "small", "1")), uid)),
-			[]string{"reserved", "kubelet"},
-		},
+		"the pod that took the unit has its room":         {full().pod(watch.Modified, took(ours(web("b", "small", "1")), uid)), nil},
+		"another pod came first":                          {stolen(full()), []string{"reserved", "kubelet"}},
+		"the same on a node that has no slot for a guard": {stolen(onNode("6")), []string{"race", "kubelet"}},
 		"another pod came later": {
 			full().pod(watch.Modified, took(ours(web("b", "small", "1")), uid)).after(time.Millisecond).pod(watch.Added, nominated(web("c", "", "1"), "")).
 				pod(watch.Modified, nominated(web("c", "small", "1"), "")),
