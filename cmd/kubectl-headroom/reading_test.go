@@ -264,3 +264,14 @@ func TestAWatchNeedsATerminalAndSomeTime(t *testing.T) {
 		})
 	}
 }
+
+func TestAHeadroomThatIsAskedForByNameAndNotThereIsSaid(t *testing.T) {
+	headroom := &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
+	r := refusing(nil, nil, headroom)
+	report, err := r.status(t.Context(), "shop", []string{"web"})
+	require.NoError(t, err)
+	require.Len(t, report.Headrooms, 1)
+	_, err = r.status(t.Context(), "shop", []string{"web", "wbe"})
+	require.ErrorContains(t, err, "there is no Headroom wbe among those of namespace shop")
+	require.Equal(t, exitNotFound, exitCode(err))
+}

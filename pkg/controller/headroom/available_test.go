@@ -348,3 +348,25 @@ func TestOnlyWhatMattersOfANodeIsLookedAt(t *testing.T) {
 	require.True(t, changed(func(n *corev1.Node) { n.Labels["a"] = "b" }))
 	require.True(t, changed(func(n *corev1.Node) { n.DeletionTimestamp = ptr.To(metav1.Now()) }))
 }
+
+// observedAccounts notes what it was told of last.
+type observedAccounts struct {
+	Accounts
+	ready, missing int
+}
+
+func (a *observedAccounts) Observed(headroom types.NamespacedName, generation int64, ready, missing int, at time.Time) {
+	a.ready, a.missing = ready, missing
+	a.Accounts.Observed(headroom, generation, ready, missing, at)
+}
+
+// TestAUnitThatCannotBeTakenIsNotMissing: it is there, and nothing that is bound refills it.
+func TestAUnitThatCannotBeTakenIsNotMissing(t *testing.T) {
+	s := onNodes(t, 2)
+	told := &observedAccounts{Accounts: s.Accounts}
+	s.Accounts = told
+	s.node("node-1", cordoned(true))
+	s.reconcile()
+	require.Equal(t, 1, told.ready)
+	require.Zero(t, told.missing)
+}

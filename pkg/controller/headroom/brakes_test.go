@@ -213,7 +213,9 @@ func TestALimitRangeIsNamed(t *testing.T) {
 	limits.Spec.Limits = []corev1.LimitRangeItem{{
 		Type: corev1.LimitTypeContainer, Default: corev1.ResourceList{"cpu": resource.MustParse("500m")},
 	}}
-	s := newScene(t, webOf(1), limits)
+	elsewhere := limits.DeepCopy()
+	elsewhere.Namespace = "bank"
+	s := newScene(t, webOf(1), limits, elsewhere)
 	s.answers["create Pod"] = invalidPod()
 	s.reconcile()
 	require.Equal(t, v1alpha1.ReasonAdmissionRefused, s.reason(v1alpha1.ConditionReady))
@@ -222,7 +224,7 @@ func TestALimitRangeIsNamed(t *testing.T) {
 	require.NoError(t, s.api.Delete(t.Context(), limits))
 	s.clock.Step(time.Minute)
 	s.reconcile()
-	require.Equal(t, v1alpha1.ReasonInvalidSpec, s.reason(v1alpha1.ConditionReady), "no LimitRange is to blame")
+	require.Equal(t, v1alpha1.ReasonInvalidSpec, s.reason(v1alpha1.ConditionReady), "no LimitRange of the namespace is to blame")
 }
 
 func TestAQuotaThatTheUnitsUseUpIsToldOnce(t *testing.T) {

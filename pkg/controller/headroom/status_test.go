@@ -271,6 +271,10 @@ func TestEventsOf(t *testing.T) {
 			before: filled, after: with(v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonNotReady),
 			want: []string{"CannotFill: QuotaExceeded: ready message"},
 		},
+		"the namespace refuses for another reason": {
+			before: with(v1alpha1.ReasonAdmissionRefused, v1alpha1.ReasonNotReady), after: with(v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonNotReady),
+			want: []string{"CannotFill: QuotaExceeded: ready message"},
+		},
 		"a quota leaves too little": {
 			before: filled, after: with(v1alpha1.ReasonQuotaShort, v1alpha1.ReasonFilled), want: []string{"QuotaShort: ready message"},
 		},
@@ -335,4 +339,12 @@ func TestConsumedEventOfABurstFits(t *testing.T) {
 		burst[i].Node, burst[i].Placeholder.Name, burst[i].Consumer.Name = "n", "p", ""
 	}
 	require.Contains(t, consumedEvent(burst, tally{}).note, "495 more were taken")
+}
+
+func TestTheEventOfATakeIsRelatedToThatConsumerAndNoLaterPodOfItsName(t *testing.T) {
+	got := consumedEvent([]consumption.Consumption{{
+		Placeholder: types.NamespacedName{Namespace: "shop", Name: "web-headroom-0"}, Node: "n1",
+		Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "bank", Name: "db-0"}, UID: "uid-db-0"},
+	}}, tally{})
+	require.Equal(t, &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: "bank", Name: "db-0", UID: "uid-db-0"}, got.related)
 }

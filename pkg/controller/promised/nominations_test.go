@@ -122,3 +122,13 @@ func TestANominationOfAMemberOfAGroupCountsAtOnce(t *testing.T) {
 	require.Equal(t, []string{"n1 0s"}, s.called())
 	require.Empty(t, s.uids("n1"))
 }
+
+func TestTheNextNominationToCountIsLookedAtFirst(t *testing.T) {
+	s := newStory()
+	s.Saw(nominated("v", "n1"))
+	s.clock.Step(time.Second)
+	s.Saw(nominated("w", "n1"))
+	pods, next := s.On("n1")
+	require.Empty(t, pods)
+	require.Equal(t, Settle-time.Second, next)
+}
