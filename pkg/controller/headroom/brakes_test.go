@@ -248,3 +248,17 @@ func TestAQuotaThatTheUnitsUseUpIsToldOnce(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
 }
+
+// TestWhetherAdmissionStillChangesUnitsIsAskedEverMoreRarely: new ones would be no better, so none is replaced.
+func TestWhetherAdmissionStillChangesUnitsIsAskedEverMoreRarely(t *testing.T) {
+	h := webOf(1)
+	s := newScene(t, h, placeholderOf(h, 0, injected))
+	s.admit = injected
+	for _, want := range []time.Duration{1, 2, 4, 8} {
+		require.Equal(t, want*time.Second, s.reconcile())
+		require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+		s.reconcile()
+		require.Empty(t, s.writes(), "not before the time is up")
+		s.clock.Step(want * time.Second)
+	}
+}
