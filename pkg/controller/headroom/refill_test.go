@@ -240,16 +240,22 @@ func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeTheLedgerKnows(t *testing.T)
 	require.Equal(t, int32(1), s.headroom().Status.Refill.TakenReplicas)
 }
 
+// makesTheSecondAfter has the controller make the second of two units anew when that time has passed, and not before.
+func (s *scene) makesTheSecondAfter(t *testing.T, delay time.Duration) {
+	t.Helper()
+	s.settle()
+	require.Len(t, s.pods(), 1)
+	s.clock.Step(delay)
+	s.settle()
+	require.Len(t, s.pods(), 2)
+}
+
 // TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins is the same of spec.refill.delay.
 func TestAUnitThatTheCacheHasLostIsNotMadeAnewBeforeItsDelayBegins(t *testing.T) {
 	s, _ := refilled(t, 2, v1alpha1.Refill{Delay: &metav1.Duration{Duration: 30 * time.Second}})
 	pod := s.losesFromCache(t)
 	s.gone(pod)
-	s.settle()
-	require.Len(t, s.pods(), 1)
-	s.clock.Step(30 * time.Second)
-	s.settle()
-	require.Len(t, s.pods(), 2)
+	s.makesTheSecondAfter(t, 30*time.Second)
 }
 
 // TestAUnitOfWhoseEndTheHistoryTellsFirstIsMadeAnewAfterTheDelay: a controller that starts reads both.
@@ -262,11 +268,7 @@ func TestAUnitOfWhoseEndTheHistoryTellsFirstIsMadeAnewAfterTheDelay(t *testing.T
 	require.NoError(t, s.api.Delete(t.Context(), pod))
 	s.Departed(t.Context(), pod, account.LossOther)
 	s.gone(pod)
-	s.settle()
-	require.Len(t, s.pods(), 1)
-	s.clock.Step(30 * time.Second)
-	s.settle()
-	require.Len(t, s.pods(), 2)
+	s.makesTheSecondAfter(t, 30*time.Second)
 }
 
 func TestOnceWithoutAccountsIsRefused(t *testing.T) {

@@ -13,6 +13,15 @@ import (
 	"github.com/headroom-dev/headroom/pkg/sizing/demand"
 )
 
+// saysOfItsSize checks the sentences of the size and of its first rule, and how often the status was written.
+func (s *scene) saysOfItsSize(t *testing.T, text string, writes int) {
+	t.Helper()
+	sized := s.headroom().Status.Sizing
+	require.Contains(t, sized.Message, text)
+	require.Contains(t, sized.Rules[0].Message, text)
+	require.Len(t, s.patches, writes)
+}
+
 func TestSentencesOfASizeAloneAreWrittenWhenTheyLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, sizedWeb(0))
@@ -21,24 +30,17 @@ func TestSentencesOfASizeAloneAreWrittenWhenTheyLast(t *testing.T) {
 		s.reconcile()
 		require.Equal(t, web, <-s.wake)
 		s.reconcile()
-		says := func(text string, writes int) {
-			t.Helper()
-			sized := s.headroom().Status.Sizing
-			require.Contains(t, sized.Message, text)
-			require.Contains(t, sized.Rules[0].Message, text)
-			require.Len(t, s.patches, writes)
-		}
-		says("3 bound pods", 1)
+		s.saysOfItsSize(t, "3 bound pods", 1)
 
 		pods.come(3, 4)
 		require.Equal(t, web, <-s.wake)
 		require.Equal(t, wordsAfter, s.reconcile())
 		s.clock.Step(wordsAfter / 2)
 		require.Equal(t, wordsAfter/2, s.reconcile())
-		says("3 bound pods", 1)
+		s.saysOfItsSize(t, "3 bound pods", 1)
 		s.clock.Step(wordsAfter / 2)
 		s.reconcile()
-		says("4 bound pods", 2)
+		s.saysOfItsSize(t, "4 bound pods", 2)
 
 		pods.leave(3)
 		require.Equal(t, web, <-s.wake)
@@ -47,26 +49,26 @@ func TestSentencesOfASizeAloneAreWrittenWhenTheyLast(t *testing.T) {
 		require.Equal(t, web, <-s.wake)
 		s.clock.Step(wordsAfter)
 		s.reconcile()
-		says("4 bound pods", 2)
+		s.saysOfItsSize(t, "4 bound pods", 2)
 		pods.leave(3)
 		require.Equal(t, web, <-s.wake)
 		require.Equal(t, wordsAfter, s.reconcile(), "in between it was as it was told")
 		pods.come(3, 4)
 		require.Equal(t, web, <-s.wake)
 		s.reconcile()
-		says("4 bound pods", 2)
+		s.saysOfItsSize(t, "4 bound pods", 2)
 
 		pods.come(4, 5)
 		require.Equal(t, web, <-s.wake)
 		s.all(bind)
 		s.reconcile()
-		says("5 bound pods", 3)
+		s.saysOfItsSize(t, "5 bound pods", 3)
 		require.EqualValues(t, 1, s.headroom().Status.ReadyReplicas, "with what else changed")
 
 		pods.come(5, 11)
 		require.Equal(t, web, <-s.wake)
 		s.reconcile()
-		says("11 bound pods", 4)
+		s.saysOfItsSize(t, "11 bound pods", 4)
 		require.EqualValues(t, 2, s.headroom().Status.Sizing.Replicas)
 	})
 }
@@ -81,27 +83,20 @@ func TestSentencesInWhichARuleOfDemandCountsMoreAreWrittenWhenTheStatusIsOld(t *
 	s.clock.Step(demand.Slot)
 	s.all(bind)
 	s.settle()
-	says := func(text string, writes int) {
-		t.Helper()
-		sized := s.headroom().Status.Sizing
-		require.Contains(t, sized.Message, text)
-		require.Contains(t, sized.Rules[0].Message, text)
-		require.Len(t, s.patches, writes)
-	}
 	writes := len(s.patches)
-	says("the history has 1", writes)
+	s.saysOfItsSize(t, "the history has 1", writes)
 	for range learnedAfter/demand.Slot - 1 {
 		s.clock.Step(demand.Slot)
 		require.LessOrEqual(t, s.reconcile(), demand.Slot)
-		says("the history has 1", writes)
+		s.saysOfItsSize(t, "the history has 1", writes)
 	}
 	s.clock.Step(demand.Slot)
 	s.reconcile()
-	says("the history has 6", writes+1)
+	s.saysOfItsSize(t, "the history has 6", writes+1)
 	s.clock.Step(demand.Slot)
 	s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = ptr.To[int32](2) })
 	s.settle()
-	says("the history has 7", len(s.patches))
+	s.saysOfItsSize(t, "the history has 7", len(s.patches))
 }
 
 func TestOnlyNumbersOfARuleOfDemandAreLearned(t *testing.T) {
