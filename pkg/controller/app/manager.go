@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"strings"
@@ -77,15 +78,16 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
 	counted := metrics.NewController(registry)
+	named := installation(c, os.DirFS(serviceAccount))
 	clients, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
 	keeper := accounts.New(accounts.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: clients, Namespaces: c.Namespaces,
-		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(), Installation: installation(c),
+		Clock: clock.RealClock{}, Metrics: counted, Identity: identity(), Installation: named,
 	})
-	options := configured(c)
+	options := configured(c, named)
 	options.Accounts = keeper
 	if options.Workloads, err = workloads(ctx, mgr, clients); err != nil {
 		return nil, err
@@ -123,10 +125,10 @@ func workloads(ctx context.Context, mgr manager.Manager, clients kubernetes.Inte
 	return workload.New(ctx, workload.Options{Pods: pods, Clients: clients, Dynamic: ofAnyKind, Mapper: mgr.GetRESTMapper()}), nil
 }
 
-// configured are the options of the Reconciler that the configuration has.
-func configured(c *config.Config) headroom.Options {
+// configured are the options of the Reconciler that the configuration has, for an installation of this name.
+func configured(c *config.Config, named string) headroom.Options {
 	return headroom.Options{
-		Identity:   installation(c),
+		Identity:   named,
 		Namespaces: c.Namespaces,
 		Defaults: placeholder.Defaults{
 			Image: c.Placeholders.DefaultImage, SchedulerName: c.Placeholders.SchedulerName, Ladder: c.Placeholders.Ladder,
@@ -147,13 +149,14 @@ func prices(c *config.Config) price.Prices {
 	return price.Prices{Node: c.Prices.Node, Label: c.Prices.Label}
 }
 
-// namespaceFile tells a pod its namespace.
-const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+// serviceAccount is the folder in which a pod finds what its service account is.
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// installation names it to others. Leader election chooses among the controllers that share a Lease, so the Lease is its name.
-func installation(c *config.Config) string {
+// installation names it to others. Leader election chooses among the controllers that share a Lease, so the Lease is its name. The
+// namespace of a Lease that names none is that of the pod, which is the file of that name among those of its service account.
+func installation(c *config.Config, account fs.FS) string {
 	where := c.LeaderElection.LeaseNamespace
-	if data, err := os.ReadFile(namespaceFile); err == nil && where == "" {
+	if data, err := fs.ReadFile(account, "namespace"); err == nil && where == "" {
 		where = strings.TrimSpace(string(data))
 	}
 	if where == "" {

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"os"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +19,7 @@ import (
 
 func TestEachOptionOfTheConfigurationReachesTheReconciler(t *testing.T) {
 	c := config.Default()
-	c.Identity, c.Namespaces, c.HideNamesOfOtherNamespaces = "one", []string{"shop"}, true
+	c.Namespaces, c.HideNamesOfOtherNamespaces = []string{"shop"}, true
 	c.Placeholders.DefaultImage, c.Placeholders.SchedulerName = "example.com/pause:1", "scheduler"
 	c.Placeholders.MaxPriority, c.Placeholders.MinPriority, c.Placeholders.AllowPreemptingPriorityClass = -2, -9, true
 	c.Placeholders.AllowReserved = true
@@ -29,15 +31,30 @@ func TestEachOptionOfTheConfigurationReachesTheReconciler(t *testing.T) {
 		Defaults: placeholder.Defaults{Image: "example.com/pause:1", SchedulerName: "scheduler", Ladder: true},
 		Limits:   priority.Limits{Max: -2, Min: -9, AllowPreempting: true, AllowReserved: true},
 		Units:    allotment.Limits{PerHeadroom: 1, PerNamespace: 2, Total: 3, Pending: 4},
-	}, configured(c))
+	}, configured(c, "one"))
 }
 
 func TestAnInstallationIsNamedByItsLeaseUnlessTheOptionSaysOtherwise(t *testing.T) {
-	c := config.Default()
-	c.LeaderElection.LeaseNamespace, c.LeaderElection.LeaseName = "headroom-system", "lease"
-	require.Equal(t, "headroom-system/lease", installation(c))
-	c.Identity = "one"
-	require.Equal(t, "one", installation(c))
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	inPod := fstest.MapFS{"namespace": {Data: []byte("headroom-system\n")}}
+	for name, tc := range map[string]struct {
+		account                  fstest.MapFS
+		leaseNamespace, identity string
+		want                     string
+	}{
+		"a pod, and a lease of its namespace": {account: inPod, want: "headroom-system/lease"},
+		"a pod, and a lease elsewhere":        {account: inPod, leaseNamespace: "leases", want: "leases/lease"},
+		"no pod, and a lease somewhere":       {leaseNamespace: "leases", want: "leases/lease"},
+		"no pod, and no namespace":            {want: host + "/lease"},
+		"a name of its own":                   {account: inPod, leaseNamespace: "leases", identity: "one", want: "one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config.Default()
+			c.LeaderElection.LeaseNamespace, c.LeaderElection.LeaseName, c.Identity = tc.leaseNamespace, "lease", tc.identity
+			require.Equal(t, tc.want, installation(c, tc.account))
+		})
+	}
 }
 
 func TestOnlyTheLeaderHasStateMetrics(t *testing.T) {

@@ -44,5 +44,5 @@ func TestTheManagerIsToldWhatTheConfigurationSays(t *testing.T) {
 func TestThePricesReachTheReconcilerAndTheCache(t *testing.T) {
 	c := config.Default()
 	c.Prices = config.Prices{Node: 0.4, Label: "example.com/price"}
-	require.Equal(t, price.Prices{Node: 0.4, Label: "example.com/price"}, configured(c).Prices)
+	require.Equal(t, price.Prices{Node: 0.4, Label: "example.com/price"}, configured(c, "one").Prices)
 }
