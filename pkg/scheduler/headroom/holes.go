@@ -31,6 +31,11 @@ const (
 	// should never hear, the placeholder must be bound nevertheless.
 	hearsWithin = time.Second
 	hearsEvery  = 5 * time.Millisecond
+
+	// nominatedAgain is after how long a pod is tried again that preemption nominated to a node and that is not bound. kube-scheduler 1.33 to
+	// 1.37 may forget such a pod for five minutes, when a victim goes by another hand than its own: the preemption that finds it gone does not
+	// wake the pod, and the victim's end came while the pod could not be woken (kubernetes/kubernetes#141694).
+	nominatedAgain = 5 * time.Second
 )
 
 // profileNames are the names of the scheduler's profiles, as far as they have a plugin of ours.
@@ -176,7 +181,17 @@ func (s *shared) podChanged(before, after any) {
 		s.unscheduled.Bound(is.UID)
 	default:
 		s.unscheduled.Observe(is)
+		s.noteNominated(was, is)
 	}
+}
+
+// noteNominated has a pod of this scheduler tried again a while after it was nominated to a node, unless it is bound by then.
+func (s *shared) noteNominated(was, is *corev1.Pod) {
+	node := is.Status.NominatedNodeName
+	if node == "" || was != nil && was.Status.NominatedNodeName == node || !s.profiles.has(is.Spec.SchedulerName) {
+		return
+	}
+	s.postponed.AddIfNone(is, time.Now().Add(nominatedAgain))
 }
 
 // vanished tells of a pod whose deletion was missed: it is missing where all pods are listed anew.

@@ -43,6 +43,19 @@ func NewPostponed(again func(map[types.UID]types.NamespacedName)) *Postponed {
 func (p *Postponed) Add(pod *corev1.Pod, until time.Time, nodes []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.add(pod, until, nodes)
+}
+
+// AddIfNone postpones a pod until a time, but at least for a second, if it is not postponed already.
+func (p *Postponed) AddIfNone(pod *corev1.Pod, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, postponed := p.pods[pod.UID]; !postponed {
+		p.add(pod, until, nil)
+	}
+}
+
+func (p *Postponed) add(pod *corev1.Pod, until time.Time, nodes []string) {
 	earliest := time.Now().Add(soonest)
 	if until.Before(earliest) {
 		until = earliest

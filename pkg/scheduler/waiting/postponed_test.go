@@ -44,6 +44,27 @@ func TestPostponedPodsAreTriedAgainWhenTheirTimeHasCome(t *testing.T) {
 	})
 }
 
+func TestAPodThatIsPostponedAlreadyIsNotPostponedOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		tried := map[types.UID][]time.Duration{}
+		p := NewPostponed(func(pods map[types.UID]types.NamespacedName) {
+			for uid := range pods {
+				tried[uid] = append(tried[uid], time.Since(start))
+			}
+		})
+		defer p.Stop()
+		before, later := builders.Consumer("before", nil).UID("before").Obj(), builders.Consumer("new", nil).UID("new").Obj()
+		p.Add(before, start.Add(3*time.Second), []string{"a"})
+		p.AddIfNone(before, start.Add(5*time.Second))
+		p.AddIfNone(later, start.Add(5*time.Second))
+		p.AddIfNone(later, start.Add(2*time.Second))
+		time.Sleep(time.Minute) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+		require.Equal(t, map[types.UID][]time.Duration{"before": {3 * time.Second}, "new": {5 * time.Second}}, tried)
+	})
+}
+
 func TestAPostponedPodIsNotHurriedMoreThanOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tried := 0

@@ -2,7 +2,9 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -219,6 +221,39 @@ func TestPreemptionWaitsForGracefulVictimsAndKeepsTheirRoom(t *testing.T) {
 
 	require.Equal(t, "n0", w.WaitBound(t, "web")["web"])
 	require.Empty(t, w.Pod(t, "late").Spec.NodeName)
+}
+
+// TestAPodWhoseVictimsWentByAnotherHandIsBoundNevertheless is about pods that kube-scheduler's preemption forgets for five minutes.
+func TestAPodWhoseVictimsWentByAnotherHandIsBoundNevertheless(t *testing.T) {
+	w := newWorld(t)
+	w.letPreempt()
+	w.nodes(t, cpu("2"), "a")
+	victims := []string{w.place(t, ordinary("a", "n0", "1", 1)), w.place(t, ordinary("b", "n0", "1", 1))}
+	begun, gone := make(chan struct{}), make(chan struct{})
+	begin, end := sync.OnceFunc(func() { close(begun) }), sync.OnceFunc(func() { close(gone) })
+	t.Cleanup(end)
+	faults := schedulerharness.NewFaults()
+	faults.Inject(func(r schedulerharness.Request) *schedulerharness.Fault {
+		if strings.HasSuffix(r.Path, "/pods/a/status") || strings.HasSuffix(r.Path, "/pods/b/status") {
+			return &schedulerharness.Fault{Before: func() error { begin(); <-gone; return nil }}
+		}
+		return nil
+	})
+	scheduler := w.StartHeadroom(t, schedulerharness.SecondScheduler(t), faults)
+	w.CreatePods(t, consumer("web", cpu("2")).Priority(100).Obj())
+	await(t, begun, "the first eviction")
+	w.waitNominated(t, "web", "n0")
+	for _, victim := range victims {
+		w.remove(t, victim)
+	}
+	w.Eventually(t, "waiting for the scheduler to see the victims gone, while its preemption has not found out", func(context.Context) string {
+		if pods := len(scheduler.Cache.Dump().Nodes["n0"].GetPods()); pods > 0 {
+			return fmt.Sprintf("there are %d", pods)
+		}
+		return ""
+	})
+	end()
+	w.WaitBound(t, "web")
 }
 
 // scheduledMessage returns what the pod's condition PodScheduled says.
