@@ -67,6 +67,7 @@ func (r *Replay) judgePreemptions(now time.Time) {
 // there all the time from a little before the decision until a little after it: placeholders that stayed, and no pod that came, went or was
 // made smaller, be it only nominated, as far as the scheduler can have seen. A node counts if it suits the preemptor both with the pods that
 // came meanwhile and without them, since they can make it suitable: by what they add to another domain of a spread constraint, for example.
+// The same holds for pods that are only nominated, which kube-scheduler counts nowhere but on their own node.
 // Reserved units stay, whatever else goes.
 func (r *Replay) judgePreemption(p preemption) {
 	preemptor := r.lookUp(r.preemptors[p.victim.UID])
@@ -76,6 +77,7 @@ func (r *Replay) judgePreemption(p preemption) {
 	known := func(at time.Time) bool { return r.seenBy(at).Before(p.at.Add(-unsure)) }
 	preemptor = r.beforeItShrank(preemptor, known)
 	var there []*corev1.Pod
+	onlyNominated := map[types.UID]bool{}
 	take := func(pod *corev1.Pod) {
 		pod = r.beforeItShrank(pod, known)
 		switch {
@@ -85,7 +87,7 @@ func (r *Replay) judgePreemption(p preemption) {
 		case pod.Status.NominatedNodeName != "" && pod.Spec.NodeName == "" && priority(pod) >= priority(preemptor):
 			nominated := pod.DeepCopy()
 			nominated.Spec.NodeName = pod.Status.NominatedNodeName
-			there = append(there, nominated)
+			there, onlyNominated[pod.UID] = append(there, nominated), true
 		}
 	}
 	for _, pod := range r.pods {
@@ -116,7 +118,7 @@ func (r *Replay) judgePreemption(p preemption) {
 	if err != nil || len(places) == 0 {
 		return
 	}
-	before := slices.DeleteFunc(there, func(pod *corev1.Pod) bool { return !known(r.boundAt[pod.UID]) })
+	before := slices.DeleteFunc(there, func(pod *corev1.Pod) bool { return onlyNominated[pod.UID] || !known(r.boundAt[pod.UID]) })
 	then, err := r.rules.Places(r.ctx, asked, nodes, before, spare)
 	places = slices.DeleteFunc(places, func(node string) bool { return !slices.Contains(then, node) })
 	if err != nil || len(places) == 0 {

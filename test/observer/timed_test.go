@@ -226,6 +226,15 @@ func TestNothingDiesForEmptyRoom(t *testing.T) {
 			pod(watch.Deleted, marked(web("a", "small", victim))).pod(watch.Modified, urgent("small", cpu))
 	}
 	dies := func(s *timed) *timed { return diesFor(s, "1", "1") }
+	// skewed has three pods of a spread constraint in the zone of the placeholder, and two in the other one.
+	skewed := func() *timed {
+		return new(timed).node(small()).node(builders.Node("wide", "b", builders.Resources{"cpu": "4", "memory": "4Gi", "pods": "9"}).Obj()).
+			node(builders.Node("elsewhere", "a", builders.Resources{"cpu": "2", "memory": "4Gi", "pods": "9"}).Obj()).
+			pod(watch.Added, spread(web("a", "small", "1"))).pod(watch.Added, spread(web("b", "small", "1"))).
+			pod(watch.Added, spread(web("c", "wide", "1"))).pod(watch.Added, spread(web("d", "wide", "1"))).
+			pod(watch.Added, spread(web("e", "wide", "1"))).pod(watch.Added, placeholder("wide")).
+			pod(watch.Added, web("f", "elsewhere", "1500m")).after(time.Minute)
+	}
 	for name, tc := range map[string]struct {
 		story *timed
 		want  []string
@@ -244,13 +253,11 @@ func TestNothingDiesForEmptyRoom(t *testing.T) {
 			dies(crowd().after(time.Minute).pod(watch.Added, nominated(withPriority(web("n", "", "1"), 1000), "large"))).
 				pod(watch.Deleted, nominated(withPriority(web("n", "", "1"), 1000), "large")), nil, 0},
 		"only since pods were bound elsewhere does a spread constraint allow the node of the placeholder": {
-			dies(new(timed).node(small()).node(builders.Node("wide", "b", builders.Resources{"cpu": "4", "memory": "4Gi", "pods": "9"}).Obj()).
-				node(builders.Node("elsewhere", "a", builders.Resources{"cpu": "2", "memory": "4Gi", "pods": "9"}).Obj()).
-				pod(watch.Added, spread(web("a", "small", "1"))).pod(watch.Added, spread(web("b", "small", "1"))).
-				pod(watch.Added, spread(web("c", "wide", "1"))).pod(watch.Added, spread(web("d", "wide", "1"))).
-				pod(watch.Added, spread(web("e", "wide", "1"))).pod(watch.Added, placeholder("wide")).
-				pod(watch.Added, web("f", "elsewhere", "1500m")).after(time.Minute)).
+			dies(skewed()).
 				pod(watch.Added, spread(web("g", "elsewhere", "200m"))).pod(watch.Added, spread(web("h", "elsewhere", "200m"))), nil, 0},
+		"only if pods count that are nominated elsewhere does a spread constraint allow the node of the placeholder": {
+			dies(skewed().pod(watch.Added, nominated(withPriority(spread(web("g", "", "200m")), 1000), "elsewhere")).
+				pod(watch.Added, nominated(withPriority(spread(web("h", "", "200m")), 1000), "elsewhere")).after(time.Minute)), nil, 0},
 		"the pod was made smaller only after that": {
 			diesFor(alone(), "2", "2").pod(watch.Modified, urgent("small", "1")), nil, 0},
 		"another pod was made smaller just before": {
