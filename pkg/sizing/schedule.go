@@ -133,18 +133,6 @@ func TimeOfDay(text string) (time.Duration, error) {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
 
-// Zone is the time zone of a name of the IANA Time Zone Database.
-func Zone(name string) (*time.Location, error) {
-	if name == "" || name == "Local" { // which mean UTC and the zone of the machine to package time
-		return nil, fmt.Errorf("time zone %q is none of the IANA Time Zone Database, such as Europe/Berlin", name)
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q is none of the IANA Time Zone Database, such as Europe/Berlin", name)
-	}
-	return zone, nil
-}
-
 // Weekday is the day of a name such as Mon.
 func Weekday(name string) (time.Weekday, error) {
 	for day := time.Sunday; day <= time.Saturday; day++ {
