@@ -7,9 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/view/explanation"
 	"github.com/headroom-dev/headroom/test/golden"
 )
@@ -88,6 +93,31 @@ func TestAPodOfAProfileThatDoesNotSwapIsToldSo(t *testing.T) {
 	require.Equal(t, []string{"let swap be true in the plugin's arguments of the pod's profile"}, told.Now.Remedies)
 }
 
+// A StatefulSet makes a pod anew under its name.
+func TestAPodIsToldWhatItTookAndNotWhatAnotherOneOfItsNameDid(t *testing.T) {
+	a := account.New(time.Now().Add(-time.Hour))
+	for placeholder, uid := range map[string]types.UID{"web-headroom-7": "uid-web-1", "web-headroom-8": "uid-before"} {
+		a.Take(account.Take{
+			Time: time.Now().Add(-time.Minute), Placeholder: placeholder, UID: types.UID(placeholder), Node: "node-1", How: account.BySwap,
+			Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web-1"}, UID: uid},
+		})
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	stored, err := json.Marshal(&v1alpha1.HeadroomAccount{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "HeadroomAccount"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Record: record,
+	})
+	require.NoError(t, err)
+	cluster, err := os.ReadFile(input)
+	require.NoError(t, err)
+	told, err := explained(t, string(cluster)+"---\n"+string(stored)+"\n", "", "web-1")
+	require.NoError(t, err)
+	require.Len(t, told.Took, 1)
+	require.Equal(t, "web-headroom-7", told.Took[0].Placeholder)
+	require.Equal(t, "shop/web", told.Took[0].Headroom)
+}
+
 const deployment = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: later}
@@ -132,6 +162,7 @@ func TestWhatCannotBeExplainedEndsInASentence(t *testing.T) {
 		"no pod":                      {nil, "", "name one pod, or a file with one by -f", exitFailed},
 		"a pod and a file":            {[]string{"web-1", "-f", "-"}, "", "name one pod, or a file with one by -f", exitFailed},
 		"a pod that is not there":     {[]string{"none"}, "", "pod shop/none is not in the files", exitNotFound},
+		"a pod of another namespace":  {[]string{"web-1", "-n", "search"}, "", "pod search/web-1 is not in the files", exitNotFound},
 		"a file without pods":         {[]string{"-f", "-"}, "kind: Service\napiVersion: v1\nmetadata: {name: a}\n", "the files have 0 pods", exitFailed},
 		"a class that is not there":   {[]string{"-f", "-"}, strings.Replace(deployment, "CLASS", "none", 1), "there is no PriorityClass none", exitFailed},
 		"a configuration that is not": {[]string{"web-1", "--scheduler-config", "none.yaml"}, "", "reading the scheduler's configuration none.yaml", exitFailed},

@@ -63,6 +63,11 @@ func TestTheLedgerIsOfTheHeadroomsAndTheTimeThatAreAskedFor(t *testing.T) {
 	require.ErrorContains(t, err, "there is no account of a Headroom db")
 }
 
+func TestTheTimeThatWasAskedForIsToldIfThereWasOne(t *testing.T) {
+	require.Equal(t, " within 1h30m0s", within(90*time.Minute))
+	require.Empty(t, within(0))
+}
+
 func TestEventsAreReadToTheLastPage(t *testing.T) {
 	pages := map[string][]string{"": {"a", "b"}, "2": {"c"}, "3": {"d", "e"}}
 	next := map[string]string{"": "2", "2": "3"}

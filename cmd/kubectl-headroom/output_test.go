@@ -42,7 +42,7 @@ func TestFlagsThatAreNoneEndInASentence(t *testing.T) {
 		"a time before now":           {"ledger --since=-1h", "--since is a length of time, and not below 0"},
 		"an argument too many":        {"nodes x", `unknown command "x"`},
 		"no resource":                 {"nodes --resource=", "--resource is the name of a resource"},
-		"a context that is not there": {"status --context none", "none"},
+		"a context that is not there": {"status --context none", "finding the namespace of the context"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
@@ -57,7 +57,8 @@ func TestFlagsThatAreNoneEndInASentence(t *testing.T) {
 
 func TestACommandAtAClusterThatDoesNotAnswerSaysSo(t *testing.T) {
 	for _, command := range []string{"status", "nodes", "ledger", "explain", "explain pod web-1", "advise", "report -o -",
-		"report -o - --days 1", "report -o - --days 14", "advise --served 50", "advise --served 99.999", "ledger --since 0s"} {
+		"report -o - --days 1", "report -o - --days 14", "advise --served 50", "advise --served 99.999", "ledger --since 0s", "ledger -A",
+		"status -A", "report -A -o -", "nodes --watch"} {
 		t.Run(command, func(t *testing.T) {
 			var out strings.Builder
 			root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out})

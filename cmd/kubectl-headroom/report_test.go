@@ -28,6 +28,12 @@ func TestAFileIsWrittenAtOnceOrNotAtAll(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing is left beside it")
 	require.ErrorContains(t, writeFile(filepath.Join(name, "x"), nil), "writing "+filepath.Join(name, "x"))
+	folder := filepath.Join(filepath.Dir(name), "folder")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	require.ErrorContains(t, writeFile(folder, nil), "writing "+folder)
+	entries, err = os.ReadDir(filepath.Dir(name))
+	require.NoError(t, err)
+	require.Len(t, entries, 2, "the report, the folder, and nothing of what failed")
 }
 
 func TestFlagsOfReportAndAdviseAreChecked(t *testing.T) {

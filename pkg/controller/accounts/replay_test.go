@@ -162,6 +162,9 @@ func TestOnlyWhatIsStoredIsCompared(t *testing.T) {
 	require.Len(t, s.positions(web.Namespace, s.kept()), 1)
 	require.Empty(t, s.positions("elsewhere", s.kept()))
 	require.Empty(t, s.positions(metav1.NamespaceAll, nil))
+	s.entry(web).position = 0
+	require.Empty(t, s.positions(metav1.NamespaceAll, s.kept()), "resource version 0 would be any state")
+	s.entry(web).position = 17
 	s.entry(web).version = "" // somebody deleted it
 	require.Empty(t, s.positions(metav1.NamespaceAll, s.kept()))
 }

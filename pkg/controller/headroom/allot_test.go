@@ -77,6 +77,20 @@ func TestTheLimitOnUnitsIsToldAndHealed(t *testing.T) {
 	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
 }
 
+func TestALimitIsToldByItsNumberAndItsOption(t *testing.T) {
+	limits := allotment.Limits{PerHeadroom: 1, PerNamespace: 2, Total: 3}
+	for limit, want := range map[allotment.Limit]struct{ allowed, option string }{
+		allotment.LimitHeadroom:  {"allows a Headroom 1 units", "--max-units-per-headroom"},
+		allotment.LimitNamespace: {"allows the namespace shop 2 units", "--max-units-per-namespace"},
+		allotment.LimitTotal:     {"allows all Headrooms together 3 units", "--max-units"},
+	} {
+		found := limitReached(limit, limits, "shop")
+		require.Equal(t, v1alpha1.ReasonLimitReached, found.reason)
+		require.Equal(t, "The operator "+want.allowed+", and so many exist. Ask for fewer, or have the operator raise "+want.option+".",
+			found.message)
+	}
+}
+
 // TestAHeadroomThatIsRefusedTakesNothingFromOthers: the quota of the shop is used up. Units of db wait, and fill the window.
 func TestAHeadroomThatIsRefusedTakesNothingFromOthers(t *testing.T) {
 	s := newScene(t, webOf(2))

@@ -114,6 +114,17 @@ func TestPlacesThatComeFreeWakeWhoIsNext(t *testing.T) {
 	require.Equal(t, 3, made)
 }
 
+// Several Headrooms are reconciled at once, and creations take a while.
+func TestUnitsThatAreAboutToBeMadeCountForTheLimits(t *testing.T) {
+	for name, limits := range map[string]allotment.Limits{"of the namespace": {PerNamespace: 5}, "of all": {Total: 5}} {
+		t.Run(name, func(t *testing.T) {
+			a := newAllotments(limits, testingclock.NewFakeClock(epoch), func(types.NamespacedName) {})
+			require.Equal(t, 4, a.ask(named("web"), request{missing: 4}).Create)
+			require.Equal(t, 1, a.ask(named("batch"), request{missing: 4}).Create)
+		})
+	}
+}
+
 func TestWhoCannotUseAPlaceKeepsItFromNobody(t *testing.T) {
 	s := newSharers(t, 10)
 	require.Equal(t, 10, s.ask(named("refused"), request{missing: 50}).Create)
@@ -147,6 +158,25 @@ func TestUnitsThatWaitInVainGoForOthers(t *testing.T) {
 	made, _ = s.reconcile("web", 3)
 	require.Equal(t, 3, made)
 	require.Empty(t, s.takeWoken())
+}
+
+func TestNobodyElseIsAskedForPlacesWhileSomeAreGivenBack(t *testing.T) {
+	s := newSharers(t, 10)
+	s.reconcile("large", 6)
+	s.reconcile("medium", 4)
+	s.reconcile("web", 2)
+	s.clock.Step(overdueAfter / 2)
+	s.reconcile("api", 2)
+	s.clock.Step(overdueAfter / 2)
+	s.reconcile("web", 2)
+	require.Equal(t, []string{"large"}, s.takeWoken())
+	s.clock.Step(overdueAfter / 2)
+	s.reconcile("api", 2)
+	require.Empty(t, s.takeWoken(), "the places that come may be enough")
+
+	_, back := s.reconcile("large", 6)
+	require.Equal(t, 2, back)
+	require.Contains(t, s.takeWoken(), "medium", "they are not")
 }
 
 func TestAHeadroomThatIsGoneLeavesItsPlacesWhenItsUnitsAreGone(t *testing.T) {

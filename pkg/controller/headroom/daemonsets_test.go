@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -38,6 +39,20 @@ func TestADaemonSetThatHasAsManyUnitsAsItMayWantsNoMore(t *testing.T) {
 	s.allotments = newAllotments(allotment.Limits{PerHeadroom: 1}, s.clock, s.allotments.wake)
 	s.reconcile()
 	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
+}
+
+func TestADaemonSetThatWasRightIsComparedAgainWhenSomebodyChangedIt(t *testing.T) {
+	set := onOneNode()
+	s := newScene(t, perNode(), set, unitOfSet(set, func(*corev1.Pod) {}))
+	s.reconcile()
+	require.Empty(t, s.writes())
+
+	require.NoError(t, s.api.Get(t.Context(), client.ObjectKeyFromObject(set), set))
+	set.Spec.Template.Spec.Containers[0].Image = "example.com/other"
+	set.Generation++
+	require.NoError(t, s.api.Update(t.Context(), set))
+	s.reconcile()
+	require.Equal(t, []string{"update DaemonSet web-headroom"}, s.writes())
 }
 
 // TestAUsedUpQuotaKeepsNoUnitThatAdmissionChanged: the unit gives its share back.

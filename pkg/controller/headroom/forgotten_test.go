@@ -27,6 +27,9 @@ func TestNothingIsRememberedOfAHeadroomThatIsGone(t *testing.T) {
 	s.expectations.expectCreated(web, pod)
 	s.expectations.expectStatus(s.headroom())
 	s.names.nameTaken(web, pod)
+	s.names.begin()
+	require.NotZero(t, s.names.recalling(web, true))
+	s.names.nameGiven(web, 7)
 	s.rollouts.rolloutStep(web, 1)
 	s.refusals.failed(web, 1, nil)
 	s.losses.failed(web, 1, nil)
@@ -49,7 +52,7 @@ func TestNothingIsRememberedOfAHeadroomThatIsGone(t *testing.T) {
 
 	for name, memory := range map[string]any{
 		"created": s.expectations.created, "observed": s.expectations.observed, "reported": s.expectations.reported,
-		"taken": s.names.taken, "rollouts": s.rollouts.pending,
+		"taken": s.names.taken, "older": s.names.older, "held": s.names.held, "rollouts": s.rollouts.pending,
 		"refusals": s.refusals.entries, "losses": s.losses.entries, "deviations": s.deviations.entries, "relapses": s.relapses.entries,
 		"changes": s.changes.entries, "surges": s.surges.memory, "times": s.departures.times, "known": s.departures.known,
 		"parkings": s.parkings.all, "allotments": s.allotments.all, "daemonSets": s.daemonSetsSeen.seen,

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -139,6 +141,13 @@ func TestAnEventThatBreaksOffIsNoOrdinaryEnd(t *testing.T) {
 		}
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "after %d bytes", n)
 	}
+}
+
+func TestAWatchThatBreaksBeforeItsFirstEventSaysWhy(t *testing.T) {
+	broken := errors.New("broken")
+	from := io.NopCloser(iotest.ErrReader(broken))
+	_, err := open(bufio.NewReader(from), from).next()
+	require.Equal(t, broken, err)
 }
 
 func TestAnEventThatCannotBeReadIsAnError(t *testing.T) {

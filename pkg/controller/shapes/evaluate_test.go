@@ -94,6 +94,12 @@ func TestUnitsTakeTheFirstShapeAtOnceAndLaterOnesInTheirTime(t *testing.T) {
 	require.Zero(t, out.Recheck)
 }
 
+func TestASizeIsToldInTheOrderOfTheNamesOfResources(t *testing.T) {
+	require.Equal(t, "9 cpu, 4Gi memory, 1 nvidia.com/gpu", inWords(corev1.ResourceList{
+		corev1.ResourceMemory: resource.MustParse("4Gi"), "nvidia.com/gpu": resource.MustParse("1"), corev1.ResourceCPU: resource.MustParse("9"),
+	}))
+}
+
 func TestPodsThatRequestMoreThanTheTemplateCount(t *testing.T) {
 	h, c := shaped(), web()
 	c.groups = []labeled{

@@ -95,6 +95,19 @@ func TestWhetherAStatefulSetReplacesItsPods(t *testing.T) {
 	}
 }
 
+func TestAnObjectThatIsNotLikeItsKindIsAnError(t *testing.T) {
+	fields := map[string]any{"spec": "none", "template": "none"}
+	for name, read := range map[string]func(map[string]any) (*Target, error){
+		"Deployment": ofDeployment, "StatefulSet": ofStatefulSet, "ReplicaSet": ofReplicaSet, "Job": ofJob, "CronJob": ofCronJob,
+		"PodTemplate": ofPodTemplate,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(fields)
+			require.Error(t, err)
+		})
+	}
+}
+
 func TestKindsWithoutPodsOfTheirOwn(t *testing.T) {
 	cron := ofTyped(t, ofCronJob, &batchv1.CronJob{Spec: batchv1.CronJobSpec{JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: someTemplate()}}}})
 	require.Nil(t, cron.Selector)

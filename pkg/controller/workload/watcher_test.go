@@ -105,6 +105,10 @@ func TestWorkloadsPodsAndAutoscalersAreRead(t *testing.T) {
 	require.Len(t, groups, 1)
 }
 
+func TestWhatChangesBeforeAnybodyListensIsToldToNobody(t *testing.T) {
+	require.NotPanics(t, func() { New(t.Context(), Options{}).notify(hdr) })
+}
+
 func TestWhatIsNotThereIsSaid(t *testing.T) {
 	w, changed := newWatcher(t)
 	look := w.Look(hdr)
