@@ -160,17 +160,30 @@ func TestAKeyEndsTheProgramHoweverLongALookTakes(t *testing.T) {
 }
 
 func TestAResizeIsDrawnAtOnceAndNotAtTheNextLook(t *testing.T) {
-	out, keyboard, program, ended := run(t, Options{Title: "Nodes", First: lines(5_000), Interval: time.Hour})
+	// At each width other letters: what stands in the same place at two widths may be left as it is.
+	letters := map[int]string{60: "ab", 40: "cd", 200: "ef", 80: "gh"}
+	line := func(n, width int) string { return strings.Repeat(letters[width], n+1) }
+	text := func(style table.Style) string {
+		var all strings.Builder
+		for n := range 100 {
+			all.WriteString(line(n, style.Width) + "\n")
+		}
+		return all.String()
+	}
+	out, keyboard, program, ended := run(t, Options{Title: "Nodes", First: text, Interval: time.Hour})
 	drawn := func(line string) {
 		require.Eventually(t, func() bool { return strings.Contains(ansi.Strip(out.String()), line) }, time.Minute, time.Millisecond, "%s in %q", line, out)
 	}
-	drawn("line 7 of 60")
-	for _, width := range []int{40, 200, 80} {
+	drawn(line(7, 60))
+	widths := []int{40, 200, 80}
+	for _, width := range widths {
 		program.Send(tea.WindowSizeMsg{Width: width, Height: 20})
-		drawn(fmt.Sprintf("line 17 of %d", width))
+		drawn(line(17, width))
 	}
 	_, err := keyboard.Write([]byte("q"))
 	require.NoError(t, err)
 	require.NoError(t, <-ended)
-	require.NotContains(t, out.String(), "line 18 of", "what is below the screen is not written")
+	for _, width := range widths {
+		require.NotContains(t, out.String(), line(18, width), "what is below the screen is not written")
+	}
 }
