@@ -33,8 +33,8 @@ const (
 	hearsEvery  = 5 * time.Millisecond
 
 	// nominatedAgain is after how long a pod is tried again that preemption nominated to a node and that is not bound. kube-scheduler 1.33 to
-	// 1.37 may forget such a pod for five minutes, when a victim goes by another hand than its own: the preemption that finds it gone does not
-	// wake the pod, and the victim's end came while the pod could not be woken (kubernetes/kubernetes#141694).
+	// 1.37 may forget such a pod for five minutes, when a victim goes by another hand than its own: the preemption that finds it gone does
+	// not wake the pod, and the victim's end came while the pod could not be woken (kubernetes/kubernetes#141694).
 	nominatedAgain = 5 * time.Second
 )
 
