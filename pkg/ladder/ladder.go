@@ -23,7 +23,8 @@ type Next struct {
 
 // Places returns where the next n units are to stand, one after the other, on so many steps, given where those are that there are. The
 // domains are those for which units can be meant; units in others do not count. Without domains the places have none either. The ranks
-// never fall.
+// never fall, and within a domain the steps never rise: a scheduler's queue has the higher priority first, so that a unit on a higher step
+// than one that was made before it would be bound before that one, out of its rank.
 func Places(steps, n int, domains []string, units []Place) []Next {
 	if steps < 1 || n < 1 {
 		return nil
@@ -33,7 +34,23 @@ func Places(steps, n int, domains []string, units []Place) []Next {
 	for range n {
 		places = append(places, counts.next())
 	}
+	highestFirst(places)
 	return places
+}
+
+// highestFirst has the units of each domain exchange their steps, so that the first of them stands highest.
+func highestFirst(places []Next) {
+	steps := map[string][]int{}
+	for _, next := range places {
+		steps[next.Domain] = append(steps[next.Domain], next.Step)
+	}
+	for _, ofDomain := range steps {
+		slices.SortFunc(ofDomain, func(a, b int) int { return cmp.Compare(b, a) })
+	}
+	for i := range places {
+		ofDomain := steps[places[i].Domain]
+		places[i].Step, steps[places[i].Domain] = ofDomain[0], ofDomain[1:]
+	}
 }
 
 // count is how many units a domain has, on the steps (from step 1 on) and in all.

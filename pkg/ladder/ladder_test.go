@@ -30,13 +30,13 @@ func TestPlaces(t *testing.T) {
 			steps: 3, domains: []string{"b", "a"}, want: []ladder.Place{{"a", 3}, {"b", 3}, {"a", 2}, {"b", 2}},
 		},
 		"without zones all are of one": {
-			steps: 3, units: at("a", 3, 2), want: at("", 1, 3),
+			steps: 3, units: at("a", 3, 2), want: at("", 3, 1),
 		},
 		"a zone that lost units gets them back on their steps": {
 			steps: 4, domains: []string{"a", "b"}, units: slices.Concat(at("a", 4, 2), at("b", 4, 3, 2, 1)), want: at("a", 3, 1),
 		},
-		"where there are more than steps, each step gets one more, the highest first": {
-			steps: 2, domains: []string{"a"}, want: at("a", 2, 1, 2, 1, 2),
+		"where there are more than steps, each step gets its share, the highest first": {
+			steps: 2, domains: []string{"a"}, want: at("a", 2, 2, 2, 1, 1),
 		},
 		"units on no step count for their zone": {
 			steps: 3, domains: []string{"a", "b"}, units: at("a", 0, 9), want: slices.Concat(at("b", 3, 2), at("a", 3)),
@@ -179,10 +179,14 @@ func TestUnitsOfOneRankMayBeBoundInAnyOrder(t *testing.T) {
 		for i, domain := range c.domains {
 			left[domain] = all[i]
 		}
-		ranks := map[int][]ladder.Next{}
+		ranks, lowest := map[int][]ladder.Next{}, map[string]int{}
 		last := 0
 		for _, next := range ladder.Places(c.steps, c.wanted-len(c.units), c.domains, c.units) {
 			require.GreaterOrEqual(t, next.Rank, last)
+			if step, some := lowest[next.Domain]; some {
+				require.LessOrEqual(t, next.Step, step, "a queue has the higher priority first")
+			}
+			lowest[next.Domain] = next.Step
 			last = next.Rank
 			ranks[last] = append(ranks[last], next)
 		}
