@@ -59,6 +59,10 @@ type run struct {
 	report     Report
 }
 
+// nodesLive keeps the node lifecycle controller from taking nodes for lost. When nodes come and go, KWOK at times stops renewing the leases of
+// others in time, and then nodes are lost and found again for as long as the run lasts, also while nothing is to happen.
+var nodesLive = []string{"--node-monitor-grace-period=24h"}
+
 // Run runs chaos and returns what came of it. The error says that the run itself failed, and that nothing can be concluded from it.
 func Run(ctx context.Context, options Options) (report *Report, err error) {
 	if err := options.validate(); err != nil {
@@ -87,7 +91,7 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 			return nil, err
 		}
 	}
-	if r.cluster, err = cluster.Start(ctx, cluster.Options{LogDir: options.LogDir}); err != nil {
+	if r.cluster, err = cluster.Start(ctx, cluster.Options{LogDir: options.LogDir, ControllerManagerArgs: nodesLive}); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()

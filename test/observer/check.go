@@ -148,16 +148,16 @@ func (r *Replay) pod(event Event) {
 	before := r.pods[pod.UID]
 	if event.Type == watch.Deleted {
 		delete(r.pods, pod.UID)
-		delete(r.nominatedAt, pod.UID)
 		delete(r.resizedAt, pod.UID)
 		r.checkVanished(event.Revision, pod)
 		if holdsRoom(pod) {
-			r.gone = append(r.gone, departure{pod, event.At})
+			r.gone = append(r.gone, departure{pod: pod, at: event.At})
 			r.evicted(event)
 			r.letGo(pod)
 		} else if pod.Spec.NodeName == "" {
-			r.waited = append(r.waited, departure{pod, event.At})
+			r.waited = append(r.waited, departure{pod: pod, at: event.At, nominated: r.nominatedAt[pod.UID]})
 		}
+		delete(r.nominatedAt, pod.UID)
 		delete(r.boundAt, pod.UID)
 		if holdsRoom(pod) && r.isPlaceholder(pod) && !yielded(pod) && !ask(r.rules.MayVanish, pod) {
 			r.vacated[pod.Spec.NodeName] = append(r.vacated[pod.Spec.NodeName], pod)

@@ -29,13 +29,19 @@ type hole struct {
 }
 
 // openHole takes note of a victim of a preemption, when it is marked. Where the pod that it is made for is nominated already, the room is
-// that pod's from the beginning.
+// that pod's from the beginning, and anybody's if it is gone since: victims are marked one after another.
 func (r *Replay) openHole(at time.Time, victim *corev1.Pod) {
+	nominated := func(pod *corev1.Pod, since time.Time) bool {
+		return pod.Status.NominatedNodeName == victim.Spec.NodeName && pod.Spec.NodeName == "" && r.comesFor(pod, victim) &&
+			!since.Before(at.Add(-nominatedBefore))
+	}
 	for _, pod := range r.pods {
-		if pod.Status.NominatedNodeName == victim.Spec.NodeName && pod.Spec.NodeName == "" && r.comesFor(pod, victim) &&
-			!r.nominatedAt[pod.UID].Before(at.Add(-nominatedBefore)) {
+		if nominated(pod, r.nominatedAt[pod.UID]) {
 			return
 		}
+	}
+	if slices.ContainsFunc(r.waited, func(d departure) bool { return nominated(d.pod, d.nominated) }) {
+		return
 	}
 	open := slices.DeleteFunc(r.holes[victim.Spec.NodeName], func(h hole) bool { return at.Sub(h.at) > holeLasts })
 	r.holes[victim.Spec.NodeName] = append(open, hole{victim: victim, at: at})

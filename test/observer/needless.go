@@ -30,6 +30,8 @@ type preemption struct {
 type departure struct {
 	pod *corev1.Pod
 	at  time.Time
+	// nominated is when it was nominated to a node, if it waited.
+	nominated time.Time
 }
 
 // told takes note of who preempted whom: kube-scheduler tells in an event.

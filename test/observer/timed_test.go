@@ -181,6 +181,17 @@ func TestNoHoleIsFilledTwice(t *testing.T) {
 		"a hole whose preemptor is gone": {
 			story: hole().pod(watch.Deleted, nominated(web("b", "", "1"), "")).pod(watch.Modified, late("small")),
 		},
+		"a hole whose preemptor was nominated and gone before the victim was marked": {
+			story: full().pod(watch.Added, nominated(web("b", "", "1"), "small")).pod(watch.Deleted, nominated(web("b", "", "1"), "small")).
+				pod(watch.Modified, marked(placeholder("small"))).pod(watch.Deleted, marked(placeholder("small"))).
+				pod(watch.Modified, late("small")),
+		},
+		"a hole that was made long after another pod had been nominated and gone": {
+			story: full().pod(watch.Added, nominated(web("b", "", "1"), "small")).after(6*time.Second).
+				pod(watch.Deleted, nominated(web("b", "", "1"), "small")).pod(watch.Modified, marked(placeholder("small"))).
+				pod(watch.Deleted, marked(placeholder("small"))).pod(watch.Modified, late("small")),
+			want: []string{"P15"},
+		},
 		"room of a preemptor that was bound and is gone": {
 			story: full().pod(watch.Added, nominated(web("b", "", "1"), "")).pod(watch.Modified, marked(placeholder("small"))).
 				pod(watch.Deleted, marked(placeholder("small"))).pod(watch.Modified, nominated(web("b", "small", "1"), "")).
