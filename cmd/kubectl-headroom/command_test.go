@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+)
+
+// atCluster runs a command at an API server that answers these paths, each with an object, and refuses to answer all others.
+func atCluster(t *testing.T, answers map[string]any, command string) (out, notes string, err error) {
+	t.Helper()
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		answer, ok := answers[r.URL.Path]
+		if !ok {
+			w.WriteHeader(http.StatusForbidden)
+			answer = metav1.Status{
+				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+				Status:   metav1.StatusFailure, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden, Message: r.URL.Path + " is forbidden",
+			}
+		}
+		data, err := json.Marshal(answer)
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		_, _ = w.Write(data)
+	}))
+	t.Cleanup(server.Close)
+	var stdout, stderr strings.Builder
+	root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr})
+	root.SetArgs(append(strings.Fields(command), "--server", server.URL, "--namespace", "shop"))
+	err = root.ExecuteContext(t.Context())
+	return stdout.String(), stderr.String(), err
+}
+
+func TestNodesSaysWhatItCouldNotLookAt(t *testing.T) {
+	pods := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}
+	for _, format := range []string{"", " -o json"} {
+		out, notes, err := atCluster(t, map[string]any{"/api/v1/namespaces/shop/pods": pods}, "nodes"+format)
+		require.NoError(t, err)
+		require.NotContains(t, out, "note: ", "it disturbs no pipe")
+		for _, want := range []string{
+			"note: what pods of namespaces other than shop use is not counted: ", "note: zones, sizes and nodes without pods are not shown: ",
+			"note: units of Headrooms with placement PerNode count as used: ",
+		} {
+			require.Contains(t, notes, want)
+		}
+	}
+}
+
+func TestTheLedgerPrintsTakesOrTheirSumsInEachFormat(t *testing.T) {
+	resource := func(name, kind string) metav1.APIResource {
+		return metav1.APIResource{Name: name, Kind: kind, Namespaced: true, Verbs: metav1.Verbs{"list"}}
+	}
+	version := metav1.GroupVersionForDiscovery{GroupVersion: v1alpha1.GroupVersion.String(), Version: v1alpha1.GroupVersion.Version}
+	answers := map[string]any{
+		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
+		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{{
+			Name: v1alpha1.GroupVersion.Group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
+		}}},
+		"/api/v1": metav1.APIResourceList{
+			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1",
+			APIResources: []metav1.APIResource{resource("events", "Event")},
+		},
+		"/apis/headroom.dev/v1alpha1": metav1.APIResourceList{
+			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: v1alpha1.GroupVersion.String(),
+			APIResources: []metav1.APIResource{resource("headroomaccounts", "HeadroomAccount")},
+		},
+		"/apis/headroom.dev/v1alpha1/namespaces/shop/headroomaccounts": v1alpha1.HeadroomAccountList{
+			TypeMeta: metav1.TypeMeta{Kind: "HeadroomAccountList", APIVersion: v1alpha1.GroupVersion.String()},
+			Items:    []v1alpha1.HeadroomAccount{*taken(t, "web", time.Minute, 3*time.Hour), *taken(t, "batch", time.Minute)},
+		},
+	}
+	const how = "Swap" // which is of a single take
+	for format, single := range map[string]bool{
+		"": true, "-o wide": true, "-o csv": true, "-o json": true, "-o yaml": true,
+		"--by headroom": false, "--by headroom -o wide": false, "--by headroom -o csv": false, "--by headroom -o json": false,
+		"--by headroom -o yaml": false,
+	} {
+		t.Run("ledger "+format, func(t *testing.T) {
+			out, notes, err := atCluster(t, answers, "ledger "+format)
+			require.NoError(t, err)
+			require.Contains(t, notes, "note: by which rule is not shown for pods of namespace shop: ")
+			require.Contains(t, out, "batch")
+			require.Equal(t, single, strings.Contains(out, how), out)
+			require.Equal(t, strings.Contains(format, "json"), json.Valid([]byte(out)))
+		})
+	}
+}
+
+func TestAConsumerWithoutNamespaceIsInThatOfTheContextOrOfTheFiles(t *testing.T) {
+	kubeconfig := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(kubeconfig, []byte(`{apiVersion: v1, kind: Config, current-context: c,
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], contexts: [{name: c, context: {cluster: c, namespace: shop}}]}`), 0o600))
+	gathered := &objects{}
+	for _, namespace := range []string{"default", "search", "shop"} {
+		gathered.Pods = append(gathered.Pods, podOf(namespace, "web"))
+	}
+	for name, tc := range map[string]struct {
+		files          []string
+		consumer, flag string
+		want           string
+	}{
+		"in the cluster":                             {consumer: "web", want: "shop"},
+		"in the cluster, with --namespace":           {consumer: "web", flag: "search", want: "search"},
+		"in the cluster, with a namespace":           {consumer: "default/web", flag: "search", want: "default"},
+		"in files, which have no context":            {files: []string{"f"}, consumer: "web", want: "default"},
+		"in files, with --namespace":                 {files: []string{"f"}, consumer: "web", flag: "search", want: "search"},
+		"in files, with a namespace and with a flag": {files: []string{"f"}, consumer: "shop/web", flag: "search", want: "shop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &explainOptions{access: newAccess(), consumer: tc.consumer, files: tc.files}
+			*o.access.flags.KubeConfig, *o.access.flags.Namespace = kubeconfig, tc.flag
+			pod, err := o.findConsumer(gathered)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, pod.Namespace)
+		})
+	}
+	pod, err := (&explainOptions{}).findConsumer(gathered)
+	require.NoError(t, err)
+	require.Nil(t, pod, "no consumer was asked for")
+}
