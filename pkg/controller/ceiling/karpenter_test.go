@@ -167,6 +167,27 @@ status:
 	}
 }
 
+func TestOfSeveralMachinesTheOneThatWasLaunchedLastIsTheProgress(t *testing.T) {
+	machine := func(name, launched string) *unstructured.Unstructured {
+		return object(t, `
+apiVersion: karpenter.sh/v1
+kind: NodeClaim
+metadata: {name: `+name+`}
+status:
+  conditions:
+  - {type: Launched, status: "True", reason: Launched, message: "", lastTransitionTime: "2026-01-01T00:`+launched+`:00Z"}
+`)
+	}
+	live := reader(t, machine("default-a", "05"), machine("default-b", "09"), machine("default-c", "07"))
+	for _, names := range [][]string{
+		{"default-a", "default-b", "default-c"}, {"default-b", "default-a"}, {"default-c", "default-a", "default-b", "default-gone"},
+	} {
+		last, err := launched(t.Context(), live, names)
+		require.NoError(t, err)
+		require.Equal(t, minute(9), last.UTC(), names)
+	}
+}
+
 // TestAMachineIsReadOnceHoweverManyUnitsWaitForIt has a cluster without Karpenter in the end, one that forbids to read, and one that fails.
 func TestAMachineIsReadOnceHoweverManyUnitsWaitForIt(t *testing.T) {
 	nominated := []client.Object{}
