@@ -39,6 +39,11 @@ func TestShort(t *testing.T) {
 		}}}
 		return q
 	}
+	both := func(scope corev1.ResourceQuotaScope, operator corev1.ScopeSelectorOperator, values ...string) corev1.ResourceQuota {
+		q := class(operator, values...)
+		q.Spec.Scopes = []corev1.ResourceQuotaScope{scope}
+		return q
+	}
 	const short = "ResourceQuota team leaves 500m of requests.cpu, less than the 1 of one unit"
 	for name, tc := range map[string]struct {
 		quota corev1.ResourceQuota
@@ -67,6 +72,9 @@ func TestShort(t *testing.T) {
 		"a quota of units, some reserved":      {class(corev1.ScopeSelectorOpIn, "headroom", "headroom-reserved"), ""},
 		"a quota of any class":                 {class(corev1.ScopeSelectorOpExists), short},
 		"a quota of no class":                  {class(corev1.ScopeSelectorOpDoesNotExist), ""},
+		"scopes count it, and a selector not":  {both(corev1.ResourceQuotaScopeNotBestEffort, corev1.ScopeSelectorOpNotIn, "headroom"), ""},
+		"a selector counts it, and scopes not": {both(corev1.ResourceQuotaScopeBestEffort, corev1.ScopeSelectorOpExists), ""},
+		"scopes and a selector count it":       {both(corev1.ResourceQuotaScopeNotBestEffort, corev1.ScopeSelectorOpExists), short},
 		"a scope that placeholders never have": {scoped(corev1.ResourceQuotaScopeCrossNamespacePodAffinity), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
