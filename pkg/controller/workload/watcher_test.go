@@ -105,6 +105,28 @@ func TestWorkloadsPodsAndAutoscalersAreRead(t *testing.T) {
 	require.Len(t, groups, 1)
 }
 
+// TestNothingIsReadOfOtherNamespaces: who scales a workload of that name there is no matter, and the controller may not be allowed to ask.
+func TestNothingIsReadOfOtherNamespaces(t *testing.T) {
+	elsewhere := autoscaler("web", "Deployment", "web", 90)
+	elsewhere.Namespace = "bank"
+	pod := bound("b", "web", "1")
+	pod.Namespace = "bank"
+	w, changed := newWatcher(t, autoscaler("web", "Deployment", "web", 20), elsewhere, bound("a", "web", "1"), pod)
+	clients, ok := w.Clients.(*fake.Clientset)
+	require.True(t, ok)
+	look := w.Look(hdr)
+	found, problem := read(t, changed, func() (Autoscaler, *Problem) { return look.Autoscaler(webRef) })
+	require.Nil(t, problem)
+	require.Equal(t, 20, found.MaxReplicas)
+	groups, problem := read(t, changed, func() ([]Group, *Problem) { return look.Pods("shop", labels.Everything()) })
+	require.Nil(t, problem)
+	require.Len(t, groups, 1)
+	require.Equal(t, 1, groups[0].Count)
+	for _, action := range clients.Actions() {
+		require.Equal(t, "shop", action.GetNamespace(), action.GetResource().Resource)
+	}
+}
+
 func TestWhatChangesBeforeAnybodyListensIsToldToNobody(t *testing.T) {
 	require.NotPanics(t, func() { New(t.Context(), Options{}).notify(hdr) })
 }
