@@ -94,6 +94,23 @@ func TestDemandIsThatOfTheSameHour(t *testing.T) {
 	}
 }
 
+func TestWhatARuleOfDemandLeavesOutIsAsTheAPISays(t *testing.T) {
+	h := sizedBy(v1alpha1.SizingRule{Name: "learned", Demand: &v1alpha1.Demand{}})
+	options, problem := evaluation{headroom: h}.demandOptions(h.Spec.Sizing.Rules[0].Demand)
+	require.Nil(t, problem)
+	require.Equal(t, demand.Options{Season: demand.Week, Max: 100}, options, "the maximum is that of the Headroom")
+
+	rule := &v1alpha1.Demand{
+		Served: "99.5", Season: v1alpha1.SeasonNone, TimeZone: "Europe/Berlin", History: &metav1.Duration{Duration: 24 * time.Hour},
+	}
+	options, problem = evaluation{headroom: h}.demandOptions(rule)
+	require.Nil(t, problem)
+	require.Equal(t, demand.None, options.Season)
+	require.InDelta(t, 0.995, options.Served, 1e-9)
+	require.Equal(t, "Europe/Berlin", options.Location.String())
+	require.Equal(t, 24*time.Hour, options.History)
+}
+
 func TestUnitsThatAreParkedDoNotLengthenARefill(t *testing.T) {
 	a := quiet(twoWeeks + time.Hour)
 	a.Went(noon.Add(-20 * time.Minute))
