@@ -214,3 +214,24 @@ func (s *scene) happens(second int) {
 		s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Image = fmt.Sprint("example.com/pause:", second) })
 	}
 }
+
+// TestAPodOfTheSameNameIsAnotherOne: the cache still shows the one that went while the one that came is not in it yet.
+func TestAPodOfTheSameNameIsAnotherOne(t *testing.T) {
+	h := webOf(1)
+	before := placeholderOf(h, 0, nil)
+	after := before.DeepCopy()
+	after.UID, after.ResourceVersion = "uid-zzz", "999999999"
+	s := newScene(t, h, before)
+	s.expectations.expectCreated(web, after)
+	seen := func() (uids []types.UID) {
+		pods, err := s.podsOf(t.Context(), h)
+		require.NoError(t, err)
+		return uidsOf(pods)
+	}
+	require.Equal(t, []types.UID{before.UID, after.UID}, seen())
+	require.NoError(t, s.api.Delete(t.Context(), before))
+	cached := after.DeepCopy()
+	cached.ResourceVersion = ""
+	require.NoError(t, s.api.Create(t.Context(), cached))
+	require.Equal(t, []types.UID{after.UID}, seen(), "once, also as long as nobody was told that the cache shows it")
+}
