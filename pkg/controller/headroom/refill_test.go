@@ -387,3 +387,11 @@ func lostOf(replacements []topup.Replacement) (n int) {
 }
 
 func lostGone(before, after topup.Actions) int { return lostOf(before.Replace) - lostOf(after.Replace) }
+
+func TestEachPartOfSpecRefillCountsBesideTheOthers(t *testing.T) {
+	require.Equal(t, refill.Policy{}, policyOf(&v1alpha1.Refill{Policy: v1alpha1.RefillAlways}))
+	require.Equal(t, refill.Policy{Once: true, Delay: time.Second, TTL: time.Hour, MaxPending: 3}, policyOf(&v1alpha1.Refill{
+		Policy: v1alpha1.RefillOnce, Delay: &metav1.Duration{Duration: time.Second}, TTL: &metav1.Duration{Duration: time.Hour},
+		MaxPending: ptr.To[int32](3),
+	}))
+}
