@@ -40,3 +40,13 @@ func TestTheShapeInTheStatusGoesWithShapeFrom(t *testing.T) {
 	shapeStatus(&status, webOf(1), nil, epoch)
 	require.Equal(t, v1alpha1.HeadroomStatus{UnitRequests: webOf(1).Spec.Requests, Conditions: []metav1.Condition{}}, status)
 }
+
+// TestAShapeThatIsHeldIsMadeWhateverTheConditionSays: while it cannot be told, or is about to be another one, units keep the one they have.
+func TestAShapeThatIsHeldIsMadeWhateverTheConditionSays(t *testing.T) {
+	require.Nil(t, unshaped(nil), "the spec says it")
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown} {
+		require.Nil(t, unshaped(&shapes.Outcome{Status: &v1alpha1.ShapeStatus{}, Shaped: metav1.Condition{Status: status}}), status)
+	}
+	unknown := unshaped(&shapes.Outcome{Shaped: metav1.Condition{Status: metav1.ConditionFalse, Message: "there is no Deployment web"}})
+	require.Equal(t, &problem{reason: v1alpha1.ReasonShapeUnknown, message: "there is no Deployment web"}, unknown)
+}
