@@ -17,14 +17,16 @@ const (
 	pause = 250 * time.Millisecond
 	// little is a read that was not worth to be woken for.
 	little = 16 << 10
+	// much is what ends a pause for the kernel: it need not tell of less.
+	much = 1 << 20
 	// gathered is how many bytes are read at once at most.
 	gathered = 64 << 10
 )
 
 // Connections returns an HTTP client with connections of its own, which read what they are sent at most four times a second as long as
 // it is little. Of many pods that change one after the other each would otherwise wake the process: to be woken, and to read, takes
-// longer than what is done about a pod. For the same reason they are of HTTP/1.1, one for each watch: with HTTP/2 each event is handed
-// from one goroutine to another, and acknowledged.
+// longer than what is done about a pod. The kernel is asked not to wake it, since it would even if nobody reads. For the same reason the
+// connections are of HTTP/1.1, one for each watch: with HTTP/2 each event is handed from one goroutine to another, and acknowledged.
 func Connections(access *rest.Config) (*http.Client, error) {
 	access = rest.CopyConfig(access)
 	access.NextProtos = []string{"http/1.1"}
@@ -87,7 +89,9 @@ func (g *gathering) Read(into []byte) (int, error) {
 		}
 		return 0, err
 	default:
-		g.wait()
+		if err := g.wait(); err != nil {
+			return 0, err
+		}
 		return g.read(into)
 	}
 }
@@ -95,8 +99,9 @@ func (g *gathering) Read(into []byte) (int, error) {
 // read reads what there is, and begins a pause if that was little and all.
 func (g *gathering) read(into []byte) (int, error) {
 	n, err := g.Conn.Read(into)
-	if g.more = n == len(into); !g.more && n < little {
+	if g.more = n == len(into); !g.more && n < little && err == nil {
 		g.paused = time.After(pause)
+		_ = wakeAt(g.Conn, much) // to be woken in vain only costs time
 	}
 	return n, err
 }
@@ -112,15 +117,16 @@ func (g *gathering) hand(into []byte) int {
 }
 
 // wait waits until the pause is over.
-func (g *gathering) wait() {
+func (g *gathering) wait() error {
 	if g.paused == nil {
-		return
+		return nil
 	}
 	select {
 	case <-g.paused:
 	case <-g.closed:
 	}
 	g.paused = nil
+	return wakeAt(g.Conn, 1)
 }
 
 // Close ends a pause, too.

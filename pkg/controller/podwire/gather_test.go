@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,19 +23,19 @@ type socket struct {
 	net.Conn
 	arrived bytes.Buffer
 	reads   int
-	closed  bool
+	closed  atomic.Bool
 }
 
 func (s *socket) Read(into []byte) (int, error) {
 	s.reads++
-	if s.closed {
+	if s.closed.Load() {
 		return 0, net.ErrClosed
 	}
 	return s.arrived.Read(into)
 }
 
 func (s *socket) Close() error {
-	s.closed = true
+	s.closed.Store(true)
 	return nil
 }
 
