@@ -47,7 +47,7 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 	if h.Status.DesiredReplicas != desired {
 		wrong(Status, "wants %d units by its status, %d by its spec and what was taken", h.Status.DesiredReplicas, desired)
 	}
-	if h.Status.OutdatedReplicas > 0 && ready.Status != metav1.ConditionFalse { // else none is made in their place
+	if h.Status.OutdatedReplicas > 0 && ready.Status != metav1.ConditionFalse && !stays(h, held) { // else none is made in their place
 		// They are replaced step by step, with back-off: nothing is wrong, but the cluster is not at rest.
 		doubts = append(doubts, doubt{property: Size, patience: atRestWithin, about: append(about, "outdated"),
 			message: fmt.Sprintf("Headroom %s/%s has %d units that are not what it says now", h.Namespace, h.Name, h.Status.OutdatedReplicas)})
@@ -70,6 +70,13 @@ func (r *run) sized(s *scene, h *v1alpha1.Headroom) []doubt {
 		wrong(Size, "is not Filled: %s (%s), %d of %d units are bound, %d wait", filled.Reason, filled.Message, held, desired, existing-held)
 	}
 	return doubts
+}
+
+// stays reports whether outdated units stay as they are because as many others lack room as may be lacking at a time: a DaemonSet's controller
+// counts those that never had any, and so does the product with such units.
+func stays(h *v1alpha1.Headroom, held int32) bool {
+	desired := h.Status.DesiredReplicas
+	return h.Spec.Placement == v1alpha1.PlacementPerNode && desired-held >= (desired+3)/4
 }
 
 // desiredOf is how many units a Headroom should have.

@@ -90,9 +90,16 @@ func TestWhatAHeadroomSaysIsComparedWithTheCluster(t *testing.T) {
 			h.Spec.Reserved = true
 			s.classes[v1alpha1.ReservedPriorityClassName] = class(v1alpha1.ReservedPriorityClassName, builders.ReservedPriority, false)
 		}, []string{Size}},
-		"it gives no reason":              {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Reason = v1alpha1.ReasonToppingUp }, []string{Size}},
-		"it says that it is filled":       {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Status = metav1.ConditionTrue }, []string{Size}},
-		"units are still to be replaced":  {func(_ *scene, h *v1alpha1.Headroom) { h.Status.OutdatedReplicas = 1 }, []string{Size}},
+		"it gives no reason":             {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Reason = v1alpha1.ReasonToppingUp }, []string{Size}},
+		"it says that it is filled":      {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions[1].Status = metav1.ConditionTrue }, []string{Size}},
+		"units are still to be replaced": {func(_ *scene, h *v1alpha1.Headroom) { h.Status.OutdatedReplicas = 1 }, []string{Size}},
+		"units of a DaemonSet stay as they are while others lack room": {func(_ *scene, h *v1alpha1.Headroom) {
+			h.Spec.Placement, h.Status.OutdatedReplicas = v1alpha1.PlacementPerNode, 1
+		}, nil},
+		"units of a DaemonSet are still to be replaced": {func(s *scene, h *v1alpha1.Headroom) {
+			filled(s, h)
+			h.Spec.Placement, h.Status.OutdatedReplicas = v1alpha1.PlacementPerNode, 1
+		}, []string{Size}},
 		"it has no conditions":            {func(_ *scene, h *v1alpha1.Headroom) { h.Status.Conditions = nil }, []string{Size}},
 		"a unit has ended and counts":     {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].Status.Phase = corev1.PodFailed }, []string{Status, Status, Status}},
 		"a unit is that of another":       {func(s *scene, _ *v1alpha1.Headroom) { s.pods[0].OwnerReferences[0].UID = "old" }, []string{Status, Status, Status}},

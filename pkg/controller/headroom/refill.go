@@ -42,7 +42,7 @@ func (r *Reconciler) refill(headroom *v1alpha1.Headroom, seen *observation) *ref
 	key, result := client.ObjectKeyFromObject(headroom), &refilling{}
 	// Before those that are known to have gone, and before the ledger: what is settled in between is counted twice rather than not at all,
 	// and only has to wait.
-	unsettled := r.departures.unsettled(key, seen.units)
+	unsettled := r.departures.unsettled(key, seen.units) + r.leaving(seen.units)
 	facts := refill.Facts{
 		Now: seen.at, Created: headroom.CreationTimestamp.Time, Wanted: wanted(headroom, seen), Undecided: unsettled,
 		Went: append(r.departures.since(key), slices.Repeat([]time.Time{seen.at}, unsettled)...),
@@ -55,6 +55,18 @@ func (r *Reconciler) refill(headroom *v1alpha1.Headroom, seen *observation) *ref
 		result.Recheck = accountsGlance
 	}
 	return result
+}
+
+// leaving is how many units that hold room somebody else deleted, and that are not gone yet: the API server marks a pod first, and removes
+// it a moment later, or when its finalizers are done.
+func (r *Reconciler) leaving(units []unit) int {
+	n := 0
+	for _, u := range units {
+		if u.State == topup.Terminating && u.pod.Spec.NodeName != "" && !r.expectations.isDeleting(u.UID) {
+			n++
+		}
+	}
+	return n
 }
 
 func policyOf(spec *v1alpha1.Refill) refill.Policy {
