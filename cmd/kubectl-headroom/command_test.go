@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,11 @@ func atCluster(t *testing.T, answers map[string]any, command string) (out, notes
 	t.Cleanup(server.Close)
 	var stdout, stderr strings.Builder
 	root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr})
-	root.SetArgs(append(strings.Fields(command), "--server", server.URL, "--namespace", "shop"))
+	args := append(strings.Fields(command), "--server", server.URL)
+	if !slices.Contains(args, "--namespace") {
+		args = append(args, "--namespace", "shop")
+	}
+	root.SetArgs(args)
 	err = root.ExecuteContext(t.Context())
 	return stdout.String(), stderr.String(), err
 }
