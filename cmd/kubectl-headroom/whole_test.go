@@ -163,7 +163,7 @@ func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
 		command, without, notes, out string
 		code                         int
 	}{
-		"status without accounts":  {command: "status", without: accounts, notes: "note: who took what is not shown: no right to list", out: "?"},
+		"status without accounts":  {command: "status", without: accounts, notes: "note: who took what is not shown: no right to list", out: "  ?  "},
 		"status without Headrooms": {command: "status", without: headrooms, code: exitForbidden},
 		"status of none":           {command: "status --namespace none", notes: "No Headrooms of namespace none.\n"},
 		"status of another name":   {command: "status wbe", code: exitNotFound},
