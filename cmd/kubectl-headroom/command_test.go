@@ -51,6 +51,31 @@ func atCluster(t *testing.T, answers map[string]any, command string) (out, notes
 	return stdout.String(), stderr.String(), err
 }
 
+const headroomAPI = "/apis/headroom.dev/v1alpha1"
+
+// listed is what an API server says of a resource that may be listed.
+func listed(name, kind string, namespaced bool) metav1.APIResource {
+	return metav1.APIResource{Name: name, Kind: kind, Namespaced: namespaced, Verbs: metav1.Verbs{"list"}}
+}
+
+// discovered is what an API server answers that is asked which resources it has: those of its core, and ours.
+func discovered(core, ours []metav1.APIResource) map[string]any {
+	version := metav1.GroupVersionForDiscovery{GroupVersion: v1alpha1.GroupVersion.String(), Version: v1alpha1.GroupVersion.Version}
+	resources := func(version string, resources []metav1.APIResource) metav1.APIResourceList {
+		return metav1.APIResourceList{
+			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: version, APIResources: resources,
+		}
+	}
+	return map[string]any{
+		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
+		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{{
+			Name: v1alpha1.GroupVersion.Group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
+		}}},
+		"/api/v1":   resources("v1", core),
+		headroomAPI: resources(version.GroupVersion, ours),
+	}
+}
+
 func TestNodesSaysWhatItCouldNotLookAt(t *testing.T) {
 	pods := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}
 	for _, format := range []string{"", " -o json"} {
@@ -67,27 +92,10 @@ func TestNodesSaysWhatItCouldNotLookAt(t *testing.T) {
 }
 
 func TestTheLedgerPrintsTakesOrTheirSumsInEachFormat(t *testing.T) {
-	resource := func(name, kind string) metav1.APIResource {
-		return metav1.APIResource{Name: name, Kind: kind, Namespaced: true, Verbs: metav1.Verbs{"list"}}
-	}
-	version := metav1.GroupVersionForDiscovery{GroupVersion: v1alpha1.GroupVersion.String(), Version: v1alpha1.GroupVersion.Version}
-	answers := map[string]any{
-		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
-		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{{
-			Name: v1alpha1.GroupVersion.Group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
-		}}},
-		"/api/v1": metav1.APIResourceList{
-			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1",
-			APIResources: []metav1.APIResource{resource("events", "Event")},
-		},
-		"/apis/headroom.dev/v1alpha1": metav1.APIResourceList{
-			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: v1alpha1.GroupVersion.String(),
-			APIResources: []metav1.APIResource{resource("headroomaccounts", "HeadroomAccount")},
-		},
-		"/apis/headroom.dev/v1alpha1/namespaces/shop/headroomaccounts": v1alpha1.HeadroomAccountList{
-			TypeMeta: metav1.TypeMeta{Kind: "HeadroomAccountList", APIVersion: v1alpha1.GroupVersion.String()},
-			Items:    []v1alpha1.HeadroomAccount{*taken(t, "web", time.Minute, 3*time.Hour), *taken(t, "batch", time.Minute)},
-		},
+	answers := discovered([]metav1.APIResource{listed("events", "Event", true)}, []metav1.APIResource{listed("headroomaccounts", "HeadroomAccount", true)})
+	answers[headroomAPI+"/namespaces/shop/headroomaccounts"] = v1alpha1.HeadroomAccountList{
+		TypeMeta: metav1.TypeMeta{Kind: "HeadroomAccountList", APIVersion: v1alpha1.GroupVersion.String()},
+		Items:    []v1alpha1.HeadroomAccount{*taken(t, "web", time.Minute, 3*time.Hour), *taken(t, "batch", time.Minute)},
 	}
 	const how = "Swap" // which is of a single take
 	for format, single := range map[string]bool{

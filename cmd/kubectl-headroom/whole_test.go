@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,16 +20,10 @@ import (
 	"github.com/headroom-dev/headroom/pkg/view/status"
 )
 
-const headroomAPI = "/apis/headroom.dev/v1alpha1"
-
 // twoShops is an API server with a Headroom and an account in each of two namespaces, shop/web and search/api, and two nodes, of which one
 // has a price. without are paths that it refuses to answer.
 func twoShops(t *testing.T, without ...string) map[string]any {
 	t.Helper()
-	listed := func(name, kind string, namespaced bool) metav1.APIResource {
-		return metav1.APIResource{Name: name, Kind: kind, Namespaced: namespaced, Verbs: metav1.Verbs{"list"}}
-	}
-	version := metav1.GroupVersionForDiscovery{GroupVersion: v1alpha1.GroupVersion.String(), Version: v1alpha1.GroupVersion.Version}
 	held := func(namespace, name string, wanted, ready int32) v1alpha1.Headroom {
 		h := v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 		h.Spec.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}
@@ -53,20 +48,11 @@ func twoShops(t *testing.T, without ...string) map[string]any {
 	}
 	web, api := *taken(t, "web", time.Minute, 3*time.Hour, 30*time.Hour), *taken(t, "api", time.Minute)
 	api.Namespace = "search"
-	answers := map[string]any{
-		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
-		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{{
-			Name: v1alpha1.GroupVersion.Group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
-		}}},
-		"/api/v1": metav1.APIResourceList{
-			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1",
-			APIResources: []metav1.APIResource{listed("events", "Event", true), listed("pods", "Pod", true),
-				listed("nodes", "Node", false)},
-		},
-		headroomAPI: metav1.APIResourceList{
-			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: v1alpha1.GroupVersion.String(),
-			APIResources: []metav1.APIResource{listed("headrooms", "Headroom", true), listed("headroomaccounts", "HeadroomAccount", true)},
-		},
+	answers := discovered(
+		[]metav1.APIResource{listed("events", "Event", true), listed("pods", "Pod", true), listed("nodes", "Node", false)},
+		[]metav1.APIResource{listed("headrooms", "Headroom", true), listed("headroomaccounts", "HeadroomAccount", true)},
+	)
+	maps.Copy(answers, map[string]any{
 		headroomAPI + "/headrooms":                        headrooms(held("shop", "web", 9, 3), held("search", "api", 2, 2)),
 		headroomAPI + "/namespaces/shop/headrooms":        headrooms(held("shop", "web", 9, 3)),
 		headroomAPI + "/namespaces/none/headrooms":        headrooms(),
@@ -78,7 +64,7 @@ func twoShops(t *testing.T, without ...string) map[string]any {
 		"/api/v1/nodes": corev1.NodeList{
 			TypeMeta: metav1.TypeMeta{Kind: "NodeList", APIVersion: "v1"}, Items: []corev1.Node{node("a", "0.8"), node("b", "")},
 		},
-	}
+	})
 	for _, path := range without {
 		require.Contains(t, answers, path)
 		delete(answers, path)
