@@ -17,7 +17,7 @@ const (
 	pause = 250 * time.Millisecond
 	// little is a read that was not worth to be woken for.
 	little = 16 << 10
-	// much is what ends a pause for the kernel: it need not tell of less.
+	// much is how many bytes have to come during a pause for the kernel to tell of them.
 	much = 1 << 20
 	// gathered is how many bytes are read at once at most.
 	gathered = 64 << 10
@@ -116,7 +116,7 @@ func (g *gathering) hand(into []byte) int {
 	return n
 }
 
-// wait waits until the pause is over.
+// wait waits until the pause is over, and has the kernel tell of whatever comes again.
 func (g *gathering) wait() error {
 	if g.paused == nil {
 		return nil
