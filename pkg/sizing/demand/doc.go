@@ -29,7 +29,7 @@
 //     hours goes, and no further: the level is kept over all time without it.
 //  7. No rhythm. Seasons count only if they foretell the next. A window is unforeseen if it asks for more than twice what all earlier
 //     seasons did around the same time of it, and for more than rule 5 makes of that. If there are more such windows than the level leaves
-//     to chance (the quantile, at the level, of the Poisson distribution with the mean (1-served)·n), as where groups of any size come at
+//     to chance (the DefaultServed quantile of the Poisson distribution with the mean (1-served)·n), as where groups of any size come at
 //     any time, the hours keep no level, and there are at least as many units as the quantile of all hours says.
 //  8. Burst. Units that went within the last refill time and have not come back, with what pods lacked in that time, are the demand that is
 //     under way. Once it has used up half of S, S covers that it goes on at this rate, by the quantile of the Poisson distribution.

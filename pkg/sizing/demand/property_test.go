@@ -105,6 +105,17 @@ func TestAHigherLevelNeverGivesFewerUnits(t *testing.T) {
 	})
 }
 
+// TestAHigherLevelFindsNoRhythmWhereALowerOneFindsNone: else it may give fewer units than the lower one, which has all hours count alike.
+func TestAHigherLevelFindsNoRhythmWhereALowerOneFindsNone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rhythm{length: rapid.IntRange(1, 15).Draw(t, "length"), judged: rapid.IntRange(1, 10_000).Draw(t, "judged")}
+		r.unforeseen = rapid.IntRange(0, min(r.judged, 50)).Draw(t, "unforeseen")
+		low, high := rapid.Float64Range(MinServed, MaxServed).Draw(t, "a level"), rapid.Float64Range(MinServed, MaxServed).Draw(t, "another")
+		low, high = min(low, high), max(low, high)
+		require.True(t, !r.isNone(low) || r.isNone(high), "%+v has no rhythm at %v, and one at %v", r, low, high)
+	})
+}
+
 func TestThatNobodySawAllOfAWindowNeverGivesFewerUnits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h, o := history(t), options(t)

@@ -11,11 +11,12 @@ type rhythm struct {
 	length int
 }
 
-// isNone reports whether more windows were unforeseen than the level leaves to chance.
+// isNone reports whether more windows were unforeseen than the level and chance allow: the level has a mean, and how far chance goes beyond
+// it is judged alike for all users, so that a higher level finds no rhythm where a lower one finds none.
 func (r rhythm) isNone(served float64) bool {
 	independent := float64(r.judged) / float64(r.length)
 	mean := (1 - served) * independent
-	return r.unforeseen > r.length*poissonQuantile(mean, served, int(mean))
+	return r.unforeseen > r.length*poissonQuantile(mean, DefaultServed, int(mean))
 }
 
 // halfHourPeak is the largest of the windows that end within half an hour, and how many of them were kept.
