@@ -247,8 +247,11 @@ func TestEventsOf(t *testing.T) {
 		consumed      []consumption.Consumption
 		want          []string
 	}{
-		"nothing happened":                       {before: filled, after: filled},
-		"placeholders were made":                 {before: topping, after: topping, created: 2, want: []string{"Created: Created 2 placeholders"}},
+		"nothing happened":       {before: filled, after: filled},
+		"placeholders were made": {before: topping, after: topping, created: 2, want: []string{"Created: Created 2 placeholders"}},
+		"one placeholder was made": {
+			before: topping, after: topping, created: 1, want: []string{"Created: Created 1 placeholder"},
+		},
 		"all are bound again":                    {before: topping, after: filled, want: []string{"Refilled: filled message"}},
 		"the first look at units that are bound": {after: filled},
 		"units wait for room": {

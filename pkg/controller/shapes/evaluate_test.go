@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/workload"
@@ -92,6 +93,33 @@ func TestUnitsTakeTheFirstShapeAtOnceAndLaterOnesInTheirTime(t *testing.T) {
 	require.Equal(t, "2", out.Status.Requests.Cpu().String())
 	require.Equal(t, noon.Add(10*time.Minute), out.Status.ChangedTime.UTC())
 	require.Zero(t, out.Recheck)
+}
+
+// TestAShapeIsReadFromTheStatusAsItWasWritten: what is written and not read would be a change for ever.
+func TestAShapeIsReadFromTheStatusAsItWasWritten(t *testing.T) {
+	h, c := shaped(), web()
+	c.target.Template.NodeSelector = map[string]string{"pool": "web"}
+	c.target.Template.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "disk", Operator: corev1.NodeSelectorOpExists}},
+		}}},
+	}}
+	c.target.Template.Tolerations = []corev1.Toleration{{Key: "web", Operator: corev1.TolerationOpExists}}
+	c.target.Template.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+	}}
+	c.target.Template.RuntimeClassName = ptr.To("gvisor")
+	first := Evaluate(h, c, noon).Status
+	require.NotEmpty(t, first.NodeSelector)
+	require.NotNil(t, first.NodeAffinity)
+	require.NotEmpty(t, first.Tolerations)
+	require.NotEmpty(t, first.TopologySpreadConstraints)
+	require.Equal(t, "gvisor", first.RuntimeClassName)
+	h.Status.Shape = first
+	out := Evaluate(h, c, noon.Add(time.Hour))
+	require.Equal(t, v1alpha1.ReasonShaped, out.Shaped.Reason)
+	require.Same(t, first, out.Status)
 }
 
 func TestASizeIsToldInTheOrderOfTheNamesOfResources(t *testing.T) {

@@ -195,6 +195,15 @@ func TestAnAutoscalerThatLosesItsMaximumIsNamed(t *testing.T) {
 	}
 }
 
+func TestAnAutoscalerThatWentWhileNoWatchWasOpenDoesNotCount(t *testing.T) {
+	a := newAutoscalers(nil, "shop")
+	require.NoError(t, a.Replace([]any{autoscaler("web", "Deployment", "web", 20), autoscaler("api", "Deployment", "api", 5)}, ""))
+	require.NoError(t, a.Replace([]any{autoscaler("api", "Deployment", "api", 5)}, ""))
+	_, problem := a.of(webRef)
+	require.NotNil(t, problem)
+	require.Equal(t, v1alpha1.ReasonNoAutoscaler, problem.Reason)
+}
+
 func TestEachChangeOfAnAutoscalerIsTold(t *testing.T) {
 	a := newAutoscalers(nil, "shop")
 	for what, change := range []func() error{
