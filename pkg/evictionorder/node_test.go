@@ -98,6 +98,16 @@ func TestExplainNamesADomainWithoutAValue(t *testing.T) {
 		DefaultOrder().Explain(a, b).String())
 }
 
+func TestExplainNamesTheHeadroomOfTheUnitsThatDiffer(t *testing.T) {
+	in := func(zone string) []Domain {
+		const key = "topology.kubernetes.io/zone"
+		return []Domain{{Key: key, Value: zone, Headroom: "ns/web"}, {Key: key, Value: zone, Headroom: "ns/ci"}}
+	}
+	a := Node{Name: "x", Evictions: 2, Left: []int{2, 4}, Domains: in("a")}
+	b := Node{Name: "y", Evictions: 2, Left: []int{2, 3}, Domains: in("b")}
+	require.Equal(t, "rule 2 Spread: zone a has 4 units of ns/ci left, zone b has 3", DefaultOrder().Explain(a, b).String())
+}
+
 func TestRulesCanBeReorderedAndLeftOut(t *testing.T) {
 	order := Order{Tiers: []Tier{{{Rule: NodeFewestEvictions, Weight: 1}}, {{Rule: NodeNearest, Weight: 1}}}}
 	near := Node{Name: "near", Distance: 0, Evictions: 2, Waste: 1}
