@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/pkg/view/table"
 )
@@ -41,6 +43,8 @@ func TestFlagsThatAreNoneEndInASentence(t *testing.T) {
 		"an unknown group":            {"ledger --by color", "--by color is not known: use one of headroom, namespace, workload"},
 		"a time before now":           {"ledger --since=-1h", "--since is a length of time, and not below 0"},
 		"an argument too many":        {"nodes x", `unknown command "x"`},
+		"an argument of advise":       {"advise x", `unknown command "x"`},
+		"an argument of report":       {"report x", `unknown command "x"`},
 		"no resource":                 {"nodes --resource=", "--resource is the name of a resource"},
 		"a context that is not there": {"status --context none", "finding the namespace of the context"},
 	} {
@@ -68,4 +72,15 @@ func TestACommandAtAClusterThatDoesNotAnswerSaysSo(t *testing.T) {
 			require.Equal(t, exitUnreachable, exitCode(err))
 		})
 	}
+}
+
+func TestRequestsGoAtThePaceOfKubectlAndPrintNoWarnings(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	a := newAccess()
+	a.flags.APIServer = ptr.To("https://127.0.0.1:1")
+	config, err := a.config()
+	require.NoError(t, err)
+	require.InDelta(t, 50, config.QPS, 0)
+	require.Equal(t, 300, config.Burst)
+	require.Equal(t, rest.NoWarnings{}, config.WarningHandler)
 }
