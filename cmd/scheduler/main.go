@@ -16,7 +16,10 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Run(app.NewSchedulerCommand(
-		app.WithPlugin(headroom.Name, headroom.New), app.WithPlugin(headroom.QueueSortName, headroom.NewQueueSort),
-	)))
+	os.Exit(cli.Run(app.NewSchedulerCommand(plugins()...)))
+}
+
+// plugins are those that the scheduler has beside kube-scheduler's own.
+func plugins() []app.Option {
+	return []app.Option{app.WithPlugin(headroom.Name, headroom.New), app.WithPlugin(headroom.QueueSortName, headroom.NewQueueSort)}
 }

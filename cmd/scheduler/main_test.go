@@ -48,8 +48,7 @@ func setUp(t *testing.T, text string) (*config.KubeSchedulerConfiguration, *sche
 	opts := options.NewOptions()
 	opts.ConfigFile = file
 	opts.SecureServing.Listener = listener
-	completed, built, err := app.Setup(t.Context(), opts, app.WithPlugin(headroom.Name, headroom.New),
-		app.WithPlugin(headroom.QueueSortName, headroom.NewQueueSort))
+	completed, built, err := app.Setup(t.Context(), opts, plugins()...)
 	if err != nil {
 		return nil, nil, err
 	}
