@@ -33,7 +33,8 @@ import (
 // relieving is what takes placeholders from the node n of two cores, and what it knows of pods and asks of the API server.
 type relieving struct {
 	*relief
-	client *fake.Clientset
+	client  *fake.Clientset
+	factory informers.SharedInformerFactory
 }
 
 func newRelieving(t *testing.T, names bool, on ...*corev1.Pod) *relieving {
@@ -53,7 +54,7 @@ func newRelieving(t *testing.T, names bool, on ...*corev1.Pod) *relieving {
 		Client: client, Pods: pods.Lister(), Reservations: eviction.NewReservations(func(string) {}),
 		Credits: eviction.NewCredits(clock.RealClock{}),
 	}
-	return &relieving{newRelief(evictor, factory, looksLikePlaceholder, func(_, _ *corev1.Pod) bool { return names }), client}
+	return &relieving{newRelief(evictor, factory, looksLikePlaceholder, func(_, _ *corev1.Pod) bool { return names }), client, factory}
 }
 
 // asked is what the API server was asked for about pods: "delete NAME", and "patch NAME PATCH".
@@ -209,6 +210,32 @@ func TestALookThatIsPutOffHidesNoOther(t *testing.T) {
 		synctest.Wait()
 		require.Contains(t, r.deletions(), reserved.Name)
 	})
+}
+
+func TestAReservedUnitGoesFromANodeThatShrinks(t *testing.T) {
+	r := newRelieving(t, false, on("n", "running", "1"), reservedUnit(reservedFor("web"), 0, "n").Obj())
+	require.NoError(t, r.client.Tracker().Add(builders.Node("n", "", res("2")).Obj()))
+	require.NoError(t, r.followNodes(t.Context(), r.factory))
+	t.Cleanup(r.factory.Shutdown)
+	r.factory.Start(t.Context().Done())
+	r.factory.WaitForCacheSync(t.Context().Done())
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(r.client.Actions(), func(a clienttesting.Action) bool { return a.Matches("watch", "nodes") })
+	}, patience, glance)
+	require.Empty(t, r.deletions(), "both have room")
+	_, err := r.client.CoreV1().Nodes().UpdateStatus(t.Context(), builders.Node("n", "", res("1")).Obj(), metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(r.deletions()) == 1 }, patience, glance)
+}
+
+// TestAPodThatOnlyLooksLikeAPlaceholderStaysOnAnOvercommittedNode, as one does that carries the label and is of a DaemonSet of no Headroom.
+func TestAPodThatOnlyLooksLikeAPlaceholderStaysOnAnOvercommittedNode(t *testing.T) {
+	dressed := unit(hr("open", "1"), 0, "n").Obj()
+	r := newRelieving(t, false, on("n", "running", "2"), dressed)
+	require.Len(t, r.victims("n", everyUnit), 1)
+	r.isPlaceholder = func(*corev1.Pod) bool { return false }
+	require.True(t, looksLikePlaceholder(dressed))
+	require.Empty(t, r.victims("n", everyUnit))
 }
 
 func TestWhenANodeShrinks(t *testing.T) {
