@@ -44,7 +44,10 @@ type Scheduler struct {
 type Outcome struct {
 	// Node is where the consumer was bound, empty if it was not.
 	Node string
-	// Attempts is how often it was tried until it was bound or given up.
+	// Nominated is the node where preemption was under way for it after the first attempt, empty if there was none.
+	Nominated string
+	// Attempts is how often it was tried until it was bound or given up. Only members of a group have more than one; of other pods a second
+	// one is counted and goes no further.
 	Attempts int
 	// BoundTooEarly says what was still on the node when the consumer was bound and should have been gone, empty if nothing.
 	BoundTooEarly string
@@ -55,7 +58,7 @@ type Outcome struct {
 // String says what happened.
 func (o Outcome) String() string {
 	if o.Node == "" {
-		return "not bound: " + o.Message
+		return "not bound" + when(o.Nominated != "", ", nominated to "+o.Nominated) + ": " + o.Message
 	}
 	return fmt.Sprintf("bound to %s by attempt %d%s", o.Node, o.Attempts, when(o.Message != "", ": "+o.Message))
 }

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -103,7 +104,13 @@ func (sim *simulation) listen(snapshot *internalcache.Snapshot) {
 	schedule, fail := sim.sched.SchedulePod, sim.sched.FailureHandler
 	sim.sched.SchedulePod = func(ctx context.Context, f framework.Framework, state fwk.CycleState,
 		pod *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
-		sim.judge(ctx, snapshot, pod.Pod)
+		if !sim.judge(ctx, snapshot, pod.Pod) {
+			select {
+			case <-sim.done:
+			case <-ctx.Done():
+			}
+			return scheduler.ScheduleResult{}, errors.New("the run is over")
+		}
 		defer sim.endTerminating()
 		result, err := schedule(ctx, f, state, pod)
 		if err == nil && sim.cluster.Pace != WhenBound {
@@ -122,6 +129,9 @@ func (sim *simulation) listen(snapshot *internalcache.Snapshot) {
 		if nominating == nil || nominating.NominatedNodeName == "" {
 			sim.settle(step)
 			return
+		}
+		if !step.settled {
+			step.Outcome.Nominated = nominating.NominatedNodeName
 		}
 		// Preemption is under way. What comes of it is reported if it comes soon.
 		time.AfterFunc(afterPreemption, func() {
@@ -142,18 +152,22 @@ func (sim *simulation) failed(consumer, message string) {
 	sim.end()
 }
 
-// judge counts an attempt, and asks the oracle if it is the first.
-func (sim *simulation) judge(ctx context.Context, snapshot *internalcache.Snapshot, pod *corev1.Pod) {
+// judge counts an attempt, and asks the oracle if it is the first. It reports whether the attempt may go on: a second one of a pod by itself
+// is of another cluster than the oracle was asked about, since it may come at any moment of the preemption for which it was given up.
+func (sim *simulation) judge(ctx context.Context, snapshot *internalcache.Snapshot, pod *corev1.Pod) bool {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
+	if sim.onPaper == nil && sim.isOver() {
+		return false // whoever reads the run has it
+	}
 	step := sim.step(pod.Name)
 	step.Outcome.Attempts++
 	if step.Outcome.Attempts > 1 {
-		return
+		return sim.onPaper != nil
 	}
 	if sim.onPaper != nil {
 		sim.onPaper(ctx, snapshot)
-		return
+		return true
 	}
 	step.Cluster = sim.seen(snapshot, pod.Name)
 	step.Expected = step.Cluster.Expect(newJudge(ctx, sim.sched.Profiles[judgeName], snapshot, pod))
@@ -161,6 +175,17 @@ func (sim *simulation) judge(ctx context.Context, snapshot *internalcache.Snapsh
 		for _, victim := range step.Expected.Victims {
 			sim.promised[victim] = true
 		}
+	}
+	return true
+}
+
+// isOver reports whether the run is.
+func (sim *simulation) isOver() bool {
+	select {
+	case <-sim.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -202,10 +227,7 @@ func (sim *simulation) react() {
 	sim.client.PrependReactor("delete", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		sim.mu.Lock()
 		defer sim.mu.Unlock()
-		select {
-		case <-sim.done:
-			// A consumer that was given up is tried again when a pod is gone. What comes of that is not what the oracle was asked about.
-		default:
+		if !sim.isOver() {
 			sim.run.Evicted = append(sim.run.Evicted, action.(clienttesting.DeleteAction).GetName())
 		}
 		return false, nil, nil
