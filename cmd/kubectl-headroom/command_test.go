@@ -14,15 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
-// atCluster runs a command at an API server that answers these paths, each with an object, and refuses to answer all others.
-func atCluster(t *testing.T, answers map[string]any, command string) (out, notes string, err error) {
+// served is the address of an API server that answers these paths, each with an object, and refuses to answer all others.
+func served(t *testing.T, answers map[string]any) string {
 	t.Helper()
-	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		answer, ok := answers[r.URL.Path]
@@ -40,15 +40,28 @@ func atCluster(t *testing.T, answers map[string]any, command string) (out, notes
 		_, _ = w.Write(data)
 	}))
 	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// atCluster runs a command at a served cluster.
+func atCluster(t *testing.T, answers map[string]any, command string) (out, notes string, err error) {
+	t.Helper()
 	var stdout, stderr strings.Builder
-	root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr})
-	args := append(strings.Fields(command), "--server", server.URL)
+	err = runAt(t, served(t, answers), command, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr})
+	return stdout.String(), stderr.String(), err
+}
+
+// runAt runs a command at the API server of this address, in the namespace shop unless the command says otherwise.
+func runAt(t *testing.T, server, command string, streams genericiooptions.IOStreams) error {
+	t.Helper()
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	root := newCommand(streams)
+	args := append(strings.Fields(command), "--server", server)
 	if !slices.Contains(args, "--namespace") {
 		args = append(args, "--namespace", "shop")
 	}
 	root.SetArgs(args)
-	err = root.ExecuteContext(t.Context())
-	return stdout.String(), stderr.String(), err
+	return root.ExecuteContext(t.Context())
 }
 
 const headroomAPI = "/apis/headroom.dev/v1alpha1"
@@ -58,22 +71,31 @@ func listed(name, kind string, namespaced bool) metav1.APIResource {
 	return metav1.APIResource{Name: name, Kind: kind, Namespaced: namespaced, Verbs: metav1.Verbs{"list"}}
 }
 
-// discovered is what an API server answers that is asked which resources it has: those of its core, and ours.
-func discovered(core, ours []metav1.APIResource) map[string]any {
-	version := metav1.GroupVersionForDiscovery{GroupVersion: v1alpha1.GroupVersion.String(), Version: v1alpha1.GroupVersion.Version}
+// discovered is what an API server answers that is asked which resources it has: those of its core, ours, and of one version of others.
+func discovered(core, ours []metav1.APIResource, others map[schema.GroupVersion][]metav1.APIResource) map[string]any {
 	resources := func(version string, resources []metav1.APIResource) metav1.APIResourceList {
 		return metav1.APIResourceList{
 			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: version, APIResources: resources,
 		}
 	}
-	return map[string]any{
-		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
-		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{{
-			Name: v1alpha1.GroupVersion.Group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
-		}}},
-		"/api/v1":   resources("v1", core),
-		headroomAPI: resources(version.GroupVersion, ours),
+	answers := map[string]any{
+		"/api":    metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
+		"/api/v1": resources("v1", core),
 	}
+	groups := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
+	add := func(group schema.GroupVersion, list []metav1.APIResource) {
+		version := metav1.GroupVersionForDiscovery{GroupVersion: group.String(), Version: group.Version}
+		groups.Groups = append(groups.Groups, metav1.APIGroup{
+			Name: group.Group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
+		})
+		answers["/apis/"+group.String()] = resources(group.String(), list)
+	}
+	add(v1alpha1.GroupVersion, ours)
+	for group, list := range others {
+		add(group, list)
+	}
+	answers["/apis"] = groups
+	return answers
 }
 
 func TestNodesSaysWhatItCouldNotLookAt(t *testing.T) {
@@ -92,7 +114,7 @@ func TestNodesSaysWhatItCouldNotLookAt(t *testing.T) {
 }
 
 func TestTheLedgerPrintsTakesOrTheirSumsInEachFormat(t *testing.T) {
-	answers := discovered([]metav1.APIResource{listed("events", "Event", true)}, []metav1.APIResource{listed("headroomaccounts", "HeadroomAccount", true)})
+	answers := discovered([]metav1.APIResource{listed("events", "Event", true)}, []metav1.APIResource{listed("headroomaccounts", "HeadroomAccount", true)}, nil)
 	answers[headroomAPI+"/namespaces/shop/headroomaccounts"] = v1alpha1.HeadroomAccountList{
 		TypeMeta: metav1.TypeMeta{Kind: "HeadroomAccountList", APIVersion: v1alpha1.GroupVersion.String()},
 		Items:    []v1alpha1.HeadroomAccount{*taken(t, "web", time.Minute, 3*time.Hour), *taken(t, "batch", time.Minute)},
@@ -140,6 +162,11 @@ clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], contexts: [{nam
 			pod, err := o.findConsumer(gathered)
 			require.NoError(t, err)
 			require.Equal(t, tc.want, pod.Namespace)
+			if !strings.Contains(tc.consumer, "/") {
+				namespace, err := (&explainPodOptions{access: o.access, cluster: tc.files}).namespace()
+				require.NoError(t, err)
+				require.Equal(t, tc.want, namespace, "explain pod")
+			}
 		})
 	}
 	pod, err := (&explainOptions{}).findConsumer(gathered)

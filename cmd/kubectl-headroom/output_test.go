@@ -38,13 +38,24 @@ func TestColorsAreForTerminalsOnly(t *testing.T) {
 func TestFlagsThatAreNoneEndInASentence(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	for name, tc := range map[string]struct{ args, want string }{
-		"an unknown format":           {"status -o xml", "-o xml is not known: use one of json, yaml, wide"},
-		"CSV of what has none":        {"nodes -o csv", "-o csv is not known: use one of json, yaml, wide"},
-		"an unknown group":            {"ledger --by color", "--by color is not known: use one of headroom, namespace, workload"},
-		"a time before now":           {"ledger --since=-1h", "--since is a length of time, and not below 0"},
-		"an argument too many":        {"nodes x", `unknown command "x"`},
-		"an argument of advise":       {"advise x", `unknown command "x"`},
-		"an argument of report":       {"report x", `unknown command "x"`},
+		"an unknown format":         {"status -o xml", "-o xml is not known: use one of json, yaml, wide"},
+		"CSV of what has none":      {"nodes -o csv", "-o csv is not known: use one of json, yaml, wide"},
+		"an unknown group":          {"ledger --by color", "--by color is not known: use one of headroom, namespace, workload"},
+		"a time before now":         {"ledger --since=-1h", "--since is a length of time, and not below 0"},
+		"an argument too many":      {"nodes x", `unknown command "x"`},
+		"an argument of advise":     {"advise x", `unknown command "x"`},
+		"an argument of report":     {"report x", `unknown command "x"`},
+		"an argument of explain":    {"explain x", `unknown command "x"`},
+		"two pods":                  {"explain pod a b", "accepts at most 1 arg(s), received 2"},
+		"all namespaces of nodes":   {"nodes -A", "unknown shorthand flag: 'A'"},
+		"a cache that there is not": {"status --cache-dir x", "unknown flag: --cache-dir"},
+		"no zone label":             {"nodes --zone-label=", "--zone-label is the name of a node label"},
+		"a scheduler of the cluster and one of a file": {
+			"explain pod a --from-scheduler https://127.0.0.1:1 --scheduler-config x", "leave out --scheduler-config and --cluster-file",
+		},
+		"a scheduler of the cluster and a cluster of a file": {
+			"explain pod a --from-scheduler https://127.0.0.1:1 --cluster-file x", "leave out --scheduler-config and --cluster-file",
+		},
 		"no resource":                 {"nodes --resource=", "--resource is the name of a resource"},
 		"a context that is not there": {"status --context none", "finding the namespace of the context"},
 	} {

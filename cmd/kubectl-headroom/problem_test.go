@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,7 +38,11 @@ func TestEachProblemHasASentenceAndAnExitCode(t *testing.T) {
 		"too slow":                         {context.DeadlineExceeded, exitUnreachable, "the cluster cannot be reached"},
 		"an API server that is overloaded": {apierrors.NewServerTimeout(pods, "list", 1), exitUnreachable, "the cluster cannot be reached"},
 		"one that gave the request up":     {apierrors.NewTimeoutError("gave up", 1), exitUnreachable, "the cluster cannot be reached"},
-		"anything else":                    {errors.New("broken"), exitFailed, "listing pods: broken"},
+		"a connection that broke": {
+			&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, exitUnreachable, "the cluster cannot be reached",
+		},
+		"a connection that was too slow": {os.ErrDeadlineExceeded, exitUnreachable, "the cluster cannot be reached"},
+		"anything else":                  {errors.New("broken"), exitFailed, "listing pods: broken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := listProblem(tc.err, "pods", "shop")
@@ -46,4 +52,5 @@ func TestEachProblemHasASentenceAndAnExitCode(t *testing.T) {
 		})
 	}
 	require.Zero(t, exitCode(nil))
+	require.ErrorContains(t, listProblem(apierrors.NewForbidden(pods, "", nil), "pods", ""), "no right to list pods of the whole cluster: ")
 }

@@ -147,7 +147,9 @@ func TestAPodSaysWhereItIs(t *testing.T) {
 				{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "no room"},
 			}
 		},
-		"It is on no node, and the scheduler default-scheduler has said nothing of it yet: is there one of this name?": func(*corev1.Pod) {},
+		"It is on no node, and the scheduler default-scheduler has said nothing of it yet: is there one of this name?": func(p *corev1.Pod) {
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionUnknown, Message: "who knows"}}
+		},
 	} {
 		pod := podOf("shop", "web")
 		change(pod)

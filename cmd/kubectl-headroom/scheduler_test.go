@@ -64,6 +64,7 @@ func TestASchedulerIsAskedWithTheCredentialsOfTheCluster(t *testing.T) {
 	server.Close()
 	_, err := (&scheduler{address: server.URL}).ask(t.Context(), &rest.Config{BearerToken: "secret"})
 	require.Equal(t, exitUnreachable, exitCode(err))
+	require.ErrorContains(t, err, "the scheduler at "+server.URL+" does not answer, look whether the port is forwarded: ")
 }
 
 func TestCredentialsGoToACheckedServerOrStayOnThisMachine(t *testing.T) {
@@ -102,11 +103,12 @@ func TestOnlyWhatTheSchedulerKnowsCounts(t *testing.T) {
 		gathered.Headrooms = append(gathered.Headrooms, h)
 	}
 	var pods []*corev1.Pod
-	for _, uid := range []types.UID{"asked", "decided", "waits"} {
+	for _, uid := range []types.UID{"asked", "decided", "waits", "runs"} {
 		pod := &corev1.Pod{}
 		pod.UID = uid
 		pods = append(pods, pod)
 	}
+	pods[3].Spec.NodeName = "node-2"
 	gathered.Pods = pods
 	gathered.asKnownTo(&running.State{Headrooms: []string{"shop/web"}, Undeletable: []string{"shop/web"}, Reserved: []eviction.Reserved{
 		{Placeholder: "a", Node: "node-1", Consumers: []types.UID{"asked", "decided"}}, {Placeholder: "b", Stays: true},
@@ -115,5 +117,9 @@ func TestOnlyWhatTheSchedulerKnowsCounts(t *testing.T) {
 	require.Equal(t, "web", gathered.Headrooms[0].Name)
 	require.Equal(t, map[types.UID]bool{"a": false, "b": true}, gathered.Reserved)
 	require.Equal(t, map[types.NamespacedName]bool{{Namespace: "shop", Name: "web"}: true}, gathered.Undeletable)
-	require.Equal(t, []string{"", "node-1", ""}, []string{pods[0].Spec.NodeName, pods[1].Spec.NodeName, pods[2].Spec.NodeName})
+	var on []string
+	for _, pod := range pods {
+		on = append(on, pod.Spec.NodeName)
+	}
+	require.Equal(t, []string{"", "node-1", "", "node-2"}, on)
 }

@@ -50,7 +50,7 @@ func twoShops(t *testing.T, without ...string) map[string]any {
 	api.Namespace = "search"
 	answers := discovered(
 		[]metav1.APIResource{listed("events", "Event", true), listed("pods", "Pod", true), listed("nodes", "Node", false)},
-		[]metav1.APIResource{listed("headrooms", "Headroom", true), listed("headroomaccounts", "HeadroomAccount", true)},
+		[]metav1.APIResource{listed("headrooms", "Headroom", true), listed("headroomaccounts", "HeadroomAccount", true)}, nil,
 	)
 	maps.Copy(answers, map[string]any{
 		headroomAPI + "/headrooms":                        headrooms(held("shop", "web", 9, 3), held("search", "api", 2, 2)),
