@@ -22,8 +22,14 @@ const schedulerAnswer = `{"componentconfig": {"kind": "KubeSchedulerConfiguratio
 // serve answers as a scheduler that knows one token.
 func serve(t *testing.T, status int, body string) *httptest.Server {
 	t.Helper()
+	return serveTo(t, "Bearer secret", status, body)
+}
+
+// serveTo answers as a scheduler that knows one kind of credentials.
+func serveTo(t *testing.T, credentials string, status int, body string) *httptest.Server {
+	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer secret" || r.URL.Path != running.Path {
+		if r.Header.Get("Authorization") != credentials || r.URL.Path != running.Path {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}

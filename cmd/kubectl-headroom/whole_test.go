@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,9 +14,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/buildinfo"
 	"github.com/headroom-dev/headroom/pkg/view/advice"
 	"github.com/headroom-dev/headroom/pkg/view/status"
 )
@@ -75,24 +79,28 @@ func twoShops(t *testing.T, without ...string) map[string]any {
 // TestACommandPrintsWhatItsFlagsAskFor: - before a text says that it is not printed. The namespace is shop unless it says otherwise.
 func TestACommandPrintsWhatItsFlagsAskFor(t *testing.T) {
 	for command, wants := range map[string][]string{
-		"status":                              {"NAME ", "web ", "9", "STATE", "-NAMESPACE", "-UNIT"},
-		"status -A":                           {"NAMESPACE", "shop ", "web ", "search ", "api "},
-		"status -A api":                       {"search ", "-web "},
-		"status -o wide":                      {"UNIT", "cpu=2", "-NAMESPACE"},
-		"status --namespace none -o json":     {`"headrooms": []`},
-		"status --namespace none -o yaml":     {"headrooms: []"},
-		"advise":                              {"shop/web", "-search/api", "COST/MONTH"},
-		"advise -A":                           {"shop/web", "search/api"},
-		"advise -o wide":                      {"shop/web", "ADVICE", "EVIDENCE"},
-		"advise --namespace none -o json":     {`"headrooms": []`},
-		"advise --namespace none -o yaml":     {"headrooms: []"},
-		"advise --node-price 0.4":             {" 657.00 "}, // 9 units, each a quarter of a node, 730 hours
-		"advise --price-label price":          {" 1314.00 "},
-		"report -o -":                         {"Headrooms of namespace shop on http://127.0.0.1:", "and the 7 days before", "zone-a", "-search/api"},
+		"status":                          {"NAME ", "web ", "9", "STATE", "-NAMESPACE", "-UNIT"},
+		"status -A":                       {"NAMESPACE", "shop ", "web ", "search ", "api "},
+		"status -A api":                   {"search ", "-web "},
+		"status -o wide":                  {"UNIT", "cpu=2", "-NAMESPACE"},
+		"status --namespace none -o json": {`"headrooms": []`},
+		"status --namespace none -o yaml": {"headrooms: []"},
+		"advise":                          {"shop/web", "-search/api", "COST/MONTH"},
+		"advise -A":                       {"shop/web", "search/api"},
+		"advise -o wide":                  {"shop/web", "ADVICE", "EVIDENCE"},
+		"advise --namespace none -o json": {`"headrooms": []`},
+		"advise --namespace none -o yaml": {"headrooms: []"},
+		"advise --node-price 0.4":         {" 657.00 "}, // 9 units, each a quarter of a node, 730 hours
+		"advise --price-label price":      {" 1314.00 "},
+		"report -o -": {
+			"Headrooms of namespace shop on http://127.0.0.1:", "and the 7 days before", "zone-a", "-search/api", "-at 0001-", "Of cpu:",
+			"its account is only 2d old", "Made by kubectl headroom report " + buildinfo.Get().Version + ".",
+		},
 		"report -o - -A":                      {"Headrooms of all namespaces on", "search/api"},
 		"report -o - --days 2":                {"and the 2 days before", "<td>3</td><td>1</td>"},
 		"report -o - --days 1":                {"and the 1 days before", "<td>2</td><td>1</td>", "Who took most", "It needed"},
 		"report -o - --node-price 0.4":        {"costs about 657.00 a month"},
+		"ledger -o csv":                       {"time,namespace,headroom,", ",shop,web,web-headroom-0,n,"},
 		"ledger -A --by headroom -o csv":      {"shop/web,3", "search/api,1"},
 		"ledger --since 1h --by headroom":     {"shop/web", "-search/api"},
 		"ledger -A --since 4h --by namespace": {"shop "},
@@ -140,7 +148,37 @@ func TestTheFormatsSayTheSameNumbers(t *testing.T) {
 		require.Len(t, advised.Headrooms, 2)
 		require.Equal(t, []int{9, 3}, []int{advised.Headrooms[0].Wanted, advised.Headrooms[0].Taken})
 		require.InDelta(t, 0.1, *advised.Headrooms[0].UnitPrice, 1e-9)
+		told = status.Report{}
+		decode("status web", &told)
+		require.Len(t, told.Headrooms, 1, "there is no row of another Headroom, nor one without a name")
 	}
+}
+
+func TestFewerUnitsServeLessOfTheDemand(t *testing.T) {
+	a := account.New(time.Now().Add(-10 * 24 * time.Hour))
+	for slot := range int(10 * 24 * time.Hour / account.Slot) {
+		at := a.Opened().Add(time.Duration(slot) * account.Slot)
+		a.Observe(at, 9)
+		if slot%30 == 0 { // five at once each hour
+			for i := range 5 {
+				a.Take(account.Take{Time: at, UID: types.UID(fmt.Sprint(slot, i)), How: account.BySwap})
+			}
+		}
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	answers := twoShops(t)
+	accounts, _ := answers[headroomAPI+"/namespaces/shop/headroomaccounts"].(v1alpha1.HeadroomAccountList)
+	accounts.Items[0].Record = record
+	needed := func(flags string) int {
+		out, _, err := atCluster(t, answers, "advise -o json"+flags)
+		require.NoError(t, err)
+		var advised advice.Report
+		require.NoError(t, json.Unmarshal([]byte(out), &advised))
+		return advised.Headrooms[0].Needed
+	}
+	require.GreaterOrEqual(t, needed(""), 5)
+	require.Less(t, needed(" --served 50"), 5)
 }
 
 func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
@@ -149,14 +187,16 @@ func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
 		command, without, notes, out string
 		code                         int
 	}{
-		"status without accounts":  {command: "status", without: accounts, notes: "note: who took what is not shown: no right to list", out: "  ?  "},
-		"status without Headrooms": {command: "status", without: headrooms, code: exitForbidden},
-		"status of none":           {command: "status --namespace none", notes: "No Headrooms of namespace none.\n"},
-		"status of another name":   {command: "status wbe", code: exitNotFound},
-		"advise without accounts":  {command: "advise", without: accounts, code: exitForbidden},
-		"advise without Headrooms": {command: "advise", without: headrooms, code: exitForbidden},
-		"advise of none":           {command: "advise --namespace none", notes: "Nothing is known of Headrooms of namespace none.\n"},
-		"advise of none, in width": {command: "advise --namespace none -o wide", notes: "Nothing is known of Headrooms of namespace none.\n"},
+		"status without accounts":        {command: "status", without: accounts, notes: "note: who took what is not shown: no right to list", out: "  ?  "},
+		"status without Headrooms":       {command: "status", without: headrooms, code: exitForbidden},
+		"status of none":                 {command: "status --namespace none", notes: "No Headrooms of namespace none.\n"},
+		"status of another name":         {command: "status wbe", code: exitNotFound},
+		"advise without accounts":        {command: "advise", without: accounts, code: exitForbidden},
+		"advise without Headrooms":       {command: "advise", without: headrooms, code: exitForbidden},
+		"advise of none":                 {command: "advise --namespace none", notes: "Nothing is known of Headrooms of namespace none.\n"},
+		"advise of none, in width":       {command: "advise --namespace none -o wide", notes: "Nothing is known of Headrooms of namespace none.\n"},
+		"advise with no price asked for": {command: "advise", out: "shop/web"},
+		"advise with one of all nodes":   {command: "advise --node-price 1", out: "shop/web"},
 		"advise without prices": {
 			command: "advise --node-price 1", without: "/api/v1/nodes", notes: "note: costs are not shown: no right to list nodes", out: "shop/web",
 		},
@@ -170,8 +210,13 @@ func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
 		"ledger of no time": {
 			command: "ledger --since 1s", notes: "No pod has taken a unit of the Headrooms of namespace shop within 1s.\n",
 		},
-		"ledger of another name": {command: "ledger wbe", code: exitNotFound},
-		"explain without pods":   {command: "explain", without: "/api/v1/pods", code: exitForbidden},
+		"ledger of no time, in width": {
+			command: "ledger --since 1s -o wide", notes: "No pod has taken a unit of the Headrooms of namespace shop within 1s.\n",
+		},
+		"watches of what is no terminal":    {command: "status --watch", notes: "", code: exitFailed},
+		"watches of what is none, of nodes": {command: "nodes --watch", notes: "", code: exitFailed},
+		"ledger of another name":            {command: "ledger wbe", code: exitNotFound},
+		"explain without pods":              {command: "explain", without: "/api/v1/pods", code: exitForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var without []string
@@ -181,6 +226,7 @@ func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
 			out, notes, err := atCluster(t, twoShops(t, without...), tc.command)
 			require.Equal(t, tc.code, exitCode(err), "%v", err)
 			require.Contains(t, notes, tc.notes)
+			require.Equal(t, tc.notes == "", notes == "", notes)
 			require.Contains(t, out, tc.out)
 			require.Equal(t, tc.out == "", out == "", out)
 		})
