@@ -7,6 +7,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -133,6 +135,45 @@ func TestTemplatesOfOthersKinds(t *testing.T) {
 	} {
 		require.Nil(t, templateOf(&unstructured.Unstructured{Object: fields}), name)
 	}
+}
+
+func TestAStatefulSetThatNamesNoNewestRevisionHasAllItsPodsCount(t *testing.T) {
+	found := ofTyped(t, ofStatefulSet, &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Selector: webLabels, Template: someTemplate()}})
+	require.True(t, found.Newest.Matches(labels.Set{"app": "web", "controller-revision-hash": "web-1"}))
+}
+
+func TestOfATemplateAllIsKeptThatSizeAndPlacementDependOn(t *testing.T) {
+	amounts := func(cpu string) corev1.ResourceRequirements {
+		return corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
+		}
+	}
+	whole := amounts("5")
+	want := &corev1.PodSpec{
+		InitContainers: []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), Resources: amounts("1")}},
+		Containers:     []corev1.Container{{Name: "web", Resources: amounts("2")}},
+		Resources:      &whole,
+		NodeSelector:   map[string]string{"disk": "ssd"},
+		Tolerations:    []corev1.Toleration{{Key: "batch", Operator: corev1.TolerationOpExists}},
+		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
+			MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+		}},
+		RuntimeClassName: ptr.To("gvisor"),
+		Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{
+				Key: "arch", Operator: corev1.NodeSelectorOpExists,
+			}}}},
+		}}},
+	}
+	full := want.DeepCopy()
+	full.Containers[0].Image, full.InitContainers[0].Command, full.ServiceAccountName = "web:1", []string{"serve"}, "web"
+	full.Affinity.PodAffinity = &corev1.PodAffinity{}
+	found := ofTyped(t, ofPodTemplate, &corev1.PodTemplate{Template: corev1.PodTemplateSpec{Spec: *full}})
+	require.True(t, equality.Semantic.DeepEqual(want, found.Template), "%+v", found.Template)
+	full.Affinity.NodeAffinity = nil
+	found = ofTyped(t, ofPodTemplate, &corev1.PodTemplate{Template: corev1.PodTemplateSpec{Spec: *full}})
+	require.Nil(t, found.Template.Affinity, "where the pods of others are is nothing that a placeholder follows")
 }
 
 func TestWhatCountsOfAWorkloadIsTold(t *testing.T) {

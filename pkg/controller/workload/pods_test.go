@@ -134,6 +134,24 @@ func TestPodsAreCountedByRequests(t *testing.T) {
 	require.Equal(t, 2, groups[0].Count)
 }
 
+// TestPodsOfEqualRequestsAreOneGroup: requests are a map, whose order is another one each time.
+func TestPodsOfEqualRequestsAreOneGroup(t *testing.T) {
+	p := newPods(nil, "shop")
+	var pods []any
+	for i := range 30 {
+		pod := bound(fmt.Sprint("pod-", i), "web", "1")
+		pod.Labels["pod"] = pod.Name // a class of its own
+		for _, name := range []corev1.ResourceName{corev1.ResourceMemory, corev1.ResourceEphemeralStorage, "example.com/gpu"} {
+			pod.Spec.Containers[0].Resources.Requests[name] = resource.MustParse("2")
+		}
+		pods = append(pods, kept(t, pod))
+	}
+	require.NoError(t, p.Replace(pods, ""))
+	groups := groupsOf(t, p, "app=web")
+	require.Len(t, groups, 1)
+	require.Equal(t, 30, groups[0].Count)
+}
+
 func TestPodsThatAreBeingDeletedDoNotCount(t *testing.T) {
 	p := newPods(nil, "shop")
 	require.NoError(t, p.Replace([]any{kept(t, bound("a", "web", "1"))}, ""))

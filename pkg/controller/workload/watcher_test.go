@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +104,25 @@ func TestWorkloadsPodsAndAutoscalersAreRead(t *testing.T) {
 	groups, problem := read(t, changed, func() ([]Group, *Problem) { return look.Pods("shop", target.Selector) })
 	require.Nil(t, problem)
 	require.Len(t, groups, 1)
+}
+
+// TestOfSeveralAutoscalersTheOneThatAllowsMostCounts, and of those that allow as much the first by name, so that it is always the same.
+func TestOfSeveralAutoscalersTheOneThatAllowsMostCounts(t *testing.T) {
+	objects := []runtime.Object{deployment(14)}
+	for i := range 10 {
+		objects = append(objects, autoscaler(fmt.Sprint("small-", i), "Deployment", "web", 20), autoscaler(fmt.Sprint("large-", i), "Deployment", "web", 40))
+	}
+	for _, group := range []string{"apps.example.com/v1", "v1", "apps/v1/web"} {
+		foreign := autoscaler("foreign-"+strings.ReplaceAll(group, "/", "-"), "Deployment", "web", 90)
+		foreign.Spec.ScaleTargetRef.APIVersion = group
+		objects = append(objects, foreign)
+	}
+	w, changed := newWatcher(t, objects...)
+	look := w.Look(hdr)
+	found, problem := read(t, changed, func() (Autoscaler, *Problem) { return look.Autoscaler(webRef) })
+	require.Nil(t, problem)
+	require.Equal(t, "large-0", found.Name)
+	require.Equal(t, 40, found.MaxReplicas)
 }
 
 // TestNothingIsReadOfOtherNamespaces: who scales a workload of that name there is no matter, and the controller may not be allowed to ask.
