@@ -205,6 +205,24 @@ func TestTheArgumentsAreThoseOfTheConsumersProfile(t *testing.T) {
 	}
 }
 
+// TestNodesAreToldWithRoomAndWithoutIfThereAreAny: node-3 has room without its unit at first, then no node has, then all have.
+func TestNodesAreToldWithRoomAndWithoutIfThereAreAny(t *testing.T) {
+	const node3 = "kubernetes.io/hostname: node-3, topology.kubernetes.io/zone: zone-b, topology.kubernetes.io/region: r1}\nstatus:\n  allocatable: {cpu: "
+	out, err := explainFrom(t, with(t, node3+`"8"`, node3+`"80"`), "-f", "-", "--consumer", "shop/web-1")
+	require.NoError(t, err)
+	require.Contains(t, out, ". node-3 as it is\n")
+	require.NotContains(t, out, "not shop/web-headroom-3")
+
+	out, err = explainFrom(t, with(t, wantsCPU, strings.Replace(wantsCPU, `"2"`, `"200"`, 1)), "-f", "-", "--consumer", "shop/web-1")
+	require.NoError(t, err)
+	require.NotContains(t, out, "the nodes with room for it")
+	out, err = explainFrom(t, with(t, "matchLabels: {app: batch}", "matchLabels: {app: web}", wantsCPU, strings.Replace(wantsCPU, `"2"`, `"1"`, 1)),
+		"-f", "-", "--consumer", "shop/web-1")
+	require.NoError(t, err)
+	require.Contains(t, out, "node-4 takes shop/batch-headroom-0")
+	require.NotContains(t, out, "nodes without room for it")
+}
+
 func TestAPodThatMayTakeNothingIsTold(t *testing.T) {
 	for name, tt := range map[string]struct{ in, want string }{
 		"its preemptionPolicy": {

@@ -183,6 +183,24 @@ null
 	require.True(t, found.defaulted[found.templates[0]])
 }
 
+// TestFilesHaveObjectsOfEachKind: pods of workloads have the labels and the containers of their templates.
+func TestFilesHaveObjectsOfEachKind(t *testing.T) {
+	const template = "spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: main}]}}}}"
+	text := "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: proxy}}\n"
+	kinds := []string{"apps/v1, kind: Deployment", "apps/v1, kind: ReplicaSet", "apps/v1, kind: StatefulSet", "batch/v1, kind: Job"}
+	for _, kind := range kinds {
+		text += "---\n{apiVersion: " + kind + ", metadata: {name: some}, " + template + "\n"
+	}
+	found, err := readFiles([]string{"-"}, strings.NewReader(text))
+	require.NoError(t, err)
+	require.Equal(t, "shop", found.Namespaces[0].Name)
+	require.Equal(t, "proxy", found.DaemonSets[0].Name)
+	require.Len(t, found.templates, len(kinds))
+	for _, pod := range found.templates {
+		require.Equal(t, []string{"some-...", "web", "main"}, []string{pod.Name, pod.Labels["app"], pod.Spec.Containers[0].Name})
+	}
+}
+
 // sighted looks around a cluster that refuses to list these, each as resource or as namespace/resource.
 func sighted(t *testing.T, refused ...string) (*sight, found, error) {
 	t.Helper()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +22,7 @@ import (
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/buildinfo"
 	"github.com/headroom-dev/headroom/pkg/view/advice"
+	"github.com/headroom-dev/headroom/pkg/view/nodes"
 	"github.com/headroom-dev/headroom/pkg/view/status"
 )
 
@@ -231,6 +233,43 @@ func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
 			require.Equal(t, tc.out == "", out == "", out)
 		})
 	}
+}
+
+// TestNodesCountsPodsAndUnitsOfHeadroomsAndOfTheirDaemonSets: a unit is on each node, that of node b by a DaemonSet.
+func TestNodesCountsPodsAndUnitsOfHeadroomsAndOfTheirDaemonSets(t *testing.T) {
+	headroom := &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "h"}}
+	ofHeadroom := *metav1.NewControllerRef(headroom, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom))
+	set := appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-headroom", UID: "d"}}
+	ofSet := *metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))
+	set.OwnerReferences = []metav1.OwnerReference{ofHeadroom}
+	pods := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}
+	for name, tc := range map[string]struct {
+		node, cpu string
+		owner     []metav1.OwnerReference
+	}{
+		"web": {"a", "3", nil}, "web-headroom-0": {"a", "2", []metav1.OwnerReference{ofHeadroom}}, "web-headroom-x": {"b", "1", []metav1.OwnerReference{ofSet}},
+	} {
+		pod := podOf("shop", name)
+		pod.OwnerReferences, pod.Spec.NodeName, pod.Spec.Containers = tc.owner, tc.node, []corev1.Container{{Resources: cpus(tc.cpu)}}
+		if tc.owner != nil {
+			pod.Labels = map[string]string{v1alpha1.LabelHeadroom: "web"}
+		}
+		pods.Items = append(pods.Items, *pod)
+	}
+	answers := twoShops(t)
+	answers["/api/v1/pods"] = pods
+	answers["/apis/apps/v1/daemonsets"] = appsv1.DaemonSetList{
+		TypeMeta: metav1.TypeMeta{Kind: "DaemonSetList", APIVersion: "apps/v1"}, Items: []appsv1.DaemonSet{set},
+	}
+	out, _, err := atCluster(t, answers, "nodes -o json")
+	require.NoError(t, err)
+	var report nodes.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	total := report.Total
+	require.Equal(t, []string{"16", "3", "3", "10"}, []string{
+		total.Allocatable.String(), total.Used.String(), total.Headroom.String(), total.Free.String(),
+	})
+	require.Equal(t, 2, total.Units)
 }
 
 func TestTheReportIsAFileAndItsNameIsSaid(t *testing.T) {

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/creack/pty"
+	"github.com/stretchr/testify/require"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/headroom-dev/headroom/pkg/buildinfo"
+)
+
+// terminal is one that is so wide, and what is drawn on it so far, without colors and the like, once it is closed.
+func terminal(t *testing.T, columns uint16) (tty *os.File, drawn func() string) {
+	t.Helper()
+	screen, tty, err := pty.Open()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = screen.Close() })
+	require.NoError(t, pty.Setsize(tty, &pty.Winsize{Cols: columns, Rows: 24}))
+	all := make(chan string, 1)
+	go func() {
+		data, _ := io.ReadAll(screen) // ends with an error when the terminal is closed
+		all <- string(data)
+	}()
+	return tty, func() string {
+		_ = tty.Close()
+		return <-all
+	}
+}
+
+// widest is how many columns the longest line needs.
+func widest(text string) int {
+	most := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		most = max(most, ansi.StringWidth(strings.TrimRight(line, "\r ")))
+	}
+	return most
+}
+
+func TestATableIsAsWideAsItsTerminalUnlessItIsToBeWide(t *testing.T) {
+	for _, command := range []string{"status", "advise", "nodes", "ledger", "ledger --by headroom"} {
+		for _, columns := range []uint16{50, 0} { // 0 is a terminal that does not know its size, which counts as 80
+			tty, drawn := terminal(t, columns)
+			streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: tty, ErrOut: io.Discard}
+			require.NoError(t, runAt(t, served(t, twoShops(t)), command, streams))
+			text := drawn()
+			require.NotEmpty(t, text)
+			if columns == 0 {
+				columns = 80
+			}
+			require.LessOrEqual(t, widest(text), int(columns), "%s: %s", command, text)
+		}
+	}
+	for _, command := range []string{"advise -o wide", "nodes -o wide", "ledger -o wide"} {
+		tty, drawn := terminal(t, 50)
+		streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: tty, ErrOut: io.Discard}
+		require.NoError(t, runAt(t, served(t, twoShops(t)), command, streams))
+		require.Greater(t, widest(drawn()), 50, command)
+	}
+	file, err := os.CreateTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	_, ok := terminalSize(file)
+	require.False(t, ok, "a file is no terminal")
+	require.NoError(t, file.Close())
+}
+
+func TestAWatchDrawsOnATerminalUntilAKeyIsPressed(t *testing.T) {
+	for command, wants := range map[string][]string{
+		"status --watch":                  {"Headrooms of namespace shop", "web", "WANTED"},
+		"status --watch --namespace none": {"No Headrooms of namespace none."},
+		"nodes --watch":                   {"Nodes", "zone-a", "zone-b", "q quits"},
+		"status -w":                       {"note: who took what is not shown"},
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Setenv("TERM", "xterm-256color")
+			answers := twoShops(t)
+			if command == "status -w" {
+				delete(answers, headroomAPI+"/namespaces/shop/headroomaccounts")
+			}
+			tty, drawn := terminal(t, 150)
+			streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}
+			require.NoError(t, runAt(t, served(t, answers), command, streams))
+			text := ansi.Strip(drawn())
+			for _, want := range wants {
+				require.Contains(t, text, want)
+			}
+		})
+	}
+	tty, _ := terminal(t, 80)
+	streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}
+	require.ErrorContains(t, runAt(t, served(t, twoShops(t)), "status --watch --interval 100ms", streams), "--interval is at least 200ms")
+}
+
+func TestTheVersionAndCompletionsArePrinted(t *testing.T) {
+	server := served(t, twoShops(t))
+	for command, wants := range map[string][]string{
+		"--version": {"kubectl-headroom " + buildinfo.Get().Version + "\n"},
+		"__complete status --namespace shop --server " + server + " ":     {"web\n:4\n"},
+		"__complete ledger -A --server " + server + " ":                   {"web\napi\n:4\n"},
+		"__complete status --namespace shop --server " + server + " web ": {":4\n"},
+		"__complete ledger --by ":                                         {"headroom\nnamespace\nworkload\n:4\n"},
+		"__complete ledger -o ":                                           {"json\nyaml\nwide\ncsv\n:4\n"},
+		"__complete nodes --resource ":                                    {"cpu\nmemory\n", ":4\n"},
+	} {
+		t.Run(command, func(t *testing.T) {
+			var out strings.Builder
+			root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: io.Discard})
+			args := strings.Split(command, " ")
+			root.SetArgs(args)
+			require.NoError(t, root.ExecuteContext(t.Context()))
+			for _, want := range wants {
+				require.Contains(t, out.String(), want)
+			}
+			if strings.Contains(command, " web ") {
+				require.NotContains(t, out.String(), "web", "it is named already")
+			}
+		})
+	}
+}
