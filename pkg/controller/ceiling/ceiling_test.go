@@ -52,6 +52,16 @@ func TestRead(t *testing.T) {
 				e.Series = &eventsv1.EventSeries{Count: 2, LastObservedTime: metav1.NewMicroTime(minute(7))}
 			})}, announced: minute(7),
 		},
+		"a series began before the event was written": {
+			events: []*eventsv1.Event{event("karpenter", "Nominated", "u", 3, func(e *eventsv1.Event) {
+				e.Series = &eventsv1.EventSeries{Count: 2, LastObservedTime: metav1.NewMicroTime(minute(1))}
+			})}, announced: minute(3),
+		},
+		"Karpenter has none, and says so by the older API": {
+			events: []*eventsv1.Event{event("", "FailedScheduling", "u", 3, func(e *eventsv1.Event) {
+				e.DeprecatedSource.Component, e.Note = "karpenter", "no pool"
+			})}, refusal: "Karpenter says: no pool",
+		},
 		"it is about another pod":         {events: []*eventsv1.Event{event("karpenter", "Nominated", "other", 3)}},
 		"Karpenter has none":              {events: []*eventsv1.Event{event("karpenter", "FailedScheduling", "u", 3)}, refusal: "Karpenter says: note of karpenter"},
 		"the scheduler says what it sees": {events: []*eventsv1.Event{event("default-scheduler", "FailedScheduling", "u", 3)}},
@@ -104,4 +114,15 @@ func TestNoMoreThanAPageOfEachReasonIsRead(t *testing.T) {
 	require.Equal(t, map[string]int64{
 		"reason=Nominated": most, "reason=TriggeredScaleUp": most, "reason=NotTriggerScaleUp": most, "reason=FailedScheduling": most,
 	}, reasons)
+}
+
+func TestLimitsAndARefusalAreBothSaid(t *testing.T) {
+	for want, said := range map[string]Saying{
+		"":              {},
+		"full":          {Limits: "full"},
+		"refused":       {Refusal: "refused"},
+		"full; refused": {Limits: "full", Refusal: "refused"},
+	} {
+		require.Equal(t, want, said.Words())
+	}
 }

@@ -81,6 +81,21 @@ func TestThePoolsAtTheirLimitsAreNamed(t *testing.T) {
 	}
 }
 
+// TestWhatIsSaidOfPoolsIsInTheOrderOfNames: limits are a map, and pools come in any order, and a condition must not change with either.
+func TestWhatIsSaidOfPoolsIsInTheOrderOfNames(t *testing.T) {
+	two := corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("2Gi"), "example.com/gpu": resource.MustParse("2")}
+	var a, b pool
+	a.Metadata.Name, b.Metadata.Name = "a", "b"
+	for _, p := range []*pool{&a, &b} {
+		p.Spec.Limits, p.Status.Resources = two, corev1.ResourceList{"cpu": resource.MustParse("1"), "memory": resource.MustParse("1Gi")}
+	}
+	a.Spec.Template.Metadata.Labels = map[string]string{"team": "web"}
+	const each = "1 of at most 2 cpu and 1Gi of at most 2Gi memory"
+	for range 20 {
+		require.Equal(t, "NodePool a has "+each+", NodePool b has "+each, atLimit([]pool{b, a}, map[string]string{"team": "web"}, two))
+	}
+}
+
 func TestAPoolWhoseNodesAreElsewhereIsNotNamed(t *testing.T) {
 	const zone = "topology.kubernetes.io/zone"
 	var p pool

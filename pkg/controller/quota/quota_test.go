@@ -19,7 +19,7 @@ func list(pairs ...string) corev1.ResourceList {
 
 func TestShort(t *testing.T) {
 	pod := &corev1.Pod{Spec: corev1.PodSpec{PriorityClassName: "headroom", Containers: []corev1.Container{{
-		Resources: corev1.ResourceRequirements{Requests: list("cpu", "1", "example.com/gpu", "1"), Limits: list("memory", "1Gi", "example.com/gpu", "1")},
+		Resources: corev1.ResourceRequirements{Requests: list("cpu", "1", "memory", "0", "example.com/gpu", "1"), Limits: list("memory", "1Gi", "example.com/gpu", "1")},
 	}}}}
 	of := func(hard, used corev1.ResourceList) corev1.ResourceQuota {
 		return corev1.ResourceQuota{
@@ -68,6 +68,8 @@ func TestShort(t *testing.T) {
 		"a quota of other classes":             {class(corev1.ScopeSelectorOpIn, "high"), ""},
 		"a quota of the class and another":     {class(corev1.ScopeSelectorOpIn, "headroom", "high"), short},
 		"a quota of units alone":               {class(corev1.ScopeSelectorOpIn, "headroom"), ""},
+		"a quota of all that may be units":     {class(corev1.ScopeSelectorOpIn, "headroom", "headroom-ladder-3", "headroom-reserved"), ""},
+		"more is used than a unit asks for":    {of(list("requests.memory", "1Gi"), list("requests.memory", "2Gi")), ""},
 		"a quota of units, some on a ladder":   {class(corev1.ScopeSelectorOpIn, "headroom", "headroom-ladder-3"), ""},
 		"a quota of units, some reserved":      {class(corev1.ScopeSelectorOpIn, "headroom", "headroom-reserved"), ""},
 		"a quota of any class":                 {class(corev1.ScopeSelectorOpExists), short},
@@ -89,5 +91,30 @@ func TestShort(t *testing.T) {
 	}
 	first := *full.DeepCopy()
 	first.Name = "all"
-	require.Equal(t, "all", Short([]corev1.ResourceQuota{full, first}, pod).Quota, "the order does not matter")
+	quotas := []corev1.ResourceQuota{full, first}
+	require.Equal(t, "all", Short(quotas, pod).Quota, "the order does not matter")
+	require.Equal(t, "team", quotas[0].Name, "and stays as it is")
+}
+
+func TestAClassOfTheUsersOwnIsForUnitsAlone(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{PriorityClassName: "spare"}}
+	pods := corev1.ResourceQuota{Status: corev1.ResourceQuotaStatus{Hard: list("pods", "3"), Used: list("pods", "3")}}
+	pods.Spec.ScopeSelector = &corev1.ScopeSelector{MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{
+		ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: corev1.ScopeSelectorOpIn, Values: []string{"spare"},
+	}}}
+	require.Nil(t, Short([]corev1.ResourceQuota{pods}, pod), "no consumer is of the class")
+	pods.Spec.ScopeSelector.MatchExpressions[0].Values = []string{"spare", "headroom"}
+	require.Nil(t, Short([]corev1.ResourceQuota{pods}, pod), "nor of that of other units")
+	pods.Spec.ScopeSelector.MatchExpressions[0].Values = []string{"spare", "high"}
+	require.NotNil(t, Short([]corev1.ResourceQuota{pods}, pod))
+}
+
+func TestAPodWithMemoryOrLimitsAloneIsNotBestEffort(t *testing.T) {
+	of := func(requests, limits corev1.ResourceList) *corev1.Pod {
+		return &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: requests, Limits: limits}}}}}
+	}
+	require.True(t, bestEffort(of(list("example.com/gpu", "1"), nil)))
+	require.False(t, bestEffort(of(list("memory", "1Gi"), nil)))
+	require.False(t, bestEffort(of(list("cpu", "1"), nil)))
+	require.False(t, bestEffort(of(nil, list("memory", "1Gi"))))
 }
