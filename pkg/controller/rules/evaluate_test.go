@@ -140,6 +140,20 @@ func TestEachRule(t *testing.T) {
 			v1alpha1.SizingRule{Schedule: &v1alpha1.Schedule{Start: "08:00", End: "19:00", TimeZone: "Europe/Berlin", Replicas: 20}},
 			v1alpha1.SizingRuleStatus{Replicas: 20, Message: "20 units until Thu 2026-11-26 19:00 CET, within every day 08:00-19:00 Europe/Berlin."},
 		},
+		"a schedule of other days": {
+			v1alpha1.SizingRule{Schedule: &v1alpha1.Schedule{
+				TimeZone: "UTC", Start: "08:00", End: "19:00", Days: []v1alpha1.Weekday{"Sat"}, Replicas: 20,
+			}},
+			v1alpha1.SizingRuleStatus{Message: "It is not within Sat 08:00-19:00 UTC; the next is Sat 2026-11-28 08:00 UTC to Sat 2026-11-28 19:00 UTC."},
+		},
+		"a schedule that begins soon": {
+			v1alpha1.SizingRule{Schedule: &v1alpha1.Schedule{
+				TimeZone: "UTC", Start: "12:20", End: "19:00", Lead: &metav1.Duration{Duration: 30 * time.Minute}, Replicas: 20,
+			}},
+			v1alpha1.SizingRuleStatus{
+				Replicas: 20, Message: "20 units until Thu 2026-11-26 19:00 UTC, within every day 12:20-19:00 UTC, ready from Thu 2026-11-26 11:50 UTC.",
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.rule.Name, tc.want.Name = "it", "it"
