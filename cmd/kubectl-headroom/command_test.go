@@ -64,7 +64,12 @@ func runAt(t *testing.T, server, command string, streams genericiooptions.IOStre
 	return root.ExecuteContext(t.Context())
 }
 
-const headroomAPI = "/apis/headroom.dev/v1alpha1"
+// Paths of an API server.
+const (
+	headroomAPI    = "/apis/headroom.dev/v1alpha1"
+	allAccounts    = headroomAPI + "/headroomaccounts"
+	accountsOfShop = headroomAPI + "/namespaces/shop/headroomaccounts"
+)
 
 // listed is what an API server says of a resource that may be listed.
 func listed(name, kind string, namespaced bool) metav1.APIResource {
@@ -115,7 +120,7 @@ func TestNodesSaysWhatItCouldNotLookAt(t *testing.T) {
 
 func TestTheLedgerPrintsTakesOrTheirSumsInEachFormat(t *testing.T) {
 	answers := discovered([]metav1.APIResource{listed("events", "Event", true)}, []metav1.APIResource{listed("headroomaccounts", "HeadroomAccount", true)}, nil)
-	answers[headroomAPI+"/namespaces/shop/headroomaccounts"] = v1alpha1.HeadroomAccountList{
+	answers[accountsOfShop] = v1alpha1.HeadroomAccountList{
 		TypeMeta: metav1.TypeMeta{Kind: "HeadroomAccountList", APIVersion: v1alpha1.GroupVersion.String()},
 		Items:    []v1alpha1.HeadroomAccount{*taken(t, "web", time.Minute, 3*time.Hour), *taken(t, "batch", time.Minute)},
 	}

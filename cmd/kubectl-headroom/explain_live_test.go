@@ -28,10 +28,8 @@ import (
 )
 
 const (
-	ofAllNamespaces = headroomAPI + "/headroomaccounts"
-	ofShop          = headroomAPI + "/namespaces/shop/headroomaccounts"
-	podsOfShop      = "/api/v1/namespaces/shop/pods"
-	eventsOfShop    = "/api/v1/namespaces/shop/events"
+	podsOfShop   = "/api/v1/namespaces/shop/pods"
+	eventsOfShop = "/api/v1/namespaces/shop/events"
 )
 
 func values[T any](pointers []*T) []T {
@@ -86,7 +84,7 @@ func fourNodes(t *testing.T) map[string]any {
 		"/api/v1/namespaces":       corev1.NamespaceList{TypeMeta: kind(corev1.SchemeGroupVersion, "NamespaceList")},
 		"/apis/apps/v1/daemonsets": appsv1.DaemonSetList{TypeMeta: kind(appsv1.SchemeGroupVersion, "DaemonSetList")},
 		headroomAPI + "/headrooms": v1alpha1.HeadroomList{TypeMeta: kind(v1alpha1.GroupVersion, "HeadroomList"), Items: values(found.Headrooms)},
-		ofAllNamespaces: v1alpha1.HeadroomAccountList{
+		allAccounts: v1alpha1.HeadroomAccountList{
 			TypeMeta: kind(v1alpha1.GroupVersion, "HeadroomAccountList"), Items: []v1alpha1.HeadroomAccount{tookOne(t)},
 		},
 		"/apis/scheduling.k8s.io/v1/priorityclasses": schedulingv1.PriorityClassList{
@@ -134,8 +132,8 @@ func TestAPodOfTheClusterIsExplainedAsFarAsRightsGo(t *testing.T) {
 		notes      string
 	}{
 		"with all of them":          {change: func(map[string]any) {}, took: took, rule: "a rule"},
-		"accounts of its namespace": {change: move(ofAllNamespaces, ofShop), took: took, rule: "a rule"},
-		"no accounts":               {change: forbid(ofAllNamespaces), rule: "a rule", notes: "what the pod took is not shown: no right to list"},
+		"accounts of its namespace": {change: move(allAccounts, accountsOfShop), took: took, rule: "a rule"},
+		"no accounts":               {change: forbid(allAccounts), rule: "a rule", notes: "what the pod took is not shown: no right to list"},
 		"no events":                 {change: forbid(eventsOfShop), took: took, notes: "by which rule is not shown: no right to list events"},
 		"pods of its namespace only": {
 			change: move("/api/v1/pods", podsOfShop), took: took, rule: "a rule", notNow: true, notes: "what would happen now is not shown: no right",
@@ -149,7 +147,7 @@ func TestAPodOfTheClusterIsExplainedAsFarAsRightsGo(t *testing.T) {
 		},
 		"an account that is broken": {
 			change: func(answers map[string]any) {
-				accounts, _ := answers[ofAllNamespaces].(v1alpha1.HeadroomAccountList)
+				accounts, _ := answers[allAccounts].(v1alpha1.HeadroomAccountList)
 				accounts.Items[0].Record.Hours = []byte("none")
 			},
 			rule: "a rule", notes: "the account of shop/web cannot be read: ",

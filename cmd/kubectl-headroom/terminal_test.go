@@ -79,7 +79,7 @@ func TestAWatchDrawsOnATerminalUntilAKeyIsPressed(t *testing.T) {
 			t.Setenv("TERM", "xterm-256color")
 			answers := twoShops(t)
 			if command == "status -w" {
-				delete(answers, headroomAPI+"/namespaces/shop/headroomaccounts")
+				delete(answers, accountsOfShop)
 			}
 			tty, drawn := terminal(t, 150)
 			streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}

@@ -59,11 +59,11 @@ func twoShops(t *testing.T, without ...string) map[string]any {
 		[]metav1.APIResource{listed("headrooms", "Headroom", true), listed("headroomaccounts", "HeadroomAccount", true)}, nil,
 	)
 	maps.Copy(answers, map[string]any{
-		headroomAPI + "/headrooms":                        headrooms(held("shop", "web", 9, 3), held("search", "api", 2, 2)),
-		headroomAPI + "/namespaces/shop/headrooms":        headrooms(held("shop", "web", 9, 3)),
-		headroomAPI + "/namespaces/none/headrooms":        headrooms(),
-		headroomAPI + "/headroomaccounts":                 accounts(web, api),
-		headroomAPI + "/namespaces/shop/headroomaccounts": accounts(web),
+		headroomAPI + "/headrooms":                 headrooms(held("shop", "web", 9, 3), held("search", "api", 2, 2)),
+		headroomAPI + "/namespaces/shop/headrooms": headrooms(held("shop", "web", 9, 3)),
+		headroomAPI + "/namespaces/none/headrooms": headrooms(),
+		allAccounts:    accounts(web, api),
+		accountsOfShop: accounts(web),
 		headroomAPI + "/namespaces/none/headroomaccounts": accounts(),
 		"/api/v1/pods":             corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}},
 		"/apis/apps/v1/daemonsets": metav1.List{TypeMeta: metav1.TypeMeta{Kind: "DaemonSetList", APIVersion: "apps/v1"}},
@@ -170,7 +170,7 @@ func TestFewerUnitsServeLessOfTheDemand(t *testing.T) {
 	record, err := a.Encode(v1alpha1.AccountPosition{})
 	require.NoError(t, err)
 	answers := twoShops(t)
-	accounts, _ := answers[headroomAPI+"/namespaces/shop/headroomaccounts"].(v1alpha1.HeadroomAccountList)
+	accounts, _ := answers[accountsOfShop].(v1alpha1.HeadroomAccountList)
 	accounts.Items[0].Record = record
 	needed := func(flags string) int {
 		out, _, err := atCluster(t, answers, "advise -o json"+flags)
@@ -184,7 +184,7 @@ func TestFewerUnitsServeLessOfTheDemand(t *testing.T) {
 }
 
 func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
-	const accounts, headrooms = headroomAPI + "/namespaces/shop/headroomaccounts", headroomAPI + "/namespaces/shop/headrooms"
+	const accounts, headrooms = accountsOfShop, headroomAPI + "/namespaces/shop/headrooms"
 	for name, tc := range map[string]struct {
 		command, without, notes, out string
 		code                         int

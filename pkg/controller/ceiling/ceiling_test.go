@@ -52,7 +52,7 @@ func TestRead(t *testing.T) {
 				e.Series = &eventsv1.EventSeries{Count: 2, LastObservedTime: metav1.NewMicroTime(minute(7))}
 			})}, announced: minute(7),
 		},
-		"a series began before the event was written": {
+		"a series was last seen before the event": {
 			events: []*eventsv1.Event{event("karpenter", "Nominated", "u", 3, func(e *eventsv1.Event) {
 				e.Series = &eventsv1.EventSeries{Count: 2, LastObservedTime: metav1.NewMicroTime(minute(1))}
 			})}, announced: minute(3),
