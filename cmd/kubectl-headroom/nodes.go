@@ -63,7 +63,7 @@ func (o *nodesOptions) run(ctx context.Context) error {
 	case o.zoneKey == "":
 		return errors.New("--zone-label is the name of a node label")
 	}
-	if err := o.output.validate(); err != nil {
+	if err := errors.Join(o.output.validate(), o.watch.validate(o.output)); err != nil {
 		return err
 	}
 	namespace, err := o.access.ownNamespace()

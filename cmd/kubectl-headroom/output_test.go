@@ -73,7 +73,7 @@ func TestFlagsThatAreNoneEndInASentence(t *testing.T) {
 func TestACommandAtAClusterThatDoesNotAnswerSaysSo(t *testing.T) {
 	for _, command := range []string{"status", "nodes", "ledger", "explain", "explain pod web-1", "advise", "report -o -",
 		"report -o - --days 1", "report -o - --days 14", "advise --served 50", "advise --served 99.999", "ledger --since 0s", "ledger -A",
-		"status -A", "report -A -o -", "nodes --watch"} {
+		"status -A", "report -A -o -"} {
 		t.Run(command, func(t *testing.T) {
 			var out strings.Builder
 			root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out})

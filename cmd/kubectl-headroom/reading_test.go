@@ -171,6 +171,8 @@ func TestWhatAFileDoesNotSayTheNamespaceOfIsInTheDefaultOne(t *testing.T) {
 ---
 null
 ---
+{apiVersion: v1, kind: List, items: [null]}
+---
 {apiVersion: example.com/v1, kind: Rocket, metadata: {name: web}}
 `
 	found, err := readFiles([]string{"-"}, strings.NewReader(text))
@@ -201,15 +203,20 @@ func TestFilesHaveObjectsOfEachKind(t *testing.T) {
 	}
 }
 
-// sighted looks around a cluster that refuses to list these, each as resource or as namespace/resource.
-func sighted(t *testing.T, refused ...string) (*sight, found, error) {
-	t.Helper()
+// twoPods is a cluster with a pod in each of two namespaces, a node, and two DaemonSets, one of them that of a Headroom.
+func twoPods() *clientsetfake.Clientset {
 	controlled := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-headroom", UID: "d", OwnerReferences: []metav1.OwnerReference{
 		*metav1.NewControllerRef(&v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "h"}}, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom)),
 	}}}
 	other := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "proxy", UID: "p"}}
-	server := clientsetfake.NewClientset(podOf("shop", "web"), podOf("search", "api"), controlled, other,
+	return clientsetfake.NewClientset(podOf("shop", "web"), podOf("search", "api"), controlled, other,
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}})
+}
+
+// sighted looks around a cluster that refuses to list these, each as resource or as namespace/resource.
+func sighted(t *testing.T, refused ...string) (*sight, found, error) {
+	t.Helper()
+	server := twoPods()
 	for _, what := range refused {
 		namespace, resource, ok := strings.Cut(what, "/")
 		if !ok {
@@ -263,7 +270,6 @@ func TestWhatMayBeListedIsSeenAndTheRestIsTold(t *testing.T) {
 const shortest = 200 * time.Millisecond
 
 func TestAWatchNeedsATerminalAndSomeTime(t *testing.T) {
-	stop := errors.New("looked")
 	for name, tc := range map[string]struct {
 		pipe   bool
 		format string
@@ -273,14 +279,21 @@ func TestAWatchNeedsATerminalAndSomeTime(t *testing.T) {
 		"a pipe":               {pipe: true, watch: watchOptions{interval: 2 * shortest}, want: "--watch needs a terminal"},
 		"a format of programs": {format: formatJSON, watch: watchOptions{interval: 2 * shortest}, want: "leave out -o json"},
 		"too often":            {watch: watchOptions{interval: shortest - 1}, want: "--interval is at least 200ms"},
-		"as often as it may":   {watch: watchOptions{interval: shortest}, want: "looked"},
-		"in wide columns":      {format: formatWide, watch: watchOptions{interval: shortest}, want: "looked"},
+		"as often as it may":   {watch: watchOptions{interval: shortest}},
+		"in wide columns":      {format: formatWide, watch: watchOptions{interval: shortest}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOutput(genericiooptions.IOStreams{Out: &strings.Builder{}})
 			o.size, o.format = func(io.Writer) (int, bool) { return 80, !tc.pipe }, tc.format
-			err := tc.watch.run(t.Context(), o, "", func(context.Context) (page, error) { return page{}, stop })
+			tc.watch.on = true
+			err := tc.watch.validate(o)
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
 			require.ErrorContains(t, err, tc.want)
+			tc.watch.on = false
+			require.NoError(t, tc.watch.validate(o), "without --watch it does not matter")
 		})
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -54,7 +55,7 @@ func newStatus(streams genericiooptions.IOStreams) *cobra.Command {
 }
 
 func (o *statusOptions) run(ctx context.Context, names []string) error {
-	if err := o.output.validate(); err != nil {
+	if err := errors.Join(o.output.validate(), o.watch.validate(o.output)); err != nil {
 		return err
 	}
 	namespace, err := o.access.namespace()

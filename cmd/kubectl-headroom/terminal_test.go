@@ -2,15 +2,22 @@ package main
 
 import (
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/buildinfo"
 )
 
@@ -74,12 +81,16 @@ func TestAWatchDrawsOnATerminalUntilAKeyIsPressed(t *testing.T) {
 		"status --watch --namespace none": {"No Headrooms of namespace none."},
 		"nodes --watch":                   {"Nodes", "zone-a", "zone-b", "q quits"},
 		"status -w":                       {"note: who took what is not shown"},
+		"nodes -w":                        {"note: zones, sizes and nodes without pods are not shown"},
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Setenv("TERM", "xterm-256color")
 			answers := twoShops(t)
-			if command == "status -w" {
+			switch command {
+			case "status -w":
 				delete(answers, accountsOfShop)
+			case "nodes -w":
+				delete(answers, "/api/v1/nodes")
 			}
 			tty, drawn := terminal(t, 150)
 			streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}
@@ -93,6 +104,75 @@ func TestAWatchDrawsOnATerminalUntilAKeyIsPressed(t *testing.T) {
 	tty, _ := terminal(t, 80)
 	streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}
 	require.ErrorContains(t, runAt(t, served(t, twoShops(t)), "status --watch --interval 100ms", streams), "--interval is at least 200ms")
+}
+
+func TestAWatchIntoAPipeAsksNothingOfTheCluster(t *testing.T) {
+	for _, command := range []string{"status --watch", "nodes --watch"} {
+		_, _, err := atCluster(t, nil, command) // which refuses everything
+		require.ErrorContains(t, err, "--watch needs a terminal", command)
+	}
+}
+
+func TestAWatchThatCannotBeginSaysWhy(t *testing.T) {
+	for _, command := range []string{"status --watch", "nodes --watch"} {
+		answers := twoShops(t, "/api/v1/pods", headroomAPI+"/namespaces/shop/headrooms")
+		tty, drawn := terminal(t, 150)
+		streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}
+		require.Equal(t, exitForbidden, exitCode(runAt(t, served(t, answers), command, streams)), command)
+		require.Empty(t, drawn())
+	}
+}
+
+// TestAWatchLooksAgainAtItsInterval: shop/web wants 9 units at the first look, and 4321 then. What was looked at is drawn at the latest when
+// the watch ends.
+func TestAWatchLooksAgainAtItsInterval(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("NO_COLOR", "")
+	const headrooms, interval = headroomAPI + "/namespaces/shop/headrooms", 200 * time.Millisecond
+	before, after := twoShops(t), twoShops(t)
+	list, _ := after[headrooms].(v1alpha1.HeadroomList)
+	list.Items[0].Status.DesiredReplicas = 4321
+	first, then := proxyOf(t, served(t, before)), proxyOf(t, served(t, after))
+	looks, times := make(chan time.Time, 100), []time.Time{}
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to := first
+		if r.URL.Path == headrooms {
+			looks <- time.Now()
+			if asked.Add(1) > 1 {
+				to = then
+			}
+		}
+		to.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	in, keys := io.Pipe()
+	go func() {
+		enough := time.After(30 * time.Second)
+		for range 3 { // with the third, what the second saw is known
+			select {
+			case at := <-looks:
+				times = append(times, at)
+			case <-enough:
+			}
+		}
+		_, _ = keys.Write([]byte("q"))
+	}()
+	tty, drawn := terminal(t, 150)
+	streams := genericiooptions.IOStreams{In: in, Out: tty, ErrOut: io.Discard}
+	require.NoError(t, runAt(t, server.URL, "status --watch --interval "+interval.String(), streams))
+	text := drawn()
+	require.Contains(t, ansi.Strip(text), "4321")
+	require.Contains(t, text, "\x1b[33m", "what is missing stands out")
+	require.Len(t, times, 3)
+	require.GreaterOrEqual(t, times[2].Sub(times[1]), interval)
+}
+
+func proxyOf(t *testing.T, server string) http.Handler {
+	t.Helper()
+	address, err := url.Parse(server)
+	require.NoError(t, err)
+	return httputil.NewSingleHostReverseProxy(address)
 }
 
 func TestTheVersionAndCompletionsArePrinted(t *testing.T) {

@@ -34,17 +34,25 @@ func (w *watchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&w.interval, "interval", 2*time.Second, "how often to look with --watch, at least 200ms")
 }
 
-// run draws the page again and again until the user has enough or ctx ends.
-func (w *watchOptions) run(ctx context.Context, out *output, title string, gather func(context.Context) (page, error)) error {
+// validate fails if the page cannot be drawn anew where it goes, before anything is asked of the cluster.
+func (w *watchOptions) validate(out *output) error {
 	_, terminal := out.size(out.streams.Out)
 	switch {
+	case !w.on:
+		return nil
 	case !terminal:
 		return errors.New("--watch needs a terminal: leave it out in a pipe, or use kubectl get headrooms.headroom.dev --watch there")
 	case out.format != "" && out.format != formatWide:
 		return fmt.Errorf("--watch draws tables only: leave out -o %s", out.format)
 	case w.interval < 200*time.Millisecond:
 		return errors.New("--interval is at least 200ms")
+	default:
+		return nil
 	}
+}
+
+// run draws the page again and again until the user has enough or ctx ends.
+func (w *watchOptions) run(ctx context.Context, out *output, title string, gather func(context.Context) (page, error)) error {
 	first, err := gather(ctx) // What is wrong from the beginning is an error like any other.
 	if err != nil {
 		return err
