@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
-	"os"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -80,12 +77,10 @@ func problemOf(err error, doing string) error {
 	}
 }
 
-// unreachable reports whether a request got no answer.
+// unreachable reports whether a request got no answer. Errors of net/url and deadlines that passed are a net.Error, too.
 func unreachable(err error) bool {
 	var network net.Error
-	var address *url.Error
-	return errors.As(err, &address) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, os.ErrDeadlineExceeded) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err)
+	return errors.As(err, &network) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err)
 }
 
 // lacking reports whether an error says that something is not there or not allowed, so that a command can go on without it, and what it
