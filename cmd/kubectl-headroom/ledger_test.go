@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
 // taken is the account of a Headroom of which a unit was taken so long ago each time.
@@ -61,6 +65,39 @@ func TestTheLedgerIsOfTheHeadroomsAndTheTimeThatAreAskedFor(t *testing.T) {
 	}
 	_, err := r.ledger(t.Context(), "shop", []string{"db"}, 0)
 	require.ErrorContains(t, err, "there is no account of a Headroom db")
+}
+
+func TestTheLedgerTellsRulesAndWhatItDoesNotList(t *testing.T) {
+	answers := twoShops(t)
+	ago := make([]time.Duration, account.Takes+7)
+	for i := range ago {
+		ago[i] = time.Duration(i+1) * time.Second
+	}
+	accounts, _ := answers[accountsOfShop].(v1alpha1.HeadroomAccountList)
+	accounts.Items[0] = *taken(t, "web", ago...)
+	events := eventOf(swapevent.Reason, swapevent.Swap{
+		Placeholders: []types.NamespacedName{{Namespace: "shop", Name: "web-headroom-0"}}, Node: "n", Why: "a rule",
+	})
+	events.Items[0].InvolvedObject.UID = "uid-api"
+	answers[eventsOfShop] = events
+	for command, want := range map[string]string{
+		"ledger -o json": `"rule": "a rule"`, "ledger -o csv": ",Swap,a rule,", "ledger --by headroom": "100",
+	} {
+		out, notes, err := atCluster(t, answers, command)
+		require.NoError(t, err)
+		require.Contains(t, out, want)
+		require.Regexp(t, "^note: shop/web: of 107 units taken since .* the last 100 are listed\n$", notes)
+	}
+}
+
+func TestEventsThatCannotBeReadAreAnErrorUnlessARightIsLacking(t *testing.T) {
+	_, err := refusing(&corev1.EventList{}, errors.New("broken"), taken(t, "web", time.Minute)).ledger(t.Context(), "shop", nil, 0)
+	require.ErrorContains(t, err, "listing events: broken")
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "", nil)
+	report, err := refusing(&corev1.EventList{}, forbidden, taken(t, "web", time.Minute)).ledger(t.Context(), "shop", nil, 0)
+	require.NoError(t, err)
+	require.Len(t, report.Takes, 1)
+	require.Len(t, report.NotSeen, 1)
 }
 
 func TestTheTimeThatWasAskedForIsToldIfThereWasOne(t *testing.T) {

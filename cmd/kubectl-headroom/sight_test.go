@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -9,7 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
@@ -91,4 +96,88 @@ func TestASlimPodTellsWhatTheWholePodTells(t *testing.T) {
 		require.NotContains(t, small.Labels, "app", "there may be a hundred thousand pods")
 		require.Empty(t, small.Spec.Containers[0].Image)
 	})
+}
+
+// TestWhatCannotBeListedAtAnyTimeIsAnError: it is looked at once to find out what may be, and then at all of it.
+func TestWhatCannotBeListedAtAnyTimeIsAnError(t *testing.T) {
+	for _, resource := range []string{"pods", "nodes", "daemonsets"} {
+		for _, looks := range []int{0, 1} {
+			server, asked := twoPods(), 0
+			server.PrependReactor("list", resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+				asked++
+				return asked > looks, nil, errors.New("broken")
+			})
+			s, err := lookAround(t.Context(), server, "shop")
+			if looks > 0 {
+				require.NoError(t, err)
+				_, err = s.list(t.Context())
+			}
+			require.ErrorContains(t, err, "listing "+resource)
+			require.ErrorContains(t, err, "broken")
+			require.Equal(t, exitFailed, exitCode(err))
+		}
+	}
+}
+
+func TestAWatchFollowsWhatChanges(t *testing.T) {
+	server := twoPods()
+	s, err := lookAround(t.Context(), server, "shop")
+	require.NoError(t, err)
+	following := s.follow(t.Context())
+	shows := func(want map[string]bool) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			f, err := following()
+			require.NoError(t, err)
+			got := map[string]bool{}
+			for _, pod := range f.pods {
+				require.Empty(t, pod.Spec.Containers[0].Image, "there may be a hundred thousand pods")
+				got["pod "+pod.Name+" on "+pod.Spec.NodeName] = true
+			}
+			for _, node := range f.nodes {
+				got["node "+node.Name] = true
+			}
+			for _, set := range []*appsv1.DaemonSet{{ObjectMeta: metav1.ObjectMeta{UID: "d"}}, {ObjectMeta: metav1.ObjectMeta{UID: "p"}}} {
+				if headroom, ok := f.headroomOf("", "", set.UID); ok {
+					got["DaemonSet of "+headroom.Name] = true
+				}
+			}
+			return maps.Equal(want, got)
+		}, time.Minute, time.Millisecond)
+	}
+	shows(map[string]bool{"pod web on ": true, "pod api on ": true, "node n": true, "DaemonSet of web": true})
+
+	create, update := metav1.CreateOptions{}, metav1.UpdateOptions{}
+	bound, another := podOf("shop", "web"), podOf("search", "more")
+	bound.Spec.NodeName, bound.Spec.Containers = "n", []corev1.Container{{Image: "i"}}
+	_, err = server.CoreV1().Pods("shop").Update(t.Context(), bound, update)
+	require.NoError(t, err)
+	_, err = server.CoreV1().Pods("search").Create(t.Context(), another, create)
+	require.NoError(t, err)
+	_, err = server.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "m"}}, create)
+	require.NoError(t, err)
+	require.NoError(t, server.AppsV1().DaemonSets("shop").Delete(t.Context(), "web-headroom", metav1.DeleteOptions{}))
+	shows(map[string]bool{"pod web on n": true, "pod api on ": true, "pod more on ": true, "node n": true, "node m": true})
+}
+
+func TestAWatchFollowsWhatMayBeSeenAndNothingElse(t *testing.T) {
+	server := twoPods()
+	s := &sight{clientset: server, namespace: "shop"}
+	f, err := s.follow(t.Context())()
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 0, 0}, []int{len(f.pods), len(f.nodes), len(f.daemonSets)})
+	require.Equal(t, "web", f.pods[0].Name)
+	for _, action := range server.Actions() {
+		require.Equal(t, "pods", action.GetResource().Resource)
+		require.Equal(t, "shop", action.GetNamespace())
+	}
+}
+
+func TestAWatchOfWhatIsNotListedInTimeEnds(t *testing.T) {
+	server := twoPods()
+	server.PrependReactor("list", "nodes", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("broken") })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := (&sight{clientset: server, nodes: true}).follow(ctx)()
+	require.ErrorContains(t, err, "the cluster did not list all ")
 }
