@@ -15,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -158,7 +157,6 @@ func TestAnOldGuardIsNotShared(t *testing.T) {
 }
 
 func TestWithoutAGuardTheSwapGoesOn(t *testing.T) {
-	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("no"))
 	for name, tc := range map[string]struct {
 		node   Node
 		answer error
@@ -166,16 +164,20 @@ func TestWithoutAGuardTheSwapGoesOn(t *testing.T) {
 		// again is whether the next swap, a moment later, has one.
 		again bool
 	}{
-		"the API server says no":              {node: roomy("a"), answer: forbidden},
+		"the API server says no":              {node: roomy("a"), answer: forbidden()},
 		"it says no to everybody for a while": {node: roomy("a"), answer: apierrors.NewTooManyRequestsError("later"), again: true},
 		"it fails":                            {node: roomy("a"), answer: apierrors.NewInternalError(errors.New("etcd")), again: true},
 		"the answer is lost":                  {node: roomy("a"), answer: errors.New("connection reset"), again: true},
 		"the namespace gives pods requests": {node: roomy("a"), change: func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("100m")
 		}},
-		"a webhook takes its anti-affinity": {node: roomy("a"), change: func(pod *corev1.Pod) { pod.Spec.Affinity = nil }},
-		"the node may have few pods more":   {node: Node{Name: "a", Hostname: true, Slots: spareSlots - 1}, again: true},
-		"the node has no name as a host":    {node: Node{Name: "a", Slots: spareSlots}, again: true},
+		"a webhook takes its affinity":      {node: roomy("a"), change: func(pod *corev1.Pod) { pod.Spec.Affinity = nil }},
+		"a webhook takes its anti-affinity": {node: roomy("a"), change: func(pod *corev1.Pod) { pod.Spec.Affinity.PodAntiAffinity = nil }},
+		"a webhook takes the terms of that": {node: roomy("a"), change: func(pod *corev1.Pod) {
+			pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution = nil
+		}},
+		"the node may have few pods more": {node: Node{Name: "a", Hostname: true, Slots: spareSlots - 1}, again: true},
+		"the node has no name as a host":  {node: Node{Name: "a", Slots: spareSlots}, again: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -30,6 +31,34 @@ func TestAGuardKeepsEveryPodOffItsNodeAndHoldsNothing(t *testing.T) {
 		builders.Consumer("web", nil).Namespace("shop").Obj(), builders.Consumer("web", nil).Namespace(system).Label("app", "web").Obj(),
 	} {
 		require.True(t, term.Matches(other, nil))
+	}
+}
+
+// TestAGuardIsAPodThatNothingKeepsFromItsNodeAndThatRunsNothing: a namespace that is restricted admits it, a taint does not evict it, and
+// whoever may not preempt reserved units cannot preempt it.
+func TestAGuardIsAPodThatNothingKeepsFromItsNodeAndThatRunsNothing(t *testing.T) {
+	pod := Build(system, "a", image, "host")
+	require.Equal(t, "a", pod.Spec.NodeName)
+	require.Equal(t, []corev1.Toleration{{Operator: corev1.TolerationOpExists}}, pod.Spec.Tolerations)
+	require.Equal(t, v1alpha1.ReservedPriorityClassName, pod.Spec.PriorityClassName)
+	require.Equal(t, "true", pod.Annotations[placeholder.AnnotationSafeToEvict], "no autoscaler keeps a node for it")
+	require.Equal(t, "false", pod.Labels["sidecar.istio.io/inject"], "a sidecar would have requests")
+	require.EqualValues(t, 30, *pod.Spec.ActiveDeadlineSeconds, "nobody may be left to delete it")
+	require.Zero(t, *pod.Spec.TerminationGracePeriodSeconds)
+	require.Equal(t, corev1.RestartPolicyNever, pod.Spec.RestartPolicy)
+	require.False(t, *pod.Spec.AutomountServiceAccountToken)
+	require.False(t, *pod.Spec.EnableServiceLinks)
+	require.True(t, *pod.Spec.SecurityContext.RunAsNonRoot)
+	require.NotZero(t, *pod.Spec.SecurityContext.RunAsUser)
+	require.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.Spec.SecurityContext.SeccompProfile.Type)
+	require.Len(t, pod.Spec.Containers, 1)
+	runs := pod.Spec.Containers[0]
+	require.Equal(t, corev1.PullNever, runs.ImagePullPolicy, "nothing is pulled for some milliseconds")
+	require.False(t, *runs.SecurityContext.AllowPrivilegeEscalation)
+	require.Equal(t, []corev1.Capability{"ALL"}, runs.SecurityContext.Capabilities.Drop)
+	require.True(t, *runs.SecurityContext.ReadOnlyRootFilesystem)
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		require.Contains(t, runs.Resources.Requests, name, "a LimitRange gives requests where there are none")
 	}
 }
 
