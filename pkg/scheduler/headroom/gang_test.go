@@ -18,8 +18,10 @@ import (
 	"k8s.io/kubernetes/pkg/apis/scheduling"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	tf "k8s.io/kubernetes/pkg/scheduler/testing/framework"
 	"k8s.io/utils/ptr"
 
+	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -189,7 +191,7 @@ func TestAMemberThatLeavesItsGroupGivesTheGroupUp(t *testing.T) {
 			require.True(t, status.IsWait(), status.Message())
 			changed := c.pending[1].DeepCopy()
 			tc.change(changed)
-			f.shared.memberChanged(t.Context(), changed)
+			f.shared.podUpdated(t.Context(), c.pending[1], changed)
 			require.Equal(t, tc.over, f.shared.attempts.Of(podGroup("web", 2).Name) == nil)
 			require.Equal(t, tc.over, f.reservedUnits(&c) == 0)
 		})
@@ -453,10 +455,11 @@ func TestWhoTakesHeadroomAlone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		arrange func(*fixture)
 		change  func(*cluster)
-		alone   bool
+		// alone is whether it takes headroom like any other pod, together whether it does so with its group.
+		alone, together bool
 	}{
 		"a pod whose group is not there":          {alone: true},
-		"a member of a group of one":              {arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 1)) }},
+		"a member of a group of one":              {arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 1)) }, together: true},
 		"not a member of a group that lacks pods": {arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 2)) }},
 		"a member beyond those that are needed": {
 			arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 2)) }, alone: true,
@@ -480,6 +483,14 @@ func TestWhoTakesHeadroomAlone(t *testing.T) {
 				}
 			},
 		},
+		"not where swaps are off": {
+			arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 1)) },
+			change:  func(c *cluster) { c.change = func(args *config.HeadroomArgs) { args.Swap = false } },
+		},
+		"not where an extender binds pods": {
+			arrange: func(f *fixture) { f.shared.gangs.Set(podGroup("web", 1)) },
+			change:  func(c *cluster) { c.extenders = []fwk.Extender{&tf.FakeExtender{}} },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := withGangs(1, map[string]int{"web": 1})
@@ -495,9 +506,11 @@ func TestWhoTakesHeadroomAlone(t *testing.T) {
 			case tc.alone:
 				require.NotNil(t, done)
 				require.Nil(t, cycleOf(done.state).member)
-			case done != nil:
+			case tc.together:
+				require.NotNil(t, done)
 				require.NotNil(t, cycleOf(done.state).member.attempt)
 			default:
+				require.Nil(t, done)
 				require.Zero(t, f.reservedUnits(&c))
 			}
 		})
