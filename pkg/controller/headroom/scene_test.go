@@ -59,6 +59,8 @@ type scene struct {
 	patches []string
 	// answers are errors that the API server gives instead of doing what the key of requests says.
 	answers map[string]error
+	// unreadable are errors of reads, by the kind that is read, such as "PodList" from the cache, or "live PodList" from the API server.
+	unreadable map[string]error
 	// deleted is called when a deletion is done and not answered yet; nil: nobody is.
 	deleted func(client.Object)
 	// idle says that writes are noted and not done.
@@ -86,7 +88,7 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 	require.NoError(t, addIndexes(t.Context(), indexes{builder}, placeholder.Defaults{}))
 	s := &scene{
 		t: t, api: builder.Build(), clock: testingclock.NewFakeClock(epoch), recorder: events.NewFakeRecorder(1000), registry: prometheus.NewRegistry(),
-		deletions: map[string]client.DeleteOptions{}, answers: map[string]error{}, unseen: map[types.UID]bool{},
+		deletions: map[string]client.DeleteOptions{}, answers: map[string]error{}, unreadable: map[string]error{}, unseen: map[types.UID]bool{},
 	}
 	counted := metrics.NewController(s.registry)
 	s.Reconciler = New(Options{
@@ -95,7 +97,7 @@ func newScene(t *testing.T, objects ...client.Object) *scene {
 			Get: s.get, List: s.list, Create: s.create, Update: s.update, Delete: s.delete, SubResourcePatch: s.patch,
 		}),
 		Workloads: workload.New(t.Context(), workload.Options{}),
-		Live:      s.api, Recorder: s.recorder, Clock: s.clock, Metrics: counted,
+		Live:      interceptor.NewClient(s.api, interceptor.Funcs{Get: s.getLive, List: s.listLive}), Recorder: s.recorder, Clock: s.clock, Metrics: counted,
 		Limits: priority.Limits{Max: -1, Min: -10}, Policy: anyImage(t),
 	})
 	return s
@@ -121,8 +123,7 @@ func (i indexes) IndexField(_ context.Context, object client.Object, field strin
 func (s *scene) request(verb string, object client.Object) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kind := strings.TrimPrefix(fmt.Sprintf("%T", object), "*v1.")
-	request := fmt.Sprintf("%s %s %s", verb, strings.TrimPrefix(kind, "*v1alpha1."), object.GetName())
+	request := fmt.Sprintf("%s %s %s", verb, kindOf(object), object.GetName())
 	s.requests = append(s.requests, request)
 	for prefix, err := range s.answers {
 		if strings.HasPrefix(request, prefix) {
@@ -130,6 +131,11 @@ func (s *scene) request(verb string, object client.Object) error {
 		}
 	}
 	return nil
+}
+
+func kindOf(object runtime.Object) string {
+	kind := fmt.Sprintf("%T", object)
+	return kind[strings.LastIndex(kind, ".")+1:]
 }
 
 // nextUID returns a UID that no other object has.
@@ -141,6 +147,9 @@ func (s *scene) nextUID() types.UID {
 }
 
 func (s *scene) get(ctx context.Context, api client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if err := s.unreadable[kindOf(object)]; err != nil {
+		return err
+	}
 	if headroom, ok := object.(*v1alpha1.Headroom); ok && s.stale != nil {
 		s.stale.DeepCopyInto(headroom)
 		return nil
@@ -155,11 +164,28 @@ func (s *scene) get(ctx context.Context, api client.WithWatch, key client.Object
 }
 
 func (s *scene) list(ctx context.Context, api client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	if err := s.unreadable[kindOf(list)]; err != nil {
+		return err
+	}
 	err := api.List(ctx, list, options...)
 	if pods, ok := list.(*corev1.PodList); ok {
 		pods.Items = slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return s.unseen[pod.UID] })
 	}
 	return err
+}
+
+func (s *scene) getLive(ctx context.Context, api client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if err := s.unreadable["live "+kindOf(object)]; err != nil {
+		return err
+	}
+	return api.Get(ctx, key, object, options...)
+}
+
+func (s *scene) listLive(ctx context.Context, api client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	if err := s.unreadable["live "+kindOf(list)]; err != nil {
+		return err
+	}
+	return api.List(ctx, list, options...)
 }
 
 func (s *scene) create(ctx context.Context, api client.WithWatch, object client.Object, options ...client.CreateOption) error {
