@@ -71,6 +71,7 @@ func TestTheLimitOnUnitsIsToldAndHealed(t *testing.T) {
 	s.reconcile()
 	require.Len(t, s.writes(), 2)
 	require.Equal(t, v1alpha1.ReasonLimitReached, s.reason(v1alpha1.ConditionReady))
+	require.NotContains(t, s.message(v1alpha1.ConditionFilled), "it is their turn", "no turn comes")
 	s.change(func(spec *v1alpha1.HeadroomSpec) { *spec.Replicas = 2 })
 	s.reconcile()
 	require.Empty(t, s.writes())
@@ -125,4 +126,37 @@ func TestAHeadroomWhoseSpecIsRefusedWaitsForNoPlace(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, v1alpha1.ReasonUnknownPriorityClass, s.reason(v1alpha1.ConditionReady))
 	require.NotContains(t, s.allotments.all, web)
+}
+
+// TestAHeadroomGivesUnitsThatWaitToOneThatWaitsForItsShare plays the other one, which asks, and asks again when it is overdue.
+func TestAHeadroomGivesUnitsThatWaitToOneThatWaitsForItsShare(t *testing.T) {
+	s := newScene(t, webOf(2))
+	var woken []types.NamespacedName
+	s.allotments = newAllotments(allotment.Limits{Pending: 2}, s.clock, func(headroom types.NamespacedName) { woken = append(woken, headroom) })
+	s.reconcile()
+	require.Len(t, s.writes(), 2)
+	asks := func() {
+		s.allotments.ask(named("db"), request{missing: 1})
+		s.allotments.made(named("db"), nil, nil)
+	}
+	asks()
+	s.clock.Step(overdueAfter)
+	asks()
+	require.Equal(t, []types.NamespacedName{web}, woken)
+	s.reconcile()
+	require.Equal(t, []string{"delete Pod web-headroom-1"}, s.writes())
+	require.Equal(t, map[string]float64{string(topup.ReasonGivenBack): 1}, s.label("headroom_placeholders_deleted_total", "reason"))
+	require.Equal(t, []types.NamespacedName{web, named("db")}, woken)
+	require.Equal(t, 1, s.allotments.ask(named("db"), request{missing: 1}).Create)
+}
+
+func TestAHeadroomAsksAgainForItsShareWhenItIsOverdue(t *testing.T) {
+	s := newScene(t, webOf(1))
+	s.allotments = newAllotments(allotment.Limits{Pending: 1}, s.clock, s.allotments.wake)
+	s.allotments.observed(named("db"), "uid-db", true)
+	require.Equal(t, overdueAfter, s.reconcile())
+	require.Empty(t, s.writes())
+	require.Contains(t, s.message(v1alpha1.ConditionFilled), "1 more are made when it is their turn")
+	s.clock.Step(overdueAfter / 2)
+	require.Equal(t, overdueAfter/2, s.reconcile())
 }

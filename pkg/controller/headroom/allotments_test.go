@@ -241,3 +241,31 @@ func TestUnitsThatWaitForANodeHoldPlacesOfTheWindow(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoHadATurnLastIsNextLast: as many units of each wait.
+func TestWhoHadATurnLastIsNextLast(t *testing.T) {
+	s := newSharers(t, 2)
+	s.reconcile("a", 9)
+	s.reconcile("b", 9)
+	s.bind("a", 2)
+	made, _ := s.reconcile("b", 9)
+	require.Equal(t, 1, made)
+	made, _ = s.reconcile("a", 9)
+	require.Equal(t, 1, made)
+	s.takeWoken()
+	s.bind("a", 1)
+	require.Equal(t, []string{"a"}, s.takeWoken(), "b has one that waits")
+	made, _ = s.reconcile("a", 9)
+	require.Equal(t, 1, made)
+	s.bind("b", 1)
+	s.takeWoken()
+	made, _ = s.reconcile("b", 9)
+	require.Equal(t, 1, made)
+}
+
+func TestHeadroomsOfOneNameInTwoNamespacesAreTwo(t *testing.T) {
+	a := newAllotments(allotment.Limits{PerNamespace: 3}, testingclock.NewFakeClock(epoch), func(types.NamespacedName) {})
+	for _, namespace := range []string{"shop", "bank"} {
+		require.Equal(t, 3, a.ask(types.NamespacedName{Namespace: namespace, Name: "web"}, request{missing: 5}).Create, namespace)
+	}
+}

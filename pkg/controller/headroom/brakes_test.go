@@ -1,6 +1,7 @@
 package headroom
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,10 +41,11 @@ func TestAPolicyThatTakesAMarkMakesNoLoop(t *testing.T) {
 			for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
 				require.Equal(t, want*time.Second, s.reconcile())
 				require.Equal(t, []string{"create Pod web-headroom-0", "delete Pod web-headroom-0"}, s.writes())
-				require.NotNil(t, s.deletions["web-headroom-0"].Preconditions.UID)
+				require.Equal(t, types.UID(fmt.Sprint("uid-", s.created)), *s.deletions["web-headroom-0"].Preconditions.UID, "the one just made")
 				require.Equal(t, ptr.To[int64](0), s.deletions["web-headroom-0"].GracePeriodSeconds, "its room is free at once")
 				require.Equal(t, v1alpha1.ReasonAdmissionChanged, s.reason(v1alpha1.ConditionReady))
 				require.Contains(t, s.message(v1alpha1.ConditionReady), name)
+				require.Contains(t, s.message(v1alpha1.ConditionReady), "Until then none is made")
 				require.Empty(t, s.pods())
 				s.reconcile()
 				require.Empty(t, s.writes(), "not before the time is up")
@@ -103,6 +106,7 @@ func TestAPolicyThatAddsASidecar(t *testing.T) {
 	require.Len(t, s.pods(), 2)
 	require.Equal(t, v1alpha1.ReasonAdmissionChanged, s.reason(v1alpha1.ConditionReady))
 	require.Contains(t, s.message(v1alpha1.ConditionReady), "spec.containers[mesh-proxy] was added")
+	require.NotContains(t, s.message(v1alpha1.ConditionReady), "none is made")
 
 	s.Reconciler = New(s.Options) // a restart
 	s.writes()

@@ -9,9 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -131,4 +133,52 @@ func TestWhyTheControllerDeletedAUnitIsInItsAccount(t *testing.T) {
 			require.Empty(t, s.ledger.Report(web))
 		})
 	}
+}
+
+// toldAccounts note what the handler of the cache tells them.
+type toldAccounts struct {
+	Accounts
+	processed    []uint64
+	nodesCreated []time.Time
+}
+
+func (a *toldAccounts) Processed(headroom types.NamespacedName, resourceVersion uint64) {
+	a.processed = append(a.processed, resourceVersion)
+	a.Accounts.Processed(headroom, resourceVersion)
+}
+
+func (a *toldAccounts) Bound(headroom types.NamespacedName, nodeCreated time.Time) (time.Duration, bool) {
+	a.nodesCreated = append(a.nodesCreated, nodeCreated)
+	return a.Accounts.Bound(headroom, nodeCreated)
+}
+
+// TestAccountsAreToldHowFarTheyHaveCome: what happened after that is read again by the next controller.
+func TestAccountsAreToldHowFarTheyHaveCome(t *testing.T) {
+	s := newScene(t, webOf(1))
+	told := &toldAccounts{Accounts: s.Accounts}
+	s.Accounts = told
+	at := func(version string) *corev1.Pod {
+		return placeholderOf(webOf(1), 0, func(pod *corev1.Pod) { pod.ResourceVersion = version })
+	}
+	h := podHandler{s.Reconciler}
+	h.Create(t.Context(), event.TypedCreateEvent[*corev1.Pod]{Object: at("5")}, newQueue(t))
+	h.Update(t.Context(), event.TypedUpdateEvent[*corev1.Pod]{ObjectOld: at("5"), ObjectNew: at("6")}, newQueue(t))
+	h.Delete(t.Context(), event.TypedDeleteEvent[*corev1.Pod]{Object: at("7")}, newQueue(t))
+	require.Equal(t, []uint64{5, 6, 7}, told.processed)
+}
+
+// TestAnAccountIsToldWhenTheNodeOfAUnitCame: one that the cache does not have yet came just now.
+func TestAnAccountIsToldWhenTheNodeOfAUnitCame(t *testing.T) {
+	old := readyNode("old")
+	old.CreationTimestamp = metav1.NewTime(epoch.Add(-time.Hour))
+	s := newScene(t, webOf(1), old)
+	told := &toldAccounts{Accounts: s.Accounts}
+	s.Accounts = told
+	s.clock.Step(time.Minute)
+	for _, node := range []string{"old", "new"} {
+		s.bound(placeholderOf(webOf(1), 0, func(pod *corev1.Pod) { pod.Spec.NodeName = node }))
+	}
+	require.Len(t, told.nodesCreated, 2)
+	require.True(t, told.nodesCreated[0].Equal(epoch.Add(-time.Hour)))
+	require.Equal(t, epoch.Add(time.Minute), told.nodesCreated[1])
 }

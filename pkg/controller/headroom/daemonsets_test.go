@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -92,4 +93,48 @@ func TestAUnitThatItsDaemonSetReplacesIsNotAbandoned(t *testing.T) {
 			require.Equal(t, map[string]float64{string(tc.want): 1}, s.label("headroom_lost_total", "reason"))
 		})
 	}
+}
+
+func TestADaemonSetThatSomebodyMadeAnewIsComparedAnew(t *testing.T) {
+	set := onOneNode()
+	s := newScene(t, perNode(), set)
+	s.reconcile()
+	require.NoError(t, s.api.Delete(t.Context(), set))
+	anew := onOneNode()
+	anew.UID = "uid-anew" // of the same generation
+	anew.Spec.Template.Spec.Containers[0].Image = "example.com/other"
+	require.NoError(t, s.api.Create(t.Context(), anew))
+	s.reconcile()
+	require.Contains(t, s.writes(), "update DaemonSet web-headroom")
+}
+
+func TestUnitsOfAnEarlierDaemonSetOfTheNameAreNotCounted(t *testing.T) {
+	earlier := onOneNode()
+	earlier.UID = "uid-of-an-earlier-set"
+	s := newScene(t, perNode(), onOneNode(), unitOfSet(earlier, func(*corev1.Pod) {}))
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes(), "one is missing, and nothing is done to a stranger")
+	require.Zero(t, s.headroom().Status.Replicas)
+}
+
+func TestADaemonSetIsNotMadeWhereTheNamespaceHasAsManyUnitsAsItMay(t *testing.T) {
+	s := newScene(t, perNode())
+	s.allotments = newAllotments(allotment.Limits{PerNamespace: 1}, s.clock, s.allotments.wake)
+	s.allotments.observed(named("db"), "uid-db", false)
+	s.reconcile()
+	require.Empty(t, s.writes())
+	require.Equal(t, v1alpha1.ReasonLimitReached, s.reason(v1alpha1.ConditionReady))
+	s.allotments.gone(named("db"), "uid-db")
+	s.reconcile()
+	require.Contains(t, s.writes(), "create DaemonSet web-headroom")
+}
+
+// TestAUnitOfTheHeadroomItselfThatFailsCountsWhenItIsReplaced: not when it is seen to fail, too.
+func TestAUnitOfTheHeadroomItselfThatFailsCountsWhenItIsReplaced(t *testing.T) {
+	unit := placeholderOf(webOf(1), 0, nil)
+	s := newScene(t, webOf(1), unit)
+	failed := unit.DeepCopy()
+	fail(failed)
+	podHandler{s.Reconciler}.Update(t.Context(), event.TypedUpdateEvent[*corev1.Pod]{ObjectOld: unit, ObjectNew: failed}, newQueue(t))
+	require.Empty(t, s.losses.entries)
 }

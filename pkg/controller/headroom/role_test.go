@@ -146,3 +146,43 @@ func TestAnInstallationThatStandsBackTellsOfNoTakeAndKeepsNoPlace(t *testing.T) 
 	require.Zero(t, s.allotments.all[web].missing)
 	require.False(t, s.Accounts.Keeps(web))
 }
+
+// TestTwoInstallationsGoOnLookingAtEachOther: nothing else tells that one of them is gone.
+func TestTwoInstallationsGoOnLookingAtEachOther(t *testing.T) {
+	other := &v1alpha1.ControllerRecord{Identity: "another", LastWriteTime: metav1.NewTime(epoch)}
+	for name, tc := range map[string]struct {
+		status v1alpha1.HeadroomStatus
+		acts   bool
+	}{
+		"who stands back": {status: v1alpha1.HeadroomStatus{Controller: other}},
+		"who acts": {status: v1alpha1.HeadroomStatus{
+			Controller: &v1alpha1.ControllerRecord{Identity: "me", LastWriteTime: metav1.NewTime(epoch)}, OtherController: other,
+		}, acts: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := webOf(1)
+			h.Status = tc.status
+			s := newScene(t, h, placeholderOf(h, 0, nil))
+			s.Identity = "me"
+			require.Equal(t, renewal, s.reconcile())
+			require.Equal(t, tc.acts, s.Accounts.Keeps(web))
+		})
+	}
+}
+
+func TestThatAnotherInstallationActsIsToldAgainIfItCannotBeWritten(t *testing.T) {
+	h := webOf(1)
+	h.Status.Controller = &v1alpha1.ControllerRecord{Identity: "another", LastWriteTime: metav1.NewTime(epoch)}
+	s := newScene(t, h)
+	s.Identity = "me"
+	s.answers["report Headroom"] = errBroken
+	_, err := s.Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+	require.ErrorIs(t, err, errBroken)
+	require.ErrorContains(t, err, "writing that another installation acts")
+	require.Equal(t, map[string]float64{"status": 1}, s.label("headroom_reconcile_errors_total", "stage"))
+	s.answers["report Headroom"] = notFound("web")
+	s.reconcile()
+	clear(s.answers)
+	s.reconcile()
+	require.Equal(t, "me", s.headroom().Status.OtherController.Identity)
+}

@@ -125,3 +125,20 @@ func TestUnitsOfADaemonSetThatFailAgainAndAgainAreToldOf(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, v1alpha1.ReasonFilled, s.reason(v1alpha1.ConditionFilled), "it has not happened for two minutes")
 }
+
+func TestAUnitIsLookedAtAgainWhenItsSchedulerShouldHaveLooked(t *testing.T) {
+	s := newScene(t, webOf(1))
+	require.Equal(t, unseenAfter, s.reconcile())
+	s.clock.Step(unseenAfter)
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonNoScheduler, s.reason(v1alpha1.ConditionFilled))
+}
+
+func TestThatUnitsFailIsToldUntilItIsOver(t *testing.T) {
+	s := newScene(t, webOf(1), placeholderOf(webOf(1), 0, nil))
+	for range repeatedly {
+		s.losses.failed(web, 1, &problem{reason: v1alpha1.ReasonUnitsFail, message: "why"})
+	}
+	require.Equal(t, 4*time.Second+retryMemory, s.reconcile())
+	require.Equal(t, v1alpha1.ReasonUnitsFail, s.reason(v1alpha1.ConditionFilled))
+}
