@@ -169,21 +169,33 @@ func fitArgs(t *testing.T) runtime.Object {
 // consumer returns a pod as a consumer, after a look at the snapshot.
 func (f *fixture) consumer(t *testing.T, pod *corev1.Pod) *Consumer {
 	t.Helper()
-	nodes, err := f.snapshot.NodeInfos().List()
-	require.NoError(t, err)
-	f.Inventory.Refresh(nodes, true)
+	f.refresh(t)
 	c := f.Consumer(pod)
 	require.NotNil(t, c)
 	return c
 }
 
+// refresh looks at the snapshot.
+func (f *fixture) refresh(t *testing.T) {
+	t.Helper()
+	nodes, err := f.snapshot.NodeInfos().List()
+	require.NoError(t, err)
+	f.Inventory.Refresh(nodes, true)
+}
+
 // selected returns the swap for a pod.
 func (f *fixture) selected(ctx context.Context, t *testing.T, pod *corev1.Pod) *Swap {
+	t.Helper()
+	return f.Select(ctx, f.run(t, pod), f.consumer(t, pod)).Swap
+}
+
+// run returns a dry run of the cycle of a pod, once all PreFilter plugins have run in it.
+func (f *fixture) run(t *testing.T, pod *corev1.Pod) *dryrun.Run {
 	t.Helper()
 	state := framework.NewCycleState()
 	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
 	require.True(t, status.IsSuccess(), status.Message())
-	return f.Select(ctx, f.Profile.NewRun(state, pod), f.consumer(t, pod)).Swap
+	return f.Profile.NewRun(state, pod)
 }
 
 // requireSwap fails the test unless a pod is to go to the node in the place of these placeholders; no node means no swap.
@@ -222,10 +234,16 @@ func (f *fixture) assume(t *testing.T, pod *corev1.Pod) {
 // move moves a node to a zone.
 func (f *fixture) move(t *testing.T, name, zone string) {
 	t.Helper()
+	f.relabel(t, name, corev1.LabelTopologyZone, zone)
+}
+
+// relabel gives a node another value of a label.
+func (f *fixture) relabel(t *testing.T, name, key, value string) {
+	t.Helper()
 	info, err := f.snapshot.NodeInfos().Get(name)
 	require.NoError(t, err)
 	moved := info.Node().DeepCopy()
-	moved.Labels[corev1.LabelTopologyZone] = zone
+	moved.Labels[key] = value
 	info.(*framework.NodeInfo).SetNode(moved)
 }
 
@@ -340,13 +358,29 @@ func hr(name, cpu string) *v1alpha1.Headroom {
 	return builders.Headroom(name, res(cpu)).Namespace("default").UID("uid-" + types.UID(name)).Obj()
 }
 
+// forApp is a Headroom of units of one core for the pods of an app.
+func forApp(name, app string) *v1alpha1.Headroom {
+	h := hr(name, "1")
+	h.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}}
+	return h
+}
+
 // node is a node of that much CPU.
 func node(name, zone, cpu string) *corev1.Node { return builders.Node(name, zone, res(cpu)).Obj() }
 
 // unit is placeholder number i, of one core, of the Headroom open.
-func unit(i int, node string) *corev1.Pod {
-	pod := builders.Placeholder(hr("open", "1"), i).Node(node)
-	return pod.UID(pod.Obj().Name).Obj()
+func unit(i int, node string) *corev1.Pod { return unitOf("open", i, node).Obj() }
+
+// unitOf is placeholder number i, of one core, of a Headroom.
+func unitOf(headroom string, i int, node string) *st.PodWrapper {
+	pod := builders.Placeholder(hr(headroom, "1"), i).Node(node)
+	return pod.UID(pod.Obj().Name)
+}
+
+// reservedUnitOf is unitOf for a unit of reserved headroom.
+func reservedUnitOf(headroom string, i int, node string) *st.PodWrapper {
+	pod := builders.ReservedUnit(hr(headroom, "1"), i).Node(node)
+	return pod.UID(pod.Obj().Name)
 }
 
 func on(node, name, cpu string) *st.PodWrapper {

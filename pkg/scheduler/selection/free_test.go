@@ -107,3 +107,102 @@ func TestANodeThatCanHaveNoMorePodsHasNoRoom(t *testing.T) {
 		})
 	}
 }
+
+// nearby returns whether a pod fits near to where room was found last, with nodes in the order of their names.
+func (f *fixture) nearby(t *testing.T, pod *corev1.Pod) (fits, scarce bool) {
+	t.Helper()
+	infos, err := f.snapshot.NodeInfos().List()
+	require.NoError(t, err)
+	slices.SortFunc(infos, func(a, b fwk.NodeInfo) int { return cmp.Compare(a.Node().Name, b.Node().Name) })
+	return f.FitsNearby(t.Context(), f.run(t, pod), pod, infos)
+}
+
+func TestAPodIsPutWhereRoomWasFoundLast(t *testing.T) {
+	for name, tc := range map[string]struct {
+		nodes      int
+		free       []int // the nodes that have room
+		rejects    []int // those that do not suit the pod
+		last, want int
+		fits       bool
+		scarce     bool
+	}{
+		"on the first node":     {nodes: 3, free: []int{0, 1, 2}, want: 0, fits: true},
+		"on the last one again": {nodes: 3, free: []int{0, 1, 2}, last: 2, want: 2, fits: true},
+		"behind it":             {nodes: 3, free: []int{0, 2}, last: 1, want: 2, fits: true},
+		"from the first one on, behind the last one": {nodes: 3, free: []int{1}, last: 2, want: 1, fits: true},
+		"not where there are fewer nodes now":        {nodes: 3, free: []int{1}, last: 7, want: 1, fits: true},
+		"on the farthest that is looked at":          {nodes: nearby + 1, free: []int{nearby - 1}, want: nearby - 1, fits: true},
+		"on none beyond that":                        {nodes: nearby + 1, free: []int{nearby}, want: 0},
+		"on the last of those that are tried":        {nodes: 9, free: []int{0, 1, 2, 3}, rejects: []int{0, 1}, want: 2, fits: true},
+		"on none if so many do not suit it":          {nodes: 9, free: []int{0, 1, 2, 3}, rejects: []int{0, 1, 2}, want: 0},
+		"nowhere":                                    {nodes: 3, want: 0},
+		"in a large cluster, where room is scarce":   {nodes: fewNodes + 1, free: []int{5}, want: 5, fits: true, scarce: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var nodes []*corev1.Node
+			for i := range tc.nodes {
+				cpu := "0"
+				if slices.Contains(tc.free, i) {
+					cpu = "1"
+				}
+				nodes = append(nodes, node(fmt.Sprintf("node-%03d", i), "z", cpu))
+			}
+			f := newFixture(t, nodes)
+			for _, i := range tc.rejects {
+				f.prober.rejects[nodes[i].Name] = true
+			}
+			f.lastFree = tc.last
+			fits, scarce := f.nearby(t, wants("1").Obj())
+			require.Equal(t, tc.fits, fits)
+			require.Equal(t, tc.scarce, scarce)
+			if tc.fits {
+				require.Equal(t, tc.want, f.lastFree, "where the next pod is tried")
+			}
+		})
+	}
+}
+
+func TestAPodIsNotPutNearbyIfExtendersHaveASay(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1")})
+	f.advise(&extender{})
+	fits, _ := f.nearby(t, wants("1").Obj())
+	require.False(t, fits)
+}
+
+func TestRoomIsThatOfEachResource(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cpu, memory int64
+		want        bool
+	}{
+		"just enough":        {cpu: 1000, memory: 1 << 30, want: true},
+		"too little CPU":     {cpu: 1001, memory: 1 << 30},
+		"too little memory":  {cpu: 1000, memory: 1<<30 + 1},
+		"nothing is nothing": {want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			there := builders.Consumer("there", builders.Resources{"cpu": "1", "memory": "1Gi"}).Node("a").Obj()
+			info := framework.NewNodeInfo(there)
+			info.SetNode(builders.Node("a", "z", builders.Resources{"cpu": "2", "memory": "2Gi"}).Obj())
+			require.Equal(t, tc.want, mayFit(&framework.Resource{MilliCPU: tc.cpu, Memory: tc.memory}, info))
+		})
+	}
+	overcommitted := framework.NewNodeInfo(on("a", "there", "3").Obj())
+	overcommitted.SetNode(node("a", "z", "2"))
+	require.True(t, mayFit(&framework.Resource{}, overcommitted), "a pod that asks for nothing fits anyway")
+}
+
+// TestNodesThatAreKnownNotToSuitAreNoRoom asks about all three nodes with room in the first cycle, as the first two do not suit the pod.
+func TestNodesThatAreKnownNotToSuitAreNoRoom(t *testing.T) {
+	var nodes []*corev1.Node
+	for _, name := range []string{"a", "b", "c"} {
+		nodes = append(nodes, node(name, "z", "1"))
+	}
+	for i := range 4 {
+		nodes = append(nodes, node(fmt.Sprint("full-", i), "z", "0"))
+	}
+	f := newFixture(t, append(nodes, node("held", "z", "1")), unit(0, "held"))
+	pod := wants("1").Obj()
+	f.prober.rejects["a"], f.prober.rejects["b"], f.prober.rejects["c"] = true, true, true
+	f.requireSwap(t, pod, "held", "open-headroom-0")
+	require.Nil(t, f.Free(t.Context(), f.run(t, pod), f.consumer(t, pod)))
+}

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
@@ -51,14 +50,12 @@ func TestNoMoreNodesAreScoredThanKubeSchedulerWould(t *testing.T) {
 		f.prober.rejects[nodes[i].Name] = true
 	}
 	pod := wants("1").Obj()
-	state := framework.NewCycleState()
-	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
-	require.True(t, status.IsSuccess(), status.Message())
+	run := f.run(t, pod)
 	c := f.consumer(t, pod)
 	all := f.Inventory.Nodes()
 	cache := f.cacheFor(equivalenceClass{}, all)
 	found := f.assess(c, cache)
-	ch := &choice{selector: f.Selector, run: f.Profile.NewRun(state, pod), consumer: c, cache: cache, nodes: all}
+	ch := &choice{selector: f.Selector, run: run, consumer: c, cache: cache, nodes: all}
 	require.Len(t, found.afterEviction, len(nodes))
 
 	fitting, asked := ch.fittingSample(t.Context(), found.afterEviction)

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/apis/scheduling"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	"pgregory.net/rapid"
 
@@ -79,15 +78,6 @@ func TestNominatedPodsAreNotAddedToWhatIsKnownOfTheNode(t *testing.T) {
 	require.Equal(t, before, f.Inventory.Node("a").Requested)
 }
 
-func TestWhatPreferredPodAffinityNamesIsNear(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
-		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
-	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}
-	c := f.consumer(t, wants("1").PodAffinity(corev1.LabelTopologyZone, selector, st.PodAffinityWithPreferredReq).Obj())
-	anchors := f.Anchors(c)
-	require.Less(t, anchors.Distance(f.Inventory.Node("b").Info.Node().Labels), anchors.Distance(f.Inventory.Node("a").Info.Node().Labels))
-}
-
 func TestRoomThatWasFreeForThePodBeforeMayBeNominatedAwayNow(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("held", "z", "1"), node("free", "z", "1")}, unit(0, "held"))
 	f.requireSwap(t, wants("1").Obj(), "")
@@ -131,33 +121,6 @@ func TestANominatedPodMayBeInTheWayByMoreThanItsRequests(t *testing.T) {
 	f.requireSwap(t, web, "a", "open-headroom-0")
 	f.nominate(t, wants("1").Name("other").UID("other").HostPort(80).Obj(), "a")
 	f.requireSwap(t, web, "b", "open-headroom-4") // whatever was found out about node a before
-}
-
-func TestANodeThatOthersAreNominatedToIsNoNearerThanBefore(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "y-1", "2"), node("b", "y-1", "1"), node("c", "y-1", "1"), node("d", "x-1", "1")},
-		unit(0, "a"), unit(1, "a"), unit(2, "b"), unit(3, "d"), on("c", "db", "1").Label("app", "db").Obj())
-	near := wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj()
-	f.requireSwap(t, near, "a", "open-headroom-0")
-	f.nominate(t, wants("1").Name("other").UID("other").Obj(), "a")
-	f.requireSwap(t, near, "b", "open-headroom-2") // as near, and one goes rather than two
-}
-
-func TestAPodIsNearToPodsOfItsOwnNamespace(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
-		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Namespace("elsewhere").Label("app", "db").Obj())
-	f.requireSwap(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(), "a", "open-headroom-0")
-}
-
-func TestWhatAPodIsNearToMovesWithItsNode(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
-		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
-	near := wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj()
-	f.requireSwap(t, near, "b", "open-headroom-1")
-	f.move(t, "c", "x-1")
-	info, err := f.snapshot.NodeInfos().Get("c")
-	require.NoError(t, err)
-	info.Node().Labels[corev1.LabelTopologyRegion] = "x"
-	f.requireSwap(t, near, "a", "open-headroom-0")
 }
 
 func TestResultsAreNotReusedForLongerThanTheirAge(t *testing.T) {
@@ -209,9 +172,7 @@ func TestPossibleVictimsAreThoseThatAreNotReservedForAnother(t *testing.T) {
 
 func TestASystemCriticalPodIsCountedWithAllThatItMayTake(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "500m")}, unit(0, "a"))
-	closed := hr("open", "1")
-	closed.Spec.Consumers = &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "nobody"}}}
-	require.NoError(t, f.Catalog.Set(closed))
+	require.NoError(t, f.Catalog.Set(forApp("open", "nobody")))
 	critical := f.consumer(t, wants("1").Priority(scheduling.SystemCriticalPriority).Obj())
 	require.False(t, critical.Entitled)
 	require.Equal(t, 1, f.CountCandidates(critical))
@@ -231,10 +192,7 @@ func TestWhatIsWithheldForOnceIsThereTheNextTime(t *testing.T) {
 func TestWhatTheCycleHasSaidOfANodeIsNotAskedAgain(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1"), node("c", "z", "500m")}, unit(0, "a"), unit(1, "b"))
 	pod := wants("1").Obj()
-	state := framework.NewCycleState()
-	_, status, _ := f.framework.RunPreFilterPlugins(t.Context(), state, pod)
-	require.True(t, status.IsSuccess(), status.Message())
-	objections := f.Objections(t.Context(), f.Profile.NewRun(state, pod), f.consumer(t, pod), func(node string) *fwk.Status {
+	objections := f.Objections(t.Context(), f.run(t, pod), f.consumer(t, pod), func(node string) *fwk.Status {
 		if node == "b" {
 			return nil
 		}
@@ -262,17 +220,6 @@ func TestAPodTakesNothingForResourcesThatAreIgnored(t *testing.T) {
 			require.Equal(t, tc.want, f.CountCandidates(f.consumer(t, pod)))
 		})
 	}
-}
-
-func TestEvidenceTellsHowFarANodeIs(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
-		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
-	c := f.consumer(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj())
-	distance := func(name string) int {
-		node := f.Inventory.Node(name)
-		return f.Evidence(c, node, c.takeable(nil, node), f.Anchors(c)).Distance
-	}
-	require.Less(t, distance("b"), distance("a"))
 }
 
 func TestWhoIsNoConsumer(t *testing.T) {
