@@ -86,3 +86,17 @@ func TestAPostponedPodIsNotHurriedMoreThanOnceASecond(t *testing.T) {
 		require.InDelta(t, 10, tried, 1)
 	})
 }
+
+func TestNoPodIsTriedAgainAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tried := 0
+		p := NewPostponed(func(map[types.UID]types.NamespacedName) { tried++ })
+		p.Add(builders.Consumer("p", nil).UID("p").Obj(), time.Now(), nil)
+		require.Equal(t, 1, p.Len())
+		p.Stop()
+		require.Zero(t, p.Len())
+		time.Sleep(time.Minute) //nolint:forbidigo // the clock is synctest's
+		require.Zero(t, tried)
+		NewPostponed(nil).Stop() // before any pod was postponed
+	})
+}
