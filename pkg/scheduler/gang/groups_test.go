@@ -1,10 +1,8 @@
 package gang
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"io"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -24,15 +22,20 @@ import (
 // server answers, in the process itself, whoever asks for the group web: there is none until it is there.
 type server struct {
 	asked          atomic.Int64
+	path           atomic.Value
 	there, leaving atomic.Bool
+	// silent says that it does not answer at all.
+	silent atomic.Bool
 }
 
-func (s *server) RoundTrip(*http.Request) (*http.Response, error) {
+func (s *server) RoundTrip(request *http.Request) (*http.Response, error) {
 	s.asked.Add(1)
-	code, body := http.StatusNotFound, any(metav1.Status{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure, Code: http.StatusNotFound,
-		Reason: metav1.StatusReasonNotFound,
-	})
+	s.path.Store(request.URL.Path)
+	if s.silent.Load() {
+		<-request.Context().Done()
+		return nil, request.Context().Err()
+	}
+	code, body := http.StatusNotFound, any(failure(http.StatusNotFound))
 	if s.there.Load() {
 		group := schedulingv1alpha1.PodGroup{
 			TypeMeta:   metav1.TypeMeta{APIVersion: schedulingv1alpha1.SchemeGroupVersion.String(), Kind: "PodGroup"},
@@ -43,10 +46,7 @@ func (s *server) RoundTrip(*http.Request) (*http.Response, error) {
 		}
 		code, body = http.StatusOK, group
 	}
-	data, err := json.Marshal(body)
-	return &http.Response{
-		StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(data)),
-	}, err
+	return answer(code, body)
 }
 
 // groups are installed there, and none is known yet.
@@ -115,4 +115,55 @@ func TestAGroupThatIsBeingDeletedIsNotThere(t *testing.T) {
 			require.Equal(t, leaving, group == nil)
 		})
 	}
+}
+
+func TestTheAPIServerIsAskedForTheGroupThatThePodNames(t *testing.T) {
+	s := &server{}
+	_, missing := s.groups(t).Of(t.Context(), builders.Consumer("a", nil).Namespace("shop").Label(Label, "web").Obj())
+	require.True(t, missing)
+	require.Equal(t, "/apis/scheduling.x-k8s.io/v1alpha1/namespaces/shop/podgroups/web", s.path.Load())
+}
+
+func TestAPodIsNotKeptWaitingByAnAPIServerThatDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, began := &server{}, time.Now()
+		s.silent.Store(true)
+		group, missing := s.groups(t).Of(t.Context(), builders.Consumer("a", nil).Namespace("default").Label(Label, "web").Obj())
+		require.Nil(t, group)
+		require.True(t, missing, "as far as is known")
+		require.Equal(t, askTimeout, time.Since(began))
+	})
+}
+
+// TestNotEveryGroupThatIsNotThereIsRemembered has pods name more of them than there is memory for.
+func TestNotEveryGroupThatIsNotThereIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		groups := s.groups(t)
+		for i := range 3 * maxAbsent {
+			_, missing := groups.Of(t.Context(), builders.Consumer("a", nil).Namespace("default").Label(Label, fmt.Sprint(i)).Obj())
+			require.True(t, missing)
+		}
+		require.LessOrEqual(t, len(groups.absent), maxAbsent+1)
+		require.Greater(t, len(groups.absent), maxAbsent/2, "most are")
+	})
+}
+
+func TestAGroupThatComesIsNotTakenForOneThatIsNotThere(t *testing.T) {
+	s := &server{}
+	groups := s.groups(t)
+	pod := builders.Consumer("a", nil).Namespace("default").Label(Label, "web").Obj()
+	_, missing := groups.Of(t.Context(), pod)
+	require.True(t, missing)
+	groups.Set(Group{Name: named("web"), MinMember: 2})
+	require.Equal(t, 2, groups.MinMember(named("web")))
+	groups.Delete(named("web"))
+	require.Zero(t, groups.MinMember(named("web")))
+	_, missing = groups.Of(t.Context(), pod)
+	require.True(t, missing)
+	require.Equal(t, int64(2), s.asked.Load(), "what was said before it came holds no more")
+
+	groups.end()
+	groups.begin(groups.client)
+	require.Empty(t, groups.absent, "nor does that of another definition")
 }

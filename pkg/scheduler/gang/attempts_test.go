@@ -1,0 +1,158 @@
+package gang
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// TestAnAttemptIsTimedOutAtItsDeadlineUnlessItIsOver counts how often that is done.
+func TestAnAttemptIsTimedOutAtItsDeadlineUnlessItIsOver(t *testing.T) {
+	for name, tc := range map[string]struct {
+		over func(*Attempts, *Attempt)
+		want int64
+	}{
+		"its members wait on": {over: func(*Attempts, *Attempt) {}, want: 1},
+		"its last member came": {over: func(as *Attempts, a *Attempt) {
+			_, complete, _ := as.Arrive(a, "x")
+			require.True(t, complete)
+		}},
+		"it was given up": {over: func(as *Attempts, a *Attempt) {
+			_, _, ok := as.End(a)
+			require.True(t, ok)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				as, a, timedOut := NewAttempts(), attempt("web", "x"), atomic.Int64{}
+				a.Deadline = time.Now().Add(time.Minute)
+				as.Begin(a, func() { timedOut.Add(1) })
+				time.Sleep(time.Minute - time.Nanosecond) //nolint:forbidigo // the clock is synctest's
+				synctest.Wait()
+				require.Zero(t, timedOut.Load(), "it has time")
+				tc.over(as, a)
+				time.Sleep(time.Hour) //nolint:forbidigo // the clock is synctest's
+				synctest.Wait()
+				require.Equal(t, tc.want, timedOut.Load())
+			})
+		})
+	}
+}
+
+func TestAnAttemptThatIsGivenUpHoldsNothing(t *testing.T) {
+	as, web, db := NewAttempts(), attempt("web", "x", "y"), attempt("db", "z")
+	as.Begin(web, func() {})
+	as.Begin(db, func() {})
+	_, _, ok := as.End(web)
+	require.True(t, ok)
+	require.Nil(t, as.Of(named("web")))
+	require.Nil(t, as.WithPod("x"))
+	require.Nil(t, as.WithPod("y"))
+	require.Nil(t, as.WithUnit("unit-of-web"))
+	require.Same(t, db, as.Of(named("db")), "another one goes on")
+	require.Same(t, db, as.WithPod("z"))
+	require.Same(t, db, as.WithUnit("unit-of-db"))
+}
+
+// TestWhatComesOfAnAttemptThatIsOverDoesNotTouchTheNextOneOfTheGroup, as a timeout that comes late.
+func TestWhatComesOfAnAttemptThatIsOverDoesNotTouchTheNextOneOfTheGroup(t *testing.T) {
+	as, first, second := NewAttempts(), attempt("web", "x"), attempt("web", "x")
+	as.Begin(first, func() {})
+	_, _, ok := as.End(first)
+	require.True(t, ok)
+	as.Begin(second, func() {})
+	_, _, ok = as.End(first)
+	require.False(t, ok)
+	_, complete, ok := as.Arrive(first, "x")
+	require.False(t, complete)
+	require.False(t, ok)
+	require.Same(t, second, as.Of(named("web")))
+	require.Same(t, second, as.WithPod("x"))
+}
+
+func TestAMemberThatComesTwiceCountsOnce(t *testing.T) {
+	as, a := NewAttempts(), attempt("web", "x", "y")
+	as.Begin(a, func() {})
+	for range 3 {
+		_, complete, ok := as.Arrive(a, "x")
+		require.True(t, ok)
+		require.False(t, complete, "the other one is not there")
+	}
+}
+
+func TestAGroupThatHasItsPlacesKeepsOthersFromItsHeadrooms(t *testing.T) {
+	as := NewAttempts()
+	as.Begin(attempt("web", "x"), func() {})
+	as.Turns(func(turns *Turns) {
+		other, _, some := turns.Before(Rank{Name: named("db")}, named("spare"), builders.Epoch())
+		require.True(t, some)
+		require.Equal(t, named("web"), other)
+		_, _, some = turns.Before(Rank{Name: named("web")}, named("spare"), builders.Epoch())
+		require.False(t, some, "not itself")
+	})
+}
+
+func TestAGroupIsOnlyKeptByTheTurnOfOneThatComesBeforeIt(t *testing.T) {
+	turns, now := &Turns{}, builders.Epoch()
+	high, low := Rank{Name: named("high"), Priority: 2}, Rank{Name: named("low"), Priority: 1}
+	turns.Hold(named("holder"), []types.NamespacedName{named("spare"), named("other")})
+	turns.Wait(high, sets.New(named("spare")))
+	turns.Wait(low, sets.New(named("spare")))
+	turns.Release(named("holder"), now)
+	_, _, some := turns.Before(high, named("spare"), now)
+	require.False(t, some, "the other one comes after it")
+	_, _, some = turns.Before(low, named("other"), now)
+	require.False(t, some, "nobody waits for that Headroom")
+	other, until, some := turns.Before(low, named("spare"), now.Add(Turn-time.Nanosecond))
+	require.True(t, some)
+	require.Equal(t, named("high"), other)
+	require.Equal(t, now.Add(Turn), until)
+}
+
+func TestAGroupThatIsGoneIsNotTriedEverLater(t *testing.T) {
+	as := NewAttempts()
+	fail := func() time.Duration {
+		a := attempt("web", "x")
+		as.Begin(a, func() {})
+		_, again, ok := as.End(a)
+		require.True(t, ok)
+		return again
+	}
+	require.Equal(t, firstDelay, fail())
+	require.Equal(t, 2*firstDelay, fail())
+	as.ForgetGroup(named("other"))
+	require.Equal(t, 4*firstDelay, fail())
+	as.ForgetGroup(named("web"))
+	require.Equal(t, firstDelay, fail(), "one that is made anew under the name begins anew")
+}
+
+func TestWhatIsKnownOfAPodIsForgottenWithIt(t *testing.T) {
+	as := NewAttempts()
+	pods := []*corev1.Pod{builders.Consumer("x", nil).UID("x").Obj(), builders.Consumer("y", nil).UID("y").Obj()}
+	require.False(t, as.Assumed("x"))
+	require.False(t, as.Fitting("x"))
+	as.NoteFitting(pods)
+	for _, uid := range []types.UID{"x", "y"} {
+		as.Assume(uid)
+		require.True(t, as.WarnOnce(uid))
+		require.False(t, as.WarnOnce(uid), "it was told already")
+	}
+	as.ForgetPod("x")
+	require.False(t, as.Assumed("x"))
+	require.False(t, as.Fitting("x"))
+	require.True(t, as.WarnOnce("x"), "a pod of the UID would be another one")
+	require.True(t, as.Assumed("y"))
+	require.True(t, as.Fitting("y"))
+	require.False(t, as.WarnOnce("y"))
+	as.Unassume("y")
+	require.False(t, as.Assumed("y"))
+	require.True(t, as.Fitting("y"), "it was not bound, and its group still fits")
+}
