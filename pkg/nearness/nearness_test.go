@@ -63,6 +63,8 @@ func TestPreferredNodeAffinityNamesDomains(t *testing.T) {
 	beside := in(10, zone, "a")
 	beside.Preference.MatchExpressions = append(beside.Preference.MatchExpressions,
 		corev1.NodeSelectorRequirement{Key: zone, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"b"}})
+	mixed := in(10, "disk", "ssd")
+	mixed.Preference.MatchExpressions = append(mixed.Preference.MatchExpressions, in(10, zone, "a").Preference.MatchExpressions...)
 	for name, tc := range map[string]struct {
 		terms    []corev1.PreferredSchedulingTerm
 		wantNone bool
@@ -80,8 +82,9 @@ func TestPreferredNodeAffinityNamesDomains(t *testing.T) {
 		"terms that name no domain do not count": {
 			terms: []corev1.PreferredSchedulingTerm{in(90, "disk", "ssd"), exists, in(10, zone, "a")}, want: map[string]int{"a": 1, "b": 3},
 		},
-		"nor do those that the same term excludes": {terms: []corev1.PreferredSchedulingTerm{beside}, want: map[string]int{"a": 1, "b": 3}},
-		"no domain at all":                         {terms: []corev1.PreferredSchedulingTerm{in(90, "disk", "ssd")}, wantNone: true},
+		"nor does what is no domain in one that does": {terms: []corev1.PreferredSchedulingTerm{mixed}, want: map[string]int{"a": 1, "b": 3}},
+		"nor do those that the same term excludes":    {terms: []corev1.PreferredSchedulingTerm{beside}, want: map[string]int{"a": 1, "b": 3}},
+		"no domain at all":                            {terms: []corev1.PreferredSchedulingTerm{in(90, "disk", "ssd")}, wantNone: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			anchors := New(keys())

@@ -42,6 +42,8 @@ func TestThePriceOfANodeIsThatOfItsLabelOrElseThatOfAllNodes(t *testing.T) {
 		"no prices":                           {Prices{}, node(is("0.5"), nil), 0},
 		"an empty name finds no empty label":  {Prices{}, node(map[string]string{"": "7"}, nil), 0},
 		"a value that is no number":           {Prices{Label: "price"}, node(is("much"), nil), 0},
+		"no number, but a price for all":      {Prices{Node: 1, Label: "price"}, node(is("much"), nil), 1},
+		"a node that costs nothing":           {Prices{Node: 1, Label: "price"}, node(is("0"), nil), 0},
 		"a value below zero":                  {Prices{Label: "price"}, node(is("-1"), nil), 0},
 		"a value without bound":               {Prices{Label: "price"}, node(is("Inf"), nil), 0},
 		"a value that is not a number at all": {Prices{Label: "price"}, node(is("NaN"), nil), 0},
@@ -68,6 +70,10 @@ func TestAUnitCostsTheShareOfItsNode(t *testing.T) {
 	require.False(t, ok, "no unit fits there")
 	_, ok = PerUnit(corev1.ResourceList{"example.com/gpu": resource.MustParse("1")}, nodes)
 	require.False(t, ok, "no node has any")
+	unit["example.com/gpu"] = resource.MustParse("0")
+	perHour, ok = PerUnit(unit, nodes)
+	require.True(t, ok, "it asks for none, so that a node without any is as good")
+	require.InDelta(t, (0.40/4+0.20/2)/2, perHour, 1e-9)
 	_, ok = PerUnit(nil, nodes)
 	require.False(t, ok, "nothing is requested")
 }
@@ -84,13 +90,14 @@ func TestHeldUnitsCostWhatTheirNodesDoAndThoseWithoutAPriceAreCountedApart(t *te
 	var bare Held
 	bare.Add(list("4", "1Gi"), node(nil, nil), prices)
 	bare.Add(corev1.ResourceList{"example.com/gpu": resource.MustParse("1")}, priced, prices) // the node does not say that it has any
+	bare.Add(list("1", "1Gi"), priced, prices)                                                // an eighth
 	held.Plus(bare)
-	require.Equal(t, 3, held.Priced)
+	require.Equal(t, 4, held.Priced)
 	require.Equal(t, 2, held.Unpriced)
-	require.InDelta(t, 0.2+0.4+0.8, held.PerHour, 1e-9)
+	require.InDelta(t, 0.2+0.4+0.8+0.1, held.PerHour, 1e-9)
 	perHour, ok := held.PerUnit()
 	require.True(t, ok)
-	require.InDelta(t, 1.4/3, perHour, 1e-9)
+	require.InDelta(t, 1.5/4, perHour, 1e-9)
 }
 
 func TestAmountsAreDecimalNumbers(t *testing.T) {

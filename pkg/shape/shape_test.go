@@ -116,10 +116,45 @@ func TestPlacementIsMadeFitForPlaceholders(t *testing.T) {
 	}, got))
 }
 
+func TestATemplateThatMayGoAnywhereAsksForNoPlace(t *testing.T) {
+	own := &metav1.LabelSelector{MatchLabels: map[string]string{"headroom.dev/headroom": "web"}}
+	for name, template := range map[string]*corev1.PodSpec{
+		"it says nothing": {}, "its affinity is to pods": {Affinity: &corev1.Affinity{PodAffinity: &corev1.PodAffinity{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Empty(t, cmp.Diff(Shape{Requests: corev1.ResourceList{}}, Of(template, own)))
+		})
+	}
+}
+
+func TestAShapeSharesNoMemoryWithItsTemplate(t *testing.T) {
+	template := func() *corev1.PodSpec {
+		return &corev1.PodSpec{
+			NodeSelector: map[string]string{"pool": "general"},
+			Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+				PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1}},
+			}},
+			Tolerations:               []corev1.Toleration{{Key: "spot", TolerationSeconds: ptr.To[int64](30)}},
+			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{MinDomains: ptr.To[int32](3)}},
+		}
+	}
+	of, own := template(), &metav1.LabelSelector{MatchLabels: map[string]string{"headroom.dev/headroom": "web"}}
+	s := Of(of, own)
+	s.NodeSelector["pool"], *s.Tolerations[0].TolerationSeconds, *s.Spread[0].MinDomains = "other", 1, 1
+	s.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution[0].Weight = 2
+	s.Spread[0].LabelSelector.MatchLabels["headroom.dev/headroom"] = "other"
+	require.Empty(t, cmp.Diff(template(), of))
+	require.Equal(t, "web", own.MatchLabels["headroom.dev/headroom"])
+}
+
 func TestLarger(t *testing.T) {
 	got := Larger(resources("cpu", "1", "memory", "2Gi"), resources("cpu", "1500m", "memory", "1Gi", "nvidia.com/gpu", "1", "example.com/x", "0"))
 	require.True(t, equality.Semantic.DeepEqual(resources("cpu", "1500m", "memory", "2Gi", "nvidia.com/gpu", "1"), got), "%v", got)
 	require.Empty(t, Larger(nil, nil))
+	require.Equal(t, resources("cpu", "1"), Larger(nil, resources("cpu", "1")))
+	have := resources("cpu", "1")
+	Larger(have, resources("cpu", "2"))
+	require.Equal(t, resources("cpu", "1"), have, "neither is changed")
 }
 
 func TestRemembered(t *testing.T) {
@@ -129,7 +164,9 @@ func TestRemembered(t *testing.T) {
 		"it requests a little less":           {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "950m", "memory", "1Gi"), held},
 		"a little more, of what it decides":   {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "1", "memory", "1100000Ki"), resources("cpu", "1500m", "memory", "1100000Ki")},
 		"it is another one":                   {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "2", "memory", "1Gi"), resources("cpu", "2", "memory", "1Gi")},
+		"it is another one, and smaller":      {resources("cpu", "1", "memory", "1Gi"), resources("cpu", "500m", "memory", "1Gi"), resources("cpu", "500m", "memory", "1Gi")},
 		"no pod was larger than its template": {nil, resources("cpu", "1"), resources("cpu", "1")},
+		"and now it requests nothing at all":  {nil, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Remembered(held, tc.seen, tc.template)
@@ -157,6 +194,8 @@ func TestWhenUnitsFollow(t *testing.T) {
 		"10 percent more":                       {&held, long, Shape{Requests: resources("cpu", "1100m", "memory", "1000Mi")}, false, Follow, 0},
 		"10 percent less":                       {&held, long, Shape{Requests: resources("cpu", "1", "memory", "900Mi")}, false, Follow, 0},
 		"another resource":                      {&held, long, Shape{Requests: resources("cpu", "1", "memory", "1000Mi", "nvidia.com/gpu", "1")}, false, Follow, 0},
+		"another resource in the place of one":  {&held, long, Shape{Requests: resources("cpu", "1", "nvidia.com/gpu", "1")}, false, Follow, 0},
+		"nothing of a resource, as before":      {&Shape{Requests: resources("cpu", "0")}, long, Shape{Requests: resources("cpu", "0")}, false, Same, 0},
 		"a resource less":                       {&held, long, Shape{Requests: resources("cpu", "1")}, false, Follow, 0},
 		"another place":                         {&held, long, Shape{Requests: held.Requests, NodeSelector: map[string]string{"a": "b"}}, false, Follow, 0},
 		"while it rolls":                        {&held, long, Shape{Requests: resources("cpu", "2", "memory", "1000Mi")}, true, Rolls, 0},

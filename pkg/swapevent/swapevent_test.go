@@ -60,7 +60,10 @@ func TestParseRefusesOtherNotes(t *testing.T) {
 		"of another event":           "Preempted by pod 123 on node n",
 		"without a node":             "Took shop/web-headroom-3",
 		"with an empty node":         "Took shop/web-headroom-3 on node ",
+		"of another event of a pod":  "Preempted shop/web on node n",
 		"without a namespace":        "Took web-headroom-3 on node n",
+		"with an empty namespace":    "Took /web-headroom-3 on node n",
+		"with an empty name":         "Took shop/ on node n",
 		"ending in more but no list": "Took more on node n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,6 +71,21 @@ func TestParseRefusesOtherNotes(t *testing.T) {
 			require.False(t, ok)
 		})
 	}
+}
+
+func TestPlaceholdersForWhichANoteHasNoRoomAreCounted(t *testing.T) {
+	s := Swap{Node: "n", Why: "spread"}
+	for i := range 100 {
+		s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("web-headroom-%02d", i)})
+	}
+	note := Note(s)
+	require.LessOrEqual(t, len(note), maxNote)
+	require.Greater(t, len(note), maxNote-100, "as many are named as there is room for")
+	got, ok := Parse(note)
+	require.True(t, ok)
+	require.Equal(t, s.Placeholders[:len(got.Placeholders)], got.Placeholders)
+	require.Contains(t, note, fmt.Sprintf(" and %d more on node n: spread", 100-len(got.Placeholders)))
+	require.Equal(t, "spread", got.Why)
 }
 
 func TestNoteFitsAndKeepsAPrefixOfTheNames(t *testing.T) {

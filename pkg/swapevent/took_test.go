@@ -31,7 +31,7 @@ func TestAnnotation(t *testing.T) {
 }
 
 func TestAnnotationsThatNoSchedulerWroteAreRefused(t *testing.T) {
-	for _, value := range []string{"", ",", "a,", "a, b", "+", "+0", "+x", "a+-1"} {
+	for _, value := range []string{"", ",", "a,", "a, b", "+", "+0", "+x", "a+-1", "a+99999999999999999999"} {
 		_, err := ParseAnnotation(value)
 		require.Error(t, err, "%q", value)
 	}
@@ -69,6 +69,19 @@ func TestWhatAPodCarriesAlreadyTakesNoRoomFromItself(t *testing.T) {
 		"others": strings.Repeat("x", maxAnnotations-spareAnnotations-len("others")-most*37),
 	})
 	require.Equal(t, strings.Join(uids, ","), value, "there is room for as many")
+}
+
+// TestAPodThatIsFullOfOtherThingsKeepsWhatItTookLast has room for two UIDs, for one, and for none.
+func TestAPodThatIsFullOfOtherThingsKeepsWhatItTookLast(t *testing.T) {
+	const uid = 36
+	is := func(i int) string { return fmt.Sprintf("%0*d", uid, i) }
+	for room, want := range map[int]string{2: is(2) + "," + is(3), 1: is(3), 0: "+1"} {
+		value := Extend([]types.UID{types.UID(is(3))}, map[string]string{
+			"headroom.dev/took": strings.Join([]string{is(0), is(1), is(2)}, ","),
+			"others":            strings.Repeat("x", maxAnnotations-spareAnnotations-len("others")-room*(uid+1)),
+		})
+		require.Equal(t, want, value, "room for %d", room)
+	}
 }
 
 func TestAnnotationFitsAndLosesNoPlaceholder(t *testing.T) {
