@@ -180,6 +180,14 @@ func TestSecurityContexts(t *testing.T) {
 			wantContainer: restrictedContainer(func(c *corev1.SecurityContext) { c.Privileged, c.AllowPrivilegeEscalation = ptr.To(true), nil }),
 		},
 		{
+			name:      "and so may one with SYS_ADMIN by its long name, among others",
+			container: &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_RAW", "CAP_SYS_ADMIN"}}},
+			wantPod:   restrictedPod(nil),
+			wantContainer: restrictedContainer(func(c *corev1.SecurityContext) {
+				c.Capabilities.Add, c.AllowPrivilegeEscalation = []corev1.Capability{"NET_RAW", "CAP_SYS_ADMIN"}, nil
+			}),
+		},
+		{
 			name:      "and so may one with SYS_ADMIN",
 			container: &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}},
 			wantPod:   restrictedPod(nil),
@@ -245,6 +253,43 @@ func TestExchangeMark(t *testing.T) {
 	placeholder.MarkFromRollout(pod)
 	require.True(t, placeholder.IsFromRollout(pod))
 	require.Equal(t, placeholder.TemplateHash(web(), defaults), pod.Annotations[v1alpha1.AnnotationTemplateHash])
+}
+
+func TestWhoMadeAUnitMakesItNoOther(t *testing.T) {
+	pod, daemonSet := placeholder.Build(web(), defaults, 0), placeholder.BuildDaemonSet(web(), defaults)
+	placeholder.MarkMadeBy(pod, "blue")
+	placeholder.MarkMadeBy(daemonSet, "blue")
+	require.Equal(t, "blue", pod.Annotations[v1alpha1.AnnotationController])
+	require.Equal(t, "blue", daemonSet.Annotations[v1alpha1.AnnotationController])
+	require.Equal(t, placeholder.TemplateHash(web(), defaults), pod.Annotations[v1alpha1.AnnotationTemplateHash])
+	delete(daemonSet.Annotations, v1alpha1.AnnotationController)
+	require.Empty(t, cmp.Diff(placeholder.BuildDaemonSet(web(), defaults), daemonSet), "nothing else of it changed, its template least of all")
+}
+
+func TestTheDaemonSetOfVersionsThatRefusedNoSidecarsDiffersInNothingElse(t *testing.T) {
+	now, earlier := placeholder.BuildDaemonSet(web(), defaults), placeholder.BuildEarlierDaemonSet(web(), defaults)
+	require.Equal(t, now.Annotations[v1alpha1.AnnotationTemplateHash], earlier.Annotations[v1alpha1.AnnotationTemplateHash])
+	require.NotEmpty(t, cmp.Diff(now, earlier))
+	placeholder.RefuseSidecars(&earlier.Spec.Template.ObjectMeta)
+	require.Empty(t, cmp.Diff(now, earlier))
+}
+
+func TestWhatAHeadroomSaysOfSidecarsItselfStays(t *testing.T) {
+	pod := placeholder.Build(web(func(s *v1alpha1.HeadroomSpec) {
+		s.PodLabels = map[string]string{"sidecar.istio.io/inject": "true"}
+		s.PodAnnotations = map[string]string{"linkerd.io/inject": "enabled"}
+	}), defaults, 0)
+	require.Equal(t, "true", pod.Labels["sidecar.istio.io/inject"])
+	require.Equal(t, "disabled", pod.Labels["kuma.io/sidecar-injection"])
+	require.Equal(t, "enabled", pod.Annotations["linkerd.io/inject"])
+	require.Equal(t, "false", pod.Annotations["consul.hashicorp.com/connect-inject"])
+}
+
+func TestAReservedUnitIsKnownByItsClass(t *testing.T) {
+	require.False(t, placeholder.IsReserved(placeholder.Build(web(), defaults, 0)))
+	reserved := web(func(s *v1alpha1.HeadroomSpec) { s.Reserved = true })
+	require.True(t, placeholder.IsReserved(placeholder.Build(reserved, defaults, 0)))
+	require.Equal(t, []string{placeholder.PriorityClassIn(reserved, defaults)}, placeholder.PriorityClassNames(reserved, defaults))
 }
 
 func TestHeadroomOfKnowsWhatBuildBuilds(t *testing.T) {

@@ -31,6 +31,13 @@ func TestWhichHeadroomsHaveALadder(t *testing.T) {
 		"also one that spells the default class": {
 			defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.PriorityClassName = "headroom" }, want: true,
 		},
+		"not one of reserved units": {
+			defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.Reserved = true },
+		},
+		"not even if it says so": {change: func(s *v1alpha1.HeadroomSpec) { s.Reserved, s.Ladder = true, v1alpha1.LadderEnabled }},
+		"also one with a PriorityClass of its own that says so": {
+			change: func(s *v1alpha1.HeadroomSpec) { s.PriorityClassName, s.Ladder = "spare", v1alpha1.LadderEnabled }, want: true,
+		},
 		"not one with a unit on each node": {
 			defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.Placement = v1alpha1.PlacementPerNode },
 		},
@@ -41,6 +48,11 @@ func TestWhichHeadroomsHaveALadder(t *testing.T) {
 			names := placeholder.PriorityClassNames(h, tc.defaults)
 			require.Equal(t, tc.want, len(names) == v1alpha1.LadderSteps)
 			require.Contains(t, names, placeholder.Build(h, tc.defaults, 0).Spec.PriorityClassName)
+			inWords := "headroom-ladder-*"
+			if !tc.want {
+				inWords = names[0]
+			}
+			require.Equal(t, inWords, placeholder.PriorityClassIn(h, tc.defaults))
 		})
 	}
 	daemonSet := placeholder.BuildDaemonSet(web(func(s *v1alpha1.HeadroomSpec) { s.Placement = v1alpha1.PlacementPerNode }), byDefault)
@@ -103,6 +115,11 @@ func TestSpreadHard(t *testing.T) {
 		"one about other pods": {
 			constraints: with(func(c *corev1.TopologySpreadConstraint) { c.LabelSelector.MatchLabels["headroom"] = "other" }),
 		},
+		"one whose selector does not parse": {
+			constraints: with(func(c *corev1.TopologySpreadConstraint) {
+				c.LabelSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "headroom", Operator: "Like"}}
+			}),
+		},
 		"one by labels of the user": {
 			constraints: with(func(c *corev1.TopologySpreadConstraint) {
 				c.LabelSelector.MatchLabels = map[string]string{"team": "search"}
@@ -125,4 +142,18 @@ func TestAUnitOfTheLadderIsOnAStep(t *testing.T) {
 	require.Empty(t, placeholder.NoStep(pod))
 	pod.Spec.PriorityClassName = "headroom"
 	require.Equal(t, `its PriorityClass is "headroom", which is no step of the ladder`, placeholder.NoStep(pod))
+}
+
+// TestAPlaceInADomainNeedsNoAffinityOfTheHeadroom, nor one to nodes beside one to pods.
+func TestAPlaceInADomainNeedsNoAffinityOfTheHeadroom(t *testing.T) {
+	for name, affinity := range map[string]*corev1.Affinity{"none": nil, "one to pods": {PodAntiAffinity: &corev1.PodAntiAffinity{}}} {
+		t.Run(name, func(t *testing.T) {
+			h := web(onLadder, func(s *v1alpha1.HeadroomSpec) { s.Affinity = affinity.DeepCopy() })
+			pod := placeholder.BuildAt(h, defaults, 3, placeholder.Place{Domain: "b"})
+			require.Len(t, pod.Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution, 1)
+			require.Equal(t, "headroom-ladder-1", pod.Spec.PriorityClassName, "the lowest step")
+			require.Equal(t, affinity != nil, pod.Spec.Affinity.PodAntiAffinity != nil)
+			require.Empty(t, cmp.Diff(affinity, h.Spec.Affinity))
+		})
+	}
 }
