@@ -70,6 +70,38 @@ func TestGains(t *testing.T) {
 	require.True(t, c.Gains(consumer("db"), consumer("web")))
 	require.False(t, c.Gains(consumer("web"), consumer("web")))
 	require.False(t, c.Gains(consumer("web"), consumer("db")))
+
+	other := forApp("db")
+	other.Name = "db"
+	require.NoError(t, c.Set(other))
+	require.True(t, c.Gains(consumer("web"), consumer("db")), "the other one now, whatever it loses")
+	require.False(t, c.Gains(consumer("web"), consumer("cache")))
+}
+
+func TestACatalogIsReadyOnce(t *testing.T) {
+	c := New()
+	select {
+	case <-c.Ready():
+		require.Fail(t, "nothing is known yet")
+	default:
+	}
+	require.NoError(t, c.Follow(t.Context(), nil, func(types.NamespacedName) {}))
+	<-c.Ready()
+	c.setReady()
+	<-c.Ready()
+}
+
+func TestAHeadroomIsAsItWasSetLast(t *testing.T) {
+	c := New()
+	require.NoError(t, c.Set(forApp("web")))
+	before := c.Get(web)
+	require.True(t, before.Rule.Entitles(consumer("web")))
+	require.NoError(t, c.Set(forApp("db")))
+	require.True(t, c.Get(web).Rule.Entitles(consumer("db")))
+	require.True(t, before.Rule.Entitles(consumer("web")), "what was handed out does not change")
+	c.Delete(types.NamespacedName{Namespace: "other", Name: "web"})
+	require.NotNil(t, c.Get(web), "one of the name in another namespace is another one")
+	require.Nil(t, c.Get(types.NamespacedName{Namespace: "other", Name: "web"}))
 }
 
 func TestTheKnownHeadroomsAreNamedInOrder(t *testing.T) {

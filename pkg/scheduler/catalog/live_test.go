@@ -11,11 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/customresource"
@@ -30,6 +32,8 @@ type server struct {
 	absent   bool
 	// lost says that there is no definition when all Headrooms are listed the next time, and right after that there is one.
 	lost bool
+	// asked is how often something was asked for.
+	asked int
 	// watches are those that are open.
 	watches []*io.PipeWriter
 }
@@ -37,6 +41,7 @@ type server struct {
 func (s *server) RoundTrip(request *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked++
 	query := request.URL.Query()
 	switch {
 	case s.absent:
@@ -114,8 +119,13 @@ type following struct {
 
 func follow(t *testing.T, s *server) *following {
 	t.Helper()
+	return followWith(t.Context(), t, s)
+}
+
+func followWith(ctx context.Context, t *testing.T, s *server) *following {
+	t.Helper()
 	f := &following{Catalog: New(), server: s}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(ctx)
 	t.Cleanup(cancel)
 	client, err := customresource.NewClient(&rest.Config{Host: "http://server", Transport: s}, v1alpha1.GroupVersion, v1alpha1.AddToScheme)
 	require.NoError(t, err)
@@ -230,6 +240,50 @@ func TestTheCatalogFollowsOverWhatUnitsOfAWorkloadsShapeAreSpread(t *testing.T) 
 		f.tell("MODIFIED", spreadOver("row"))
 		require.Equal(t, []types.NamespacedName{web}, f.settle(), "the workload changed, and the Headroom's own spec did not")
 		require.Equal(t, []string{"row"}, f.Get(web).SpreadKeys)
+		f.become(nil, false)
+	})
+}
+
+// TestTheDefinitionIsAskedForEveryTwoSecondsAtMost, however long it is not there, and not much later either: pods come as soon as it is.
+func TestTheDefinitionIsAskedForEveryTwoSecondsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{t: t, absent: true}
+		follow(t, s).settle()
+		s.mu.Lock()
+		before := s.asked
+		s.mu.Unlock()
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // moves the fake clock of the bubble
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		require.InDelta(t, 10*time.Minute/lastProbe, s.asked-before, 5)
+	})
+}
+
+func TestAHeadroomThatEntitlesNobodyIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := state("web", "1", 1)
+		bad.Spec.Consumers.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}
+		var logged []string
+		logger := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+		f := followWith(klog.NewContext(t.Context(), logger), t, &server{t: t, headroom: bad})
+		require.Equal(t, []types.NamespacedName{web}, f.settle(), "those that it entitled before have to look elsewhere")
+		require.NotNil(t, f.Get(web))
+		require.False(t, f.entitles("web"))
+		require.Len(t, logged, 1)
+		require.Contains(t, logged[0], "A Headroom entitles no pod")
+		f.become(nil, false)
+	})
+}
+
+// TestAHeadroomWithoutAGenerationIsReadEachTime, as of an API server that keeps none: it tells nothing of the spec.
+func TestAHeadroomWithoutAGenerationIsReadEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := follow(t, &server{t: t, headroom: state("web", "1", 0)})
+		f.settle()
+		f.tell("MODIFIED", state("db", "1", 0))
+		require.Equal(t, []types.NamespacedName{web}, f.settle())
+		require.True(t, f.entitles("db"))
 		f.become(nil, false)
 	})
 }

@@ -71,8 +71,20 @@ func TestNodeOf(t *testing.T) {
 		pod  *st.PodWrapper
 		want string
 	}{
-		"a pod of a DaemonSet that waits":        {daemon("n", "1"), "n"},
-		"one that was not told yet":              {func() *st.PodWrapper { d := daemon("n", "1"); d.Status.Conditions = nil; return d }(), ""},
+		"a pod of a DaemonSet that waits": {daemon("n", "1"), "n"},
+		"one that was not told yet":       {func() *st.PodWrapper { d := daemon("n", "1"); d.Status.Conditions = nil; return d }(), ""},
+		"one whose scheduler failed": {func() *st.PodWrapper {
+			d := daemon("n", "1")
+			d.Status.Conditions[0].Reason = corev1.PodReasonSchedulerError
+			return d
+		}(), ""},
+		"one that was scheduled meanwhile": {func() *st.PodWrapper {
+			d := daemon("n", "1")
+			d.Status.Conditions[0].Status = corev1.ConditionTrue
+			return d
+		}(), ""},
+		"one that was told of something else":    {func() *st.PodWrapper { d := daemon("n", "1"); d.Status.Conditions[0].Type = corev1.PodReady; return d }(), ""},
+		"one that no controller has":             {func() *st.PodWrapper { d := daemon("n", "1"); *d.OwnerReferences[0].Controller = false; return d }(), ""},
 		"one for which others are preempted":     {daemon("n", "1").NominatedNodeName("n"), ""},
 		"one that is bound":                      {daemon("n", "1").Node("n"), ""},
 		"one that is being deleted":              {daemon("n", "1").Terminating(), ""},

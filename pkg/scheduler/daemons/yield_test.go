@@ -66,7 +66,7 @@ func TestAUnitYieldsOnceAndSaysWhy(t *testing.T) {
 	}
 	require.Len(t, reasons, 1)
 	require.Contains(t, reasons[0], swapevent.ReasonYielded)
-	require.Contains(t, reasons[0], "default/daemon")
+	require.Contains(t, reasons[0], "headroom-scheduler: a pod of a DaemonSet waits for node n: default/daemon")
 }
 
 // TestUnitsYieldEverLaterToAPodThatIsNotHelped has each unit that goes replaced on the same node.
@@ -124,5 +124,83 @@ func TestNoUnitYieldsToAPlaceholder(t *testing.T) {
 	y, client := yielding(t, func(*corev1.Pod) bool { return true })
 	y.Observe(t.Context(), daemon("n", "1").Obj())
 	require.Empty(t, y.looks, "it is not looked at again either")
+	require.Zero(t, deletions(client))
+}
+
+// TestAPodIsLookedAtAgainOnlyAsLongAsItIsTheOneThatWaits hears of it once, and what there is under its name changes meanwhile.
+func TestAPodIsLookedAtAgainOnlyAsLongAsItIsTheOneThatWaits(t *testing.T) {
+	another, bound := daemon("n", "1").Obj(), daemon("n", "1").Node("n").Obj()
+	another.UID = "another"
+	for name, tc := range map[string]struct {
+		is   *corev1.Pod
+		ends bool
+		want bool
+	}{
+		"it waits on":                {is: daemon("n", "1").Obj(), want: true},
+		"another one is in its name": {is: another},
+		"it is bound":                {is: bound},
+		"it is gone":                 {},
+		"the scheduler ends":         {is: daemon("n", "1").Obj(), ends: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				y, client := yielding(t, func(*corev1.Pod) bool { return false })
+				pods := informers.NewSharedInformerFactory(client, 0).Core().V1().Pods()
+				y.Pods = pods.Lister()
+				asked := 0
+				y.PodsOn = func(string) []*corev1.Pod { asked++; return nil }
+				y.Observe(ctx, daemon("n", "1").Obj())
+				require.Equal(t, 1, asked)
+				if tc.is != nil {
+					require.NoError(t, pods.Informer().GetStore().Add(tc.is))
+				}
+				if tc.ends {
+					cancel()
+				}
+				time.Sleep(again + time.Second) //nolint:forbidigo // the clock is synctest's
+				synctest.Wait()
+				require.Equal(t, tc.want, asked > 1)
+			})
+		})
+	}
+}
+
+func TestAPodThatWaitsNoMoreIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		y, _ := yielding(t, func(*corev1.Pod) bool { return false })
+		y.PodsOn = func(string) []*corev1.Pod { return nil }
+		y.Observe(ctx, daemon("n", "1").Obj())
+		require.NotZero(t, y.backoff.Get("daemon"))
+		time.Sleep(2*most + time.Minute) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+		require.Empty(t, y.looks)
+		later := daemon("n", "1").Obj()
+		later.UID = "later"
+		y.Observe(ctx, later)
+		require.Zero(t, y.backoff.Get("daemon"), "or every pod that ever waited is kept")
+		cancel()
+		time.Sleep(again) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+	})
+}
+
+func TestNoUnitYieldsOnANodeThatIsGone(t *testing.T) {
+	y, client := yielding(t, func(*corev1.Pod) bool { return false })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	y.Observe(ctx, daemon("other", "1").Obj())
+	require.Zero(t, deletions(client))
+	require.Empty(t, y.victims("other", daemon("other", "1").Obj()))
+}
+
+func TestAPodThatWaitsForNoCertainNodeCostsNothing(t *testing.T) {
+	y, client := yielding(t, func(*corev1.Pod) bool { return false })
+	y.Observe(t.Context(), daemon("n", "1").Node("n").Obj())
+	require.Empty(t, y.looks)
+	require.Zero(t, y.backoff.Get("daemon"))
 	require.Zero(t, deletions(client))
 }

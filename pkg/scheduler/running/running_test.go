@@ -77,3 +77,25 @@ func TestWhatIsNoAnswerOfASchedulerIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, "not that of a scheduler", text)
 	}
 }
+
+func TestAStateThatCannotBePublishedKeepsNoLaterOneOut(t *testing.T) {
+	configuration, err := configz.New("componentconfig")
+	require.NoError(t, err)
+	t.Cleanup(func() { configz.Delete("componentconfig") })
+	own := &metav1.Status{}
+	own.Kind, own.APIVersion = "KubeSchedulerConfiguration", "kubescheduler.config.k8s.io/v1"
+	require.NoError(t, configuration.Set(own))
+	_, err = configz.New("headroom")
+	require.NoError(t, err)
+	state := running.State{Undeletable: []string{"shop/web"}}
+	_, err = running.Publish(func() running.State { return state })
+	require.ErrorContains(t, err, "publishing the scheduler's state")
+
+	withdraw, err := running.Publish(func() running.State { return state })
+	require.NoError(t, err)
+	defer withdraw()
+	answer, err := running.Parse(ask(t))
+	require.NoError(t, err)
+	require.Equal(t, state.Undeletable, answer.State.Undeletable)
+	require.Equal(t, "debug.headroom.dev/v1alpha1", answer.State.APIVersion)
+}
