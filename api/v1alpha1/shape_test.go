@@ -79,6 +79,16 @@ func TestAShapeSaysWhatTheSpecLeavesOpen(t *testing.T) {
 	}
 }
 
+func TestAShapeIsTakenAsAWhole(t *testing.T) {
+	shape := someShape("shape")
+	require.Equal(t, v1alpha1.HeadroomSpec{
+		ShapeFrom: &v1alpha1.WorkloadReference{}, Requests: shape.Requests, NodeSelector: shape.NodeSelector,
+		Affinity: &corev1.Affinity{NodeAffinity: shape.NodeAffinity}, Tolerations: shape.Tolerations,
+		TopologySpreadConstraints: shape.TopologySpreadConstraints, RuntimeClassName: shape.RuntimeClassName,
+	}, placed(shape))
+	require.Equal(t, v1alpha1.HeadroomSpec{ShapeFrom: &v1alpha1.WorkloadReference{}}, placed(&v1alpha1.ShapeStatus{}), "one that says nothing")
+}
+
 func TestAHeadroomThatHasNoShapeIsItself(t *testing.T) {
 	h := &v1alpha1.Headroom{}
 	require.Same(t, h, h.Shaped(someShape("shape")), "it takes none from a workload")

@@ -9,13 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	schedulerscheme "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
-	schedulerv1 "k8s.io/kubernetes/pkg/scheduler/apis/config/v1"
-	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
 	"github.com/headroom-dev/headroom/api/config"
@@ -142,101 +139,6 @@ func TestATypoFailsStartUpWithTheFieldsPath(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, enabled+"  pluginConfig:\n  - name: Headroom\n    args: "+tt.args+"\n")
 			require.ErrorContains(t, err, tt.want)
-		})
-	}
-}
-
-func TestArgumentsSurviveTheRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		names := rapid.SliceOfNDistinct(rapid.SampledFrom(config.RuleNames()), 1, 5, rapid.ID).Draw(t, "rules")
-		args := &config.HeadroomArgs{
-			TopologyKeys:          rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b.c/d"}), 1, 3).Draw(t, "keys"),
-			Swap:                  rapid.Bool().Draw(t, "swap"),
-			VictimWaitSeconds:     rapid.Int32().Draw(t, "wait"),
-			EvictionParallelism:   rapid.Int32().Draw(t, "parallelism"),
-			GuardHoles:            rapid.SampledFrom([]config.GuardHoles{config.GuardReserved, config.GuardAll, config.GuardNever}).Draw(t, "guards"),
-			GuardNamespace:        rapid.String().Draw(t, "namespace"),
-			IgnoredResources:      rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "resources"),
-			IgnoredResourceGroups: rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "groups"),
-		}
-		for _, name := range names {
-			args.NodeRules = append(args.NodeRules, config.NodeRule{
-				Name: name, Tier: rapid.Int32().Draw(t, "tier"), Weight: rapid.Int32().Draw(t, "weight"),
-			})
-		}
-		scheme := schedulerv1.GetPluginArgConversionScheme()
-		versioned, back := &v1.HeadroomArgs{}, &config.HeadroomArgs{}
-		require.NoError(t, scheme.Convert(args.DeepCopy(), versioned, nil))
-		scheme.Default(versioned)
-		require.NoError(t, scheme.Convert(versioned.DeepCopy(), back, nil))
-		require.Empty(t, cmp.Diff(args, back))
-	})
-}
-
-func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
-	tests := map[string]struct {
-		change func(*config.HeadroomArgs)
-		want   []string
-	}{
-		"guards for swaps that there are not": {
-			func(a *config.HeadroomArgs) { a.GuardHoles = "Some" }, []string{"args.guardHoles"},
-		},
-		"a namespace for guards that is none": {
-			func(a *config.HeadroomArgs) { a.GuardNamespace = "Spare_System" }, []string{"args.guardNamespace"},
-		},
-		"a topology key that is no label": {
-			func(a *config.HeadroomArgs) { a.TopologyKeys = []string{"zone", "not a label"} }, []string{"args.topologyKeys[1]"},
-		},
-		"a topology key twice": {
-			func(a *config.HeadroomArgs) { a.TopologyKeys = []string{"zone", "zone"} }, []string{"args.topologyKeys[1]"},
-		},
-		"too many topology keys": {
-			func(a *config.HeadroomArgs) {
-				a.TopologyKeys = nil
-				for i := range 17 {
-					a.TopologyKeys = append(a.TopologyKeys, "key-"+string(rune('a'+i)))
-				}
-			}, []string{"args.topologyKeys"},
-		},
-		"no rule at all":  {func(a *config.HeadroomArgs) { a.NodeRules = nil }, []string{"args.nodeRules"}},
-		"an unknown rule": {func(a *config.HeadroomArgs) { a.NodeRules[2].Name = "LestWaste" }, []string{"args.nodeRules[2].name"}},
-		"a rule twice":    {func(a *config.HeadroomArgs) { a.NodeRules[2].Name = "Nearest" }, []string{"args.nodeRules[2].name"}},
-		"a weight that has no effect": {
-			func(a *config.HeadroomArgs) { a.NodeRules[0].Weight = 5 }, []string{"args.nodeRules[0].weight"},
-		},
-		"a weight out of bounds": {
-			func(a *config.HeadroomArgs) { a.NodeRules[1].Tier, a.NodeRules[1].Weight = 1, 1001 }, []string{"args.nodeRules[1].weight"},
-		},
-		"tiers that decrease": {
-			func(a *config.HeadroomArgs) { a.NodeRules[1].Tier = 7 }, []string{"args.nodeRules[2].tier"},
-		},
-		"a tier of zero":       {func(a *config.HeadroomArgs) { a.NodeRules[0].Tier = 0 }, []string{"args.nodeRules[0].tier"}},
-		"a negative wait":      {func(a *config.HeadroomArgs) { a.VictimWaitSeconds = -1 }, []string{"args.victimWaitSeconds"}},
-		"a wait of an hour":    {func(a *config.HeadroomArgs) { a.VictimWaitSeconds = 3600 }, []string{"args.victimWaitSeconds"}},
-		"no parallelism":       {func(a *config.HeadroomArgs) { a.EvictionParallelism = 0 }, []string{"args.evictionParallelism"}},
-		"too much parallelism": {func(a *config.HeadroomArgs) { a.EvictionParallelism = 257 }, []string{"args.evictionParallelism"}},
-		"an ignored resource that is none": {
-			func(a *config.HeadroomArgs) { a.IgnoredResources = []string{"a b"} }, []string{"args.ignoredResources[0]"},
-		},
-		"an ignored group with a slash": {
-			func(a *config.HeadroomArgs) { a.IgnoredResourceGroups = []string{"a/b"} }, []string{"args.ignoredResourceGroups[0]"},
-		},
-		"two at once": {
-			func(a *config.HeadroomArgs) { a.EvictionParallelism, a.VictimWaitSeconds = 0, -1 },
-			[]string{"args.victimWaitSeconds", "args.evictionParallelism"},
-		},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			cfg, err := load(t, enabled)
-			require.NoError(t, err)
-			args := argsOf(t, cfg)
-			tt.change(args)
-			var got []string
-			for _, err := range validation.ValidateHeadroomArgs(field.NewPath("args"), args) {
-				got = append(got, err.Field)
-			}
-			require.Equal(t, tt.want, got)
 		})
 	}
 }
