@@ -75,7 +75,6 @@ func (m Memory) Next(asked Asked, window time.Duration, now time.Time) Memory {
 		largest = max(largest, r.Units)
 		return dominated
 	})
-	recent = onePerTime(recent)
 	slices.Reverse(recent)
 	for len(recent) > maxRecent {
 		recent[1].Asked = recent[0].Asked // it counts a little longer
@@ -83,19 +82,6 @@ func (m Memory) Next(asked Asked, window time.Duration, now time.Time) Memory {
 	}
 	next.Recent = recent
 	return next
-}
-
-// onePerTime keeps the largest of numbers of the same time; they are ordered by time, and within one the last is the largest.
-func onePerTime(recent []Recent) []Recent {
-	var kept []Recent
-	for _, r := range recent {
-		if n := len(kept); n > 0 && kept[n-1].Until.Equal(r.Until) {
-			kept[n-1] = r
-			continue
-		}
-		kept = append(kept, r)
-	}
-	return kept
 }
 
 // Largest is the largest number that counts. held reports whether it is one that the rules do not come to any more.
