@@ -6,12 +6,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/component-base/version"
 )
 
 func TestTheLinkersFlagsWinOverWhatGoKnows(t *testing.T) {
 	built := &debug.BuildInfo{
-		Main:     debug.Module{Version: "v0.2.0"},
-		Settings: []debug.BuildSetting{{Key: "vcs.time", Value: "today"}, {Key: "vcs.revision", Value: "b0b"}},
+		Main: debug.Module{Version: "v0.2.0"},
+		Settings: []debug.BuildSetting{
+			{Key: "vcs.time", Value: "today"}, {Key: "vcs.revision", Value: "b0b"}, {Key: "vcs.modified", Value: "true"},
+		},
 	}
 	for name, tt := range map[string]struct {
 		linked, linkedCommit    string
@@ -28,6 +31,7 @@ func TestTheLinkersFlagsWinOverWhatGoKnows(t *testing.T) {
 			info := merge(tt.linked, tt.linkedCommit, tt.built)
 			require.Equal(t, tt.wantVersion, info.Version)
 			require.Equal(t, tt.wantCommit, info.Commit)
+			require.Equal(t, version.Get().BuildDate, info.BuildDate)
 			require.Equal(t, runtime.Version(), info.GoVersion)
 			require.Equal(t, runtime.GOOS+"/"+runtime.GOARCH, info.Platform)
 		})

@@ -10,10 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
+	"github.com/headroom-dev/headroom/pkg/buildinfo"
 )
 
 func TestEveryMetricOfTheControllerIsDocumented(t *testing.T) {
@@ -131,6 +133,53 @@ func TestForgottenHeadroomLeavesNoCounter(t *testing.T) {
 	c.Consumed.WithLabelValues("shop", "web").Inc()
 	c.Forget(types.NamespacedName{Namespace: "shop", Name: "web"})
 	require.Zero(t, testutil.CollectAndCount(c.Consumed))
+}
+
+func TestAHeadroomIsForgottenAloneAndWholly(t *testing.T) {
+	c := NewController(prometheus.NewRegistry())
+	web := types.NamespacedName{Namespace: "shop", Name: "web"}
+	for _, headroom := range []types.NamespacedName{web, {Namespace: "shop", Name: "api"}, {Namespace: "search", Name: "web"}} {
+		c.Show(headroom)
+	}
+	c.Forget(web)
+	require.Equal(t, 2, testutil.CollectAndCount(c.Consumed))
+	require.Equal(t, 2, testutil.CollectAndCount(c.Lacked))
+	require.Equal(t, 2*len(account.Losses()), testutil.CollectAndCount(c.Lost))
+	require.Equal(t, 2*len(account.Misses()), testutil.CollectAndCount(c.Missed))
+}
+
+func TestTheBuildIsTold(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	NewController(registry)
+	RegisterScheduler()
+	for component, gatherer := range map[string]prometheus.Gatherer{"controller": registry, "scheduler": legacyregistry.DefaultGatherer} {
+		families, err := gatherer.Gather()
+		require.NoError(t, err)
+		labels := map[string]string{}
+		for _, family := range families {
+			if family.GetName() == "headroom_build_info" {
+				require.InDelta(t, 1, family.GetMetric()[0].GetGauge().GetValue(), 0)
+				for _, label := range family.GetMetric()[0].GetLabel() {
+					labels[label.GetName()] = label.GetValue()
+				}
+			}
+		}
+		info := buildinfo.Get()
+		require.Equal(t, map[string]string{
+			"component": component, "version": info.Version, "commit": info.Commit, "build_date": info.BuildDate, "go_version": info.GoVersion,
+			"platform": info.Platform,
+		}, labels)
+	}
+}
+
+func TestEachCostIsToldAsFarAsItIsKnown(t *testing.T) {
+	names := []string{"headroom_unit_hourly_cost", "headroom_held_hourly_cost", "headroom_unused_weekly_cost"}
+	for i, cost := range []v1alpha1.UsageCost{{UnitPerHour: "0.5"}, {HeldPerHour: "0.5"}, {UnusedPerWeek: "0.5"}} {
+		collector := StateCollector{List: func() []HeadroomState { return []HeadroomState{{Usage: v1alpha1.UsageStatus{Cost: &cost}}} }}
+		for j, name := range names {
+			require.Equal(t, i == j, testutil.CollectAndCount(collector, name) == 1, name)
+		}
+	}
 }
 
 func TestWhatIsNotKnownIsAbsent(t *testing.T) {

@@ -18,6 +18,11 @@ func TestSchedulerMetricsShowFromTheStart(t *testing.T) {
 	ObserveSwap(0.004, 2, 25_000)
 	CountFailedSwap(SwapVictimStayed)
 	CountMiss(MissTooSmall)
+	CountEvictions(3)
+	CountGrowth(GrowthTook)
+	CountGrowthEvictions(2)
+	CountUnentitledEviction(ExceptionSystemCritical)
+	CountGuard(GuardShared)
 
 	added := map[string]float64{}
 	for series, value := range schedulerCounters(t) {
@@ -27,38 +32,55 @@ func TestSchedulerMetricsShowFromTheStart(t *testing.T) {
 	require.Equal(t, map[string]float64{
 		"swaps bind_refused": 0, "swaps bound": 1, "swaps devices_stayed": 0, "swaps eviction_refused": 0, "swaps undone": 0,
 		"swaps victim_stayed": 1, "misses consumers": 0, "misses filtered": 0, "misses priority": 0, "misses too_small": 1,
+		"growths eviction_refused": 0, "growths took": 1, "growths undone": 0, "growths victim_stayed": 0,
+		"guards failed": 0, "guards made": 0, "guards no_hostname": 0, "guards no_slot": 0, "guards refused": 0, "guards shared": 1,
+		"unentitled_evictions running_pods": 0, "unentitled_evictions system_critical": 1, "evictions": 3, "growth_evictions": 2,
 	}, added)
 }
 
-// schedulerCounters are the counters of swaps and misses now. They are the process's: what other tests counted is in them.
+// schedulerCounters are the plugin's counters now. They are the process's: what other tests counted is in them.
 func schedulerCounters(t *testing.T) map[string]float64 {
 	t.Helper()
-	names := map[string]string{"headroom_scheduler_swaps_total": "swaps", "headroom_scheduler_misses_total": "misses"}
 	families, err := legacyregistry.DefaultGatherer.Gather()
 	require.NoError(t, err)
 	values := map[string]float64{}
 	for _, family := range families {
-		if name, ok := names[family.GetName()]; ok {
-			require.NotEmpty(t, family.GetHelp())
-			for _, metric := range family.GetMetric() {
-				require.Len(t, metric.GetLabel(), 1)
-				values[name+" "+metric.GetLabel()[0].GetValue()] = metric.GetCounter().GetValue()
+		name, ours := strings.CutPrefix(family.GetName(), "headroom_scheduler_")
+		name, counts := strings.CutSuffix(name, "_total")
+		if !ours || !counts {
+			continue
+		}
+		require.NotEmpty(t, family.GetHelp())
+		for _, metric := range family.GetMetric() {
+			require.LessOrEqual(t, len(metric.GetLabel()), 1)
+			series := name
+			for _, label := range metric.GetLabel() {
+				series += " " + label.GetValue()
 			}
+			values[series] = metric.GetCounter().GetValue()
 		}
 	}
 	return values
 }
 
-func TestSwapWasteIsAShareOfTheNode(t *testing.T) {
+// TestASwapThatBoundIsMeasured: its waste is a share of the node.
+func TestASwapThatBoundIsMeasured(t *testing.T) {
 	RegisterScheduler()
-	sum := func() float64 {
-		vec, err := testutil.GetHistogramVecFromGatherer(legacyregistry.DefaultGatherer, "headroom_scheduler_swap_waste_ratio", nil)
-		require.NoError(t, err)
-		return vec.GetAggregatedSampleSum()
+	sums := func() map[string]float64 {
+		found := map[string]float64{}
+		for _, name := range []string{"duration_seconds", "victims", "waste_ratio"} {
+			vec, err := testutil.GetHistogramVecFromGatherer(legacyregistry.DefaultGatherer, "headroom_scheduler_swap_"+name, nil)
+			require.NoError(t, err)
+			found[name] = vec.GetAggregatedSampleSum()
+		}
+		return found
 	}
-	before := sum()
-	ObserveSwap(0, 1, 250_000)
-	require.InDelta(t, 0.25, sum()-before, 1e-9)
+	before := sums()
+	ObserveSwap(0.5, 3, 250_000)
+	after := sums()
+	for name, want := range map[string]float64{"duration_seconds": 0.5, "victims": 3, "waste_ratio": 0.25} {
+		require.InDelta(t, want, after[name]-before[name], 1e-9, name)
+	}
 }
 
 func TestEveryMetricIsDocumented(t *testing.T) {

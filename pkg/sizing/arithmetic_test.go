@@ -106,6 +106,17 @@ func TestHowManyUnitsFitIntoALimit(t *testing.T) {
 	}
 }
 
+// TestOfResourcesThatDecideAlikeTheFirstByNameIsTold: the message stays the same from one time to the next.
+func TestOfResourcesThatDecideAlikeTheFirstByNameIsTold(t *testing.T) {
+	unit, total := quantities("cpu", "1", "memory", "1Gi", "pods", "1"), quantities("cpu", "9", "memory", "9Gi", "pods", "9")
+	for range 50 {
+		_, message := OfRequests(100, 4, "pods", total, unit)
+		require.Contains(t, message, " cpu that ")
+		_, message = Fit(total, unit)
+		require.Contains(t, message, " cpu holds ")
+	}
+}
+
 // More pods, a larger percentage or a larger maximum never make a smaller number, and more replicas never a larger one.
 func TestSizesThatEndAreNotRoundedUp(t *testing.T) {
 	units, _ := OfRequests(2, 4, "pods", quantities("cpu", "50000000025"), quantities("cpu", "1"))

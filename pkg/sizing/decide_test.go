@@ -82,6 +82,14 @@ func TestWhichNumberCounts(t *testing.T) {
 				Message: "20 units: rule a came to 20 until 2026-11-26T11:55:00Z, which counts for 10m (scaleDown.stabilizationWindow); now rule b asks for 3.",
 			},
 		},
+		"the largest of the window, and no rule asks for any": {
+			units: []int{0, 0}, before: held, bounds: Bounds{Max: 40, Fit: -1, Window: tenMinutes},
+			want: Result{
+				Units: 20, Rule: "a", Recheck: 5 * time.Minute,
+				Message: "20 units: rule a came to 20 until 2026-11-26T11:55:00Z, which counts for 10m (scaleDown.stabilizationWindow); " +
+					"now no rule asks for any.",
+			},
+		},
 		"the floor above the largest of the window": {
 			units: []int{0, 3}, before: held, bounds: Bounds{Floor: 21, Max: 40, Fit: -1, Window: tenMinutes},
 			want: Result{Units: 21, Recheck: 5 * time.Minute, Message: "21 units: spec.replicas asks for 21 and no rule for more."},
@@ -117,6 +125,22 @@ func TestTheFloorSaysWhyTheLargestRuleAsksForNoMore(t *testing.T) {
 		Decide(rules, Memory{}, bounds, noon).Message)
 	require.Equal(t, "2 units: spec.replicas asks for 2 and no rule for more. Rule gone: It counts as 0 units: there is no Deployment gone.",
 		Decide(rules[:1], Memory{}, bounds, noon).Message)
+}
+
+func TestTimesAreRoundedUpToASixteenthOfTheWindow(t *testing.T) {
+	for window, want := range map[time.Duration][2]time.Duration{16 * time.Second: {0, time.Second}, 32 * time.Second: {0, 2 * time.Second}} {
+		require.Equal(t, noon.Add(want[0]).Unix(), roundUp(noon, window).Unix())
+		require.Equal(t, noon.Add(want[1]).Unix(), roundUp(noon.Add(1), window).Unix())
+	}
+}
+
+func TestDurationsHaveNoPartsThatAreZero(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 10 * time.Second: "10s", tenMinutes: "10m", 90 * time.Second: "1m30s", 2 * time.Hour: "2h", 20 * time.Hour: "20h",
+		90 * time.Minute: "1h30m", time.Hour + 5*time.Second: "1h0m5s", 100 * time.Millisecond: "100ms",
+	} {
+		require.Equal(t, want, Duration(d))
+	}
 }
 
 // The window begins when the rules come to less, however long ago they were last asked.

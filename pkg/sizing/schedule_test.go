@@ -90,6 +90,9 @@ func TestScheduleOnDaylightSavingDays(t *testing.T) {
 		"over the midnight of the night, spring":  {"Europe/Berlin", "22:00", "06:00", "2026-03-28", "2026-03-28 21:00", "2026-03-29 04:00"},
 		"a midnight that does not exist, start":   {"Africa/Cairo", "00:00", "06:00", "2026-04-24", "2026-04-23 22:00", "2026-04-24 03:00"},
 		"a midnight that does not exist, the end": {"Africa/Cairo", "20:00", "24:00", "2026-04-23", "2026-04-23 18:00", "2026-04-23 22:00"},
+		"the day before, spring":                  {"Europe/Berlin", "08:00", "19:00", "2026-03-28", "2026-03-28 07:00", "2026-03-28 18:00"},
+		"the day before, autumn":                  {"Europe/Berlin", "08:00", "19:00", "2026-10-24", "2026-10-24 06:00", "2026-10-24 17:00"},
+		"the day itself, after it":                {"Europe/Berlin", "08:00", "19:00", "2026-03-29", "2026-03-29 06:00", "2026-03-29 17:00"},
 		"half an hour in Lord Howe":               {"Australia/Lord_Howe", "01:45", "05:00", "2026-04-05", "2026-04-04 14:45", "2026-04-04 18:30"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,4 +195,23 @@ func TestWhatIsNoTimeDayOrZoneIsRefused(t *testing.T) {
 	}
 	_, err := Weekday("Monday")
 	require.ErrorContains(t, err, "is no day from Mon to Sun")
+}
+
+func TestEachDayOfTheWeekHasItsName(t *testing.T) {
+	for name, want := range map[string]time.Weekday{
+		"Sun": time.Sunday, "Mon": time.Monday, "Tue": time.Tuesday, "Wed": time.Wednesday, "Thu": time.Thursday, "Fri": time.Friday,
+		"Sat": time.Saturday,
+	} {
+		day, err := Weekday(name)
+		require.NoError(t, err)
+		require.Equal(t, want, day)
+	}
+}
+
+func TestAScheduleThatNeverComesIsLookedAtAgainInAWeek(t *testing.T) {
+	never := schedule(t, "Etc/UTC", "08:00", "19:00", time.Saturday+1)
+	units, message, recheck := never.Units(3, at(t, "2026-11-26 12:00"))
+	require.Zero(t, units)
+	require.Contains(t, message, "nor for the next two weeks")
+	require.Equal(t, lookAhead*12*time.Hour, recheck)
 }
