@@ -123,3 +123,64 @@ func TestUnitsThatAreMadeLikePodsOfAWorkloadCostWhatTheyRequest(t *testing.T) {
 	require.Equal(t, want, New(in))
 	require.NotNil(t, want.Headrooms[0].Cost)
 }
+
+func TestAnAccountThatCannotBeReadIsTold(t *testing.T) {
+	in := input(t)
+	in.Accounts[0].Record.Hours = []byte("no gzip")
+	report := New(in)
+	require.Len(t, report.Headrooms, 2)
+	require.Len(t, report.NotSeen, 2)
+	require.Contains(t, report.NotSeen[0], "the account of shop/ample cannot be read: ")
+}
+
+func TestAnAccountIsThatOfTheHeadroomOfItsNamespace(t *testing.T) {
+	in := input(t)
+	in.Headrooms[0].Namespace = "search"
+	report := New(in)
+	require.Contains(t, report.NotSeen, "search/ample has no account yet: nothing is known of its history")
+	for _, one := range report.Headrooms {
+		require.Equal(t, "shop", one.Namespace)
+	}
+}
+
+func TestWhatCouldSaveAsMuchIsInTheOrderOfNames(t *testing.T) {
+	in := input(t)
+	in.Nodes, in.Headrooms, in.Accounts = nil, nil, nil
+	for _, name := range []string{"shop/b", "search/c", "shop/a"} {
+		h, a := headroom("", 8), kept(t, "", 1)
+		h.Namespace, h.Name, _ = strings.Cut(name, "/")
+		a.Namespace, a.Name = h.Namespace, h.Name
+		in.Headrooms, in.Accounts = append(in.Headrooms, h), append(in.Accounts, a)
+	}
+	var order []string
+	for _, one := range New(in).Headrooms {
+		order = append(order, one.Namespace+"/"+one.Name)
+	}
+	require.Equal(t, []string{"search/c", "shop/a", "shop/b"}, order)
+}
+
+func TestMoreIsNeededToServeMore(t *testing.T) {
+	in := input(t)
+	most := New(in).Headrooms[0]
+	in.Served = 0.5
+	half := New(in).Headrooms[0]
+	require.Equal(t, most.Name, half.Name)
+	require.Less(t, half.Needed, most.Needed)
+	require.Greater(t, *half.Spare, *most.Spare)
+}
+
+func TestTheColorSaysWhetherUnitsAreEnough(t *testing.T) {
+	report := Report{Headrooms: []Advice{{Wanted: 20, Needed: 21}, {Wanted: 22, Needed: 22}, {Wanted: 24, Needed: 23}}}
+	text := report.Text(table.Style{Width: 200, Color: true})
+	for _, want := range []string{"\x1b[31m21\x1b", "\x1b[32m22\x1b", "\x1b[33m23\x1b"} {
+		require.Contains(t, text, want)
+	}
+	require.Contains(t, report.Text(table.Style{}), "  ?  ", "nobody saw how many were ready")
+	require.Empty(t, (&Report{}).Text(table.Style{}))
+}
+
+func TestUnitsThatWereAllNeededAreTold(t *testing.T) {
+	require.Equal(t, "It needed the 3 units that it asks for.", (&Advice{Wanted: 3, Needed: 3}).sentence())
+	require.Equal(t, "It needed 5 units, 2 more than the 3 that it asks for.", (&Advice{Wanted: 3, Needed: 5}).sentence())
+	require.EqualValues(t, 13*24*3600, New(input(t)).Headrooms[0].Known)
+}

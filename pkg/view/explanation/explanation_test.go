@@ -83,3 +83,46 @@ func TestFiveNodesAreNamedAndMoreAreCounted(t *testing.T) {
 	require.Equal(t, "a, b, c, d, e", some([]string{"a", "b", "c", "d", "e"}))
 	require.Equal(t, "a, b, c, d, e and 1 more", some([]string{"a", "b", "c", "d", "e", "f"}))
 }
+
+// TestReasonsAreToldTheMostFrequentFirst: up to twelve one by one.
+func TestReasonsAreToldTheMostFrequentFirst(t *testing.T) {
+	for reasons, want := range map[int]string{maxGroups: "", maxGroups + 2: "and 2 more reasons: -o json has all"} {
+		p := Prediction{Refusal: "there is none."}
+		for i := range reasons {
+			p.Misfits = append(p.Misfits, Misfit{Node: fmt.Sprintf("node-%02d", i), Why: fmt.Sprintf("reason %02d", i)})
+		}
+		p.Misfits = append(p.Misfits, Misfit{Node: "another", Why: "reason 07"})
+		told := Explanation{Pod: "shop/web", Now: &p}
+		text := told.Text(table.Style{}, now)
+		first := strings.Index(text, "node-07, another: reason 07")
+		require.Positive(t, first)
+		require.Less(t, first, strings.Index(text, "node-00: reason 00"))
+		require.Less(t, strings.Index(text, "node-00: reason 00"), strings.Index(text, "node-01: reason 01"))
+		require.Equal(t, maxGroups, strings.Count(text, ": reason "))
+		require.Equal(t, want != "", strings.Contains(text, " more reasons"))
+		require.Contains(t, text, want)
+		require.Contains(t, text, "No headroom serves it: there is none.\n")
+	}
+}
+
+func TestTheColorsSayWhetherThePodHasRoom(t *testing.T) {
+	for name, want := range map[string][]string{
+		"took": {"\x1b[32mIt took ", "\x1b[32mIt fits as it is "}, "takes": {"\x1b[32mIt takes "}, "refused": {"\x1b[31mNo headroom serves it"},
+	} {
+		told := examples()[name]
+		text := told.Text(table.Style{Color: true}, now)
+		for _, one := range want {
+			require.Contains(t, text, one)
+		}
+	}
+}
+
+func TestAClockThatIsAheadMakesNoTimeNegative(t *testing.T) {
+	told := Explanation{Pod: "shop/web", State: "It is on node n.", Took: []Taken{{Time: now.Add(time.Minute)}}}
+	require.Contains(t, told.Text(table.Style{}, now), ", 0s ago")
+}
+
+func TestAPodThatNeverPreemptsIsToldWhatServesIt(t *testing.T) {
+	require.NotContains(t, strings.Join(Remedies(metrics.MissPriority, false), ""), "nonPreempting")
+	require.Equal(t, Remedies(metrics.MissTooSmall, false), Remedies(metrics.MissTooSmall, true), "that is not what it lacks")
+}

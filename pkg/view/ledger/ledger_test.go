@@ -175,3 +175,126 @@ func TestTenThousandEventsAreReadOnce(t *testing.T) {
 	report := New(in)
 	require.Len(t, report.Takes, 6, "events tell rules; takes come from the account alone")
 }
+
+func TestOnlyEventsOfASwapOfTheVeryPodTellItsRule(t *testing.T) {
+	in := input(t)
+	swap := in.Events[0]
+	for name, change := range map[string]func(*corev1.Event){
+		"of another reason":      func(e *corev1.Event) { e.Reason = swapevent.ReasonShared },
+		"of another pod":         func(e *corev1.Event) { e.InvolvedObject.UID = "uid-web-7d9f8c-other" },
+		"that says another word": func(e *corev1.Event) { e.Message = "something" },
+		"of no pod":              func(e *corev1.Event) { e.InvolvedObject.UID = "" }, // a take of which the pod is not known is not of it
+	} {
+		t.Run(name, func(t *testing.T) {
+			in.Events = []corev1.Event{*swap.DeepCopy()}
+			change(&in.Events[0])
+			for _, take := range New(in).Takes {
+				require.Empty(t, take.Rule, take.Placeholder)
+			}
+		})
+	}
+}
+
+func TestTakesOfOneMomentAreInTheOrderOfNames(t *testing.T) {
+	var accounts []v1alpha1.HeadroomAccount
+	for _, headroom := range []string{"shop/web", "shop/api", "ci/web"} {
+		a := account.New(now.Add(-time.Hour))
+		for _, placeholder := range []string{"b", "a"} {
+			a.Take(account.Take{Time: now.Add(-time.Minute), Placeholder: placeholder, How: account.BySwap})
+		}
+		namespace, name, _ := strings.Cut(headroom, "/")
+		accounts = append(accounts, stored(t, namespace, name, a))
+	}
+	report := New(Input{Accounts: accounts, Now: now})
+	var order []string
+	for _, take := range report.Takes {
+		order = append(order, take.Namespace+"/"+take.Headroom+"/"+take.Placeholder)
+	}
+	require.Equal(t, []string{"ci/web/a", "ci/web/b", "shop/api/a", "shop/api/b", "shop/web/a", "shop/web/b"}, order)
+	var groups []string
+	for _, group := range report.Summary(ByHeadroom).Groups {
+		groups = append(groups, group.Name)
+	}
+	require.Equal(t, []string{"ci/web", "shop/api", "shop/web"}, groups, "each of them took two")
+}
+
+func TestASummarySaysAllThatTheLedgerKnowsOfAGroup(t *testing.T) {
+	report := New(input(t))
+	report.NotListed, report.NotSeen = []string{"not listed"}, []string{"not seen"}
+	summary := report.Summary(ByHeadroom)
+	require.Equal(t, report.NotListed, summary.NotListed)
+	require.Equal(t, report.NotSeen, summary.NotSeen)
+	p90 := 95.0
+	require.Equal(t, Group{
+		Name: "shop/web", Units: 3, Pods: 2, Refilled: 2, RefillSeconds: &p90,
+		First: now.Add(-2 * time.Hour), Last: now.Add(-3 * time.Minute),
+	}, group(t, &summary, "shop/web"))
+	byNamespace := report.Summary(ByNamespace)
+	require.Equal(t, 2, group(t, &byNamespace, "(not known)").Units)
+	report.Takes[0].Owner = ""
+	byWorkload := report.Summary(ByWorkload)
+	require.Equal(t, 1, group(t, &byWorkload, "shop/Pod/web-7d9f8c-abcde").Units, "a pod that nothing controls")
+}
+
+func group(t *testing.T, summary *Summary, name string) Group {
+	t.Helper()
+	for _, one := range summary.Groups {
+		if one.Name == name {
+			one.First, one.Last = one.First.UTC(), one.Last.UTC()
+			return one
+		}
+	}
+	t.Fatalf("there is no group %s", name)
+	return Group{}
+}
+
+func TestTheTimeOfTheOldestTakeIsAllThatWasAskedFor(t *testing.T) {
+	a := account.New(now.Add(-time.Hour))
+	for i := range account.Takes {
+		a.Take(account.Take{Time: now.Add(time.Duration(i-200) * time.Second), Placeholder: fmt.Sprint(i), How: account.BySwap})
+	}
+	in := Input{Accounts: []v1alpha1.HeadroomAccount{stored(t, "shop", "web", a)}, Now: now}
+	require.Empty(t, New(in).NotListed, "as many as are remembered")
+	a.Take(account.Take{Time: now, Placeholder: "one more", How: account.BySwap})
+	in.Accounts = []v1alpha1.HeadroomAccount{stored(t, "shop", "web", a)}
+	in.Since = a.Takes()[0].Time
+	require.Len(t, New(in).NotListed, 1, "another one may have been of this moment")
+	in.Since = in.Since.Add(time.Second)
+	require.Empty(t, New(in).NotListed)
+}
+
+func TestATakeIsToldInEveryColumn(t *testing.T) {
+	report := New(input(t))
+	var out strings.Builder
+	require.NoError(t, report.CSV(&out))
+	lines := strings.Split(out.String(), "\n")
+	require.Equal(t, "time,namespace,headroom,placeholder,node,consumer_namespace,consumer,consumer_uid,owner,how,rule,refill_seconds", lines[0])
+	require.Equal(t, "2026-03-02T15:27:00Z,shop,web,headroom-1,node-1,shop,web-7d9f8c-abcde,uid-web-7d9f8c-abcde,ReplicaSet/web-7d9f8c,Swap,"+
+		`"rule 2 Spread: zone a has 4 units of shop/web left, zone b has 2",`, lines[1])
+	summary := report.Summary(ByHeadroom)
+	out.Reset()
+	require.NoError(t, summary.CSV(&out))
+	require.Contains(t, out.String(), "shop/web,3,2,2,95.000,2026-03-02T13:30:00Z,2026-03-02T15:27:00Z\n")
+	require.Contains(t, report.Text(table.Style{Width: 200, Color: true}), "\x1b[33mnot yet\x1b")
+}
+
+func TestAnEmptyLedgerHasNoText(t *testing.T) {
+	report := New(Input{Now: now})
+	summary := report.Summary(ByHeadroom)
+	require.Empty(t, report.Text(table.Style{}))
+	require.Empty(t, summary.Text(table.Style{}))
+	require.NotNil(t, report.Takes, "JSON has an empty list")
+	require.NotNil(t, summary.Groups)
+}
+
+func TestTimesAreNeverNegativeAndShortOnesHaveTenths(t *testing.T) {
+	for s, want := range map[float64]string{0.04: "0.0s", 9.94: "9.9s", 10: "10s", 95: "95s"} {
+		require.Equal(t, want, seconds(s))
+	}
+	in := input(t)
+	in.Now = now.Add(-time.Hour)
+	report := New(in)
+	summary := report.Summary(ByHeadroom)
+	require.True(t, strings.HasPrefix(strings.Split(report.Text(table.Style{Width: 200}), "\n")[1], "0s "), "a clock that is behind")
+	require.Contains(t, summary.Text(table.Style{Width: 200}), " 0s ago")
+}

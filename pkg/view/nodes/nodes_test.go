@@ -210,3 +210,79 @@ func BenchmarkFiveThousandNodes(b *testing.B) {
 		})
 	}
 }
+
+func TestWhyANodeTakesNoPods(t *testing.T) {
+	leaving := []corev1.Taint{{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule}}
+	for name, tc := range map[string]struct {
+		ready    corev1.ConditionStatus
+		cordoned bool
+		taints   []corev1.Taint
+		want     State
+	}{
+		"it takes some":             {ready: corev1.ConditionTrue, want: Ready},
+		"its kubelet is gone":       {ready: corev1.ConditionUnknown, want: NotReady},
+		"it is not ready":           {ready: corev1.ConditionFalse, want: NotReady},
+		"cordoned":                  {ready: corev1.ConditionTrue, cordoned: true, want: Cordoned},
+		"not ready, and cordoned":   {ready: corev1.ConditionFalse, cordoned: true, want: NotReady},
+		"leaving, and all the rest": {ready: corev1.ConditionFalse, cordoned: true, taints: leaving, want: Leaving},
+		"a taint that means nothing": {
+			ready: corev1.ConditionTrue, taints: []corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}}, want: Ready,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := node("n", "a", "1")
+			n.Spec.Unschedulable, n.Spec.Taints = tc.cordoned, tc.taints
+			n.Status.Conditions = []corev1.NodeCondition{
+				{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionTrue}, {Type: corev1.NodeReady, Status: tc.ready},
+			}
+			require.Equal(t, tc.want, stateOf(n))
+		})
+	}
+}
+
+func TestADaemonSetsUnitIsHeadroom(t *testing.T) {
+	in := input()
+	of := unit("u-5", "edge", "1")
+	of.OwnerReferences[0].APIVersion, of.OwnerReferences[0].Kind, of.OwnerReferences[0].UID = "apps/v1", "DaemonSet", "d"
+	in.Pods = append(in.Pods, of)
+	require.Equal(t, 3, New(in).Total.Units, "a DaemonSet of nobody")
+	in.DaemonSets = func(_, _ string, uid types.UID) (types.NamespacedName, bool) {
+		return types.NamespacedName{Namespace: "shop", Name: "web"}, uid == "d"
+	}
+	require.Equal(t, 4, New(in).Total.Units)
+}
+
+func TestNodesOfOneHostNameHaveTheirWholeNames(t *testing.T) {
+	in := input()
+	style := table.Style{Width: 80}
+	report := New(in)
+	require.NotContains(t, report.Text(style), "eu.internal")
+	in.Nodes = append(in.Nodes, node("edge.us.internal", "", "1"))
+	report = New(in)
+	require.Contains(t, report.Text(style), "  edge.us.internal ")
+	require.Contains(t, report.Text(style), "eu.internal")
+}
+
+func TestHowManyUnitsWaitIsTold(t *testing.T) {
+	in := input()
+	style := table.Style{Width: 80}
+	report := New(in)
+	require.Contains(t, report.Text(style), "1 unit waits for a node\n")
+	in.Pods = append(in.Pods, unit("u-6", "", "1"))
+	report = New(in)
+	require.Contains(t, report.Text(style), "2 units wait for a node\n")
+	in.Pods = nil
+	report = New(in)
+	require.NotContains(t, report.Text(style), "for a node")
+}
+
+func TestZonesAreTheValuesOfTheLabelThatIsAskedFor(t *testing.T) {
+	in := input()
+	in.ZoneKey = "rack"
+	in.Nodes[0].Labels["rack"], in.Nodes[1].Labels["rack"] = "r2", "r1"
+	var zones []string
+	for _, zone := range New(in).Zones {
+		zones = append(zones, fmt.Sprintf("%s:%d", zone.Name, zone.Count))
+	}
+	require.Equal(t, []string{":3", "r1:1", "r2:1"}, zones)
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -193,4 +194,118 @@ func TestThatNoUnitCouldBeTakenIsTold(t *testing.T) {
 	page, err = Page(in)
 	require.NoError(t, err)
 	require.Contains(t, string(page), lowest+"0<")
+}
+
+// TestAPlotDrawsWhatWasTakenLackedAndReady: an hour is 100 wide, and a unit 25 high. In the second hour nobody looked.
+func TestAPlotDrawsWhatWasTakenLackedAndReady(t *testing.T) {
+	drawn := plot(&history{hours: []hour{{taken: 2, lacked: 1, lowest: 3}, {lowest: -1}, {lacked: 1, lowest: 0}}}, now, 344, 134)
+	text := drawn.SVG("")
+	for _, want := range []string{
+		`<rect class="f-run3" x="44" y="60" width="99.5" height="50"/>`, `<rect class="f-run2" x="44" y="35" width="99.5" height="25"/>`,
+		`<rect class="f-run2" x="244" y="85" width="99.5" height="25"/>`, `points="44,35 144,35"`, `points="244,110 344,110"`,
+		`points="44,110 344,110"`, `points="44,60 344,60"`, `points="44,10 344,10"`, ">0</text>", ">2</text>", ">4</text>",
+	} {
+		require.Contains(t, text, want)
+	}
+	require.Equal(t, 3, strings.Count(text, "<rect"))
+	require.Equal(t, 5, strings.Count(text, "<polyline"), "three lines of the grid, and what was ready in two hours")
+	drawn = plot(&history{hours: []hour{{lowest: 1}, {lowest: 1}}}, now, 344, 134)
+	require.Equal(t, 4, strings.Count(drawn.SVG(""), "<polyline"), "hours on end are one line")
+}
+
+func TestEachDayHasALineAndAsManyDatesAsThereIsRoomFor(t *testing.T) {
+	for hours, want := range map[int][2]int{24: {1, 1}, 7 * 24: {7, 7}, 14 * 24: {14, 7}, 12: {0, 0}} {
+		h := &history{hours: make([]hour, hours)}
+		for i := range h.hours {
+			h.hours[i].lowest = -1
+		}
+		drawn := plot(h, now, pageWidth, plotHeight)
+		text := drawn.SVG("")
+		require.Equal(t, want[0]+3, strings.Count(text, "<polyline"), "%d hours", hours)
+		require.Equal(t, want[1], strings.Count(text, ">Mar ")+strings.Count(text, ">Feb "), "%d hours", hours)
+		// The present hour, 15:00 of 9 March, is the last.
+		midnight := plotLeft + float64(hours-16)*(pageWidth-plotLeft)/float64(hours)
+		require.Equal(t, want[0] > 0, strings.Contains(text, "points=\""+strings.TrimSuffix(fmt.Sprintf("%.2f", midnight), ".00")+",10 "), text)
+	}
+}
+
+func TestAZoneIsDrawnInProportion(t *testing.T) {
+	in := example(t)
+	in.Nodes.Zones = append(in.Nodes.Zones, nodes.Zone{Name: "overfull", Count: 1, Total: nodes.Room{
+		Allocatable: resource.MustParse("8"), Used: resource.MustParse("10"), Headroom: resource.MustParse("2"),
+	}})
+	drawn := zones(in.Nodes, 880) // of which 400 are the bar
+	text := drawn.SVG("")
+	for _, want := range []string{
+		`viewBox="0 0 880 120"`, `<rect class="f-grid" x="150" y="7" width="400" height="16"/>`,
+		`<rect class="f-run1" x="150" y="7" width="250" height="16"/>`, `<rect class="f-run3" x="400" y="7" width="66.67" height="16"/>`,
+		`<rect class="f-run1" x="150" y="37" width="300" height="16"/>`, `<rect class="f-run1" x="150" y="97" width="400" height="16"/>`,
+		`<rect class="f-run3" x="550" y="97" width="0" height="16"/>`, "1 node, 100 % used, 0 % headroom (0 units)",
+		"its size could not be looked at",
+	} {
+		require.Contains(t, text, want)
+	}
+}
+
+func TestWhatNeedsSomebodyIsFirst(t *testing.T) {
+	of := func(name string, wanted, ready int32, lacked int) status.Headroom {
+		return status.Headroom{Name: name, Wanted: wanted, Ready: ready, Lately: &status.Account{Lacked: lacked}}
+	}
+	unknown := of("unknown", 2, 2, 0)
+	unknown.Lately = nil
+	headrooms := []status.Headroom{
+		of("full", 9, 9, 0), unknown, of("lacked", 9, 9, 3), of("short", 9, 8, 0), of("shorter", 9, 5, 0), of("more", 1, 3, 9),
+	}
+	var order []string
+	for _, h := range worst(headrooms) {
+		order = append(order, h.Name)
+	}
+	require.Equal(t, []string{"shorter", "short", "lacked", "full", "unknown", "more"}, order)
+	require.Equal(t, "full", headrooms[0].Name, "the report keeps its order")
+}
+
+func TestTwentyWorkloadsAreListed(t *testing.T) {
+	in := example(t)
+	in.Ledger.Takes = nil
+	for i := range maxWorkloads + 1 {
+		for range i + 1 {
+			take := ledger.Take{Time: now.Add(-time.Hour), ConsumerNamespace: "shop", Owner: fmt.Sprintf("Some/w%02d", i)}
+			in.Ledger.Takes = append(in.Ledger.Takes, take)
+		}
+	}
+	page, err := Page(in)
+	require.NoError(t, err)
+	require.Equal(t, maxWorkloads, strings.Count(string(page), "shop/Some/w"))
+	require.NotContains(t, string(page), "shop/Some/w00", "who took least is left out")
+	require.Contains(t, string(page), `<th scope="row">shop/Some/w01</th><td>2</td><td>1</td><td>0</td><td>-</td><td>60m ago</td>`)
+}
+
+func TestThePageHasTheSumsAndTheNotesOfAllItsParts(t *testing.T) {
+	in := example(t)
+	in.Status.NotSeen, in.Nodes.NotSeen = []string{"a note of the status"}, []string{"a note of the nodes"}
+	in.Ledger.NotSeen, in.Ledger.NotListed = []string{"a note of the ledger"}, []string{"a take that is not listed"}
+	page, err := Page(in)
+	require.NoError(t, err)
+	for _, want := range []string{
+		"<p>a note of the status</p>", "<p>a note of the nodes</p>", "<p>a note of the ledger</p>", "<p>a take that is not listed</p>",
+		"2026-03-09 15:30 UTC", `<div class="big">2 of 2</div>`, "<dt>nine of ten refills within</dt><dd>7",
+	} {
+		require.Contains(t, string(page), want)
+	}
+}
+
+func TestAHeadroomHasTheAdviceAndTheAccountOfItsNamespace(t *testing.T) {
+	in := example(t)
+	in.Advice[0].Namespace = "search"
+	in.Accounts[0].Namespace = "search"
+	page, err := Page(in)
+	require.NoError(t, err)
+	require.NotContains(t, string(page), "It needed 9")
+	require.NotContains(t, string(page), "<dt>ready at least")
+}
+
+func TestAtMostAsManyDaysAreDrawnAsAreKept(t *testing.T) {
+	for days, want := range map[int]int{-1: 24, 0: 24, 1: 24, account.Days: account.Days * 24, account.Days + 1: account.Days * 24} {
+		require.Equal(t, want, (&Input{Days: days}).hours())
+	}
 }

@@ -187,3 +187,54 @@ func TestAResizeIsDrawnAtOnceAndNotAtTheNextLook(t *testing.T) {
 		require.NotContains(t, out.String(), line(18, width), "what is below the screen is not written")
 	}
 }
+
+func TestEachKeyHasItsUsualMeaning(t *testing.T) {
+	// The text has 100 lines, of which 10 fit, and the first that is shown is the 30th before each key.
+	for first, keys := range map[int][]string{
+		31: {"down", "j"}, 29: {"up", "k"}, 40: {"pgdown", "space", " ", "ctrl+f"}, 20: {"pgup", "b", "ctrl+b"}, 0: {"home", "g"}, 90: {"end", "G"},
+		30: {"x", "ctrl+x"},
+	} {
+		for _, key := range keys {
+			m := New(Options{Title: "Nodes", First: lines(100)})
+			m.Update(tea.WindowSizeMsg{Width: 80, Height: 12})
+			m.offset = 30
+			require.Nil(t, m.press(key), key)
+			require.Equal(t, fmt.Sprintf("line %d of 80", first), shown(m)[1], key)
+		}
+	}
+	for _, key := range []string{"q", "esc", "ctrl+c"} {
+		end := New(Options{First: lines(1)}).press(key)
+		require.NotNil(t, end, key)
+		require.Equal(t, tea.Quit(), end(), key)
+	}
+}
+
+func TestALookBringsTextNotesAndWhatIsWrong(t *testing.T) {
+	wrong := errors.New("wrong")
+	look := func() (func(table.Style) string, []string, error) { return lines(2), []string{"of the next"}, wrong }
+	m := New(Options{Title: "Nodes", First: lines(30), Notes: []string{"of the first"}, Look: look})
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 6})
+	_, looking := m.Update(due{})
+	brought, _ := looking().(looked)
+	require.Equal(t, wrong, brought.err)
+	brought.err = nil
+	press(m, tea.Key{Code: tea.KeyEnd})
+	_, next := m.Update(brought)
+	require.NotNil(t, next)
+	require.Equal(t, []string{"Nodes", "line 0 of 80", "line 1 of 80", "note: of the next", "", "q quits"}, shown(m))
+	m.Update(looked{text: lines(1)})
+	require.NotContains(t, m.View().Content, "note: ")
+}
+
+func TestTheScreenHasColorsIfItMay(t *testing.T) {
+	text := func(style table.Style) string { return table.Line(table.Good, "fine", style) + "\n" }
+	for _, color := range []bool{true, false} {
+		m := New(Options{Title: "Nodes", Color: color, First: text})
+		require.True(t, m.View().AltScreen, "what was on the terminal before is there again after")
+		for _, want := range []string{"\x1b[1mNodes\x1b", "\x1b[32mfine\x1b", "\x1b[2mq quits\x1b"} {
+			require.Equal(t, color, strings.Contains(m.View().Content, want), want)
+		}
+		m.Update(looked{err: errors.New("gone")})
+		require.Equal(t, color, strings.Contains(m.View().Content, "\x1b[31mnot up to date: gone\x1b"))
+	}
+}

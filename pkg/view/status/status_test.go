@@ -165,3 +165,97 @@ func TestNoHeadroomsMakeNoText(t *testing.T) {
 	require.Empty(t, report.Text(Layout{}, table.Style{Width: 80}))
 	require.NotNil(t, report.Headrooms, "JSON has an empty list")
 }
+
+// accountWith is the account of shop/web of which pods took a unit so long ago each time, the oldest first.
+func accountWith(t *testing.T, consumer account.Consumer, ago ...time.Duration) v1alpha1.HeadroomAccount {
+	t.Helper()
+	a := account.New(now.Add(-72 * time.Hour))
+	for i, d := range ago {
+		a.Take(account.Take{Time: now.Add(-d), Placeholder: fmt.Sprint(i), UID: types.UID(fmt.Sprint(i)), Node: fmt.Sprint("node-", i), Consumer: consumer})
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	stored := v1alpha1.HeadroomAccount{Record: record}
+	stored.Namespace, stored.Name = "shop", "web"
+	return stored
+}
+
+func TestTheHourInWhichTheDayBeganCountsAsAWhole(t *testing.T) {
+	in := input(t)
+	in.Accounts = []v1alpha1.HeadroomAccount{accountWith(t, account.Consumer{}, 24*time.Hour+31*time.Minute, 24*time.Hour+30*time.Minute, time.Hour)}
+	require.Equal(t, 2, New(in).Headrooms[3].Lately.Taken, "from 15:00 on")
+}
+
+func TestTheLastFiveTakesAreTold(t *testing.T) {
+	in := input(t)
+	ago := []time.Duration{7 * time.Minute, 6 * time.Minute, 5 * time.Minute, 4 * time.Minute, 3 * time.Minute, 2 * time.Minute}
+	in.Accounts = []v1alpha1.HeadroomAccount{accountWith(t, account.Consumer{UID: "u"}, ago...)}
+	var nodes []string
+	for _, take := range New(in).Headrooms[3].Lately.Takes {
+		nodes = append(nodes, take.Node)
+		require.Equal(t, "the pod with UID u", take.Consumer)
+	}
+	require.Equal(t, []string{"node-5", "node-4", "node-3", "node-2", "node-1"}, nodes)
+	require.Equal(t, "a pod that is not known", consumerOf(&account.Consumer{}))
+}
+
+func TestAnAccountIsThatOfTheHeadroomOfItsNamespace(t *testing.T) {
+	in := input(t)
+	in.Accounts[0].Namespace = "ci"
+	require.Zero(t, New(in).Headrooms[3].Lately.Taken)
+}
+
+func TestWhatKeepsAHeadroomFromBeingFull(t *testing.T) {
+	unfilled := condition(v1alpha1.ConditionFilled, metav1.ConditionUnknown, v1alpha1.ReasonToppingUp, "Units are made.")
+	refused := condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec, "The spec is wrong.")
+	for name, tc := range map[string]struct {
+		conditions   []metav1.Condition
+		observed     int64
+		reason, want string
+	}{
+		"nothing":                           {observed: 2, conditions: []metav1.Condition{valid, filled}, reason: v1alpha1.ReasonFilled},
+		"it is refused":                     {observed: 2, conditions: []metav1.Condition{refused, unfilled}, reason: v1alpha1.ReasonInvalidSpec, want: "The spec is wrong."},
+		"units are made":                    {observed: 2, conditions: []metav1.Condition{valid, unfilled}, reason: v1alpha1.ReasonToppingUp, want: "Units are made."},
+		"nobody looked whether it is full":  {observed: 2, conditions: []metav1.Condition{valid}, reason: "NotSeen", want: "headroom-controller has not looked at it yet: is it running?"},
+		"nobody looked whether it is valid": {observed: 2, conditions: []metav1.Condition{filled}, reason: "NotSeen", want: "headroom-controller has not looked at it yet: is it running?"},
+		"nobody saw the last change": {
+			observed: 1, conditions: []metav1.Condition{valid, filled}, reason: "NotSeen",
+			want: "headroom-controller has not seen the last change of the spec yet: is it running?",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := headroom("shop", "web", v1alpha1.HeadroomStatus{DesiredReplicas: 3}, tc.conditions...)
+			h.Status.ObservedGeneration = tc.observed
+			one := headroomOf(&h)
+			require.Equal(t, tc.reason, one.Reason)
+			require.Equal(t, tc.want, one.Why)
+			require.EqualValues(t, 3, one.Wanted, "what the controller said when it looked last")
+		})
+	}
+}
+
+func TestMoreThanIsWantedMissesNothing(t *testing.T) {
+	h := headroom("shop", "web", v1alpha1.HeadroomStatus{DesiredReplicas: 3, ReadyReplicas: 4, UnavailableReplicas: 1}, valid, filled)
+	require.Zero(t, headroomOf(&h).Missing)
+}
+
+func TestTheColorOfReadySaysWhetherUnitsCanBeTaken(t *testing.T) {
+	for want, ready := range map[table.Color][]int32{table.Good: {3, 4}, table.Strong: {1, 2}, table.Bad: {0}} {
+		for _, n := range ready {
+			require.Equal(t, want, readyColor(&Headroom{Wanted: 3, Ready: n}), n)
+		}
+	}
+	require.Equal(t, table.Good, readyColor(&Headroom{}), "nothing is wanted")
+	require.Equal(t, table.Plain, number(0, table.Warn)[0].Color, "zero does not stand out")
+	require.Equal(t, table.Warn, number(1, table.Warn)[0].Color)
+	require.Equal(t, table.Bad, number(0, table.Bad)[0].Color)
+	require.Equal(t, table.Good, (&Headroom{Reason: v1alpha1.ReasonFilled}).color())
+	require.Equal(t, table.Warn, (&Headroom{Reason: v1alpha1.ReasonToppingUp}).color())
+}
+
+func TestUnitsOfNoDomainAndTakesOfTheFutureAreTold(t *testing.T) {
+	require.Equal(t, "(none):2 a:1", (&Headroom{Held: []Domain{{Ready: 2}, {Name: "a", Ready: 1}}}).HeldText())
+	report := Report{now: now}
+	require.Equal(t, "shop/web 0s ago", report.by(&Account{Takes: []Take{{Consumer: "shop/web", Time: now.Add(time.Minute)}}}))
+	require.Empty(t, report.by(&Account{}))
+}
