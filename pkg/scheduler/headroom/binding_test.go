@@ -102,6 +102,29 @@ func TestASwapCountsWhatItEvictedItself(t *testing.T) {
 	require.Contains(t, <-f.events.Events, "it also uses the room of 1 that were evicted for other pods")
 }
 
+// TestASwapWhosePlaceholdersAllWentForOthersSaysSo: no eviction was for this pod, and it has the room of one.
+func TestASwapWhosePlaceholdersAllWentForOthersSaysSo(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	f.shared.reservations.Gone("open-headroom-0") // as after the deletion for another pod
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSkip(), "DefaultBinder binds it")
+	f.PostBind(t.Context(), state, pod, "a")
+	event := <-f.events.Events
+	require.Contains(t, event, swapevent.ReasonShared)
+	require.Contains(t, event, "open-headroom-0")
+	require.Empty(t, f.client.Actions(), "it took nothing, which needs no annotation")
+	f.shared.reservations.ObserveNode("a", func(types.UID) bool { return false })
+	require.False(t, f.shared.reservations.Reserved("open-headroom-0"), "nothing is kept of it")
+}
+
+func TestAPodThatTookNothingIsBoundWithoutAWord(t *testing.T) {
+	f, pod := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}}), wants("1").Obj()
+	_, state := f.decided(t, pod)
+	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSkip())
+	f.PostBind(t.Context(), state, pod, "a")
+	require.Empty(t, f.events.Events)
+}
+
 func TestABindingLeavesThePodsOtherAnnotationsTheRoomThatTheyHave(t *testing.T) {
 	pod := wants("1").Obj()
 	pod.Annotations = map[string]string{"example.com/long": strings.Repeat("x", 245<<10)}

@@ -5,7 +5,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
@@ -91,6 +93,54 @@ func TestPreBindIsForSwapsOfDevicesOnly(t *testing.T) {
 	require.Equal(t, []string{"delete"}, verbsOf(f))
 	_, status = flight("b")
 	require.True(t, status.IsSkip())
+}
+
+// allocates is the framework of a profile that lets pods take the devices of placeholders, and knows of one claim.
+type allocates struct {
+	framework.Framework
+	claims oneClaim
+}
+
+func (a allocates) SharedDRAManager() fwk.SharedDRAManager { return claimsOf{claims: a.claims} }
+
+func (a allocates) ListPlugins() *schedulerconfig.Plugins {
+	own, stock := schedulerconfig.Plugin{Name: Name}, schedulerconfig.Plugin{Name: "DynamicResources"}
+	plugins := a.Framework.ListPlugins().DeepCopy()
+	plugins.PreFilter.Enabled, plugins.PreBind.Enabled = []schedulerconfig.Plugin{stock, own}, []schedulerconfig.Plugin{own, stock}
+	return plugins
+}
+
+type claimsOf struct {
+	fwk.SharedDRAManager
+	claims oneClaim
+}
+
+func (c claimsOf) ResourceClaims() fwk.ResourceClaimTracker { return c.claims }
+
+func TestOnlyAProfileThatAllocatesDevicesAfterEvictionsTakesThem(t *testing.T) {
+	f := newFixture(t, cluster{})
+	require.Nil(t, f.devices(t.Context()))
+	f = newFixture(t, cluster{})
+	f.handle = allocates{Framework: f.handle}
+	devices := f.devices(t.Context())
+	require.NotNil(t, devices)
+	require.Same(t, devices, f.devices(t.Context()))
+}
+
+func TestASwapWhoseDevicesAreNotFreedIsCountedAsThat(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	cycleOf(state).swap.Devices = &selection.Devices{Claims: []*resourcev1.ResourceClaim{claimNow("claim", true)}}
+	f.handle = allocates{f.handle, oneClaim{get: func() (*resourcev1.ResourceClaim, error) {
+		return claimNow("claim", true), f.factory.Core().V1().Pods().Informer().GetStore().Delete(pod) // so that nobody waits for it
+	}}}
+	status := f.PreBind(t.Context(), state, pod, "a")
+	require.Equal(t, fwk.Error, status.Code())
+	require.ErrorIs(t, status.AsError(), errUnwanted)
+	require.Equal(t, devicesStayed, cycleOf(state).swap.outcome)
+	before := counts(t, "headroom_scheduler_swaps_total")["devices_stayed"]
+	f.Unreserve(t.Context(), state, pod, "a")
+	require.InDelta(t, 1, counts(t, "headroom_scheduler_swaps_total")["devices_stayed"]-before, 0)
 }
 
 // verbsOf are the requests about pods.

@@ -241,8 +241,14 @@ type nominations map[string][]fwk.PodInfo
 
 func (n nominations) NominatedPodsForNode(node string) []fwk.PodInfo                { return n[node] }
 func (n nominations) AddNominatedPod(klog.Logger, fwk.PodInfo, *fwk.NominatingInfo) {}
-func (n nominations) DeleteNominatedPodIfExists(*corev1.Pod)                        {}
-func (n nominations) UpdateNominatedPod(klog.Logger, *corev1.Pod, fwk.PodInfo)      {}
+
+func (n nominations) DeleteNominatedPodIfExists(pod *corev1.Pod) {
+	for node, infos := range n {
+		n[node] = slices.DeleteFunc(infos, func(info fwk.PodInfo) bool { return info.GetPod().UID == pod.UID })
+	}
+}
+
+func (n nominations) UpdateNominatedPod(klog.Logger, *corev1.Pod, fwk.PodInfo) {}
 
 // activations are the names of pods.
 type activations []string

@@ -1,6 +1,7 @@
 package headroom
 
 import (
+	"cmp"
 	"context"
 	"testing"
 	"time"
@@ -12,7 +13,9 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	testingclock "k8s.io/utils/clock/testing"
 
+	"github.com/headroom-dev/headroom/pkg/scheduler/holes"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -111,7 +114,11 @@ func TestP15APlaceholderLooksTwice(t *testing.T) {
 		happens func(f *fixture)
 		want    string
 		alone   bool
+		node    string // how much the node has, one core if empty
 	}{
+		"and is bound beside those that room is kept for": {node: "2", happens: func(f *fixture) {
+			f.shared.podChanged(nil, foreign("p", 0).NominatedNodeName("a").Obj())
+		}},
 		"and is not bound into a hole that was missed, where no other scheduler is, too": {want: reasonNotFree, alone: true, happens: func(f *fixture) {
 			f.shared.vanished(unit(hr("open", "1"), 7, "a").Obj())
 		}},
@@ -131,7 +138,7 @@ func TestP15APlaceholderLooksTwice(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+			f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res(cmp.Or(tc.node, "1"))).Obj()}})
 			if !tc.alone {
 				f.shared.podChanged(nil, foreign("waits", 0).Obj())
 			}
@@ -228,6 +235,24 @@ func TestANodeWithoutRoomIsFullWhoeverItsRoomIsKeptFor(t *testing.T) {
 	status, _ := f.filtered(t, pending(0))
 	require.Equal(t, "Insufficient cpu", status.Message())
 	require.Zero(t, f.shared.postponed.Len(), "nothing is about to be released that would help")
+}
+
+// TestP15APlaceholderWaitsAfterTheStart: what another scheduler was about to do then is not known.
+func TestP15APlaceholderWaitsAfterTheStart(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("2")).Obj()}})
+	now := testingclock.NewFakePassiveClock(builders.Epoch())
+	known := f.shared.holes.Options
+	known.Clock = now
+	f.shared.holes = holes.New(known)
+	f.shared.podChanged(nil, foreign("waits", 0).Obj())
+	status, _ := f.filtered(t, pending(0))
+	require.Equal(t, reasonUnsure, status.Message())
+	require.Equal(t, 1, f.shared.postponed.Len(), "it is tried again once that is over")
+	status, _ = f.filtered(t, wants("1").Obj())
+	require.True(t, status.IsSuccess(), "no other pod waits")
+	now.SetTime(now.Now().Add(holes.FreeFor))
+	status, _ = f.filtered(t, pending(0))
+	require.True(t, status.IsSuccess(), status.Message())
 }
 
 func TestAPodIsTriedAgainWhenTheFirstRoomMayBeReleased(t *testing.T) {

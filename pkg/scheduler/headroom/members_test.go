@@ -142,12 +142,57 @@ func TestTwoMembersShareAUnit(t *testing.T) {
 	require.NotEqual(t, why[0], why[1])
 }
 
+// TestTheNominationsOfMembersDoNotCountBesideThem has both nominated to a node that has room for one.
+func TestTheNominationsOfMembersDoNotCountBesideThem(t *testing.T) {
+	c := withGangs(2, map[string]int{"web": 2})
+	for _, pod := range c.pending {
+		pod.Status.NominatedNodeName = "n0"
+	}
+	f := newFixture(t, c)
+	for _, pod := range c.pending {
+		info, err := framework.NewPodInfo(pod)
+		require.NoError(t, err)
+		f.nominated["n0"] = append(f.nominated["n0"], info)
+	}
+	f.shared.gangs.Set(podGroup("web", 2))
+	_, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	require.Equal(t, 2, f.reservedUnits(&c))
+}
+
+func TestAGroupThatIsThroughLetsTheNextOneTry(t *testing.T) {
+	c := withGangs(4, map[string]int{"web": 2})
+	other := []*corev1.Pod{member1("db", 0), member1("db", 1)}
+	c.pending = append(c.pending, other...)
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 2))
+	f.shared.gangs.Set(podGroup("db", 2))
+	_, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	_, status = f.schedule(t, other[0])
+	require.Contains(t, status.Message(), "for group default/web first")
+	f.activated = nil
+	_, status = f.schedule(t, c.pending[1])
+	require.True(t, status.IsSuccess(), status.Message())
+	require.ElementsMatch(t, []string{"db-0", "db-1"}, f.activated)
+	_, status = f.schedule(t, other[0])
+	require.True(t, status.IsWait(), status.Message())
+}
+
+func TestMembersThatAreBoundOrAboutToBeAreNotTriedAgain(t *testing.T) {
+	c := withGangs(0, map[string]int{"web": 3})
+	c.pending[1].Spec.NodeName = "n1"
+	f := newFixture(t, c)
+	f.shared.attempts.Assume(c.pending[2].UID)
+	f.shared.activateGroups(t.Context(), f.handle, podGroup("web", 3).Name)
+	require.Equal(t, activations{"web-0"}, f.activated)
+}
+
 func TestWhetherAMemberThatComesHasItsGroupTried(t *testing.T) {
 	for name, tc := range map[string]struct {
-		needed  int
-		comes   *corev1.Pod
-		want    []string
-		deleted bool
+		needed int
+		comes  *corev1.Pod
+		want   []string
 	}{
 		"the last one that is needed does":   {needed: 2, comes: member1("web", 1), want: []string{"web-0", "web-1"}},
 		"not one after which others lack":    {needed: 3, comes: member1("web", 1)},

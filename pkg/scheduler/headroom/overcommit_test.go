@@ -273,6 +273,7 @@ func TestWhichChangesOfAPodHaveItsNodeLookedAt(t *testing.T) {
 		"it was bound beside another scheduler": {before: waited, after: is, besides: true, want: true},
 		"not if there is no other":              {before: waited, after: is},
 		"not if nothing changed but its status": {before: same, after: is},
+		"beside another scheduler as well":      {before: same, after: is, besides: true},
 		"nor if it waits":                       {before: waited, after: waited},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,9 +24,10 @@ func forApp(app string) *v1alpha1.Headroom {
 func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before, after string
-		never         bool
+		never, bound  bool
 		want          fwk.QueueingHint
 	}{
+		"entitled, where it is":     {before: "db", after: "web", bound: true, want: fwk.QueueSkip},
 		"entitled from now on":      {before: "db", after: "web", want: fwk.Queue},
 		"entitled as before":        {before: "web", after: "web", want: fwk.QueueSkip},
 		"no longer entitled":        {before: "web", after: "db", want: fwk.QueueSkip},
@@ -42,6 +43,9 @@ func TestNewLabelsWakeAPodThatTheyEntitle(t *testing.T) {
 				pod := wants("1").Label("app", app)
 				if tc.never {
 					pod = pod.PreemptionPolicy(corev1.PreemptNever)
+				}
+				if tc.bound {
+					pod = pod.Node("a")
 				}
 				return pod.Obj()
 			}
@@ -60,6 +64,7 @@ func TestThePluginHearsOfNewLabelsOfAWaitingPodAndOfNewUnits(t *testing.T) {
 	var registered []fwk.ClusterEvent
 	for _, event := range events {
 		registered = append(registered, event.Event)
+		require.NotNil(t, event.QueueingHintFn, "without one, every pod would be tried: %v", event.Event)
 	}
 	require.Contains(t, registered, fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodLabel})
 	require.Contains(t, registered, fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add})

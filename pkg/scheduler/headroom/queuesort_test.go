@@ -52,6 +52,38 @@ func TestP16PlaceholdersComeLastInTheQueue(t *testing.T) {
 	require.Equal(t, []string{"low", "stray", "reserved", "high", "daemon"}, order)
 }
 
+// TestAGroupOfPodsIsNotTakenForAPlaceholder: its entry in the queue has no pod of its own.
+func TestAGroupOfPodsIsNotTakenForAPlaceholder(t *testing.T) {
+	require.False(t, comesLast(&framework.QueuedPodGroupInfo{}))
+	require.True(t, comesLast(queued(t, unit(hr("web", "1"), 0, "").Obj(), builders.Epoch())))
+}
+
+func TestAProfileThatOnlySortsTheQueueIsTheSchedulersOwn(t *testing.T) {
+	f := newFixture(t, cluster{})
+	require.False(t, f.shared.profiles.has("second"))
+	_, err := NewQueueSort(t.Context(), nil, called{f.framework, "second"})
+	require.NoError(t, err)
+	require.True(t, f.shared.profiles.has("second"))
+}
+
+func TestAllProfilesOfASchedulerShareWhatIsKnown(t *testing.T) {
+	f := newFixture(t, cluster{})
+	again, err := sharedBy(t.Context(), called{f.framework, "second"}, f.args)
+	require.NoError(t, err)
+	require.Same(t, f.shared, again, "the same placeholder must not be promised twice")
+	require.True(t, f.shared.profiles.has("second"))
+	require.True(t, f.shared.profiles.has("default-scheduler"))
+	require.False(t, f.shared.profiles.has("stock"))
+}
+
+// called is the framework of a profile of another name.
+type called struct {
+	framework.Framework
+	name string
+}
+
+func (c called) ProfileName() string { return c.name }
+
 // TestTheQueueIsKubeSchedulersButForPlaceholders also shows that Less is a strict weak order, as a heap needs it.
 func TestTheQueueIsKubeSchedulersButForPlaceholders(t *testing.T) {
 	sort, stock := &QueueSort{}, &queuesort.PrioritySort{}
