@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/headroom-dev/headroom/pkg/allotment"
 )
@@ -268,4 +269,21 @@ func TestHeadroomsOfOneNameInTwoNamespacesAreTwo(t *testing.T) {
 	for _, namespace := range []string{"shop", "bank"} {
 		require.Equal(t, 3, a.ask(types.NamespacedName{Namespace: namespace, Name: "web"}, request{missing: 5}).Create, namespace)
 	}
+}
+
+// TestTheCacheTellsOfPlacesThatAreTakenAndComeFree: a unit that waits takes one, and a bound one gives it to who is next.
+func TestTheCacheTellsOfPlacesThatAreTakenAndComeFree(t *testing.T) {
+	s := newScene(t, webOf(1))
+	var woken []types.NamespacedName
+	s.allotments = newAllotments(allotment.Limits{Pending: 1}, s.clock, func(headroom types.NamespacedName) { woken = append(woken, headroom) })
+	unit := placeholderOf(webOf(1), 0, nil)
+	waiting := unit.DeepCopy()
+	waiting.Spec.NodeName = ""
+	podHandler{s.Reconciler}.Create(t.Context(), event.TypedCreateEvent[*corev1.Pod]{Object: waiting}, newQueue(t))
+	require.Zero(t, s.allotments.ask(named("db"), request{missing: 1}).Create)
+	s.allotments.made(named("db"), nil, nil)
+	require.Empty(t, woken)
+	s.bound(unit)
+	require.Equal(t, []types.NamespacedName{named("db")}, woken)
+	require.Equal(t, 1, s.allotments.ask(named("db"), request{missing: 1}).Create)
 }
