@@ -2,6 +2,7 @@ package headroom
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,6 +14,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/allotment"
+	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 // onOneNode is the DaemonSet of the Headroom web, which has all that it should have: one unit.
@@ -137,4 +139,32 @@ func TestAUnitOfTheHeadroomItselfThatFailsCountsWhenItIsReplaced(t *testing.T) {
 	fail(failed)
 	podHandler{s.Reconciler}.Update(t.Context(), event.TypedUpdateEvent[*corev1.Pod]{ObjectOld: unit, ObjectNew: failed}, newQueue(t))
 	require.Empty(t, s.losses.entries)
+}
+
+// TestADaemonSetThatNobodyTouchedIsComparedOnce: each comparison is a request.
+func TestADaemonSetThatNobodyTouchedIsComparedOnce(t *testing.T) {
+	set := onOneNode()
+	s := newScene(t, perNode(), set, unitOfSet(set, func(*corev1.Pod) {}))
+	for range 3 {
+		s.reconcile()
+		require.Equal(t, 1, s.compared)
+	}
+}
+
+// TestAUnitOfADaemonSetStaysIfTheNextWouldBeNoBetter: whether it still would is asked ever more rarely.
+func TestAUnitOfADaemonSetStaysIfTheNextWouldBeNoBetter(t *testing.T) {
+	set := onOneNode()
+	s := newScene(t, perNode(), set, unitOfSet(set, injected))
+	s.admit = injected
+	for _, want := range []time.Duration{1, 2, 4} {
+		require.Equal(t, want*time.Second, s.reconcile())
+		require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+		s.reconcile()
+		require.Empty(t, s.writes(), "not before the time is up")
+		s.clock.Step(want * time.Second)
+	}
+	s.admit = nil
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-0"}, s.writes())
+	require.Equal(t, map[string]float64{string(topup.ReasonNonconforming): 1}, s.label("headroom_placeholders_deleted_total", "reason"))
 }

@@ -81,3 +81,11 @@ func TestUnitsOfADaemonSetStayWhileTheSpecIsRefused(t *testing.T) {
 	require.Nil(t, p.refused)
 	require.Len(t, p.nonconforming, 1)
 }
+
+func TestWhatIsPostponedIsStillOfAnOlderSpecUnlessItIsLost(t *testing.T) {
+	actions := topup.Actions{
+		Create: make([]topup.Creation, 2), Delete: make([]topup.Deletion, 1), Outdated: 4,
+		Replace: []topup.Replacement{{Reason: topup.ReasonLost}, {Reason: topup.ReasonOutdated}, {Reason: topup.ReasonNonconforming}},
+	}
+	require.Equal(t, topup.Actions{Delete: make([]topup.Deletion, 1), Outdated: 6}, postponed(actions))
+}

@@ -91,7 +91,10 @@ func TestNodesThatCannotBeListedAreAnError(t *testing.T) {
 // TestWhatTheAPIServerFailsToWriteIsAnErrorAndTriedAgain: the user can do nothing about it, and the status goes on to be written.
 func TestWhatTheAPIServerFailsToWriteIsAnErrorAndTriedAgain(t *testing.T) {
 	unmarked := func(pod *corev1.Pod) { delete(pod.Labels, v1alpha1.LabelHeadroom) }
-	older := daemonSetOf(perNode(), func(set *appsv1.DaemonSet) { set.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] = "older" })
+	older := daemonSetOf(perNode(), func(set *appsv1.DaemonSet) {
+		set.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] = "older"
+		set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled = 1, 3 // that it lacks pods hides no error
+	})
 	for name, tc := range map[string]struct {
 		headroom *v1alpha1.Headroom
 		there    client.Object

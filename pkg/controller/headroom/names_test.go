@@ -23,7 +23,11 @@ func TestNameThatAnotherPodHasIsTriedAgainLater(t *testing.T) {
 	n := newNames(clock)
 	n.nameTaken(web, podAt("web-headroom-0", 10))
 	require.Len(t, n.pods(web), 1)
-	clock.Step(takenMemory + time.Second)
+	n.nameTaken(web, podAt("web-headroom-1", 10))
+	require.Len(t, n.pods(web), 2)
+	clock.Step(takenMemory)
+	require.Len(t, n.pods(web), 2)
+	clock.Step(time.Second)
 	require.Empty(t, n.pods(web))
 }
 

@@ -53,6 +53,8 @@ type scene struct {
 	// requests are the writes that the API server was asked for, such as "create Pod web-headroom-0", dry runs included.
 	requests []string
 	created  int
+	// compared is how often it was asked what would become of a DaemonSet.
+	compared int
 	// deletions are the options of the deletions among them, by the name of the object.
 	deletions map[string]client.DeleteOptions
 	// patches are the bodies of the status writes.
@@ -211,6 +213,7 @@ func (s *scene) create(ctx context.Context, api client.WithWatch, object client.
 
 func (s *scene) update(ctx context.Context, api client.WithWatch, object client.Object, options ...client.UpdateOption) error {
 	if slices.Contains(options, client.UpdateOption(client.DryRunAll)) {
+		s.compared++
 		return api.Update(ctx, object, options...) // a question, which changes nothing
 	}
 	if err := s.request("update", object); err != nil {

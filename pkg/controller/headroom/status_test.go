@@ -83,6 +83,10 @@ func TestFilledCondition(t *testing.T) {
 			units: []unit{bound, changed(bound)}, desired: 2, outdated: 1, wantReason: v1alpha1.ReasonRollingOut,
 			wantMessage: "2 of 2 units are bound, 1 not as they should be: of one, it has the container proxy.",
 		},
+		"one was changed by admission while another is on its way": {
+			units: []unit{changed(bound), pending}, desired: 2, outdated: 1, wantReason: v1alpha1.ReasonToppingUp,
+			wantMessage: "1 of 2 units are bound.",
+		},
 		"lost ones do not count": {units: []unit{bound, unitIn(topup.Lost, "n2"), unitIn(topup.Foreign, "n2")}, desired: 2, wantReason: v1alpha1.ReasonToppingUp, wantMessage: "1 of 2 units are bound."},
 	}
 	for name, tc := range tests {
