@@ -68,6 +68,9 @@ func TestOf(t *testing.T) {
 		"its priority is not above": {
 			change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{open}, want: "open", why: account.MissPriority,
 		},
+		"its priority is not above, though it is named": {
+			change: func(p *Pod) { p.Identity.Priority = -10 }, headrooms: []Headroom{ours}, want: "ours", why: account.MissPriority,
+		},
 		"its priority is above that of another": {
 			change: func(p *Pod) { p.Identity.Priority = 7 }, headrooms: []Headroom{high, open}, want: "open", units: 2, why: account.MissNoneReady,
 		},
@@ -189,6 +192,10 @@ func TestUnitsFor(t *testing.T) {
 		"exactly one":          {list("cpu", "1"), list("cpu", "1"), 1},
 		"a little more":        {list("cpu", "1001m"), list("cpu", "1"), 2},
 		"huge memory":          {list("memory", "16Pi"), list("memory", "8Pi"), 2},
+		"more than that":       {list("memory", "24Pi"), list("memory", "8Pi"), 3},
+		"of huge units":        {list("memory", "8Pi"), list("memory", "24Pi"), 1},
+		"of a unit of none":    {list("cpu", "1"), list("cpu", "0"), 0},
+		"more of one":          {list("cpu", "3", "memory", "1Gi"), list("cpu", "1", "memory", "1Gi"), 3},
 		"absurd":               {list("cpu", "1000000"), list("cpu", "1m"), maxUnits},
 		"a zero":               {list("cpu", "0"), list("memory", "1Gi"), 1},
 	} {

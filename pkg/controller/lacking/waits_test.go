@@ -1,7 +1,6 @@
 package lacking
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,12 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
 	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 
@@ -101,9 +95,10 @@ func TestWhatIsKeptOfAPodDecidesLikeThePod(t *testing.T) {
 	}}
 	pod.Spec.Priority, pod.Spec.PreemptionPolicy = ptr.To[int32](7), ptr.To(corev1.PreemptNever)
 	pod.Spec.RuntimeClassName, pod.Spec.Overhead = ptr.To("kata"), list("cpu", "250m")
+	pod.Spec.Containers[0].Resources.Requests = list("cpu", "1", "memory", "1Gi")
 	pod.Spec.InitContainers = []corev1.Container{{
 		RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), Resources: corev1.ResourceRequirements{Requests: list("cpu", "100m")},
-	}, {Resources: corev1.ResourceRequirements{Requests: list("cpu", "3")}}}
+	}, {Resources: corev1.ResourceRequirements{Requests: list("cpu", "3", "memory", "1Mi")}}}
 	pod.Status.NominatedNodeName = "n1"
 	pod.Status.Conditions = append([]corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}, pod.Status.Conditions...)
 	kept, err := trim(pod)
@@ -183,35 +178,4 @@ func TestAPodIsLookedAtAgainUntilTheHeadroomsAreYoungerThanWhatItWasTold(t *test
 		pass(time.Hour)
 		require.Equal(t, 2, known.lists)
 	})
-}
-
-func TestOnlyPodsThatWaitForANodeAreFollowed(t *testing.T) {
-	asked := make(chan fields.Selector, 100)
-	server := fake.NewClientset()
-	server.PrependReactor("list", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		if list, ok := action.(clienttesting.ListAction); ok {
-			asked <- list.GetListRestrictions().Fields
-		}
-		return false, nil, nil
-	})
-	server.PrependWatchReactor("pods", func(action clienttesting.Action) (bool, watch.Interface, error) {
-		if watched, ok := action.(clienttesting.WatchAction); ok {
-			asked <- watched.GetWatchRestrictions().Fields
-		}
-		return false, nil, nil
-	})
-	w, _ := newTold(t)
-	w.Client = server
-	ctx, end := context.WithCancel(t.Context())
-	go w.follow(ctx, "shop")
-	selector := <-asked
-	end()
-	for name, tc := range map[string]struct {
-		node, phase string
-		want        bool
-	}{
-		"waits": {phase: "Pending", want: true}, "is bound": {node: "n1", phase: "Pending"}, "ended": {phase: "Failed"}, "runs": {node: "n1", phase: "Running"},
-	} {
-		require.Equal(t, tc.want, selector.Matches(fields.Set{"spec.nodeName": tc.node, "status.phase": tc.phase}), name)
-	}
 }

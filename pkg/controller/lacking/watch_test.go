@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,27 +28,41 @@ import (
 	"github.com/headroom-dev/headroom/pkg/message"
 )
 
+var errBroken = errors.New("broken")
+
 // book counts what pods lacked.
 type book struct {
 	through time.Time
 	ready   int
 	lacked  int
 	missed  []account.Miss
+	// latest is when the last pod that lacked units of a Headroom was told so.
+	latest map[types.NamespacedName]time.Time
+	// loaded is closed when the stored accounts are read.
+	loaded chan struct{}
 	// waiting are the units that pods lack which wait, whoever counted them.
 	waiting map[types.UID]int
 }
 
-func (b *book) Loaded() <-chan struct{} { return nil }
+func (b *book) Loaded() <-chan struct{} { return b.loaded }
 
-func (b *book) LackedThrough(types.NamespacedName) time.Time { return b.through }
+func (b *book) LackedThrough(headroom types.NamespacedName) time.Time {
+	if latest := b.latest[headroom]; latest.After(b.through) {
+		return latest
+	}
+	return b.through
+}
 
 func (b *book) Ready(types.NamespacedName) int { return b.ready }
 
-func (b *book) Missed(_ types.NamespacedName, pod types.UID, why account.Miss, units int, at time.Time) {
+func (b *book) Missed(headroom types.NamespacedName, pod types.UID, why account.Miss, units int, at time.Time) {
 	b.lacked += units
 	b.missed = append(b.missed, why)
-	if at.After(b.through) {
-		b.through = at
+	if b.latest == nil {
+		b.latest = map[types.NamespacedName]time.Time{}
+	}
+	if at.After(b.latest[headroom]) {
+		b.latest[headroom] = at
 	}
 	b.waits(pod, units)
 }
@@ -95,7 +110,7 @@ func TestAPodThatWaitsCountsOnce(t *testing.T) {
 			h := handler{w, t.Context()}
 			h.OnAdd(pod, tc.initial)
 			for range 3 {
-				h.OnUpdate(nil, pod)
+				h.OnUpdate(pod, pod)
 			}
 			require.Equal(t, tc.want, accounts.lacked)
 			require.Equal(t, map[types.UID]int{"api": 1}, accounts.waiting, "it is known what it lacks, whoever counted it")
@@ -105,17 +120,25 @@ func TestAPodThatWaitsCountsOnce(t *testing.T) {
 	}
 }
 
+// forApp is a Headroom of that name for the pods of an application, with units of one CPU.
+func forApp(t *testing.T, app string) Headroom {
+	t.Helper()
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
+	return headroom(t, app, &v1alpha1.Consumers{PodSelector: selector}, list("cpu", "1"))
+}
+
 // TestPodsThatWereToldWhileNoControllerRanCountInWhateverOrder: the API server lists them by name, and a burst is told in one second.
 func TestPodsThatWereToldWhileNoControllerRanCountInWhateverOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		accounts := &book{through: epoch}
 		w := &Watcher{
 			Namespaces: []string{"shop"}, Accounts: accounts, Clock: testingclock.NewFakeClock(epoch), waiting: map[types.UID]*waiting{},
-			known: []Headroom{headroom(t, "open", nil, list("cpu", "1"))}, asOf: epoch,
+			known: []Headroom{forApp(t, "a"), forApp(t, "b")}, asOf: epoch,
 		}
 		want := 0
 		for i, second := range rapid.SliceOfN(rapid.IntRange(-3, 3), 1, 8).Draw(rt, "told") {
 			pod := toldPod()
+			pod.Labels = map[string]string{"app": rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "app")}
 			pod.Name, pod.UID = fmt.Sprint("api-", i), types.UID(fmt.Sprint("api-", i))
 			pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(epoch.Add(time.Duration(second) * time.Second))
 			if second > 0 {
@@ -208,6 +231,11 @@ type objects struct {
 	cache.Cache
 	server client.Client
 	lists  int // of Headrooms
+	// fails says that lists of this type fail.
+	fails client.ObjectList
+	// followed are the kinds that the cache was asked to follow; closed says that it is no longer.
+	followed []string
+	closed   bool
 }
 
 // List reads from the API server.
@@ -215,18 +243,40 @@ func (o *objects) List(ctx context.Context, into client.ObjectList, options ...c
 	if _, ok := into.(*v1alpha1.HeadroomList); ok {
 		o.lists++
 	}
+	if reflect.TypeOf(into) == reflect.TypeOf(o.fails) {
+		return errBroken
+	}
 	return o.server.List(ctx, into, options...)
+}
+
+// Get reads from the API server.
+func (o *objects) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	return o.server.Get(ctx, key, into, options...)
+}
+
+// GetInformer notes that a kind is followed.
+func (o *objects) GetInformer(_ context.Context, of client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
+	if o.closed {
+		return nil, errBroken
+	}
+	o.followed = append(o.followed, of.GetObjectKind().GroupVersionKind().Kind)
+	return nil, nil
+}
+
+// newObjects has a PriorityClass for units, and these.
+func newObjects(t *testing.T, more ...client.Object) *objects {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, errors.Join(v1alpha1.AddToScheme(scheme), schedulingv1.AddToScheme(scheme), corev1.AddToScheme(scheme)))
+	class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "headroom"}, Value: -10}
+	return &objects{server: fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(more, class)...).Build()}
 }
 
 // newWatched has a Watcher that has looked at the Headrooms, of which there were none, half a second ago; now there is one. It runs by the
 // time of a synctest bubble.
 func newWatched(t *testing.T) (handler, *book, *objects) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	require.NoError(t, errors.Join(v1alpha1.AddToScheme(scheme), schedulingv1.AddToScheme(scheme)))
-	known := &objects{server: fake.NewClientBuilder().WithScheme(scheme).WithObjects(
-		&schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "headroom"}, Value: -10}).Build()}
-	accounts := &book{}
+	known, accounts := newObjects(t), &book{}
 	w := &Watcher{Namespaces: []string{"shop"}, Accounts: accounts, Clock: clock.RealClock{}, Cache: known, waiting: map[types.UID]*waiting{}}
 	_, _, err := w.headrooms(t.Context())
 	require.NoError(t, err)
@@ -258,16 +308,12 @@ func TestAPodLacksUnitsOfAHeadroomThatCameAMomentBeforeItWasTold(t *testing.T) {
 }
 
 func TestAPodLacksUnitsThatAreMadeLikeThePodsOfAWorkload(t *testing.T) {
-	scheme := runtime.NewScheme()
-	require.NoError(t, errors.Join(v1alpha1.AddToScheme(scheme), schedulingv1.AddToScheme(scheme)))
 	shaped := &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
 	shaped.Spec.PriorityClassName, shaped.Spec.ShapeFrom = "headroom", &v1alpha1.WorkloadReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}
 	shaped.Status.Shape = &v1alpha1.ShapeStatus{Requests: list("cpu", "500m")}
-	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
-		shaped, &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "headroom"}, Value: -10}).Build()
 	accounts := &book{}
 	w := &Watcher{
-		Namespaces: []string{"shop"}, Accounts: accounts, Clock: testingclock.NewFakeClock(epoch), Cache: &objects{server: server},
+		Namespaces: []string{"shop"}, Accounts: accounts, Clock: testingclock.NewFakeClock(epoch), Cache: newObjects(t, shaped),
 		waiting: map[types.UID]*waiting{},
 	}
 	handler{w, t.Context()}.OnAdd(toldPod(), false)
@@ -282,7 +328,7 @@ func TestAPodThatLacksNothingIsLookedAtOnceMoreOnly(t *testing.T) {
 		h.OnAdd(pod, false)
 		pass(time.Hour)
 		require.Equal(t, 2, known.lists)
-		require.Zero(t, accounts.lacked)
+		require.Empty(t, accounts.missed)
 	})
 }
 
