@@ -164,7 +164,7 @@ func unitsFor(requests, unit corev1.ResourceList) int {
 		if w <= 0 || h <= 0 || wanted.Value() > maxMilli || held.Value() > maxMilli {
 			w, h = wanted.Value(), held.Value()
 		}
-		units = max(units, (w+h-1)/h)
+		units = max(units, (w-1)/h+1) // the usual (w+h-1)/h overflows for large numbers
 	}
 	return int(min(units, maxUnits))
 }

@@ -194,6 +194,7 @@ func TestUnitsFor(t *testing.T) {
 		"huge memory":          {list("memory", "16Pi"), list("memory", "8Pi"), 2},
 		"more than that":       {list("memory", "24Pi"), list("memory", "8Pi"), 3},
 		"of huge units":        {list("memory", "8Pi"), list("memory", "24Pi"), 1},
+		"the most that fits":   {list("memory", "8Pi"), list("memory", "5Pi"), 2},
 		"of a unit of none":    {list("cpu", "1"), list("cpu", "0"), 0},
 		"more of one":          {list("cpu", "3", "memory", "1Gi"), list("cpu", "1", "memory", "1Gi"), 3},
 		"absurd":               {list("cpu", "1000000"), list("cpu", "1m"), maxUnits},
