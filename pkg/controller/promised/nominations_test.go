@@ -2,6 +2,7 @@ package promised
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,11 +124,89 @@ func TestANominationOfAMemberOfAGroupCountsAtOnce(t *testing.T) {
 	require.Empty(t, s.uids("n1"))
 }
 
+// TestANominationThatIsTakenBackIsForgotten: the scheduler found no room there after all.
+func TestANominationThatIsTakenBackIsForgotten(t *testing.T) {
+	for name, tc := range map[string]struct {
+		after time.Duration
+		then  *corev1.Pod
+		want  []string
+	}{
+		"before it counted":              {Settle - 1, nominated("w", ""), nil},
+		"when it counted":                {Settle, nominated("w", ""), []string{"n1 0s"}},
+		"for another, before it counted": {Settle - 1, nominated("w", "n2"), []string{"n2 5s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory()
+			s.Saw(nominated("w", "n1"))
+			s.called()
+			s.clock.Step(tc.after)
+			s.Saw(tc.then)
+			require.Equal(t, tc.want, s.called())
+			s.clock.Step(time.Hour)
+			require.Empty(t, s.uids("n1"))
+			require.NotContains(t, s.nodes, "n1", "nothing is kept")
+			require.NotContains(t, s.nodes, "")
+			s.Gone("w")
+			require.Empty(t, s.nodes)
+			require.Empty(t, s.of)
+		})
+	}
+}
+
+func TestOthersThatWaitForTheNodeStayWhenOneIsGone(t *testing.T) {
+	s := newStory()
+	for _, uid := range []types.UID{"d", "a", "c", "e", "b"} {
+		s.Saw(nominated(uid, "n1"))
+	}
+	s.Saw(nominated("f", "n2"))
+	s.clock.Step(Settle)
+	require.Equal(t, []types.UID{"a", "b", "c", "d", "e"}, s.uids("n1"))
+	s.Gone("c")
+	s.Gone("never seen")
+	require.Equal(t, []types.UID{"a", "b", "d", "e"}, s.uids("n1"))
+	require.Equal(t, []types.UID{"f"}, s.uids("n2"))
+}
+
+// TestWhoIsCalledMayAskAtOnce: it would wait for itself if it were called with the lock. Others see and ask meanwhile.
+func TestWhoIsCalledMayAskAtOnce(t *testing.T) {
+	now := testingclock.NewFakeClock(epoch)
+	var n *Nominations
+	n = NewNominations(now, func(node string, _ time.Duration) { n.On(node) })
+	member := nominated("w", "n1")
+	member.Labels = map[string]string{labelPodGroup: "training"}
+	var running sync.WaitGroup
+	for range 2 {
+		running.Go(func() {
+			for range 5000 {
+				n.Saw(member)
+				n.On("n1")
+				n.Gone("w")
+			}
+		})
+	}
+	running.Wait()
+	require.Empty(t, n.nodes)
+	require.Empty(t, n.of)
+}
+
+func TestWhatIsDecidedByIsKeptOfAPod(t *testing.T) {
+	pod := nominated("w", "n1")
+	pod.CreationTimestamp = metav1.NewTime(epoch)
+	pod.Spec.Priority = ptr.To[int32](7)
+	pod.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: cpu(2)}}}
+	got := PodOf(pod)
+	require.Equal(t, "2", got.Requests.Cpu().String())
+	got.Requests = nil
+	require.Equal(t, Pod{UID: "w", Priority: 7, Created: epoch, Asks: entitlement.Consumer{Priority: 7}}, got)
+}
+
 func TestTheNextNominationToCountIsLookedAtFirst(t *testing.T) {
 	s := newStory()
 	s.Saw(nominated("v", "n1"))
 	s.clock.Step(time.Second)
-	s.Saw(nominated("w", "n1"))
+	for _, uid := range []types.UID{"w", "x", "y", "z"} {
+		s.Saw(nominated(uid, "n1"))
+	}
 	pods, next := s.On("n1")
 	require.Empty(t, pods)
 	require.Equal(t, Settle-time.Second, next)

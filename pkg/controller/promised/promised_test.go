@@ -181,6 +181,27 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestEachResourceCounts has a node that has four of each, of which two are one unit's and one another pod's.
+func TestEachResourceCounts(t *testing.T) {
+	for _, name := range []corev1.ResourceName{
+		corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage, "example.com/gpu", "hugepages-2Mi",
+	} {
+		t.Run(string(name), func(t *testing.T) {
+			of := func(n int64) corev1.ResourceList {
+				return corev1.ResourceList{name: *resource.NewQuantity(n, resource.DecimalSI)}
+			}
+			for wanted, want := range map[int64][]types.UID{0: nil, 1: nil, 2: {"a"}, 3: {"a"}} {
+				node := Node{
+					Allocatable: of(4), Bound: []Pod{other("x", of(1), 0), placeholder("a", of(2), -10)},
+					Waiting: []Pod{other("w", of(wanted), 0)},
+				}
+				node.Allocatable[corev1.ResourcePods] = resource.MustParse("10")
+				require.ElementsMatch(t, want, Units(&node).UnsortedList(), "%d are wanted", wanted)
+			}
+		})
+	}
+}
+
 // TestWhatIsPromisedIsNeededAndEnough compares the decision with what it is for, by arithmetic of its own.
 func TestWhatIsPromisedIsNeededAndEnough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -197,7 +218,9 @@ func TestWhatIsPromisedIsNeededAndEnough(t *testing.T) {
 			node.Waiting = append(node.Waiting, other(types.UID(fmt.Sprint("waits-", i)),
 				cpu(rapid.Int64Range(1, 3).Draw(t, "size")), rapid.SampledFrom(priorities).Draw(t, "priority")))
 		}
+		listed := slices.Clone(node.Waiting)
 		promised := Units(&node)
+		require.Equal(t, listed, node.Waiting, "the list belongs to who asks")
 
 		highest := slices.MaxFunc(node.Waiting, func(a, b Pod) int { return int(a.Priority - b.Priority) }).Priority
 		lower := sets.New[types.UID]()
