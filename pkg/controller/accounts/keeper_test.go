@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	testingclock "k8s.io/utils/clock/testing"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -227,124 +225,6 @@ func TestAnotherProcessGoesOnWhereOneEnded(t *testing.T) {
 	require.Empty(t, record.Position.Open)
 }
 
-// TestAnAccountWithTooMuchUndecidedWaits: what is decided within a minute needs no room in a record, which has little.
-func TestAnAccountWithTooMuchUndecidedWaits(t *testing.T) {
-	s := newStory(t, headroomObject("1"))
-	s.begin(t)
-	for i := range maxOpen + 1 {
-		name := fmt.Sprint("web-headroom-", i)
-		s.Ledger.Departed(web, &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)}, Spec: corev1.PodSpec{NodeName: "n"},
-		}, account.LossAbandoned)
-	}
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	require.Zero(t, s.writes)
-
-	s.clock.Step(account.Patience)
-	s.Ledger.Looked("n", s.clock.Now(), nil, false)
-	s.writeAll(t.Context(), WriteInterval)
-	record := s.stored(t).Record
-	require.EqualValues(t, maxOpen+1, record.Abandoned)
-	require.EqualValues(t, 1, record.Taken)
-}
-
-func TestAWriteThatFailsIsTriedAgain(t *testing.T) {
-	s := newStory(t, headroomObject("1"))
-	s.begin(t)
-	s.takes("a")
-	s.fail = func() error { return errBroken }
-	s.writeAll(t.Context(), WriteInterval)
-	require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.AccountWriteErrors), 0)
-	s.fail = nil
-	s.clock.Step(WriteInterval)
-	s.writeAll(t.Context(), WriteInterval)
-	require.EqualValues(t, 1, s.stored(t).Record.Taken)
-}
-
-func TestAWriteInTheWayIsWrittenOver(t *testing.T) {
-	s := newStory(t, headroomObject("1"))
-	s.begin(t)
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	other := s.stored(t)
-	other.Labels = map[string]string{"touched": "true"}
-	require.NoError(t, s.client.Update(t.Context(), other))
-	for range 2 {
-		s.takes("b")
-		s.clock.Step(WriteInterval)
-		s.writeAll(t.Context(), WriteInterval)
-	}
-	require.EqualValues(t, 3, s.stored(t).Record.Taken)
-}
-
-func TestAWriteInTheWayIsWrittenOverWithoutFurtherNews(t *testing.T) {
-	s := newStory(t, headroomObject("1"))
-	s.begin(t)
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	other := s.stored(t)
-	other.Labels = map[string]string{"touched": "true"}
-	require.NoError(t, s.client.Update(t.Context(), other))
-	s.takes("b")
-	for range 2 {
-		s.clock.Step(WriteInterval)
-		s.writeAll(t.Context(), WriteInterval)
-	}
-	require.EqualValues(t, 2, s.stored(t).Record.Taken)
-}
-
-func TestAnAccountThatSomebodyDeletedIsWrittenAnew(t *testing.T) {
-	s := newStory(t, headroomObject("1"))
-	s.begin(t)
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	require.NoError(t, s.client.Delete(t.Context(), s.stored(t)))
-	s.takes("b")
-	for range 2 {
-		s.clock.Step(WriteInterval)
-		s.writeAll(t.Context(), WriteInterval)
-	}
-	require.EqualValues(t, 2, s.stored(t).Record.Taken)
-}
-
-func TestTheAccountOfAHeadroomThatIsBeingDeletedIsNotWritten(t *testing.T) {
-	h := headroomObject("1")
-	h.Finalizers, h.DeletionTimestamp = []string{"example.com/hold"}, ptr.To(metav1.NewTime(epoch))
-	s := newStory(t, h)
-	s.begin(t)
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	require.Zero(t, s.writes, "it would be made anew after the garbage collector has deleted it")
-}
-
-// TestWhatIsNewIsWritten: each of these is news by itself, in an account that was written before.
-func TestWhatIsNewIsWritten(t *testing.T) {
-	for name, tc := range map[string]struct {
-		happens func(*story)
-		want    bool
-	}{
-		"a unit that a pod took":   {happens: func(s *story) { s.takes("b") }, want: true},
-		"a unit that went":         {happens: func(s *story) { s.Lost(web, account.LossDrained, epoch) }, want: true},
-		"a refill":                 {happens: func(s *story) { _, ok := s.Bound(web, epoch); require.True(s.t, ok) }, want: true},
-		"a new spec":               {happens: func(s *story) { s.Observed(web, 2, 3, 1, s.clock.Now()) }, want: true},
-		"not what was told before": {happens: func(s *story) { s.Observed(web, 1, 3, 1, s.clock.Now()) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStory(t, headroomObject("1"))
-			s.begin(t)
-			s.Went(web, epoch)
-			s.Observed(web, 1, 3, 1, s.clock.Now())
-			s.writeAll(t.Context(), WriteInterval)
-			require.Equal(t, 1, s.writes)
-			s.clock.Step(WriteInterval)
-			tc.happens(s)
-			s.writeAll(t.Context(), WriteInterval)
-			require.Equal(t, tc.want, s.writes == 2)
-		})
-	}
-}
-
 func TestAnAccountThatNoReconcileHasSeenIsNoEvidence(t *testing.T) {
 	s := newStory(t, headroomObject("1"))
 	s.begin(t)
@@ -372,23 +252,6 @@ func TestThatADepartureIsAPreemptionSurvivesARestart(t *testing.T) {
 	require.Equal(t, []consumption.Departure{{
 		Placeholder: web, UID: "a", Node: "n", Time: epoch, Preempted: true, Otherwise: account.LossAbandoned,
 	}}, departuresOf(web.Namespace, &record))
-}
-
-// TestTheSmallestAccountIsKeptAlive: to write it takes least.
-func TestTheSmallestAccountIsKeptAlive(t *testing.T) {
-	other := headroomObject("2")
-	other.Name = "other"
-	s := newStory(t, headroomObject("1"), other)
-	s.begin(t)
-	for i := range 100 {
-		s.Lost(types.NamespacedName{Namespace: "shop", Name: "other"}, account.LossDrained, epoch.Add(time.Duration(i)*time.Hour))
-	}
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	s.clock.Step(keepAlive)
-	s.writeAll(t.Context(), WriteInterval)
-	require.Equal(t, 3, s.writes)
-	require.True(t, s.clock.Now().Equal(s.stored(t).Record.WrittenTime.Time))
 }
 
 // broken is an API server that fails, and tells when it is asked.
@@ -444,45 +307,6 @@ func TestAccountsOfHeadroomsThatAreGoneAreNotWritten(t *testing.T) {
 	require.Zero(t, s.writes)
 	s.Forget(web)
 	s.Read(web, func(a *account.Account) { require.Nil(t, a) })
-}
-
-func TestAllRecordsAreCompleteThroughWhatTheLeastCompleteSays(t *testing.T) {
-	s := newStory(t, headroomObject("1"))
-	s.begin(t)
-	s.takes("a")
-	s.Processed(web, 10)
-	s.writeAll(t.Context(), WriteInterval)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	require.Zero(t, s.allThrough(), "nothing is known yet")
-	s.current = []uint64{40, 50}
-	require.Zero(t, s.allThrough(), "what came within two ticks may not be worked on yet")
-	s.current = []uint64{40, 50, 60}
-	require.EqualValues(t, 40, s.allThrough(), "what is older than two ticks was worked on")
-	s.entries[web].dirty = true
-	require.EqualValues(t, 10, s.allThrough(), "but for an account that is not written")
-}
-
-// TestTheAccountOfAnEarlierHeadroomIsNotWrittenOver makes a Headroom anew. What the garbage collector does it does itself, late.
-func TestTheAccountOfAnEarlierHeadroomIsNotWrittenOver(t *testing.T) {
-	s := newStory(t, headroomObject("1"))
-	s.begin(t)
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	require.NoError(t, s.client.Delete(t.Context(), headroomObject("1")))
-	require.NoError(t, s.client.Create(t.Context(), headroomObject("2")))
-
-	for range 3 {
-		s.takes("b")
-		s.clock.Step(WriteInterval)
-		s.writeAll(t.Context(), WriteInterval)
-		require.Equal(t, types.UID("1"), s.stored(t).OwnerReferences[0].UID)
-		require.EqualValues(t, 1, s.stored(t).Record.Taken, "it goes with the Headroom that it is of")
-	}
-	require.NoError(t, s.client.Delete(t.Context(), s.stored(t)))
-	s.clock.Step(WriteInterval)
-	s.writeAll(t.Context(), WriteInterval)
-	require.Equal(t, types.UID("2"), s.stored(t).OwnerReferences[0].UID)
 }
 
 func TestAStoredAccountThatCannotBeReadIsBegunAnew(t *testing.T) {

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
@@ -89,17 +90,23 @@ func recordedAt17(t *testing.T) *story {
 func TestWhereTheHistoryHasExpiredListsAreCompared(t *testing.T) {
 	expired := apierrors.NewResourceExpired("too old resource version: 17 (4711)")
 	for name, forgets := range map[string]history{
-		"a watch that ends so":       {watchEnds: expired},
-		"a watch that is refused so": {watchRefused: expired},
+		"a watch that ends so": {watchEnds: expired},
+		"one that ends as it did before expiry had a reason of its own": {watchEnds: &apierrors.StatusError{ErrStatus: metav1.Status{Status: "Failure", Reason: metav1.StatusReasonGone}}},
+		"a watch that is refused so":                                    {watchRefused: expired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := recordedAt17(t)
-			forgets.then = []corev1.Pod{placeholder("went", "n"), placeholder("stays", "n"), placeholder("waited", "")}
-			forgets.now = []corev1.Pod{placeholder("stays", "n"), placeholder("new", "n")}
+			again := placeholder("again", "n")
+			again.UID = "the next of its name"
+			forgets.then = []corev1.Pod{
+				placeholder("went", "n"), placeholder("stays", "n"), placeholder("waited", ""), placeholder("again", "n"),
+			}
+			forgets.now = []corev1.Pod{placeholder("stays", "n"), placeholder("new", "n"), again}
 			var vacated []string
 			s.Vacated = func(pod *corev1.Pod) { vacated = append(vacated, pod.Name) }
-			require.Equal(t, map[types.UID]account.Loss{"went": account.LossAbandoned}, s.tells(t, forgets), "unless a pod took it")
-			require.Equal(t, []string{"went", "waited"}, vacated, "all names, whoever had them")
+			require.Equal(t, map[types.UID]account.Loss{"went": account.LossAbandoned, "again": account.LossAbandoned},
+				s.tells(t, forgets), "unless a pod took it")
+			require.Equal(t, []string{"went", "waited", "again"}, vacated, "all names, whoever had them")
 			require.Zero(t, testutil.ToFloat64(s.Metrics.AccountGaps))
 		})
 	}
@@ -150,10 +157,134 @@ func TestTheHistoryIsAskedFromTheRecordOnAndEnds(t *testing.T) {
 		return true, events, nil
 	})
 	s.Pods = clients
+	var found, vacated []string
+	s.Departed = func(_ context.Context, pod *corev1.Pod, _ account.Loss) {
+		_, complete, _ := s.Taken(web)
+		require.False(t, complete, "before all is in the accounts")
+		found = append(found, pod.Name)
+	}
+	s.Vacated = func(pod *corev1.Pod) { vacated = append(vacated, pod.Name) }
+	s.replay(t.Context(), s.kept())
+	require.Equal(t, []string{"went"}, found)
+	require.Equal(t, []string{"recorded", "went", "waited", "another"}, vacated, "all that went, whoever had them")
+}
+
+// went has an API server tell that a placeholder went, after the record.
+func went() *fake.Clientset {
+	clients := fake.NewClientset()
+	clients.PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) {
+		events := watch.NewRaceFreeFake()
+		pod := placeholder("went", "n")
+		pod.ResourceVersion = "18"
+		events.Delete(&pod)
+		events.Stop()
+		return true, events, nil
+	})
+	return clients
+}
+
+// TestWhatHappenedBeforeAProcessStartedIsFoundBeforeItsAccountsAreComplete, of which the sizing by demand makes much.
+func TestWhatHappenedBeforeAProcessStartedIsFoundBeforeItsAccountsAreComplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := recordedAt17(t)
+		s.restart()
+		s.Pods = went()
+		var found []string
+		s.Departed = func(_ context.Context, pod *corev1.Pod, _ account.Loss) {
+			_, complete, _ := s.Taken(web)
+			require.False(t, complete)
+			require.True(t, isClosed(s.Loaded()))
+			found = append(found, pod.Name)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		require.False(t, isClosed(s.Loaded()))
+		go func() { ended <- s.Start(ctx) }()
+		synctest.Wait()
+		require.Equal(t, []string{"went"}, found)
+		_, complete, _ := s.Taken(web)
+		require.True(t, complete)
+		stop()
+		require.NoError(t, <-ended)
+	})
+}
+
+// isClosed reports whether a channel is.
+func isClosed(channel <-chan struct{}) bool {
+	select {
+	case <-channel:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestTheHistoryOfEachNamespaceIsAsked: that of one may be lost.
+func TestTheHistoryOfEachNamespaceIsAsked(t *testing.T) {
+	s := recordedAt17(t)
+	s.Namespaces = []string{"bank", "shop"}
+	clients := went()
+	var asked []string
+	clients.PrependWatchReactor("pods", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		asked = append(asked, action.GetNamespace())
+		return action.GetNamespace() == "bank", nil, errBroken
+	})
+	s.Pods = clients
 	var found []string
 	s.Departed = func(_ context.Context, pod *corev1.Pod, _ account.Loss) { found = append(found, pod.Name) }
 	s.replay(t.Context(), s.kept())
+	require.Equal(t, []string{"bank", "shop"}, asked)
 	require.Equal(t, []string{"went"}, found)
+	require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.AccountGaps), 0)
+}
+
+// TestWhatAControllerThatStopsDoesNotAskIsNoGap: the next one asks it.
+func TestWhatAControllerThatStopsDoesNotAskIsNoGap(t *testing.T) {
+	s := recordedAt17(t)
+	ctx, stop := context.WithCancel(t.Context())
+	clients := fake.NewClientset()
+	clients.PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) {
+		stop()
+		return true, nil, context.Canceled
+	})
+	s.restart()
+	s.Pods = clients
+	before := s.writes
+	require.NoError(t, s.Start(ctx))
+	require.Zero(t, testutil.ToFloat64(s.Metrics.AccountGaps))
+	require.Equal(t, before, s.writes, "nothing is written over what was not asked")
+	_, complete, _ := s.Taken(web)
+	require.False(t, complete)
+}
+
+// TestTheHistoryBeginsWithTheOldestRecord, as far as it was not complete for all Headrooms later.
+func TestTheHistoryBeginsWithTheOldestRecord(t *testing.T) {
+	name := func(n string) types.NamespacedName { return types.NamespacedName{Namespace: "shop", Name: n} }
+	all := map[types.NamespacedName]bool{name("a"): true, name("b"): true, name("c"): true, name("new"): true, name("gone"): true}
+	for title, tc := range map[string]struct {
+		positions map[string]uint64
+		all, want uint64
+	}{
+		"the first of three":            {map[string]uint64{"a": 20, "b": 10, "c": 30}, 0, 10},
+		"all were complete before":      {map[string]uint64{"a": 20, "b": 10, "c": 30}, 5, 10},
+		"all were complete later":       {map[string]uint64{"a": 20, "b": 10, "c": 30}, 15, 15},
+		"later than any record of them": {map[string]uint64{"a": 20, "b": 10, "c": 30}, 40, 40},
+		"none is recorded":              {nil, 40, 0},
+	} {
+		t.Run(title, func(t *testing.T) {
+			s := newStory(t)
+			s.entry(name("new")).allThrough = tc.all
+			for n, position := range tc.positions {
+				e := s.entry(name(n))
+				e.position, e.version = position, "1"
+			}
+			s.entry(name("else")).position, s.entry(name("else")).version = 1, "1" // another installation keeps it
+			require.Equal(t, tc.want, s.recorded(all))
+			for n, position := range tc.positions {
+				require.Equal(t, max(position, tc.all), s.entry(name(n)).position)
+			}
+		})
+	}
 }
 
 func TestOnlyWhatIsStoredIsCompared(t *testing.T) {

@@ -1,7 +1,9 @@
 package accounts
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -9,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -197,4 +201,93 @@ func TestAnAccountThatWasDeletedMeanwhileIsWrittenAnewByWhoTakesOver(t *testing.
 	require.True(t, one.takeOver(t.Context()))
 	one.writeAll(t.Context(), 0)
 	require.Zero(t, s.stored(t).Record.Taken)
+}
+
+func TestWhoTakesOverFindsWhatHappenedSinceTheOtherWrote(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	one, two := s.other(t, "one"), s.other(t, "two")
+	one.Observed(web, 1, 3, 0, epoch)
+	one.Processed(web, 17)
+	one.takes("a")
+	one.writeAll(t.Context(), 0)
+	two.Pods = went()
+	var found []string
+	two.Departed = func(_ context.Context, pod *corev1.Pod, otherwise account.Loss) {
+		require.Equal(t, account.LossAbandoned, otherwise, "unless a pod took it")
+		found = append(found, pod.Name)
+	}
+	require.True(t, two.takeOver(t.Context()))
+	require.Empty(t, found, "it keeps nothing yet")
+	two.Keep(web)
+	require.True(t, two.takeOver(t.Context()))
+	require.Equal(t, []string{"went"}, found)
+	require.True(t, two.takeOver(t.Context()))
+	require.Len(t, found, 1, "once")
+	two.Keep(web)
+	require.True(t, two.takeOver(t.Context()))
+	require.Len(t, found, 1, "it kept it already")
+}
+
+func TestAnAccountThatCannotBeReadIsTakenOverLater(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	one, two := s.other(t, "one"), s.other(t, "two")
+	one.takes("a")
+	one.writeAll(t.Context(), 0)
+	two.Keep(web)
+	two.Live = unreadable{}
+	require.True(t, two.takeOver(t.Context()), "it is tried again")
+	two.takes("b")
+	before := s.writes
+	two.writeAll(t.Context(), 0)
+	require.Equal(t, before, s.writes, "nothing is written over what is not read")
+	two.Live = s.client
+	require.True(t, two.takeOver(t.Context()))
+	two.writeAll(t.Context(), 0)
+	require.EqualValues(t, 2, s.stored(t).Record.Taken)
+}
+
+func TestWithoutTheDefinitionAnAccountBeginsWithWhoTakesOver(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	two := s.other(t, "two")
+	s.undone = true
+	two.Keep(web)
+	require.True(t, two.takeOver(t.Context()))
+	two.takes("a")
+	require.True(t, two.Demand(web, false, func(history demand.History, _ time.Time) { require.Len(t, history.Takes, 1) }))
+}
+
+func TestAControllerThatStopsTakesNothingOver(t *testing.T) {
+	s := newStory(t, keptBy("one"))
+	two := s.other(t, "two")
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	require.True(t, two.takeOver(ctx), "there is nothing to take over")
+	two.Keep(web)
+	require.False(t, two.takeOver(ctx))
+}
+
+// TestAProcessThatDoesNotKnowWhoKeepsWhatWaits: it would write over what another installation keeps.
+func TestAProcessThatDoesNotKnowWhoKeepsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStory(t, keptBy("one"))
+		fails := true
+		s.Client = interceptor.NewClient(s.client.(client.WithWatch), interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+				if fails {
+					return errBroken
+				}
+				return c.List(ctx, list, options...)
+			},
+		})
+		s.Installation = "two"
+		ended := make(chan error, 1)
+		go func() { ended <- s.load(t.Context()) }()
+		synctest.Wait()
+		require.False(t, isClosed(s.Loaded()))
+		fails = false
+		s.clock.Step(time.Second)
+		require.NoError(t, <-ended)
+		require.True(t, isClosed(s.Loaded()))
+		require.False(t, s.Keeps(web))
+	})
 }
