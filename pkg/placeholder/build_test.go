@@ -188,6 +188,16 @@ func TestSecurityContexts(t *testing.T) {
 			}),
 		},
 		{
+			name: "one of another user with another capability may not",
+			container: &corev1.SecurityContext{
+				RunAsUser: ptr.To[int64](7), Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE"}},
+			},
+			wantPod: restrictedPod(nil),
+			wantContainer: restrictedContainer(func(c *corev1.SecurityContext) {
+				c.RunAsUser, c.Capabilities.Add = ptr.To[int64](7), []corev1.Capability{"NET_BIND_SERVICE"}
+			}),
+		},
+		{
 			name:      "and so may one with SYS_ADMIN",
 			container: &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}},
 			wantPod:   restrictedPod(nil),

@@ -121,6 +121,18 @@ func TestChangeOf(t *testing.T) {
 	}
 }
 
+func TestALimitThatAdmissionTookAwayIsAChange(t *testing.T) {
+	want := placeholder.Build(web(func(s *v1alpha1.HeadroomSpec) {
+		s.Limits = corev1.ResourceList{"cpu": resource.MustParse("4")}
+	}), defaults, 0)
+	got := want.DeepCopy()
+	require.Nil(t, placeholder.ChangeOf(want, got))
+	got.Spec.Containers[0].Resources.Limits["cpu"] = resource.MustParse("3")
+	change := placeholder.ChangeOf(want, got)
+	require.NotNil(t, change)
+	require.Equal(t, `spec.containers[placeholder].resources.limits[cpu] is "3" in place of "4"`, change.String())
+}
+
 // TestWhatMakesANewUnitOutdatedIsToldByItsField draws what admission does to a placeholder: one that would be replaced as soon as it is made
 // is never taken for one that admission left alone.
 func TestWhatMakesANewUnitOutdatedIsToldByItsField(t *testing.T) {

@@ -108,6 +108,8 @@ func TestVictims(t *testing.T) {
 		"few large ones rather than many small":        {[]*st.PodWrapper{unit("a", "500m", 0), unit("b", "500m", 0), unit("c", "1500m", 0), unit("d", "1500m", 0)}, daemon("n", "3"), []string{"c", "d"}},
 		"none if all are not enough":                   {[]*st.PodWrapper{unit("a", "1", 0), running("r", "3")}, daemon("n", "2"), nil},
 		"none if what is being deleted makes the room": {[]*st.PodWrapper{unit("a", "1", 0), running("r", "3").Terminating()}, daemon("n", "2"), nil},
+		"none if a unit that is leaving is enough":     {[]*st.PodWrapper{unit("a", "2", 0).Terminating(), unit("b", "2", 0)}, daemon("n", "2"), nil},
+		"one where a pod of low priority is no unit":   {[]*st.PodWrapper{unit("a", "2", 0), running("r", "2").Priority(-10)}, daemon("n", "2"), []string{"a"}},
 		"none where a host port is in the way":         {[]*st.PodWrapper{unit("a", "3", 0), running("r", "1").HostPort(80)}, daemon("n", "1").HostPort(80), nil},
 		"none where ordinary ones will do":             {[]*st.PodWrapper{unit("a", "2", 0), ordinary("o", "2")}, daemon("n", "2"), nil},
 		"the fewest where ordinary ones go, too":       {[]*st.PodWrapper{unit("a", "1", 0), unit("b", "1", 9), ordinary("o", "2")}, daemon("n", "3"), []string{"b"}},

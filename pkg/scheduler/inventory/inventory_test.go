@@ -225,3 +225,17 @@ func TestHostnamesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 	}
 	require.LessOrEqual(t, len(inv.keys[inv.keyIDs[corev1.LabelHostname]].domains), spareDomains+2)
 }
+
+func TestATopologyKeyIsKeptOnceHoweverOftenHeadroomsAreSpreadOverIt(t *testing.T) {
+	one := headroom("one", corev1.LabelTopologyZone)
+	known := catalogOf(t, one)
+	inv := New(known, nil, reservations{})
+	nodes := []fwk.NodeInfo{nodeWith("n", "r-1", placeholderPod(one, 0, "n"))}
+	for i := range 20 {
+		keys := []string{corev1.LabelTopologyZone, corev1.LabelTopologyRegion}[:1+i%2]
+		require.NoError(t, known.Set(headroom("one", keys...)))
+		inv.Refresh(nodes, false)
+		require.Len(t, inv.Units(nil, inv.Node("n"), 0), len(keys))
+	}
+	require.Len(t, inv.keys, 2)
+}

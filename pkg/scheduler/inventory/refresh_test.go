@@ -131,6 +131,8 @@ func TestWhatChangesTheCrossNodeVersion(t *testing.T) {
 		PodAntiAffinity("zone", &metav1.LabelSelector{}, st.PodAntiAffinityWithRequiredReq).Obj()
 	friendly := st.MakePod().Name("friendly").UID("friendly").Namespace("default").Node("n").
 		PodAffinity("zone", &metav1.LabelSelector{}, st.PodAffinityWithPreferredReq).Obj()
+	likewise := st.MakePod().Name("likewise").UID("likewise").Namespace("default").Node("n").
+		PodAntiAffinity("zone", &metav1.LabelSelector{}, st.PodAntiAffinityWithRequiredReq).Obj()
 	plain := st.MakePod().Name("plain").UID("plain").Namespace("default").Node("n").Obj()
 	object := func(change func(*corev1.Node)) func(*framework.NodeInfo) {
 		return func(info *framework.NodeInfo) {
@@ -152,6 +154,7 @@ func TestWhatChangesTheCrossNodeVersion(t *testing.T) {
 		"a pod with an affinity comes":          {change: func(info *framework.NodeInfo) { info.AddPod(friendly) }, want: true},
 		"a pod with an anti-affinity goes":      {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof) }, want: true},
 		"one takes the place of another":        {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof); info.AddPod(friendly) }, want: true},
+		"one takes the place of one like it":    {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof); info.AddPod(likewise) }, want: true},
 		"a plain pod comes":                     {change: func(info *framework.NodeInfo) { info.AddPod(plain) }},
 		"an image comes":                        {change: object(func(node *corev1.Node) { node.Status.Images = image(1) }), want: true},
 		"an image grows":                        {change: object(func(node *corev1.Node) { node.Status.Images = image(2) }), want: true},
@@ -198,6 +201,7 @@ func TestALabelIsReadAsLongAsThereIsAPodThatReadsIt(t *testing.T) {
 	b.AddPod(aloof("third", "version"))
 	require.Equal(t, map[string]string{"version": "2"}, read(b, c))
 	require.Empty(t, read(c), "the node with the last one is gone")
+	require.Empty(t, inv.affinityKeys, "and no label is kept that nobody reads")
 }
 
 func TestNodesThatComeAndGoChangeBothVersions(t *testing.T) {
