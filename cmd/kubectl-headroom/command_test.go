@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +21,50 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
+
+// runAsCommand has the binary of these tests be the command itself.
+const runAsCommand = "HEADROOM_TEST_RUNS_THE_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsCommand) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestTheCommandEndsWithWhatIsWrongAndItsCode runs it as people do. Its streams are those of the process.
+func TestTheCommandEndsWithWhatIsWrongAndItsCode(t *testing.T) {
+	cluster, err := os.ReadFile(input)
+	require.NoError(t, err)
+	for name, tc := range map[string]struct {
+		args        string
+		code        int
+		out, errOut string
+	}{
+		"what is asked for":     {args: "explain -f -", out: "node node-1: its placeholders, in the order in which they go\n"},
+		"a pod that is not":     {args: "explain pod none -n shop --cluster-file -", code: exitNotFound, errOut: "error: pod shop/none is not in the files: "},
+		"a flag that is none":   {args: "status --none", code: exitFailed, errOut: "error: unknown flag: --none\n"},
+		"a cluster that is not": {args: "status --server https://127.0.0.1:1", code: exitUnreachable, errOut: "error: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			self, err := os.Executable()
+			require.NoError(t, err)
+			command := exec.CommandContext(t.Context(), self, strings.Fields(tc.args)...)
+			command.Env = append(os.Environ(), runAsCommand+"=1", "KUBECONFIG="+filepath.Join(t.TempDir(), "none"))
+			var stdout, stderr strings.Builder
+			command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(cluster), &stdout, &stderr
+			if err := command.Run(); err != nil {
+				require.ErrorAs(t, err, new(*exec.ExitError))
+			}
+			require.Equal(t, tc.code, command.ProcessState.ExitCode())
+			require.Contains(t, stdout.String(), tc.out)
+			require.Equal(t, tc.out == "", stdout.Len() == 0, stdout.String())
+			require.Contains(t, stderr.String(), tc.errOut)
+			require.Equal(t, tc.errOut == "", stderr.Len() == 0, stderr.String())
+		})
+	}
+}
 
 // served is the address of an API server that answers these paths, each with an object, and refuses to answer all others.
 func served(t *testing.T, answers map[string]any) string {
