@@ -92,6 +92,18 @@ func newFixture(t *testing.T, c cluster) *fixture {
 	return f
 }
 
+// nodes returns nodes of the snapshot.
+func (f *fixture) nodes(t *testing.T, names ...string) []fwk.NodeInfo {
+	t.Helper()
+	var nodes []fwk.NodeInfo
+	for _, name := range names {
+		info, err := f.snapshot.NodeInfos().Get(name)
+		require.NoError(t, err)
+		nodes = append(nodes, info)
+	}
+	return nodes
+}
+
 func res(cpu string) builders.Resources { return builders.Resources{"cpu": cpu} }
 
 func on(node, name, cpu string) *corev1.Pod {

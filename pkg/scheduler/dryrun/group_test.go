@@ -122,15 +122,9 @@ func TestTheBestNodeIsTheOneThatScoresMostAndOfEqualsTheFirstByName(t *testing.T
 			}
 			f := newFixture(t, c)
 			for _, order := range [][]string{{"a", "b", "c"}, {"c", "b", "a"}, {"b", "a", "c"}} { // the snapshot's order is nobody's choice
-				var nodes []fwk.NodeInfo
-				for _, node := range order {
-					info, err := f.snapshot.NodeInfos().Get(node)
-					require.NoError(t, err)
-					nodes = append(nodes, info)
-				}
 				run := f.profile.NewRunApart(wants("1").Obj())
 				require.True(t, run.Start(t.Context()))
-				best, err := run.Best(t.Context(), nodes)
+				best, err := run.Best(t.Context(), f.nodes(t, order...))
 				require.NoError(t, err)
 				require.Equal(t, tc.want, best, "%v", order)
 			}

@@ -139,15 +139,18 @@ func TestNodesAreOfOneDomainIfAllTheirLabelsAgree(t *testing.T) {
 	require.False(t, ok, "a node without a label is in no domain")
 }
 
-// advised is the framework of a scheduler with an extender.
-type advised struct{ framework.Framework }
+// advised is the framework of a scheduler with extenders.
+type advised struct {
+	framework.Framework
+	extenders []fwk.Extender
+}
 
-func (advised) Extenders() []fwk.Extender { return make([]fwk.Extender, 1) }
+func (a advised) Extenders() []fwk.Extender { return a.extenders }
 
 func TestOnlyWithoutExtendersItIsKnownWhatAnswersDependOn(t *testing.T) {
 	f := newFixture(t, cluster{})
 	require.True(t, NewProfile(f.framework, Name).InTreeOnly())
-	require.False(t, NewProfile(advised{f.framework}, Name).InTreeOnly())
+	require.False(t, NewProfile(advised{f.framework, make([]fwk.Extender, 1)}, Name).InTreeOnly())
 }
 
 func TestWhatIsRemovedOnPaperIsThereInTheCycle(t *testing.T) {
