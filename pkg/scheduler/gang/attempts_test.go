@@ -1,6 +1,7 @@
 package gang
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -91,13 +93,64 @@ func TestAMemberThatComesTwiceCountsOnce(t *testing.T) {
 func TestAGroupThatHasItsPlacesKeepsOthersFromItsHeadrooms(t *testing.T) {
 	as := NewAttempts()
 	as.Begin(attempt("web", "x"), func() {})
-	as.Turns(func(turns *Turns) {
-		other, _, some := turns.Before(Rank{Name: named("db")}, named("spare"), builders.Epoch())
-		require.True(t, some)
-		require.Equal(t, named("web"), other)
-		_, _, some = turns.Before(Rank{Name: named("web")}, named("spare"), builders.Epoch())
-		require.False(t, some, "not itself")
-	})
+	before := func(group string) (other types.NamespacedName, some bool) {
+		as.Turns(func(turns *Turns) {
+			other, _, some = turns.Before(Rank{Name: named(group)}, named("spare"), builders.Epoch())
+		})
+		return other, some
+	}
+	other, some := before("db")
+	require.True(t, some)
+	require.Equal(t, named("web"), other)
+	_, some = before("web")
+	require.False(t, some, "not itself")
+}
+
+func TestAGroupThatNeverGetsWhereItIsToGoIsTriedTwiceAMinute(t *testing.T) {
+	as := NewAttempts()
+	for failures := range 100 {
+		a := attempt("web", "x")
+		as.Begin(a, func() {})
+		_, again, ok := as.End(a)
+		require.True(t, ok)
+		if failures >= 5 {
+			require.Equal(t, lastDelay, again, "after %d failures", failures)
+		}
+	}
+}
+
+func TestAGroupIsKeptByTheFirstOfThoseThatComeBeforeIt(t *testing.T) {
+	turns, now, wants := &Turns{}, builders.Epoch(), sets.New(named("spare"))
+	turns.Hold(named("holder"), wants.UnsortedList())
+	for i := range 20 {
+		turns.Wait(Rank{Name: named(fmt.Sprintf("%02d", i)), Priority: int32(20 - i)}, wants) //nolint:gosec // a handful
+	}
+	turns.Wait(Rank{Name: named("elsewhere"), Priority: 100}, sets.New(named("other")))
+	require.NotContains(t, turns.Release(named("holder"), now), named("elsewhere"), "it waits for another Headroom")
+	other, _, _ := turns.Before(Rank{Name: named("last")}, named("spare"), now)
+	require.Equal(t, named("00"), other)
+}
+
+// TestAGroupIsNotKeptByItself has it tried by a member of a lower priority than the one by which it was turned away.
+func TestAGroupIsNotKeptByItself(t *testing.T) {
+	turns, now, wants := &Turns{}, builders.Epoch(), sets.New(named("spare"))
+	turns.Hold(named("holder"), wants.UnsortedList())
+	turns.Wait(Rank{Name: named("web"), Priority: 2}, wants)
+	require.Equal(t, []types.NamespacedName{named("web")}, turns.Release(named("holder"), now))
+	_, _, some := turns.Before(Rank{Name: named("web"), Priority: 1}, named("spare"), now)
+	require.False(t, some)
+}
+
+func TestTheSmallestMemberIsSoOfEachResource(t *testing.T) {
+	pods := []*corev1.Pod{
+		builders.Consumer("a", builders.Resources{"cpu": "2", "memory": "1", "ephemeral-storage": "7"}).Obj(),
+		builders.Consumer("b", builders.Resources{"cpu": "1", "memory": "3", "ephemeral-storage": "5", "example.com/gpu": "1"}).Obj(),
+		builders.Consumer("c", builders.Resources{"cpu": "3", "memory": "2", "ephemeral-storage": "6"}).Obj(),
+	}
+	require.Equal(t, evictionorder.Resources{
+		evictionorder.Pods: 1, evictionorder.MilliCPU: 1000, evictionorder.Memory: 1, evictionorder.EphemeralStorage: 5,
+	}, Smallest(pods))
+	require.Empty(t, Smallest(nil))
 }
 
 func TestAGroupIsOnlyKeptByTheTurnOfOneThatComesBeforeIt(t *testing.T) {

@@ -183,7 +183,6 @@ func TestGroupsFollowWhatTheAPIServerHas(t *testing.T) {
 		require.Zero(t, groups.MinMember(named("web")))
 		require.Equal(t, 1, groups.MinMember(named("db")))
 		cancel()
-		l.become(0)
 		synctest.Wait()
 	})
 }
@@ -200,7 +199,6 @@ func TestAGroupThatWentWhileTheWatchWasBrokenIsGone(t *testing.T) {
 		require.Equal(t, []types.NamespacedName{named("web")}, gone)
 		require.Zero(t, groups.MinMember(named("web")))
 		cancel()
-		l.become(0)
 		synctest.Wait()
 	})
 }
@@ -238,7 +236,6 @@ func TestGroupsFollowTheDefinition(t *testing.T) {
 		w.settle()
 		require.Equal(t, 2, groups.MinMember(named("web")), "it is followed again")
 		cancel()
-		l.become(0)
 		synctest.Wait()
 	})
 }
@@ -264,7 +261,6 @@ func TestWhereGroupsCannotBeReadThatIsSaidOnceAndTheyAreNotTakenForNone(t *testi
 		require.True(t, groups.Await(ctx, 0))
 		require.Equal(t, 3, groups.MinMember(named("web")))
 		cancel()
-		l.become(0)
 		synctest.Wait()
 	})
 }

@@ -27,7 +27,8 @@ func TestWhatAPodGroupSays(t *testing.T) {
 	object := &schedulingv1alpha1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
 	require.Equal(t, Group{Name: named("web"), MinMember: 1, Timeout: DefaultTimeout}, GroupOf(object), "nothing is said")
 	object.Spec = schedulingv1alpha1.PodGroupSpec{MinMember: 6, ScheduleTimeoutSeconds: ptr.To[int32](10)}
-	require.Equal(t, Group{Name: named("web"), MinMember: 6, Timeout: 10 * time.Second}, GroupOf(object))
+	object.CreationTimestamp = metav1.NewTime(builders.Epoch())
+	require.Equal(t, Group{Name: named("web"), MinMember: 6, Timeout: 10 * time.Second, Created: builders.Epoch()}, GroupOf(object))
 	object.Spec.ScheduleTimeoutSeconds = ptr.To[int32](0)
 	require.Equal(t, DefaultTimeout, GroupOf(object).Timeout, "no time at all would be of no use")
 }

@@ -183,7 +183,7 @@ func objects(wrapped []*st.PodWrapper) (pods []*corev1.Pod) {
 	return pods
 }
 
-// places are the nodes of the members that have one, by their names, and units the names of the placeholders that go, by their nodes.
+// places are the nodes of the members that have one, by their names.
 func (plan *Plan) places() map[string]string {
 	nodes := map[string]string{}
 	for _, place := range plan.Places {
@@ -283,7 +283,7 @@ func TestNoPlaceholderGoesForAMemberThatAnExtenderBinds(t *testing.T) {
 	}
 }
 
-// TestReplicasOfAMemberWithoutAPlaceAreNotLookedAtOnceTheGroupCannotBePlaced has three members needed of as many, and no room.
+// TestReplicasOfAMemberWithoutAPlaceAreNotLookedAtOnceTheGroupCannotBePlaced has no room for any of five members.
 func TestReplicasOfAMemberWithoutAPlaceAreNotLookedAtOnceTheGroupCannotBePlaced(t *testing.T) {
 	replica := func(name, of string) *st.PodWrapper {
 		pod := waits(name)
@@ -291,14 +291,14 @@ func TestReplicasOfAMemberWithoutAPlaceAreNotLookedAtOnceTheGroupCannotBePlaced(
 		return pod
 	}
 	p := planner(t, []string{"a"}, []*st.PodWrapper{runs("r", "a"), runs("s", "a")})
-	plan := p.plan(t, 3, nothingWithheld, replica("x", "one"), replica("y", "one"), replica("z", "two"), waits("bare"), waits("alone"))
-	require.Equal(t, []string{"x", "y", "z", "bare", "alone"}, namesOf(plan.Unplaced))
+	plan := p.plan(t, 3, nothingWithheld, waits("bare"), replica("x", "one"), replica("y", "one"), replica("z", "two"), waits("alone"))
+	require.Equal(t, []string{"bare", "x", "y", "z", "alone"}, namesOf(plan.Unplaced))
 	require.Positive(t, p.prober.asked["y"], "with the others there would still be three")
-	require.Positive(t, p.prober.asked["z"], "there would still be three")
+	require.Positive(t, p.prober.asked["z"], "none like it was looked at")
 
 	p = planner(t, []string{"a"}, []*st.PodWrapper{runs("r", "a"), runs("s", "a")})
-	plan = p.plan(t, 5, nothingWithheld, replica("x", "one"), replica("y", "one"), replica("z", "two"), waits("bare"), waits("alone"))
-	require.Equal(t, []string{"x", "y", "z", "bare", "alone"}, namesOf(plan.Unplaced))
+	plan = p.plan(t, 5, nothingWithheld, waits("bare"), replica("x", "one"), replica("y", "one"), replica("z", "two"), waits("alone"))
+	require.Equal(t, []string{"bare", "x", "y", "z", "alone"}, namesOf(plan.Unplaced))
 	require.Zero(t, p.prober.asked["y"], "one like it has found no place")
 	for _, name := range []string{"z", "bare", "alone"} {
 		require.Positive(t, p.prober.asked[name], "%s: what is missing for it may be less", name)
@@ -315,7 +315,8 @@ func TestWhetherMembersFitAsTheyAre(t *testing.T) {
 		rejects string
 		want    bool
 	}{
-		"room for all": {members: []*st.PodWrapper{waits("x"), waits("y"), waits("z")}, needed: 3, want: true},
+		"room for more than are needed": {members: []*st.PodWrapper{waits("x"), waits("y"), waits("z")}, needed: 2, want: true},
+		"room for all":                  {members: []*st.PodWrapper{waits("x"), waits("y"), waits("z")}, needed: 3, want: true},
 		"room for as many as are needed": {
 			members: []*st.PodWrapper{waits("v"), waits("w"), waits("x"), waits("y"), waits("z")}, needed: 3, want: true,
 		},
@@ -346,7 +347,7 @@ func TestWhetherMembersFitAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestPlaceholdersAreNotInTheWayOfNobodyWhoFitsAsHeIs(t *testing.T) {
+func TestWhatPlaceholdersHoldIsNoRoomForMembersThatFitAsTheyAre(t *testing.T) {
 	p := planner(t, []string{"a"}, []*st.PodWrapper{holds("spare", 0, "a"), holds("spare", 1, "a")})
 	fit, err := p.Fit(t.Context(), objects([]*st.PodWrapper{waits("x")}), 1)
 	require.NoError(t, err)
