@@ -1,0 +1,81 @@
+package consumption
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headroom-dev/headroom/pkg/account"
+)
+
+func TestWhatIsWrittenDownOfATake(t *testing.T) {
+	s := newStory()
+	s.departs("a", nil)
+	s.clock.Step(time.Second)
+	s.sees("node-1", consumer("api-1", "uid-a"))
+	require.Equal(t, account.Take{
+		Time: epoch, Placeholder: "a", UID: "uid-a", Node: "node-1", Consumer: consumer("api-1").Consumer, How: account.BySwap,
+	}, s.taken["uid-a"])
+	require.Equal(t, []Consumption{{
+		Placeholder: types.NamespacedName{Namespace: "shop", Name: "a"}, Node: "node-1", Consumer: consumer("api-1").Consumer, Time: epoch,
+	}}, s.Report(web))
+}
+
+// TestEachTakeHasItsHeadroomReported whatever explains it, and what is no take does not.
+func TestEachTakeHasItsHeadroomReported(t *testing.T) {
+	preempted := disrupted(corev1.PodReasonPreemptionByScheduler)
+	counts := consumer("big")
+	counts.Took.Unnamed = 1
+	for name, tc := range map[string]struct {
+		departs func(*corev1.Pod)
+		told    func(s *story)
+		want    []types.NamespacedName
+	}{
+		"an event that names the pod": {preempted, func(s *story) { s.Preempted(victim("a"), consumer("api-1").Consumer) }, []types.NamespacedName{web}},
+		"an event that does not":      {preempted, func(s *story) { s.Preempted(victim("a"), account.Consumer{UID: "uid-api-1"}) }, nil},
+		"the pod of a preemption": {preempted, func(s *story) {
+			s.Preempted(victim("a"), account.Consumer{UID: "uid-api-1"})
+			s.sees("node-1", consumer("api-1"))
+		}, []types.NamespacedName{web}},
+		"nothing, for long":              {preempted, func(s *story) { s.sees("node-1") }, []types.NamespacedName{web}},
+		"an annotation that only counts": {nil, func(s *story) { s.sees("node-1", counts) }, []types.NamespacedName{web}},
+		"nobody took it":                 {nil, func(s *story) { s.sees("node-1") }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory()
+			s.departs("a", tc.departs)
+			s.clock.Step(account.Patience)
+			tc.told(s)
+			require.Equal(t, tc.want, s.called)
+			for _, take := range s.taken {
+				require.Equal(t, "node-1", take.Node)
+			}
+		})
+	}
+}
+
+func TestThatAPlaceholderWentIsNewsOnce(t *testing.T) {
+	s := newStory()
+	woken := 0
+	s.SetWake(func() { woken++ })
+	at, news := s.Departed(web, placeholderPod("a", nil), account.LossAbandoned)
+	require.True(t, news)
+	require.Equal(t, epoch, at)
+	_, news = s.Departed(web, placeholderPod("a", nil), account.LossAbandoned)
+	require.False(t, news, "it is open")
+	s.sees("node-1", consumer("api-1", "uid-a"))
+	_, news = s.Departed(web, placeholderPod("a", nil), account.LossAbandoned)
+	require.False(t, news, "it is decided")
+	require.Equal(t, 1, woken)
+	_, news = s.Departed(web, placeholderPod("b", disrupted("EvictionByEvictionAPI")), account.LossAbandoned)
+	require.True(t, news, "also where nobody is looked for")
+	require.Equal(t, 1, woken)
+
+	s.departs("c", nil)
+	s.Hint("node-1")
+	s.Hint("node-1")
+	require.Equal(t, 3, woken, "by the one that went, and once by what is told of its node")
+}
