@@ -52,6 +52,9 @@ func TestCredits(t *testing.T) {
 			c.evicted("q", victims("v")[0], true)
 			c.evicted("p", victims("v")[0], false)
 		}, want: 1},
+		"one that was answered counts while the scheduler's cache has the placeholder": {
+			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], false) }, gone: there, want: 1,
+		},
 		"one without an answer counts if the placeholder is gone": {
 			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], true) }, want: 1,
 		},

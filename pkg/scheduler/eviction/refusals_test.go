@@ -3,6 +3,8 @@ package eviction
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,19 @@ func TestNothingIsTakenForAWhileOfAHeadroomWhosePlaceholdersMayNotBeDeleted(t *t
 	require.True(t, a.Refused(web))
 	a.clock.Step(firstRest)
 	require.False(t, a.Refused(web), "it began anew")
+}
+
+func TestRefusedHeadroomsAreListedInTheOrderOfTheirNames(t *testing.T) {
+	a := newAnswering()
+	names := []string{"shop/a", "shop/b", "shop/c", "shop/d", "shop/e", "shop/f"}
+	for _, after := range []time.Duration{0, refusedBefore} {
+		a.clock.Step(after)
+		for _, name := range slices.Backward(names) {
+			namespace, own, _ := strings.Cut(name, "/")
+			a.Answered(unitOf(types.NamespacedName{Namespace: namespace, Name: own}), no())
+		}
+	}
+	require.Equal(t, names, a.List())
 }
 
 func TestRefusalsLongApartAreTwoMatters(t *testing.T) {

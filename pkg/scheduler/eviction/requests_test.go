@@ -116,6 +116,24 @@ func TestAConflictMeansThatTheNameIsAnotherPodsOnlyIfItIs(t *testing.T) {
 	}
 }
 
+// TestARefusalIsOneWhoeverHasTheName: only a conflict says that the victim may be gone.
+func TestARefusalIsOneWhoeverHasTheName(t *testing.T) {
+	s := newScene(t, victims("v")...)
+	require.NoError(t, s.server.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "", "v"))
+	s.answer("delete", no(), "v")
+	_, err := s.Evict(t.Context(), victims("c")[0], victims("v"))
+	require.ErrorIs(t, err, ErrRefused)
+}
+
+func TestOnlyWhatWasDeletedIsEvicted(t *testing.T) {
+	s := newScene(t, victims("v")...)
+	require.False(t, s.Reservations.Evicted("v"), "it is reserved")
+	require.False(t, s.Reservations.Evicted("other"))
+	_, err := s.Evict(t.Context(), victims("c")[0], victims("v"))
+	require.NoError(t, err)
+	require.True(t, s.Reservations.Evicted("v"))
+}
+
 func TestTheFirstRefusalOfSeveralEndsTheEviction(t *testing.T) {
 	pods := victims("v", "w", "x")
 	s := newScene(t, pods...)

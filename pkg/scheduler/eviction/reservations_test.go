@@ -83,6 +83,19 @@ func TestReservations(t *testing.T) {
 	}
 }
 
+func TestTheOtherReservationsOfANodeAreLookedAtWhenOneIsDropped(t *testing.T) {
+	r := NewReservations(func(string) {})
+	both := victims("v", "w")
+	r.Reserve("p", both)
+	r.Gone("w")
+	r.Release("p", both)
+	require.False(t, r.Reserved("v"))
+	require.True(t, r.Reserved("w"))
+	r.ObserveNode("n", func(types.UID) bool { return false })
+	require.False(t, r.Reserved("w"))
+	require.Empty(t, r.onNode, "nothing is kept of a node without reservations")
+}
+
 func TestTheNodeOfAReservationIsLookedAtAnew(t *testing.T) {
 	var nodes []string
 	r := NewReservations(func(node string) { nodes = append(nodes, node) })
