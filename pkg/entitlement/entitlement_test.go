@@ -130,3 +130,23 @@ func TestWhatAPodIsAskedAbout(t *testing.T) {
 	pod.Spec.PreemptionPolicy, want.NonPreempting = nil, false
 	require.Equal(t, want, ConsumerOf(pod, namespace), "as if its namespace had no labels")
 }
+
+func TestPodsThatNeverPreemptAreAllowedBySayingSoWhoeverElseIsNamed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		consumers *v1alpha1.Consumers
+		want      bool
+	}{
+		"nothing is said":         {nil, false},
+		"somebody is named":       {&v1alpha1.Consumers{PodSelector: selecting("app", "web")}, false},
+		"they are denied":         {&v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingDeny}, false},
+		"allowed to all":          {&v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow}, true},
+		"allowed to those named":  {&v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow, PodSelector: selecting("app", "web")}, true},
+		"allowed from a priority": {&v1alpha1.Consumers{NonPreempting: v1alpha1.NonPreemptingAllow, MinPriority: ptr.To[int32](9)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule, err := Compile(types.NamespacedName{Namespace: "shop", Name: "hr"}, tc.consumers)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, rule.AllowsNonPreempting())
+		})
+	}
+}
