@@ -414,3 +414,19 @@ func TestAsManyWindowsMayExceedAsTheLevelSays(t *testing.T) {
 		}
 	}
 }
+
+func TestAWindowOfWhichNotAllWasSeenIsOneMoreInWhichTheLargestWasNotExceeded(t *testing.T) {
+	p := quiet(15)
+	for back := 7; back <= 14; back += 7 {
+		p.taken(12, time.Duration(back)*24*time.Hour-10*time.Minute)
+	}
+	before := p.size(weekly)
+	require.Equal(t, 15, before.Replicas, "12, and what 75 windows do not show")
+	for i := range 10 {
+		p.emptied(7*24*time.Hour - time.Duration(i)*Slot)
+	}
+	after := p.size(weekly)
+	require.Equal(t, before.Windows, after.Windows)
+	require.Greater(t, after.Censored, before.Censored)
+	require.Equal(t, 15, after.Replicas, "as many windows as before show as much")
+}
