@@ -334,3 +334,15 @@ func TestAUnitOnNoStepGoesBeforeThoseOnSteps(t *testing.T) {
 	actions := topup.Plan(topup.Desired{Replicas: 2, Template: "a"}, []topup.Unit{on(0, 0), on(1, 1), on(2, 2)})
 	require.Equal(t, summary{Delete: []int{0}}, summarize(actions))
 }
+
+// A promised unit holds its room until it is taken, so its zone is as full as any other until then.
+func TestScalingDownCountsPromisedUnitsToTheirZones(t *testing.T) {
+	in := func(zone string, units ...topup.Unit) []topup.Unit {
+		for i := range units {
+			units[i].Domains = []string{zone}
+		}
+		return units
+	}
+	plan := topup.Plan(topup.Desired{Replicas: 4, Template: "a"}, all(in("a", promised(bound(0, 1)...)...), in("a", bound(2)...), in("b", bound(3, 4)...)))
+	require.Equal(t, summary{Delete: []int{2}}, summarize(plan), "so that two stay in each")
+}
