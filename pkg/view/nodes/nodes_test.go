@@ -286,3 +286,17 @@ func TestZonesAreTheValuesOfTheLabelThatIsAskedFor(t *testing.T) {
 	}
 	require.Equal(t, []string{":3", "r1:1", "r2:1"}, zones)
 }
+
+func TestASizeThatIsNotKnownIsNotZero(t *testing.T) {
+	in := input()
+	in.Nodes, in.NodesSeen = nil, false
+	report := New(in)
+	rows := 0
+	for line := range strings.Lines(report.Text(table.Style{Width: 200})) {
+		if cells := strings.Fields(line); len(cells) > 1 && cells[len(cells)-1] == string(Unknown) {
+			rows++
+			require.Equal(t, "?", cells[len(cells)-2], line)
+		}
+	}
+	require.Len(t, report.Zones[0].Nodes, rows)
+}
