@@ -137,3 +137,17 @@ func TestTheNextLookIsAtTheNodeThatIsDueFirst(t *testing.T) {
 	require.Equal(t, []string{"node-p-0"}, nodes)
 	require.Equal(t, time.Millisecond, again, "the next of them")
 }
+
+func TestAnOldEventDoesNotKeepLaterOnesOfTheListFromBeingRead(t *testing.T) {
+	s := newStory()
+	for _, name := range []string{"a", "b", "c"} {
+		s.departs(name, disrupted(corev1.PodReasonPreemptionByScheduler))
+	}
+	watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: waitsAs(consumer("api-1").Consumer)}}
+	require.NoError(t, watcher.Replace([]any{preemption("a", epoch), preemption("b", epoch.Add(-memory-time.Second)), preemption("c", epoch)}, ""))
+	taken := map[types.UID]string{}
+	for uid, take := range s.taken {
+		taken[uid] = take.Consumer.Name
+	}
+	require.Equal(t, map[types.UID]string{"uid-a": "api-1", "uid-c": "api-1"}, taken)
+}
