@@ -399,3 +399,14 @@ func misses(t *testing.T) map[string]float64 {
 	require.Len(t, counts, 4)
 	return counts
 }
+
+func TestAResizeIsNotServedByUnitsThatGoForAPodOfTheSameNameElsewhere(t *testing.T) {
+	twin := resized("web", "9")
+	twin.Namespace, twin.UID = "other", "twin"
+	has := &twin.Status.ContainerStatuses[0]
+	has.AllocatedResources, has.Resources.Requests = quantities("0"), quantities("0")
+	bubble(t, func(s *scenery) { s.others = []*corev1.Pod{twin} }, func(t *testing.T, g *growing) {
+		require.True(t, g.Request(g.web))
+		require.False(t, g.Request(twin), "for which they are too small")
+	})
+}
