@@ -184,3 +184,12 @@ func TestAPlaceholderWhoseDeletionWasBrokenOffIsDeletedAgain(t *testing.T) {
 
 	require.Equal(t, []*corev1.Pod{whole, half}, s.victims(&growth, func(uid types.UID) bool { return uid == "reserved" }))
 }
+
+func TestOnlyAPolicyThatNamesSomebodyKeepsPlaceholdersFromResizes(t *testing.T) {
+	node := builders.Node("n", "", nil).Obj()
+	require.False(t, preemptionDisabled(node))
+	node.Spec.PodPreemptionPolicy = &corev1.NodePodPreemptionPolicy{}
+	require.False(t, preemptionDisabled(node))
+	node.Spec.PodPreemptionPolicy.DisableResizePreemption = []string{"somebody"}
+	require.True(t, preemptionDisabled(node))
+}
