@@ -247,6 +247,20 @@ func TestAnUnparsableAnnotationIsWarnedAboutOnce(t *testing.T) {
 	require.Len(t, f.events.Events, 2, "another pod, as far as is known")
 }
 
+func TestThatAPodWasWarnedDoesNotKeepTheWarningFromAnotherOfItsName(t *testing.T) {
+	open := hr("open", "1")
+	f := newFixture(t, cluster{
+		nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{unit(open, 0, "a").Obj()},
+	})
+	near := wants("1").Annotation(v1alpha1.AnnotationNear, "app in web")
+	f.decided(t, near.Obj())
+	require.Len(t, f.events.Events, 1)
+	f.decided(t, near.UID("successor").Obj())
+	require.Len(t, f.events.Events, 2, "it was made anew")
+	f.decided(t, near.Namespace("other").UID("elsewhere").Obj())
+	require.Len(t, f.events.Events, 3)
+}
+
 func TestTheLastPlaceholderIsSharedWhileItGoes(t *testing.T) {
 	open := hr("open", "2")
 	last := unit(open, 0, "a").Obj()
