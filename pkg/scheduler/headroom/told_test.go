@@ -2,6 +2,7 @@ package headroom
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -116,6 +119,37 @@ func TestPodsThatComeChangeAndGoAreHeardOf(t *testing.T) {
 			}
 			require.Eventually(t, func() bool { return len(f.deleted()) == len(tc.want) }, patience, glance)
 			require.Equal(t, tc.want, f.deleted())
+		})
+	}
+}
+
+// TestAPodWhoseEndWasMissedIsHeardOfAsOne: the room that it left may be that of a victim, and is not to be had at once.
+func TestAPodWhoseEndWasMissedIsHeardOfAsOne(t *testing.T) {
+	for name, missed := range map[string]bool{"its end was seen": false, "the watch broke off": true} {
+		t.Run(name, func(t *testing.T) {
+			held := unit(hr("open", "1"), 0, "a").Obj()
+			f := newFixture(t, cluster{others: []runtime.Object{builders.Node("a", "z-1", res("1")).Obj(), held}, headrooms: []*v1alpha1.Headroom{hr("open", "1")}})
+			watched, first := watch.NewFake(), sync.Once{}
+			f.client.PrependWatchReactor("pods", func(clienttesting.Action) (handled bool, of watch.Interface, err error) {
+				first.Do(func() { handled, of = true, watched })
+				return handled, of, nil
+			})
+			f.start(t)
+			store := f.factory.Core().V1().Pods().Informer().GetStore()
+			require.Len(t, store.List(), 1)
+			require.NoError(t, f.client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "default", held.Name))
+			if missed {
+				expired := apierrors.NewResourceExpired("too old").Status()
+				watched.Error(&expired)
+			} else {
+				watched.Delete(held)
+			}
+			require.Eventually(t, func() bool { return len(store.List()) == 0 }, patience, glance)
+			if missed {
+				require.Eventually(t, func() bool { return f.shared.holes.Known(true) }, patience, glance)
+			} else {
+				require.Never(t, func() bool { return f.shared.holes.Known(true) }, 10*glance, glance)
+			}
 		})
 	}
 }
