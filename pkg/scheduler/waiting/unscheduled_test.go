@@ -87,3 +87,21 @@ func TestAPlaceholderInsistsAfterItWaitedForAMinuteForPodsOfWhichNoneWasBound(t 
 	u.Delay("unit", now)
 	require.Equal(t, now.Add(3*YieldsFor), u.Delay("unit", now.Add(2*YieldsFor)), "it waits anew")
 }
+
+// TestAPodIsKnownAsItIsNow: placeholders must not yield to what it was.
+func TestAPodIsKnownAsItIsNow(t *testing.T) {
+	u, now := NewUnscheduled(), builders.Epoch()
+	observe := func(cpu, node string) *framework.PodInfo {
+		u.Observe(failed(builders.Consumer("web", builders.Resources{"cpu": cpu}).UID("web").NodeSelector(map[string]string{"on": node}), corev1.PodReasonUnschedulable))
+		waits := u.Matching(now, func(*framework.PodInfo) bool { return true })
+		require.Len(t, waits, 1)
+		require.Equal(t, kindOf(waits[0].Pod), waits[0].Kind)
+		return waits[0].PodInfo
+	}
+	before := observe("1", "a")
+	require.Equal(t, now.Add(YieldsFor), u.Yield("web", now))
+	after := observe("2", "b")
+	require.Equal(t, map[string]string{"on": "b"}, after.Pod.Spec.NodeSelector)
+	require.Greater(t, after.CalculateResource().Resource.GetMilliCPU(), before.CalculateResource().Resource.GetMilliCPU())
+	require.Equal(t, now.Add(YieldsFor), u.Yield("web", now.Add(time.Second)), "it is yielded to no longer for that")
+}
