@@ -109,3 +109,61 @@ func TestAClockThatIsPutBackHasUnitsYieldForTenMinutesAtMost(t *testing.T) {
 	_, p = Park(parkAfter, m, scene)
 	require.Equal(t, 3, p.MaxPending)
 }
+
+func TestWhatIsRememberedOfUnitsThatWait(t *testing.T) {
+	waiting := Scene{Now: minute(60), Missing: 20, Waiting: 2, Oldest: minute(55), Probes: 3}
+	with := func(change func(*Scene)) Scene {
+		s := waiting
+		change(&s)
+		return s
+	}
+	for name, tc := range map[string]struct {
+		before, want Memory
+		scene        Scene
+	}{
+		"the first begin to wait":       {scene: waiting, want: Memory{Since: minute(55)}},
+		"they wait since the first did": {before: Memory{Since: minute(52)}, scene: waiting, want: Memory{Since: minute(52)}},
+		"none waits any more":           {before: Memory{Since: minute(52)}, scene: with(func(s *Scene) { s.Waiting = 0 })},
+		"a unit was bound": {
+			before: Memory{Since: minute(52)}, scene: with(func(s *Scene) { s.Bound, s.BoundAt = 1, minute(58) }),
+			want: Memory{Since: minute(52), BoundAt: minute(58)},
+		},
+		"one that was bound earlier is seen later": {
+			before: Memory{Since: minute(52), BoundAt: minute(58)}, scene: with(func(s *Scene) { s.Bound, s.BoundAt = 1, minute(54) }),
+			want: Memory{Since: minute(52), BoundAt: minute(58)},
+		},
+		"a parked one lacks no more than may wait, and none was bound yet": {
+			before: Memory{Parked: true, Open: 3, Since: minute(40)}, scene: with(func(s *Scene) { s.Missing, s.Announced = 2, minute(59) }),
+			want: Memory{Parked: true, Open: 3, Since: minute(40)},
+		},
+		"a parked one that asks for less than it has": {
+			before: Memory{Parked: true, Open: 3, Since: minute(1), Yielding: minute(59)}, scene: with(func(s *Scene) { s.Missing, s.Waiting = 0, 0 }),
+		},
+		"pods that had no room have some": {
+			before: Memory{Parked: true, Open: 3, Since: minute(1), Yielding: minute(59)}, scene: waiting,
+			want: Memory{Parked: true, Open: 3, Since: minute(1)},
+		},
+		"of a growing one, none waits": {
+			before: Memory{Parked: true, Open: 16, BoundAt: minute(1)}, scene: with(func(s *Scene) { s.Waiting = 0 }),
+			want: Memory{Parked: true, Open: 16, BoundAt: minute(1)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := Park(parkAfter, tc.before, tc.scene)
+			require.Equal(t, tc.want, m)
+		})
+	}
+}
+
+func TestAGrowingParkedHeadroomIsLookedAtWhenItMayHaveComeToAHalt(t *testing.T) {
+	before := Memory{Parked: true, Open: 16, Since: epoch, BoundAt: minute(50).Add(30 * time.Second)}
+	scene := Scene{Now: minute(60), Missing: 20, Waiting: 16, Oldest: epoch, Probes: 3}
+	_, p := Park(parkAfter, before, scene)
+	require.Equal(t, Parking{Parked: true, MaxPending: 16, Recheck: 30 * time.Second}, p)
+	scene.Waiting = 0
+	_, p = Park(parkAfter, before, scene)
+	require.Equal(t, Parking{Parked: true, MaxPending: 16, Recheck: WordsGlance}, p, "nothing waits that could halt")
+	before.Open, scene.Waiting = 3, 3
+	_, p = Park(parkAfter, before, scene)
+	require.Equal(t, Parking{Parked: true, MaxPending: 3, Recheck: WordsGlance}, p, "no fewer may wait than do")
+}

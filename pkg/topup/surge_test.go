@@ -64,6 +64,18 @@ func TestSurgeGoesFiveMinutesAfterTheUnitsCameBack(t *testing.T) {
 	require.Equal(t, topup.Surge{}, s.after(time.Second))
 }
 
+func TestSurgeGoesFiveMinutesAfterTheLastUnitCameBack(t *testing.T) {
+	s := newSurging(8)
+	s.unavailable(1, 2)
+	s.after(0)
+	s.after(time.Minute)
+	s.unavailable(2)
+	require.Equal(t, topup.Surge{Create: 1, Keep: 2, Recheck: 5 * time.Minute}, s.after(0))
+	s.unavailable()
+	require.Equal(t, topup.Surge{Keep: 2, Recheck: 5 * time.Minute}, s.after(3*time.Minute))
+	require.Equal(t, topup.Surge{Keep: 2, Recheck: 3 * time.Minute}, s.after(2*time.Minute), "it began anew")
+}
+
 func TestSurgeIsAtMostAQuarterAndAtLeastOne(t *testing.T) {
 	for replicas, want := range map[int]int{0: 0, 1: 1, 3: 1, 4: 1, 8: 2, 20: 5} {
 		s := newSurging(replicas)
