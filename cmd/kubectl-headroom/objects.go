@@ -106,7 +106,7 @@ func (r *fileReader) read(in io.Reader) error {
 }
 
 func (r *fileReader) add(data []byte) error {
-	if len(data) == 0 { // as of null
+	if len(data) == 0 { // nothing is left of a document that says null
 		return nil
 	}
 	decoded, kind, err := r.decoder.Decode(data, nil, nil)

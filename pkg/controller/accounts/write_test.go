@@ -58,14 +58,20 @@ func TestAWriteThatFailsIsTriedAgain(t *testing.T) {
 	require.EqualValues(t, 1, s.stored(t).Record.Taken)
 }
 
+// interfere has somebody else write the stored account.
+func (s *story) interfere(t *testing.T, change func(*v1alpha1.HeadroomAccount)) {
+	t.Helper()
+	other := s.stored(t)
+	change(other)
+	require.NoError(t, s.client.Update(t.Context(), other))
+}
+
 func TestAWriteInTheWayIsWrittenOver(t *testing.T) {
 	s := newStory(t, headroomObject("1"))
 	s.begin(t)
 	s.takes("a")
 	s.writeAll(t.Context(), WriteInterval)
-	other := s.stored(t)
-	other.Labels = map[string]string{"touched": "true"}
-	require.NoError(t, s.client.Update(t.Context(), other))
+	s.interfere(t, func(other *v1alpha1.HeadroomAccount) { other.Labels = map[string]string{"touched": "true"} })
 	for range 2 {
 		s.takes("b")
 		s.clock.Step(WriteInterval)
@@ -79,9 +85,7 @@ func TestAWriteInTheWayIsWrittenOverWithoutFurtherNews(t *testing.T) {
 	s.begin(t)
 	s.takes("a")
 	s.writeAll(t.Context(), WriteInterval)
-	other := s.stored(t)
-	other.Labels = map[string]string{"touched": "true"}
-	require.NoError(t, s.client.Update(t.Context(), other))
+	s.interfere(t, func(other *v1alpha1.HeadroomAccount) { other.Labels = map[string]string{"touched": "true"} })
 	s.takes("b")
 	for range 2 {
 		s.clock.Step(WriteInterval)
@@ -100,9 +104,7 @@ func TestAWriteOfAControllerThatDoesNotKeepTheAccountIsToldAndWrittenOver(t *tes
 	s.Lost(types.NamespacedName{Namespace: "shop", Name: "before"}, account.LossDrained, epoch)
 	s.takes("a")
 	s.writeAll(t.Context(), WriteInterval)
-	other := s.stored(t)
-	other.Record.Position.Writer = "another"
-	require.NoError(t, s.client.Update(t.Context(), other))
+	s.interfere(t, func(other *v1alpha1.HeadroomAccount) { other.Record.Position.Writer = "another" })
 	s.takes("b")
 	for range 2 {
 		s.clock.Step(WriteInterval)
@@ -279,9 +281,7 @@ func TestAnAccountWhoseHeadroomCannotBeReadIsToldAndTriedAgain(t *testing.T) {
 // TestAWriteInTheWayThatCannotBeReadIsTriedAgain: it is not known whose it was.
 func TestAWriteInTheWayThatCannotBeReadIsTriedAgain(t *testing.T) {
 	s := recordedAt17(t)
-	other := s.stored(t)
-	other.Labels = map[string]string{"touched": "true"}
-	require.NoError(t, s.client.Update(t.Context(), other))
+	s.interfere(t, func(other *v1alpha1.HeadroomAccount) { other.Labels = map[string]string{"touched": "true"} })
 	s.takes("b")
 	s.Live = unreadable{}
 	err := s.write(t.Context(), web)
