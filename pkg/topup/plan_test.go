@@ -142,12 +142,43 @@ func TestPlan(t *testing.T) {
 			name: "a unit without a name of ours counts, and goes first of its kind", replicas: 1,
 			units: append(bound(7), stranger), want: summary{Delete: []int{-1}},
 		},
+		{
+			name: "lost units are replaced in the order of their numbers, and those that are left are deleted", replicas: 1,
+			units: units(topup.Lost, "a", 10, 2), want: summary{Replace: []int{2}, As: []int{0}, Delete: []int{10}},
+		},
+		{
+			name: "a node without the label is a domain if its unit is the last too", replicas: 2,
+			units: []topup.Unit{unit(0, topup.Bound, "a", "z1"), unit(1, topup.Bound, "a", "z1"), unit(2, topup.Bound, "a")},
+			want:  summary{Delete: []int{1}},
+		},
+		{
+			name: "a zone and a host of one name are two domains", replicas: 1,
+			units: []topup.Unit{unit(0, topup.Bound, "a", "z1", "h1"), unit(1, topup.Bound, "a", "z2", "z1")},
+			want:  summary{Delete: []int{1}},
+		},
+		{
+			name: "pending units are in no domain, not in that of nodes without the label either", replicas: 2,
+			units: all(unavailable(unit(0, topup.Bound, "a"), unit(1, topup.Bound, "a", "z1")), pending(2)),
+			want:  summary{Delete: []int{1}},
+		},
+		{
+			name: "a pending unit is on no node that could be unavailable", replicas: 1,
+			units: unavailable(unit(0, topup.Bound, "a"), unit(1, topup.Pending, "a")), want: summary{Delete: []int{0}},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := summarize(topup.Plan(topup.Desired{Replicas: tc.replicas, Template: "a"}, tc.units))
 			require.Empty(t, cmp.Diff(tc.want, got, cmpopts.EquateEmpty()), "(-want +got)")
 		})
 	}
+}
+
+// unavailable are units that no pod could take.
+func unavailable(units ...topup.Unit) []topup.Unit {
+	for i := range units {
+		units[i].Unavailable = true
+	}
+	return units
 }
 
 // promised are bound units whose room pods wait for.
@@ -189,6 +220,30 @@ func TestUnitsThatArePromisedStay(t *testing.T) {
 	}
 }
 
+// Two objects cannot share a name, so one of two units of one ordinal was misread.
+func TestTheSecondUnitOfAnOrdinalCountsAsOneWithoutANameOfOurs(t *testing.T) {
+	second := unit(0, topup.Bound, "a")
+	second.Name, second.UID = "unit-00", "a-second"
+	for _, units := range [][]topup.Unit{append(bound(0, 1), second), append([]topup.Unit{second}, bound(0, 1)...)} {
+		actions := topup.Plan(topup.Desired{Replicas: 2, Template: "a"}, units)
+		require.Len(t, actions.Delete, 1)
+		require.Equal(t, second.UID, actions.Delete[0].Old.UID)
+		require.Negative(t, actions.Delete[0].Old.Ordinal)
+	}
+}
+
+func TestOfUnitsThatAreEqualTheLastNameGoesFirstAndThenTheLastUID(t *testing.T) {
+	stranger := func(name string, uid types.UID) topup.Unit {
+		return topup.Unit{Name: name, UID: uid, Ordinal: -1, State: topup.Bound, Template: "a"}
+	}
+	actions := topup.Plan(topup.Desired{Replicas: 0, Template: "a"}, []topup.Unit{stranger("a", "2"), stranger("b", "1"), stranger("a", "3")})
+	var order []types.UID
+	for _, d := range actions.Delete {
+		order = append(order, d.Old.UID)
+	}
+	require.Equal(t, []types.UID{"1", "3", "2"}, order)
+}
+
 func TestPlanGivesReasons(t *testing.T) {
 	actions := topup.Plan(topup.Desired{Replicas: 1, Template: "a"}, all(bound(0, 1), units(topup.Lost, "a", 2)))
 	require.Equal(t, topup.ReasonSurplus, actions.Delete[0].Reason)
@@ -197,6 +252,17 @@ func TestPlanGivesReasons(t *testing.T) {
 	actions = topup.Plan(topup.Desired{Replicas: 2, Template: "b"}, all(bound(0), units(topup.Lost, "a", 2)))
 	require.Equal(t, topup.ReasonLost, actions.Replace[0].Reason)
 	require.Equal(t, topup.ReasonOutdated, actions.Replace[1].Reason)
+
+	for template, want := range map[string]topup.Reason{"a": topup.ReasonNonconforming, "old": topup.ReasonOutdated} {
+		for _, state := range []topup.State{topup.Pending, topup.Bound} {
+			changed := unit(0, state, template)
+			changed.Nonconforming = true
+			actions = topup.Plan(topup.Desired{Replicas: 1, Template: "a"}, []topup.Unit{changed})
+			require.Len(t, actions.Replace, 1)
+			require.Equal(t, want, actions.Replace[0].Reason, "one that was changed at admission, of template %s", template)
+			require.Equal(t, state == topup.Bound, actions.Replace[0].New.FromRollout)
+		}
+	}
 }
 
 func TestRolloutSteps(t *testing.T) {
@@ -253,6 +319,22 @@ func TestRolloutSteps(t *testing.T) {
 			units: all(bound(0, 1), []topup.Unit{fromRollout(2, topup.Pending, "b"), unit(3, topup.Bound, "b")}), want: summary{Outdated: 2},
 		},
 		{
+			name:  "nor is one that gives back its own room only",
+			units: all(bound(0, 1), []topup.Unit{fromRollout(2, topup.Pending, "b"), fromRollout(3, topup.Bound, "b")}), want: summary{Outdated: 2},
+		},
+		{
+			name:  "those of the new template count among those of which a quarter goes",
+			units: all(bound(0, 1, 2, 3), units(topup.Bound, "b", 4, 5, 6, 7)), want: summary{Replace: []int{3, 2}, As: []int{8, 9}, Outdated: 2},
+		},
+		{
+			name: "of a zone with more bound units, which pending ones are not",
+			units: []topup.Unit{
+				unit(0, topup.Bound, "a"), unit(1, topup.Bound, "a", "z1"), unit(2, topup.Bound, "a", "z1"), unit(3, topup.Pending, "b"),
+				unit(4, topup.Pending, "b"),
+			},
+			want: summary{Replace: []int{2}, As: []int{5}, Outdated: 2},
+		},
+		{
 			name:  "a rollout in the middle of a rollout takes over what is unavailable",
 			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Pending, "c")}), want: summary{Replace: []int{3}, As: []int{4}, Outdated: 3},
 		},
@@ -290,6 +372,7 @@ func TestRolloutMarksWhatItTakes(t *testing.T) {
 func TestScalingDownKeepsUnitsOnTheHighestStepsOfTheirZones(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zones, steps := rapid.IntRange(1, 4).Draw(t, "zones"), rapid.IntRange(1, 10).Draw(t, "steps")
+		keys := rapid.IntRange(1, 2).Draw(t, "topology keys")
 		names := make([]string, zones)
 		for i := range names {
 			names[i] = zoneName(i)
@@ -297,7 +380,7 @@ func TestScalingDownKeepsUnitsOnTheHighestStepsOfTheirZones(t *testing.T) {
 		before := rapid.IntRange(0, 60).Draw(t, "before")
 		var units []topup.Unit
 		for i, place := range ladder.Places(steps, before, names, nil) {
-			u := unit(i, topup.Bound, "a", place.Domain, fmt.Sprint("host-", i%7))
+			u := unit(i, topup.Bound, "a", []string{place.Domain, fmt.Sprint("host-", i%7)}[:keys]...)
 			u.Step = place.Step
 			units = append(units, u)
 		}

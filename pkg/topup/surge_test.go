@@ -76,6 +76,29 @@ func TestSurgeGoesFiveMinutesAfterTheLastUnitCameBack(t *testing.T) {
 	require.Equal(t, topup.Surge{Keep: 2, Recheck: 3 * time.Minute}, s.after(2*time.Minute), "it began anew")
 }
 
+func TestASurgeFallsToWhatIsStillUnavailable(t *testing.T) {
+	s := newSurging(8)
+	s.unavailable(1, 2)
+	s.after(0)
+	s.after(time.Minute)
+	s.unavailable(2)
+	s.after(0)
+	require.Equal(t, topup.Surge{Create: 1, Keep: 2, Recheck: time.Second}, s.after(299*time.Second))
+	require.Equal(t, topup.Surge{Create: 1, Keep: 1}, s.after(time.Second))
+}
+
+func TestNoSurgeForUnitsThatHoldNoRoom(t *testing.T) {
+	for _, state := range []topup.State{topup.Pending, topup.Terminating, topup.Lost, topup.Foreign} {
+		s := newSurging(4)
+		s.unavailable(0, 1, 2, 3)
+		for i := range s.units {
+			s.units[i].State = state
+		}
+		require.Equal(t, topup.Surge{}, s.after(0))
+		require.Equal(t, topup.Surge{}, s.after(time.Hour))
+	}
+}
+
 func TestSurgeIsAtMostAQuarterAndAtLeastOne(t *testing.T) {
 	for replicas, want := range map[int]int{0: 0, 1: 1, 3: 1, 4: 1, 8: 2, 20: 5} {
 		s := newSurging(replicas)
@@ -199,6 +222,18 @@ func (s *surging) lookAt(next, now time.Time, last *topup.Surge) time.Time {
 		return now.Add(24 * time.Hour)
 	}
 	return now.Add(last.Recheck)
+}
+
+func TestWhatIsKeptOfASurgeIsNotMadeAnew(t *testing.T) {
+	desired := topup.Desired{Replicas: 3, Template: "a", Surge: topup.Surge{Create: 1, Keep: 2}}
+	require.Equal(t, summary{Create: []int{2, 3}}, summarize(topup.Plan(desired, bound(0, 1))))
+	require.Equal(t, summary{}, summarize(topup.Plan(desired, bound(0, 1, 2, 3))))
+	require.Equal(t, summary{}, summarize(topup.Plan(desired, bound(0, 1, 2, 3, 4))))
+}
+
+func TestASurgeBesideANegativeNumberOfReplicasIsBesideNone(t *testing.T) {
+	desired := topup.Desired{Replicas: -3, Template: "a", Surge: topup.Surge{Create: 1, Keep: 1}}
+	require.Equal(t, summary{Create: []int{0}}, summarize(topup.Plan(desired, nil)))
 }
 
 func TestPlanMakesAndKeepsASurge(t *testing.T) {
