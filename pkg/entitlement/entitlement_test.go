@@ -59,6 +59,26 @@ func TestRefusal(t *testing.T) {
 			consumers: &v1alpha1.Consumers{NamespaceSelector: selecting("team", "a")}, consumer: unknown, wantNamed: true,
 			want: "consumers.namespaceSelector of shop/hr does not match namespace other",
 		},
+		"beside a podSelector, too": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web"), NamespaceSelector: selecting("team", "b")},
+			consumer:  web, wantNamed: true, want: "consumers.namespaceSelector of shop/hr does not match namespace shop",
+		},
+		"beside a namespaceSelector, a podSelector is for all namespaces that it matches": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web"), NamespaceSelector: selecting("team", "a")},
+			consumer:  elsewhere, wantNamed: true,
+		},
+		"and still refuses other labels": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "db"), NamespaceSelector: selecting("team", "a")},
+			consumer:  elsewhere, wantNamed: true, want: "consumers.podSelector of shop/hr does not match",
+		},
+		"minPriority counts beside selectors": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "web"), MinPriority: ptr.To[int32](6)}, consumer: web,
+			wantNamed: true, want: "priority 5 is below consumers.minPriority 6 of shop/hr",
+		},
+		"the first obstacle is told": {
+			consumers: &v1alpha1.Consumers{PodSelector: selecting("app", "db"), MinPriority: ptr.To[int32](6)}, consumer: polite,
+			wantNamed: true, want: "shop/hr is not for pods whose preemptionPolicy is Never",
+		},
 		"minPriority entitles the priority itself": {
 			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](5)}, consumer: elsewhere,
 		},
@@ -129,6 +149,10 @@ func TestWhatAPodIsAskedAbout(t *testing.T) {
 	pod.Namespace, want.Namespace, want.NamespaceLabels = "else", "else", nil
 	pod.Spec.PreemptionPolicy, want.NonPreempting = nil, false
 	require.Equal(t, want, ConsumerOf(pod, namespace), "as if its namespace had no labels")
+	stale := func(name string) (*corev1.Namespace, error) {
+		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": "a"}}}, errors.New("it is not known")
+	}
+	require.Equal(t, want, ConsumerOf(pod, stale), "what comes with an error is not known")
 }
 
 func TestPodsThatNeverPreemptAreAllowedBySayingSoWhoeverElseIsNamed(t *testing.T) {

@@ -1,6 +1,7 @@
 package evictionorder
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -38,6 +39,18 @@ func TestNodeRules(t *testing.T) {
 			want:   "rule 1 Nearest: y is in the same zone, x is elsewhere",
 		},
 		{
+			name:   "1: the farthest key is nearer than elsewhere",
+			first:  Node{Name: "y", Distance: 2, Left: []int{0}, Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Distance: 3, Left: []int{5}, Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 1 Nearest: y is in the same region, x is elsewhere",
+		},
+		{
+			name:   "1: the nearest key is the first",
+			first:  Node{Name: "y", Distance: 0, Left: []int{0}, Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Distance: 1, Left: []int{5}, Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 1 Nearest: y is in the same hostname, x is in the same zone",
+		},
+		{
 			name:   "2: most units left",
 			first:  Node{Name: "y", Left: []int{4}, Domains: zones("a"), Waste: 9, Evictions: 2, Score: 1},
 			second: Node{Name: "x", Left: []int{2}, Domains: zones("b"), Waste: 1, Evictions: 1, Score: 9},
@@ -48,6 +61,18 @@ func TestNodeRules(t *testing.T) {
 			first:  Node{Name: "y", Left: []int{4, 1}, Waste: 9, Evictions: 2, Score: 1},
 			second: Node{Name: "x", Left: []int{4, 0}, Waste: 1, Evictions: 1, Score: 9},
 			want:   "rule 2 Spread: y has 1 units left, x has 0",
+		},
+		{
+			name:   "2: the last key counts when all before are even",
+			first:  Node{Name: "y", Left: []int{4, 1, 3}, Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Left: []int{4, 1, 2}, Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 2 Spread: y has 3 units left, x has 2",
+		},
+		{
+			name:   "2: no loss by a further key is best where the others are even",
+			first:  Node{Name: "y", Left: []int{4}, Waste: 9, Evictions: 2, Score: 1},
+			second: Node{Name: "x", Left: []int{4, 9}, Waste: 1, Evictions: 1, Score: 9},
+			want:   "rule 2 Spread: y takes nothing that counts here, x has 9 units left",
 		},
 		{
 			name:   "2: no loss at all is best",
@@ -140,6 +165,77 @@ func TestWeighedSpreadCountsUnitsLeftAtTheFirstKey(t *testing.T) {
 	many := Node{Name: "many", Evictions: 1, Left: []int{5000}}
 	none := Node{Name: "none", Evictions: 1}
 	require.Equal(t, "Name", order.Explain(many, none).Rule, "beyond the cap, more is no better")
+}
+
+func TestEveryRuleOfATierIsWeighed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		rule          NodeRule
+		first, second Node
+		want          string
+	}{
+		"each step of distance costs one": {
+			NodeNearest, Node{Name: "y", Distance: 1}, Node{Name: "x", Distance: 3}, "y costs 3.0000, x 9.0000",
+		},
+		"each unit fewer left costs one": {
+			NodeSpread, Node{Name: "y", Left: []int{97}}, Node{Name: "x", Left: []int{90}}, "y costs 9.0000, x 30.0000",
+		},
+		"no loss costs nothing": {NodeSpread, Node{Name: "y"}, Node{Name: "x", Left: []int{99}}, "y costs 0.0000, x 3.0000"},
+		"each percent of the node costs one, a fraction of one its fraction": {
+			NodeLeastWaste, Node{Name: "y", Waste: 15_000}, Node{Name: "x", Waste: 20_000}, "y costs 4.5000, x 6.0000",
+		},
+		"more than the whole node costs more": {
+			NodeLeastWaste, Node{Name: "y", Waste: million}, Node{Name: "x", Waste: 2 * million}, "y costs 300.0000, x 600.0000",
+		},
+		"what no number holds costs a hundred nodes": {
+			NodeLeastWaste, Node{Name: "y", Waste: million}, Node{Name: "x", Waste: math.MaxInt64}, "y costs 300.0000, x 30000.0000",
+		},
+		"each eviction costs one": {NodeFewestEvictions, Node{Name: "y"}, Node{Name: "x", Evictions: 2}, "y costs 0.0000, x 6.0000"},
+		"each point of score saves one": {
+			NodeScore, Node{Name: "y", Score: 9}, Node{Name: "x", Score: 2}, "y costs -27.0000, x -6.0000",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := NodeNearest // Both nodes are as near, so that it weighs nothing, unless it is the rule that is asked about.
+			if tt.rule == NodeNearest {
+				other = NodeScore
+			}
+			tier := Tier{{Rule: other, Weight: 7}, {Rule: tt.rule, Weight: 3}}
+			require.Negative(t, tier.compare(&tt.first, &tt.second))
+			require.Positive(t, tier.compare(&tt.second, &tt.first))
+			require.Equal(t, tt.want, tier.text(&tt.first, &tt.second))
+		})
+	}
+}
+
+func TestNodesTieWhereOnlyScoreAndNameDiffer(t *testing.T) {
+	node := func() Node {
+		return Node{Name: "x", Distance: 1, Left: []int{3, 2}, Domains: zones("a"), Waste: 5, Evictions: 2, Score: 7}
+	}
+	for name, tt := range map[string]struct {
+		change func(*Node)
+		want   bool
+	}{
+		"nothing":                  {func(*Node) {}, true},
+		"score and name":           {func(n *Node) { n.Name, n.Score = "y", 9 }, true},
+		"the names of the domains": {func(n *Node) { n.Domains = zones("b") }, true},
+		"distance":                 {func(n *Node) { n.Distance = 2 }, false},
+		"waste":                    {func(n *Node) { n.Waste = 6 }, false},
+		"evictions":                {func(n *Node) { n.Evictions = 3 }, false},
+		"units left":               {func(n *Node) { n.Left = []int{3, 1} }, false},
+		"keys by which some go":    {func(n *Node) { n.Left = []int{3} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, other := node(), node()
+			tt.change(&other)
+			require.Equal(t, tt.want, one.Ties(&other))
+			require.Equal(t, tt.want, other.Ties(&one))
+		})
+	}
+}
+
+func TestRulesThatAreNoneAreNamedByTheirNumber(t *testing.T) {
+	require.Equal(t, "NodeRule(9)", NodeRule(9).String())
+	require.Equal(t, "VictimRule(9)", VictimRule(9).String())
 }
 
 func nodes(t *rapid.T) []Node {

@@ -93,14 +93,32 @@ func TestPick(t *testing.T) {
 }
 
 func TestPickWorksBeyondTheResourcesThatFitOnTheStack(t *testing.T) {
-	p := plain("a")
-	p.Requests = make(Resources, stackResources+4)
-	p.Requests[stackResources+3] = 2
-	shortfall := make(Resources, stackResources+4)
-	shortfall[stackResources+3] = 2
-	victims, ok := Pick([]Placeholder{p}, shortfall, nil)
-	require.True(t, ok)
-	require.Len(t, victims, 1)
+	for resources := stackResources - 1; resources < stackResources+5; resources++ {
+		p := plain("a")
+		p.Requests = make(Resources, resources)
+		p.Requests[resources-1] = 2
+		shortfall := make(Resources, resources)
+		shortfall[resources-1] = 2
+		victims, ok := Pick([]Placeholder{p}, shortfall, nil)
+		require.True(t, ok, resources)
+		require.Len(t, victims, 1, resources)
+	}
+}
+
+func TestSurplusIsWhatEachHoldsBeyondTheShortfall(t *testing.T) {
+	drawn := []Placeholder{sized("right", 2000), sized("big", 4000), sized("small", 1000)}
+	SetSurplus(drawn, Resources{0, 2000}, Resources{110, 8000})
+	for i, want := range []int64{0, 250_000, 0} { // (4000-2000)/8000
+		require.Equal(t, want, drawn[i].Surplus, drawn[i].Name)
+	}
+}
+
+func TestEvictedIsTheSumOfAllVictimsWhateverTheyRequest(t *testing.T) {
+	few, many := Placeholder{Requests: Resources{1, 100}}, Placeholder{Requests: Resources{1, 10, 5, 0, 2}}
+	for _, victims := range [][]Placeholder{{few, many, few}, {many, few, few}} {
+		require.Equal(t, Resources{3, 210, 5, 0, 2}, Evicted(Resources{7, 7}, victims))
+	}
+	require.Empty(t, Evicted(Resources{7, 7}, nil))
 }
 
 func TestPickIsMinimalAndInOrder(t *testing.T) {
@@ -145,7 +163,7 @@ func TestLeft(t *testing.T) {
 		return Placeholder{Headroom: headroom, Leaving: terminating}
 	}
 	units := func(headroom int) []int {
-		return [][]int{{4, 2}, {7}, {1, 1, 1}, {1}}[headroom]
+		return [][]int{{4, 2}, {7}, {1, 1, 1}, {1}, {3, 3}}[headroom]
 	}
 	tests := []struct {
 		name    string
@@ -160,6 +178,11 @@ func TestLeft(t *testing.T) {
 		{"the longer list of keys counts", []Placeholder{of(1, false), of(2, false)}, []int{0, 0, 0}, []int{2, 2, 2}},
 		{"of two Headrooms alike, the first counts", []Placeholder{of(2, false), of(3, false)}, []int{0, 0, 0}, []int{2, 2, 2}},
 		{"what is being deleted is lost anyhow", []Placeholder{of(2, true), of(0, true), of(0, false)}, []int{3, 1}, []int{0, 0}},
+		{"each key is about the Headroom that has least by it", []Placeholder{of(0, false), of(4, false)}, []int{2, 1}, []int{4, 0}},
+		{
+			"two of one Headroom count before one of another", []Placeholder{of(4, false), of(0, false), of(0, false)},
+			[]int{2, 0}, []int{4, 0},
+		},
 		{"only what is being deleted is lost", []Placeholder{of(0, true)}, []int{}, []int{}},
 	}
 	for _, tt := range tests {

@@ -64,6 +64,24 @@ func TestWaste(t *testing.T) {
 	}
 }
 
+func TestTheBoundsOfAShare(t *testing.T) {
+	for name, tt := range map[string]struct{ part, whole, want int64 }{
+		"nothing":                                {0, 5, 0},
+		"less than nothing":                      {-5, 5, 0},
+		"of nothing":                             {5, 0, 0},
+		"of less than nothing":                   {5, -5, 0},
+		"all":                                    {5, 5, million},
+		"a millionth":                            {1, million, 1},
+		"a little more is two":                   {1_000_001, million * million, 2},
+		"the largest that fits":                  {math.MaxInt64 / million, 1, math.MaxInt64 / million * million},
+		"one more does not fit":                  {math.MaxInt64/million + 1, 1, math.MaxInt64},
+		"more than twice that does not fit":      {math.MaxInt64/million*2 + 9, 1, math.MaxInt64},
+		"more than any word holds does not, too": {math.MaxInt64, 1, math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, tt.want, share(tt.part, tt.whole)) })
+	}
+}
+
 func TestSharesAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		part := rapid.Int64Range(1, math.MaxInt64).Draw(t, "part")
