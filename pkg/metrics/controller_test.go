@@ -182,6 +182,38 @@ func TestEachCostIsToldAsFarAsItIsKnown(t *testing.T) {
 	}
 }
 
+// TestTheStateOfEveryHeadroomIsTold: of each its own, with all of its domains and conditions.
+func TestTheStateOfEveryHeadroomIsTold(t *testing.T) {
+	state := func(namespace string, first, second int32) HeadroomState {
+		return HeadroomState{
+			NamespacedName: types.NamespacedName{Namespace: namespace, Name: "web"}, Desired: first + second, Bound: first + second,
+			Domains: map[string]int32{"a": first, "b": second},
+			Conditions: []metav1.Condition{
+				{Type: "Ready", Status: "True", Reason: "Made"}, {Type: "Filled", Status: "False", Reason: "Waits"},
+			},
+		}
+	}
+	collector := StateCollector{List: func() []HeadroomState { return []HeadroomState{state("shop", 1, 2), state("search", 3, 0)} }}
+	require.NoError(t, testutil.CollectAndCompare(collector, strings.NewReader(`
+# HELP headroom_condition Conditions of each Headroom, with status (True, False, Unknown) and reason; always 1.
+# TYPE headroom_condition gauge
+headroom_condition{headroom="web",namespace="search",reason="Made",status="True",type="Ready"} 1
+headroom_condition{headroom="web",namespace="search",reason="Waits",status="False",type="Filled"} 1
+headroom_condition{headroom="web",namespace="shop",reason="Made",status="True",type="Ready"} 1
+headroom_condition{headroom="web",namespace="shop",reason="Waits",status="False",type="Filled"} 1
+# HELP headroom_desired Placeholders that should exist, by Headroom.
+# TYPE headroom_desired gauge
+headroom_desired{headroom="web",namespace="search"} 3
+headroom_desired{headroom="web",namespace="shop"} 3
+# HELP headroom_domain_ready_placeholders Placeholders that can be taken, by Headroom and topology domain, as a rule the zone.
+# TYPE headroom_domain_ready_placeholders gauge
+headroom_domain_ready_placeholders{domain="a",headroom="web",namespace="search"} 3
+headroom_domain_ready_placeholders{domain="a",headroom="web",namespace="shop"} 1
+headroom_domain_ready_placeholders{domain="b",headroom="web",namespace="search"} 0
+headroom_domain_ready_placeholders{domain="b",headroom="web",namespace="shop"} 2
+`), "headroom_condition", "headroom_desired", "headroom_domain_ready_placeholders"))
+}
+
 func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 	collector := StateCollector{List: func() []HeadroomState { return make([]HeadroomState, 1) }}
 	require.Equal(t, 6, testutil.CollectAndCount(collector), "desired, outdated, parked, and placeholders by state")

@@ -83,6 +83,16 @@ func TestASwapThatBoundIsMeasured(t *testing.T) {
 	}
 }
 
+// TestASwapThatEvictedNothingCountsAsOne: another's had evicted what was in its way.
+func TestASwapThatEvictedNothingCountsAsOne(t *testing.T) {
+	RegisterScheduler()
+	before := schedulerCounters(t)
+	ObserveSwap(0.1, 0, 0)
+	after := schedulerCounters(t)
+	require.InDelta(t, 1, after["swaps bound"]-before["swaps bound"], 0)
+	require.InDelta(t, 0, after["evictions"]-before["evictions"], 0)
+}
+
 func TestEveryMetricIsDocumented(t *testing.T) {
 	RegisterScheduler()
 	page, err := os.ReadFile("../../docs/reference/metrics.md")

@@ -59,6 +59,15 @@ func TestUnavailable(t *testing.T) {
 			tainted("gpu", "a", corev1.TaintEffectNoSchedule)(n)
 			tainted("x", "", corev1.TaintEffectNoSchedule)(n)
 		}, tolerations: gpu, want: "node n has the taint x:NoSchedule"},
+		"a node that is taken away, behind another taint": {node: func(n *corev1.Node) {
+			tainted("gpu", "a", corev1.TaintEffectNoSchedule)(n)
+			tainted("karpenter.sh/disrupted", "", corev1.TaintEffectNoSchedule)(n)
+		}, tolerations: everything, wantLeaving: true},
+		"one that evicts those that tolerate new ones only": {node: func(n *corev1.Node) {
+			tainted("gpu", "a", corev1.TaintEffectPreferNoSchedule)(n)
+			tainted("gpu", "a", corev1.TaintEffectNoSchedule)(n)
+			tainted("gpu", "a", corev1.TaintEffectNoExecute)(n)
+		}, tolerations: gpu, want: "node n has the taint gpu=a:NoExecute"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -206,6 +206,14 @@ func TestSecurityContexts(t *testing.T) {
 			}),
 		},
 		{
+			name:      "that the container drops nothing stays",
+			container: &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{}}},
+			wantPod:   restrictedPod(nil),
+			wantContainer: restrictedContainer(func(c *corev1.SecurityContext) {
+				c.Capabilities.Drop = []corev1.Capability{}
+			}),
+		},
+		{
 			name: "what the container sets stays",
 			container: &corev1.SecurityContext{
 				AllowPrivilegeEscalation: ptr.To(true), ReadOnlyRootFilesystem: ptr.To(false),

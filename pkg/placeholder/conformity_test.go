@@ -39,6 +39,14 @@ func TestDeviation(t *testing.T) {
 			change: func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests["cpu"] = resource.MustParse("1m") },
 			want:   "it requests 1m of cpu instead of 2",
 		},
+		"more than asked for": {
+			change: func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests["memory"] = resource.MustParse("5Gi") },
+			want:   "it requests 5Gi of memory instead of 4Gi",
+		},
+		"nothing of what is asked for": {
+			change: func(s *corev1.PodSpec) { delete(s.Containers[0].Resources.Requests, "memory") },
+			want:   "it requests 0 of memory instead of 4Gi",
+		},
 		"requests of the whole pod": {
 			change: func(s *corev1.PodSpec) {
 				s.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("9")}}

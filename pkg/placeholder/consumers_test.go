@@ -39,6 +39,22 @@ func TestValidateConsumers(t *testing.T) {
 			refused: "can match nothing",
 		},
 		{
+			name:     "two lists that have one value in common",
+			selector: "{matchExpressions: [{key: app, operator: In, values: [a, b]}, {key: app, operator: In, values: [b, c]}]}",
+		},
+		{
+			name: "two lists that have none", refused: "can match nothing",
+			selector: "{matchExpressions: [{key: app, operator: In, values: [a, b]}, {key: app, operator: In, values: [c, d]}]}",
+		},
+		{
+			name: "a value and not there", refused: "can match nothing",
+			selector: "{matchExpressions: [{key: app, operator: DoesNotExist}, {key: app, operator: In, values: [a]}]}",
+		},
+		{
+			name: "a second label contradicts itself", refused: "its requirements on the label tier contradict each other",
+			selector: "{matchLabels: {app: web, tier: a}, matchExpressions: [{key: tier, operator: NotIn, values: [a]}]}",
+		},
+		{
 			name: "no value left", selector: "{matchExpressions: [{key: app, operator: In, values: [a]}, {key: app, operator: NotIn, values: [a, b]}]}",
 			refused: "can match nothing",
 		},
@@ -55,7 +71,9 @@ func TestValidateConsumers(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var selector metav1.LabelSelector
 			require.NoError(t, yaml.UnmarshalStrict([]byte(tc.selector), &selector))
+			before := selector.DeepCopy()
 			err := placeholder.ValidateConsumers(&v1alpha1.Consumers{PodSelector: &selector})
+			require.Equal(t, before, &selector, "to look at it changes nothing")
 			if tc.refused == "" {
 				require.NoError(t, err)
 				return

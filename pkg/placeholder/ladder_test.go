@@ -1,6 +1,7 @@
 package placeholder_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,8 +141,19 @@ func TestSpreadHard(t *testing.T) {
 func TestAUnitOfTheLadderIsOnAStep(t *testing.T) {
 	pod := placeholder.Build(web(onLadder), defaults, 0)
 	require.Empty(t, placeholder.NoStep(pod))
-	pod.Spec.PriorityClassName = "headroom"
-	require.Equal(t, `its PriorityClass is "headroom", which is no step of the ladder`, placeholder.NoStep(pod))
+	for _, other := range []string{"headroom", "headroom-ladder-11", "headroom-ladder-", ""} {
+		pod.Spec.PriorityClassName = other
+		require.Equal(t, fmt.Sprintf("its PriorityClass is %q, which is no step of the ladder", other), placeholder.NoStep(pod))
+	}
+}
+
+func TestAPlaceIsInADomainOfTheKeyOverWhichTheUnitsSpread(t *testing.T) {
+	h := web(onLadder, func(s *v1alpha1.HeadroomSpec) {
+		s.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: corev1.LabelHostname}, {TopologyKey: "rack"}}
+	})
+	pod := placeholder.BuildAt(h, defaults, 3, placeholder.Place{Domain: "b"})
+	require.Equal(t, []corev1.NodeSelectorRequirement{{Key: "rack", Operator: corev1.NodeSelectorOpIn, Values: []string{"b"}}},
+		pod.Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution[0].Preference.MatchExpressions)
 }
 
 // TestAPlaceInADomainNeedsNoAffinityOfTheHeadroom, nor one to nodes beside one to pods.
