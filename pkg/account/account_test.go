@@ -107,7 +107,7 @@ func TestObserveKnowsTheLowestStockAndTheSlotsWithoutAny(t *testing.T) {
 	a := New(epoch)
 	require.True(t, a.Observe(epoch, 3))
 	require.False(t, a.Observe(epoch.Add(Slot), 0))
-	require.False(t, a.Observe(epoch.Add(2*Slot), 2))
+	require.False(t, a.Observe(epoch.Add(2*Slot), 1))
 	require.True(t, a.Observe(epoch.Add(time.Hour), 2))
 	hour := a.Hours()[0]
 	require.Equal(t, 0, *hour.Lowest)

@@ -49,6 +49,11 @@ func TestUsageLeavesOutHoursThatAreToCome(t *testing.T) {
 	require.Equal(t, 1, a.Usage(epoch, week).Taken)
 	require.True(t, a.Usage(epoch.Add(week), week).Whole, "opened when the time began")
 	require.False(t, a.Usage(epoch.Add(week-time.Hour), week).Whole)
+
+	a = New(epoch.Add(30 * time.Minute))
+	usage := a.Usage(epoch.Add(week+45*time.Minute), week)
+	require.False(t, usage.Whole, "the first of the full hours is not covered to its beginning")
+	require.Equal(t, epoch.Add(30*time.Minute), usage.Since)
 }
 
 func TestDecodeRefusesMoreThanAnAccountCanBe(t *testing.T) {

@@ -94,6 +94,58 @@ func TestWhatHasNoRoomInARecordStaysInTheAccount(t *testing.T) {
 	require.Equal(t, first, second)
 }
 
+// TestASlotThatHasNoRoomInARecordIsDroppedAsAWhole: what counts twice says nothing without what it is a part of.
+func TestASlotThatHasNoRoomInARecordIsDroppedAsAWhole(t *testing.T) {
+	a := New(epoch)
+	n := 0
+	next := func() int {
+		n = (n*7919 + 104_729) % 999_983 // numbers that do not repeat
+		return n + 1
+	}
+	for i := range Days * 24 * Slots {
+		at := epoch.Add(time.Duration(i) * Slot)
+		a.Take(take(at, "a"))
+		a.Miss(MissNoneReady, next(), at)
+		a.Again(next(), at)
+	}
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	b, err := Decode(&record)
+	require.NoError(t, err)
+	require.Empty(t, b.Hours()[0].LackedIn, "or there was room for all")
+	for i, hour := range b.Hours() {
+		require.Equal(t, len(hour.LackedIn), len(hour.TakenIn))
+		require.Equal(t, len(hour.LackedIn), len(hour.AgainIn))
+		require.Equal(t, []int{Slots, a.Hours()[i].Lacked, a.Hours()[i].Again}, []int{hour.Taken, hour.Lacked, hour.Again})
+	}
+}
+
+func TestWhatIsStoredOfUnitsThatAreMissingIsExactToAMicrosecond(t *testing.T) {
+	a := New(epoch)
+	went := epoch.Add(1_234_567 * time.Microsecond)
+	a.Went(went)
+	a.Miss(MissNoneReady, 1, went)
+	record, err := a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	b, err := Decode(&record)
+	require.NoError(t, err)
+	require.Equal(t, []time.Time{went}, b.Missing())
+	require.Equal(t, went, b.LackedThrough())
+}
+
+func TestOnlyReasonsOfWhichThereAreAnyPodsAreNamed(t *testing.T) {
+	require.Equal(t, []v1alpha1.MissedPods{{Reason: "filtered", Pods: 1}, {Reason: "other", Pods: 2}},
+		MissedPods(map[Miss]int{MissOther: 2, MissTooSmall: 0, MissFiltered: 1}))
+	require.Empty(t, MissedPods(map[Miss]int64{MissOther: 0}))
+}
+
+func TestNoUnitsCountTwiceWhereNoneDo(t *testing.T) {
+	a := New(epoch)
+	a.Again(0, epoch)
+	a.Again(-3, epoch)
+	require.Empty(t, a.Hours(), "there is nothing to remember")
+}
+
 func TestARecordThatIsTooLargeWithoutTheAccountIsRefused(t *testing.T) {
 	a := New(epoch)
 	a.Take(take(epoch, "a"))

@@ -56,6 +56,12 @@ func TestPlaces(t *testing.T) {
 			require.Equal(t, tc.want, got)
 		})
 	}
+	ranks := map[ladder.Place]int{}
+	for _, next := range ladder.Places(2, 3, []string{"a", "b"}, at("a", 2)) {
+		ranks[next.Place] = next.Rank
+	}
+	require.Equal(t, map[ladder.Place]int{{Domain: "b", Step: 2}: 0, {Domain: "a", Step: 1}: 1, {Domain: "b", Step: 1}: 1}, ranks,
+		"as many come before each as its domain has by then")
 	require.Empty(t, ladder.Places(0, 3, nil, nil), "no steps, no places")
 	require.Empty(t, ladder.Places(3, -1, nil, nil))
 }

@@ -110,6 +110,11 @@ func TestNear(t *testing.T) {
 	require.True(t, selector.Matches(labels.Set{"app": "db"}))
 	require.False(t, selector.Matches(labels.Set{"app": "cache"}))
 
-	_, err = Near(pod("app in web"))
+	selector, err = Near(pod(""))
+	require.NoError(t, err)
+	require.True(t, selector.Matches(labels.Set{"app": "cache"}), "an empty annotation is an empty selector, which is one of everything")
+
+	selector, err = Near(pod("app in web"))
+	require.Nil(t, selector, "nobody is near to everything by mistake")
 	require.ErrorContains(t, err, "annotation headroom.dev/near is no label selector")
 }

@@ -80,6 +80,14 @@ func TestPark(t *testing.T) {
 			before: parked, scene: with(func(s *Scene) { s.Waiting, s.Short = 3, true }), minute: 60,
 			want: Parking{Parked: true, MaxPending: 3, Recheck: WordsGlance}, open: 3,
 		},
+		"pods find no room, and those that wait are as many as are missing": {
+			before: parked, scene: with(func(s *Scene) { s.Missing, s.Waiting, s.Short = 2, 2, true }), minute: 60,
+			want: Parking{Parked: true, MaxPending: 3, Recheck: WordsGlance}, open: 3,
+		},
+		"pods find no room, and units that wait go on waiting": {
+			before: parked, scene: with(func(s *Scene) { s.Waiting, s.Short = 2, true }), minute: 60,
+			want: Parking{Parked: true, MaxPending: 2, Recheck: yieldGlance}, open: 3,
+		},
 		"pods find no room for too long": {
 			before: Memory{Parked: true, Open: 3, Yielding: minute(50)}, scene: with(func(s *Scene) { s.Waiting, s.Short = 0, true }), minute: 60,
 			want: Parking{Parked: true, MaxPending: 3, Recheck: WordsGlance}, open: 3,

@@ -18,8 +18,15 @@ func TestDecide(t *testing.T) {
 		facts  Facts
 		want   Decision
 	}{
-		"nothing is said":           {facts: Facts{Wanted: 5, Went: []time.Time{at(100)}}, want: Decision{Replicas: 5, MaxPending: Unbounded}},
-		"few may wait":              {policy: Policy{MaxPending: 2}, facts: Facts{Wanted: 5}, want: Decision{Replicas: 5, MaxPending: 2}},
+		"nothing is said": {facts: Facts{Wanted: 5, Went: []time.Time{at(100)}}, want: Decision{Replicas: 5, MaxPending: Unbounded}},
+		"few may wait":    {policy: Policy{MaxPending: 2}, facts: Facts{Wanted: 5}, want: Decision{Replicas: 5, MaxPending: 2}},
+		"one may wait":    {policy: Policy{MaxPending: 1}, facts: Facts{Wanted: 5}, want: Decision{Replicas: 5, MaxPending: 1}},
+		"less than none was taken": {
+			policy: Policy{Once: true}, facts: Facts{Wanted: 5, Counting: true, Taken: -2}, want: Decision{Replicas: 5, MaxPending: Unbounded},
+		},
+		"its time is over for long": {
+			policy: Policy{TTL: 10 * time.Second}, facts: Facts{Wanted: 5}, want: Decision{Expired: true, MaxPending: Unbounded},
+		},
 		"its time is not over yet":  {policy: Policy{TTL: 101 * time.Second}, facts: Facts{Wanted: 5}, want: Decision{Replicas: 5, MaxPending: Unbounded, Recheck: time.Second}},
 		"its time is over":          {policy: Policy{TTL: 100 * time.Second}, facts: Facts{Wanted: 5}, want: Decision{Expired: true, MaxPending: Unbounded}},
 		"one went a moment ago":     {policy: Policy{Delay: 30 * time.Second}, facts: Facts{Wanted: 5, Went: []time.Time{at(60), at(80), at(90)}}, want: Decision{Replicas: 5, Hold: 2, MaxPending: Unbounded, Recheck: 10 * time.Second}},

@@ -125,6 +125,9 @@ func TestTheFloorSaysWhyTheLargestRuleAsksForNoMore(t *testing.T) {
 		Decide(rules, Memory{}, bounds, noon).Message)
 	require.Equal(t, "2 units: spec.replicas asks for 2 and no rule for more. Rule gone: It counts as 0 units: there is no Deployment gone.",
 		Decide(rules[:1], Memory{}, bounds, noon).Message)
+	smaller := append(rules, Proposal{"fifth", 1, "5 % of 20 pods is 1."}, Proposal{"other", 2, "1 % of 200 pods is 2."})
+	require.Equal(t, "2 units: spec.replicas asks for 2 and no rule for more. Rule tenth: 10 % of 20 pods is 2.",
+		Decide(smaller, Memory{}, bounds, noon).Message, "the first of those that ask for most")
 }
 
 func TestTimesAreRoundedUpToASixteenthOfTheWindow(t *testing.T) {
@@ -171,6 +174,41 @@ func TestAClockThatIsPutBackHoldsNothingForLongerThanTheWindow(t *testing.T) {
 	require.Equal(t, 20, r.Units)
 	r = Decide(proposals(5), r.Memory, bounds, yesterday.Add(tenMinutes+tenMinutes/16))
 	require.Equal(t, 5, r.Units)
+}
+
+func TestOfEachPartOfTheWindowOnlyTheLargestNumberIsRemembered(t *testing.T) {
+	memory := Memory{}
+	for _, units := range []int{20, 12, 8, 3} {
+		memory = memory.Next(Asked{"a", units}, tenMinutes, noon)
+	}
+	require.Equal(t, []Recent{{Asked{"a", 20}, roundUp(noon, tenMinutes)}}, memory.Recent)
+}
+
+func TestOfTwoNumbersThatAreAsLargeTheNewerIsRemembered(t *testing.T) {
+	memory, now := Memory{}, noon
+	for _, units := range []int{20, 3, 20, 3} {
+		memory = memory.Next(Asked{"a", units}, tenMinutes, now)
+		now = now.Add(time.Minute)
+	}
+	require.Equal(t, []Recent{{Asked{"a", 20}, roundUp(noon.Add(3*time.Minute), tenMinutes)}}, memory.Recent)
+	again := Memory{Last: Asked{"a", 20}, Recent: []Recent{{Asked{"a", 20}, noon.Add(-5 * time.Minute)}}}
+	require.Len(t, again.Next(Asked{"a", 3}, tenMinutes, noon).Recent, 1)
+}
+
+func TestTheNextMemoryLeavesTheOneBeforeAlone(t *testing.T) {
+	held := func() Memory {
+		return Memory{Last: Asked{"a", 3}, Recent: []Recent{{Asked{"a", 20}, noon}, {Asked{"b", 9}, noon.Add(time.Minute)}}}
+	}
+	before := held()
+	before.Next(Asked{"a", 2}, tenMinutes, noon.Add(-time.Hour)) // the clock was put back
+	require.Equal(t, held(), before)
+}
+
+func TestWhatEndsInLessThanASecondIsLookedAtAgainAfterOne(t *testing.T) {
+	held := Memory{Last: Asked{"a", 3}, Recent: []Recent{{Asked{"a", 20}, noon.Add(100*time.Millisecond - tenMinutes)}}}
+	r := Decide(proposals(3), held, Bounds{Max: 40, Fit: -1, Window: tenMinutes}, noon)
+	require.Equal(t, 20, r.Units)
+	require.Equal(t, time.Second, r.Recheck)
 }
 
 // P18: the message alone says why it is N: it names N, and the rule or field that asks for it or cuts it off.

@@ -39,6 +39,7 @@ func TestScheduleThroughTheWeek(t *testing.T) {
 	office.Lead = 10 * time.Minute
 	night := schedule(t, "Etc/UTC", "22:00", "06:00", time.Friday)
 	whole := schedule(t, "Etc/UTC", "00:00", "24:00", time.Saturday)
+	round := schedule(t, "Etc/UTC", "08:30", "08:30", time.Saturday)
 	for name, tc := range map[string]struct {
 		Schedule
 		now  string // UTC; Berlin is an hour ahead in winter
@@ -56,6 +57,8 @@ func TestScheduleThroughTheWeek(t *testing.T) {
 		"over midnight, over":         {night, "2026-11-28 06:00", false, "2026-12-04 22:00"},
 		"not the night before":        {night, "2026-11-27 05:00", false, "2026-11-27 22:00"},
 		"a whole day, its first":      {whole, "2026-11-28 00:00", true, "2026-11-29 00:00"},
+		"round the clock, its first":  {round, "2026-11-28 08:30", true, "2026-11-29 08:30"},
+		"round the clock, its last":   {round, "2026-11-29 08:29", true, "2026-11-29 08:30"},
 		"a whole day, the day before": {whole, "2026-11-27 23:59", false, "2026-11-28 00:00"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,6 +182,9 @@ func TestScheduleSaysWhy(t *testing.T) {
 	require.Equal(t, 60*time.Hour+50*time.Minute, recheck)
 	require.Equal(t, "It is not within Mon, Tue, Wed, Thu, Fri 08:00-19:00 Europe/Berlin; the next is Mon 2026-11-30 08:00 CET to "+
 		"Mon 2026-11-30 19:00 CET, ready from Mon 2026-11-30 07:50 CET.", message)
+	units, message, _ = schedule(t, "Etc/UTC", "22:05", "23:30").Units(1, at(t, "2026-11-27 23:00"))
+	require.Equal(t, 1, units)
+	require.Equal(t, "1 unit until Fri 2026-11-27 23:30 UTC, within every day 22:05-23:30 Etc/UTC.", message)
 	units, message, _ = schedule(t, "Etc/UTC", "22:00", "24:00").Units(1, at(t, "2026-11-27 23:00"))
 	require.Equal(t, 1, units)
 	require.Equal(t, "1 unit until Sat 2026-11-28 00:00 UTC, within every day 22:00-24:00 Etc/UTC.", message)
