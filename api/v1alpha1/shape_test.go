@@ -45,6 +45,14 @@ func TestAShapeSaysWhatTheSpecLeavesOpen(t *testing.T) {
 			say:  func(s *v1alpha1.HeadroomSpec) { s.Affinity = own.Affinity },
 			want: func(s *v1alpha1.HeadroomSpec) { s.Affinity = own.Affinity },
 		},
+		"its affinity, to pods alone": {
+			say: func(s *v1alpha1.HeadroomSpec) {
+				s.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{}}
+			},
+			want: func(s *v1alpha1.HeadroomSpec) {
+				s.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{}}
+			},
+		},
 		"its tolerations": {
 			say:  func(s *v1alpha1.HeadroomSpec) { s.Tolerations = own.Tolerations },
 			want: func(s *v1alpha1.HeadroomSpec) { s.Tolerations = own.Tolerations },

@@ -51,6 +51,15 @@ func TestGrants(t *testing.T) {
 			Limits{PerNamespace: 10}, []Headroom{{Namespace: "a", Units: 4, Missing: 9}, {Namespace: "a", Missing: 9}, {Namespace: "b", Missing: 9}},
 			[]Grant{{Create: 3, Limit: LimitNamespace}, {Create: 3, Limit: LimitNamespace}, {Create: 9}},
 		},
+		"where the window is full and another limit is reached, it is told of the other": {
+			Limits{Pending: 2, PerHeadroom: 3}, []Headroom{{Units: 1, Missing: 5}}, []Grant{{Create: 2, Limit: LimitHeadroom}},
+		},
+		"but of the window as long as it has units to replace": {
+			Limits{Pending: 2, PerHeadroom: 3}, []Headroom{{Units: 3, Replacing: 4, Missing: 5}}, []Grant{{Replace: 2, Limit: LimitPending}},
+		},
+		"what others wait for counts in the window": {
+			Limits{Pending: 9}, []Headroom{{Pending: 4}, {Pending: 3}, {Missing: 5}}, []Grant{{}, {}, {Create: 2, Limit: LimitPending}},
+		},
 		"the limit of all": {
 			Limits{Total: 10}, []Headroom{{Namespace: "a", Units: 9, Missing: 2}, {Namespace: "b", Missing: 2, Turn: 1}},
 			[]Grant{{Create: 1, Limit: LimitTotal}, {Limit: LimitTotal}},
@@ -60,6 +69,24 @@ func TestGrants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.Empty(t, cmp.Diff(tc.want, Grants(tc.limits, tc.headrooms)), "-want +got")
 		})
+	}
+}
+
+func TestFairShare(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limits    Limits
+		headrooms []Headroom
+		want      int
+	}{
+		"no window":                      {Limits{}, []Headroom{{Missing: 1}}, -1},
+		"nobody uses it":                 {Limits{Pending: 7}, []Headroom{{Units: 3}}, 7},
+		"one that has places":            {Limits{Pending: 7}, []Headroom{{Pending: 1}, {}}, 7},
+		"one that wants places":          {Limits{Pending: 7}, []Headroom{{}, {Missing: 1}}, 7},
+		"one that replaces":              {Limits{Pending: 7}, []Headroom{{Replacing: 1}, {}}, 7},
+		"it is rounded down":             {Limits{Pending: 8}, []Headroom{{Pending: 1}, {Missing: 1}, {Replacing: 1}}, 2},
+		"and is one where there are few": {Limits{Pending: 2}, []Headroom{{Pending: 1}, {Missing: 1}, {Replacing: 1}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, FairShare(tc.limits, tc.headrooms)) })
 	}
 }
 
@@ -81,6 +108,21 @@ func TestGiveBack(t *testing.T) {
 		},
 		"those with most give first": { // share 166; 300 -> 199, 200 -> 199
 			window, []Headroom{{Pending: 300}, {Pending: 200}, {Missing: 102, Overdue: true}}, []int{101, 1, 0},
+		},
+		"those with most give first, in whichever order they are": {
+			window, []Headroom{{Missing: 102, Overdue: true}, {Pending: 200}, {Pending: 300}}, []int{0, 1, 101},
+		},
+		"of those with as many the first gives": {
+			window, []Headroom{{Pending: 250}, {Pending: 250}, {Missing: 1, Overdue: true}}, []int{1, 0, 0},
+		},
+		"what one is granted it need not be given": { // share 22/3 = 7, of which 2 places are free
+			Limits{Pending: 22}, []Headroom{{Pending: 19, Missing: 9}, {Pending: 1}, {Missing: 100, Overdue: true}}, []int{5, 0, 0},
+		},
+		"each that is overdue is given its own": { // share 20/4 = 5
+			Limits{Pending: 20}, []Headroom{{Pending: 18}, {Pending: 2}, {Missing: 2, Overdue: true}, {Missing: 3, Overdue: true}}, []int{5, 0, 0, 0},
+		},
+		"who only has places has a share as well": { // 12/3
+			Limits{Pending: 12}, []Headroom{{Pending: 6}, {Pending: 6}, {Missing: 9, Overdue: true}}, []int{2, 2, 0},
 		},
 		"who has its share waits": {window, []Headroom{{Pending: 250}, {Pending: 250, Missing: 9, Overdue: true}}, []int{0, 0}},
 		"more Headrooms than places: one each": {

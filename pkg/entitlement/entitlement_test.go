@@ -86,6 +86,10 @@ func TestRefusal(t *testing.T) {
 			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](6)}, consumer: web,
 			want: "priority 5 is below consumers.minPriority 6 of shop/hr",
 		},
+		"minPriority 0 refuses what is below it": {
+			consumers: &v1alpha1.Consumers{MinPriority: ptr.To[int32](0)}, consumer: Consumer{Namespace: "shop", Priority: -1},
+			want: "priority -1 is below consumers.minPriority 0 of shop/hr",
+		},
 		"an empty namespaceSelector alone names all": {
 			consumers: &v1alpha1.Consumers{NamespaceSelector: &metav1.LabelSelector{}}, consumer: elsewhere, wantNamed: true,
 		},
@@ -126,6 +130,7 @@ func TestASelectorThatDoesNotParseEntitlesNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rule, err := Compile(types.NamespacedName{Namespace: "shop", Name: "hr"}, consumers)
 			require.ErrorContains(t, err, "parsing consumers."+name+" of Headroom shop/hr")
+			require.ErrorContains(t, err, `"Like" is not a valid label selector operator`)
 			require.False(t, rule.Entitles(&Consumer{Namespace: "shop"}))
 		})
 	}

@@ -225,6 +225,7 @@ func TestAMissIsOnePodAndTheUnitsThatItLacked(t *testing.T) {
 	c.CountMiss(web, account.MissNoneReady, 3)
 	c.CountMiss(web, account.MissTooSmall, 0)
 	require.InDelta(t, 3, testutil.ToFloat64(c.Lacked), 0)
+	require.InDelta(t, 3, testutil.ToFloat64(c.Lacked.WithLabelValues("shop", "web")), 0)
 	for why, pods := range map[account.Miss]float64{account.MissNoneReady: 1, account.MissTooSmall: 1, account.MissFiltered: 0} {
 		require.InDelta(t, pods, testutil.ToFloat64(c.Missed.WithLabelValues("shop", "web", string(why))), 0, why)
 	}

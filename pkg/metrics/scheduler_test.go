@@ -86,9 +86,22 @@ func TestASwapThatBoundIsMeasured(t *testing.T) {
 // TestASwapThatEvictedNothingCountsAsOne: another's had evicted what was in its way.
 func TestASwapThatEvictedNothingCountsAsOne(t *testing.T) {
 	RegisterScheduler()
-	before := schedulerCounters(t)
+	swaps := func() map[string]uint64 {
+		found := map[string]uint64{}
+		for _, name := range []string{"duration_seconds", "victims", "waste_ratio"} {
+			vec, err := testutil.GetHistogramVecFromGatherer(legacyregistry.DefaultGatherer, "headroom_scheduler_swap_"+name, nil)
+			require.NoError(t, err)
+			found[name] = vec.GetAggregatedSampleCount()
+		}
+		return found
+	}
+	ObserveSwap(0.1, 1, 1) // so that each is there
+	before, measured := schedulerCounters(t), swaps()
 	ObserveSwap(0.1, 0, 0)
 	after := schedulerCounters(t)
+	for name, count := range swaps() {
+		require.Equal(t, measured[name]+1, count, name)
+	}
 	require.InDelta(t, 1, after["swaps bound"]-before["swaps bound"], 0)
 	require.InDelta(t, 0, after["evictions"]-before["evictions"], 0)
 }

@@ -1,11 +1,51 @@
 package swapevent
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
 )
+
+func TestToHideNamesLeavesTheSwapAsItIs(t *testing.T) {
+	mine, other := types.NamespacedName{Namespace: "shop", Name: "mine"}, types.NamespacedName{Namespace: "bank", Name: "other"}
+	for name, swap := range map[string]Swap{
+		"took":   {Placeholders: []types.NamespacedName{other, mine, other}, Shared: []types.NamespacedName{other, mine}},
+		"shared": {Shared: []types.NamespacedName{other, mine, other}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := Swap{Placeholders: slices.Clone(swap.Placeholders), Shared: slices.Clone(swap.Shared)}
+			hidden := swap.Hide("shop")
+			require.Equal(t, before, swap)
+			require.Equal(t, 2, hidden.Hidden)
+		})
+	}
+}
+
+// TestANoteThatHidesAndCountsFits: as many of the own namespace as there is room for are named, and all others counted.
+func TestANoteThatHidesAndCountsFits(t *testing.T) {
+	for count := 1; count < 120; count++ {
+		s := Swap{Node: "n", Why: strings.Repeat("w", 2*maxWhy)}
+		for i := range count {
+			s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("web-headroom-%d", i)})
+			s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: "bank", Name: fmt.Sprintf("web-headroom-%d", i)})
+		}
+		note := Note(s.Hide("shop"))
+		require.LessOrEqual(t, len(note), maxNote)
+		got, ok := Parse(note)
+		require.True(t, ok)
+		require.Len(t, got.Why, maxWhy, "it is cut")
+		if left := count - len(got.Placeholders); left > 0 {
+			require.Contains(t, note, fmt.Sprintf(" and %d more and %d of other namespaces on node n: w", left, count))
+			continue
+		}
+		require.NotContains(t, note, "more")
+		require.Contains(t, note, fmt.Sprintf(" and %d of other namespaces on node n: w", count))
+	}
+}
 
 func TestNotesCanLeaveOutNamesOfOtherNamespaces(t *testing.T) {
 	mine, other := types.NamespacedName{Namespace: "shop", Name: "web-headroom-3"}, types.NamespacedName{Namespace: "bank", Name: "vault-headroom-0"}

@@ -31,7 +31,7 @@ func TestAnnotation(t *testing.T) {
 }
 
 func TestAnnotationsThatNoSchedulerWroteAreRefused(t *testing.T) {
-	for _, value := range []string{"", ",", "a,", "a, b", "+", "+0", "+x", "a+-1", "a+99999999999999999999"} {
+	for _, value := range []string{"", ",", "a,", ",a", "a,,b", "a, b", "a\tb", "a\n", "+", "+0", "+x", ",+2", "a,+2", "a+2+2", "a+2,b", "a+-1", "a+99999999999999999999"} {
 		_, err := ParseAnnotation(value)
 		require.Error(t, err, "%q", value)
 	}
@@ -81,6 +81,15 @@ func TestAPodThatIsFullOfOtherThingsKeepsWhatItTookLast(t *testing.T) {
 			"others":            strings.Repeat("x", maxAnnotations-spareAnnotations-len("others")-room*(uid+1)),
 		})
 		require.Equal(t, want, value, "room for %d", room)
+	}
+}
+
+// TestAnnotationFillsTheRoomThatThereIs to the last byte, of which the comma between two UIDs takes one.
+func TestAnnotationFillsTheRoomThatThereIs(t *testing.T) {
+	one, two := strings.Repeat("1", 36), strings.Repeat("2", 36)
+	for room, want := range map[int]string{73: one + "," + two, 72: one + "+1", 37: one + "+1", 36: "+2", 0: "+2"} {
+		others := map[string]string{"others": strings.Repeat("x", maxAnnotations-spareAnnotations-len("others")-room)}
+		require.Equal(t, want, Annotation([]types.UID{types.UID(one), types.UID(two)}, others), "room for %d bytes", room)
 	}
 }
 

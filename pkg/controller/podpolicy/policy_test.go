@@ -102,12 +102,45 @@ func TestNewRefuses(t *testing.T) {
 		"an asterisk in the middle of a name": {[]string{"example.org*"}, "", `after "/", ":" or "@"`},
 		"two asterisks":                       {[]string{"example.org/**"}, "", "at most one asterisk"},
 		"nothing":                             {[]string{""}, "", "must be the name of an image"},
+		"two in one":                          {[]string{"example.org/a,example.org/b"}, "", "must be the name of an image"},
+		"a space":                             {[]string{"example.org/a "}, "", "must be the name of an image"},
+		"an asterisk after a dot":             {[]string{"example.*"}, "", `after "/", ":" or "@"`},
+		"an asterisk within a version":        {[]string{"example.org/a:1*"}, "", `after "/", ":" or "@"`},
+		"one after those that are right":      {[]string{"example.org/*", "example.org/a:*", "a@*", "*", "a*"}, "", `the allowed image "a*"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(tc.images, tc.level)
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+func TestEveryContainerRunsAnAllowedImage(t *testing.T) {
+	p, err := New([]string{placeholder.DefaultImage}, "")
+	require.NoError(t, err)
+	pod := placeholderOf(func(*v1alpha1.HeadroomSpec) {})
+	second := *pod.Spec.Containers[0].DeepCopy()
+	second.Name = "second"
+	pod.Spec.Containers = append(pod.Spec.Containers, second)
+	require.Nil(t, p.Check(pod))
+	pod.Spec.Containers[1].Image = "example.org/warm:1"
+	refusal := p.Check(pod)
+	require.NotNil(t, refusal)
+	require.Equal(t, v1alpha1.ReasonImageNotAllowed, refusal.Reason)
+	require.Contains(t, refusal.Message, `"example.org/warm:1"`)
+}
+
+func TestWhatIsAllowedIsWhatWasSaidWhenThePolicyWasMade(t *testing.T) {
+	images := []string{"example.org/a:1", "example.org/b:1"}
+	p, err := New(images, "")
+	require.NoError(t, err)
+	images[0] = "example.org/c:1"
+	for image, want := range map[string]bool{"example.org/a:1": true, "example.org/b:1": true, "example.org/c:1": false} {
+		require.Equal(t, want, p.allows(image), image)
+	}
+	refusal := p.Check(placeholderOf(func(*v1alpha1.HeadroomSpec) {}))
+	require.NotNil(t, refusal)
+	require.Contains(t, refusal.Message, "(example.org/a:1, example.org/b:1)")
 }
 
 // TestAnAsteriskNeverAllowsAnotherRegistry draws names that begin as an allowed folder does and go on otherwise.
