@@ -37,3 +37,12 @@ func TestTheLinkersFlagsWinOverWhatGoKnows(t *testing.T) {
 		})
 	}
 }
+
+func TestABinaryTellsWhatTheLinkerWasToldOfIt(t *testing.T) {
+	require.Equal(t, runtime.Version(), readGo().GoVersion, "what Go wrote into this very binary")
+	before := ownVersion
+	t.Cleanup(func() { ownVersion = before })
+	ownVersion = "v9.8.7"
+	require.Equal(t, merge("v9.8.7", version.Get().GitCommit, readGo()), Get())
+	require.Equal(t, "v9.8.7", Get().Version, "and not that of Kubernetes")
+}

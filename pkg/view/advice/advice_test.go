@@ -184,3 +184,42 @@ func TestUnitsThatWereAllNeededAreTold(t *testing.T) {
 	require.Equal(t, "It needed 5 units, 2 more than the 3 that it asks for.", (&Advice{Wanted: 3, Needed: 5}).sentence())
 	require.EqualValues(t, 13*24*3600, New(input(t)).Headrooms[0].Known)
 }
+
+func TestThatNoUnitWasReadyIsNotThatNobodyLooked(t *testing.T) {
+	none, some := 0, 12
+	report := Report{Headrooms: []Advice{
+		{Namespace: "shop", Name: "a", LowestReady: &none}, {Namespace: "shop", Name: "b", LowestReady: &some}, {Namespace: "shop", Name: "c"},
+	}}
+	var lowest []string
+	for _, line := range strings.Split(strings.TrimSpace(report.Text(table.Style{Width: 200})), "\n") {
+		if cells := strings.Fields(line); strings.HasPrefix(line, "shop/") {
+			lowest = append(lowest, cells[5])
+		}
+	}
+	require.Equal(t, []string{"0", "12", "?"}, lowest)
+}
+
+// TestWhatCouldSaveMostIsFirst, however little it costs as a whole.
+func TestWhatCouldSaveMostIsFirst(t *testing.T) {
+	in := input(t)
+	// Of the large one nothing is spare: a unit of it is much larger, and it asks for too few.
+	in.Headrooms = in.Headrooms[:2]
+	in.Headrooms[1].Spec.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8")}
+	in.Nodes = append(in.Nodes, price.Node{Allocatable: in.Headrooms[1].Spec.Requests, PerHour: 1000})
+	report := New(in)
+	require.Equal(t, "ample", report.Headrooms[0].Name)
+	require.Greater(t, *report.Headrooms[1].Cost, *report.Headrooms[0].Cost)
+	require.Zero(t, *report.Headrooms[1].Spare, "what is lacking is not spare")
+	require.Positive(t, *report.Headrooms[0].Spare)
+	require.Contains(t, report.Text(table.Style{Width: 200}), " 0.00\n", "nothing spare is known to be so")
+}
+
+func TestCostsAreThoseOfAllUnitsAndOfTheSpareOnes(t *testing.T) {
+	one := New(input(t)).Headrooms[0]
+	require.InDelta(t, 730*0.1, *one.UnitPrice*price.HoursPerMonth, 1e-9, "a quarter of 0.40 an hour, and half of 0.20")
+	require.InDelta(t, 8*730*0.1, *one.Cost, 1e-6)
+	require.InDelta(t, float64(8-one.Needed)*730*0.1, *one.Spare, 1e-6)
+	text := (&Report{Headrooms: []Advice{one}}).Text(table.Style{Width: 200})
+	require.Contains(t, text, fmt.Sprintf("%.2f", *one.Cost))
+	require.Contains(t, text, fmt.Sprintf("%.2f", *one.Spare))
+}

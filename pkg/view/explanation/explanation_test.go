@@ -126,3 +126,36 @@ func TestAPodThatNeverPreemptsIsToldWhatServesIt(t *testing.T) {
 	require.NotContains(t, strings.Join(Remedies(metrics.MissPriority, false), ""), "nonPreempting")
 	require.Equal(t, Remedies(metrics.MissTooSmall, false), Remedies(metrics.MissTooSmall, true), "that is not what it lacks")
 }
+
+func TestEachUnitThatThePodTookIsTold(t *testing.T) {
+	told := Explanation{Pod: "shop/web", State: "It is on node n.", Took: []Taken{
+		{Headroom: "shop/web", Placeholder: "web-headroom-3", Node: "n", Time: now.Add(-time.Minute), How: "Swap"},
+		{Headroom: "ci/runners", Placeholder: "runners-headroom-0", Node: "m", Time: now.Add(-time.Hour), How: "Preemption"},
+	}}
+	require.Equal(t, `Pod shop/web
+  It is on node n.
+  It took web-headroom-3 of Headroom shop/web on node n, 60s ago (Swap).
+  It took runners-headroom-0 of Headroom ci/runners on node m, 60m ago (Preemption).
+`, told.Text(table.Style{}, now))
+}
+
+func TestAPodThatTakesUnitsIsToldEachOfThem(t *testing.T) {
+	for want, takes := range map[string][]string{
+		"It takes shop/a on node n, and is bound there by its first attempt.":         {"shop/a"},
+		"It takes shop/a, shop/b on node n, and is bound there by its first attempt.": {"shop/a", "shop/b"},
+	} {
+		told := Explanation{Pod: "shop/web", Now: &Prediction{Node: "n", Takes: takes, Why: "rule 6 Name: n comes first"}}
+		require.Contains(t, told.Text(table.Style{}, now), want+"\n  Why there: rule 6 Name: n comes first\n")
+	}
+}
+
+func TestOneReasonMoreThanIsToldIsCounted(t *testing.T) {
+	p := Prediction{Refusal: "there is none"}
+	for i := range maxGroups + 1 {
+		p.Misfits = append(p.Misfits, Misfit{Node: fmt.Sprint(i), Why: fmt.Sprintf("reason %02d", i)})
+	}
+	told := Explanation{Pod: "shop/web", Now: &p}
+	require.Contains(t, told.Text(table.Style{}, now), "and 1 more reason")
+	p.Misfits = nil
+	require.NotContains(t, told.Text(table.Style{}, now), "Why not on the nodes", "there is nothing to say of them")
+}
