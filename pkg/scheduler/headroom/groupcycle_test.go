@@ -88,6 +88,7 @@ func TestWhereThePodsOfAGroupMayGoWhileUnitsGoForIt(t *testing.T) {
 			}
 			require.True(t, status.IsSuccess(), status.Message())
 			require.Nil(t, cycleOf(state).swap, "what goes was decided before")
+			require.Equal(t, tc.places == nil, result.AllNodes(), "no other node need be looked at")
 			var passed []string
 			for _, info := range f.nodes {
 				if name := info.Node().Name; f.framework.RunFilterPlugins(t.Context(), state, members[tc.pod], info).IsSuccess() {

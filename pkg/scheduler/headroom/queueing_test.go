@@ -81,18 +81,33 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 		app       string
 		headrooms []*v1alpha1.Headroom
 		assigned  *corev1.Pod
-		want      fwk.QueueingHint
+		// controls is the Headroom that controls the DaemonSet, where that is known.
+		controls *v1alpha1.Headroom
+		want     fwk.QueueingHint
 	}{
 		"of a Headroom that entitles it":         {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
 		"not of one that does not":               {app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.QueueSkip},
 		"of a Headroom that is not known yet":    {app: "db", assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
 		"of a DaemonSet that is not known yet":   {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), want: fwk.Queue},
 		"whose Headroom refuses it all the same": {app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), want: fwk.QueueSkip},
-		"not of a higher priority":               {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Priority(1000).Obj(), want: fwk.QueueSkip},
-		"not any other pod":                      {app: "web", assigned: on("a", "x", "1"), want: fwk.QueueSkip},
+		"of a DaemonSet that is known": {
+			app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), controls: web, want: fwk.Queue,
+		},
+		"not of one that another Headroom controls, whatever its label says": {
+			app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), controls: forApp("db"), want: fwk.QueueSkip,
+		},
+		"not of a higher priority": {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Priority(1000).Obj(), want: fwk.QueueSkip},
+		"not any other pod":        {app: "web", assigned: on("a", "x", "1"), want: fwk.QueueSkip},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, cluster{headrooms: tc.headrooms})
+			if tc.controls != nil {
+				set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-headroom", UID: "set"}}
+				set.OwnerReferences = []metav1.OwnerReference{
+					*metav1.NewControllerRef(tc.controls, v1alpha1.GroupVersion.WithKind(v1alpha1.KindHeadroom)),
+				}
+				require.NoError(t, f.factory.Apps().V1().DaemonSets().Informer().GetStore().Add(set))
+			}
 			hint, err := f.isSchedulableAfterPodAdd(klog.Background(), wants("1").Label("app", tc.app).Obj(), nil, tc.assigned)
 			require.NoError(t, err)
 			require.Equal(t, tc.want, hint)

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -154,13 +156,44 @@ func TestAPodWhoseEndWasMissedIsHeardOfAsOne(t *testing.T) {
 	}
 }
 
-func TestNothingIsKeptOfAPodThatIsDeleted(t *testing.T) {
-	waits := unscheduled(wants("1"))
-	f := newFixture(t, cluster{others: []runtime.Object{waits}})
-	f.start(t)
-	f.shared.postponed.Add(waits, time.Now().Add(time.Hour), nil)
-	require.NoError(t, f.client.CoreV1().Pods("default").Delete(t.Context(), waits.Name, metav1.DeleteOptions{}))
-	require.Eventually(t, func() bool { return f.shared.postponed.Len() == 0 }, patience, glance)
+// TestAPodThatIsBoundOrDeletedIsTriedAgainByNobody: it is not postponed any more, and no placeholder yields to it.
+func TestAPodThatIsBoundOrDeletedIsTriedAgainByNobody(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happens func(t *testing.T, f *fixture, waits *corev1.Pod) error
+		want    int
+	}{
+		"it is deleted": {happens: func(t *testing.T, f *fixture, waits *corev1.Pod) error {
+			return f.client.CoreV1().Pods("default").Delete(t.Context(), waits.Name, metav1.DeleteOptions{})
+		}},
+		"it is bound": {happens: func(t *testing.T, f *fixture, waits *corev1.Pod) error {
+			bound := waits.DeepCopy()
+			bound.Spec.NodeName = "elsewhere"
+			_, err := f.client.CoreV1().Pods("default").Update(t.Context(), bound, metav1.UpdateOptions{})
+			return err
+		}},
+		"another one is deleted": {want: 1, happens: func(t *testing.T, f *fixture, _ *corev1.Pod) error {
+			return f.client.CoreV1().Pods("default").Delete(t.Context(), "running", metav1.DeleteOptions{})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			waits := unscheduled(wants("1"))
+			f := newFixture(t, cluster{others: []runtime.Object{waits, on("elsewhere", "running", "1")}})
+			f.start(t)
+			yieldedTo := func() int {
+				return len(f.shared.unscheduled.Matching(time.Now(), func(*framework.PodInfo) bool { return true }))
+			}
+			require.Eventually(t, func() bool { return yieldedTo() == 1 }, patience, glance)
+			f.shared.postponed.Add(waits, time.Now().Add(time.Hour), nil)
+			gone := make(chan struct{})
+			_, err := f.factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+				UpdateFunc: func(any, any) { close(gone) }, DeleteFunc: func(any) { close(gone) },
+			})
+			require.NoError(t, err)
+			require.NoError(t, tc.happens(t, f, waits))
+			<-gone
+			require.Eventually(t, func() bool { return f.shared.postponed.Len() == tc.want && yieldedTo() == tc.want }, patience, glance)
+		})
+	}
 }
 
 func TestNothingIsKeptOfAPodThatIsBound(t *testing.T) {

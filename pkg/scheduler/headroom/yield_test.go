@@ -167,6 +167,22 @@ func TestP16APlaceholderThatFindsTheRoomKeptByAnotherOneWaitsForAMinuteAtMost(t 
 	require.Equal(t, waiting.YieldsFor, f.bindsAfter(t, now, pending(0), 5*waiting.YieldsFor))
 }
 
+// TestP16APlaceholderThatRoomOfOthersIsKeptFromHasYieldedNothing: however long a pod of another scheduler had the room nominated, the
+// placeholder yields to the next one that waits.
+func TestP16APlaceholderThatRoomOfOthersIsKeptFromHasYieldedNothing(t *testing.T) {
+	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
+	now, other := f.fakeTime(), foreign("other", 0).NominatedNodeName("a").Obj()
+	f.shared.podChanged(nil, other)
+	status, _ := f.filtered(t, pending(0))
+	require.Equal(t, reasonKept, status.Message())
+	now.SetTime(now.Now().Add(waiting.YieldsFor))
+	f.shared.podChanged(other, nil)
+	f.shared.podChanged(nil, unscheduled(wants("1").Name("waits").UID("waits")))
+	status, state := f.filtered(t, pending(0))
+	require.True(t, status.IsSuccess(), status.Message())
+	require.Equal(t, reasonYields, f.Reserve(t.Context(), state, pending(0), "a").Message())
+}
+
 func TestP16APlaceholderYieldsOnAsLongAsPodsGetTheRoom(t *testing.T) {
 	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}})
 	now := f.fakeTime()

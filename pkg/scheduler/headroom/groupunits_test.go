@@ -1,0 +1,129 @@
+package headroom
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
+)
+
+// TestWhileUnitsLeaveForAGroupNoMoreGo: the group fails until they are gone, and keeps its nominations meanwhile.
+func TestWhileUnitsLeaveForAGroupNoMoreGo(t *testing.T) {
+	for name, tc := range map[string]struct {
+		leaves bool
+		want   []string
+	}{"one leaves": {leaves: true}, "none does": {want: []string{"open-headroom-0", "open-headroom-1"}}} {
+		t.Run(name, func(t *testing.T) {
+			open := hr("open", "1")
+			c, members := twoUnitsWithAPort(open, open), gangWithAPort("x", "y")
+			c.pending = members
+			members[0].Status.NominatedNodeName, members[1].Status.NominatedNodeName = "a", "b"
+			if tc.leaves {
+				leaving := preemptedBy("default-scheduler", unit(open, 2, "a").Terminating().Obj())
+				c.pods = append(c.pods, leaving)
+			}
+			f := newFixture(t, c)
+			for _, pod := range c.pods {
+				require.NoError(t, f.client.Tracker().Add(pod))
+			}
+			nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
+				return f.scheduleGroup(t, members)
+			}, members...)
+			require.True(t, status.IsSuccess(), status.Message())
+			require.Len(t, nominated, 2)
+			if !tc.leaves {
+				require.Eventually(t, func() bool { return len(f.deleted()) == len(tc.want) }, patience, glance)
+				require.ElementsMatch(t, tc.want, f.deleted())
+				return
+			}
+			for i, name := range []string{"x", "y"} {
+				kept := nominated[types.NamespacedName{Namespace: "default", Name: name}]
+				require.Equal(t, members[i].Status.NominatedNodeName, kept.NominatedNodeName)
+				require.Equal(t, fwk.ModeOverride, kept.NominatingMode)
+			}
+			require.Empty(t, f.deleted())
+			require.Nil(t, f.group, "others have nothing to do for it")
+		})
+	}
+}
+
+// TestUnitsGoForTheMembersOfAGroupThatFindNoRoomOtherwise has free nodes beside those that hold a unit each.
+func TestUnitsGoForTheMembersOfAGroupThatFindNoRoomOtherwise(t *testing.T) {
+	for name, tc := range map[string]struct {
+		free []string
+		want int
+	}{"no node is free": {want: 2}, "there is one for one of them": {free: []string{"c"}, want: 1}} {
+		t.Run(name, func(t *testing.T) {
+			open := hr("open", "1")
+			c, members := twoUnitsWithAPort(open, open), gangWithAPort("x", "y")
+			for _, node := range tc.free {
+				c.nodes = append(c.nodes, builders.Node(node, "z-1", res("4")).Obj())
+			}
+			c.pending = members
+			f := newFixture(t, c)
+			for _, pod := range c.pods {
+				require.NoError(t, f.client.Tracker().Add(pod))
+			}
+			nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
+				return f.scheduleGroup(t, members)
+			}, members...)
+			require.True(t, status.IsSuccess(), status.Message())
+			require.Len(t, nominated, 2)
+			require.Eventually(t, func() bool { return len(f.deleted()) == tc.want }, patience, glance)
+			require.Never(t, func() bool { return len(f.deleted()) > tc.want }, 10*glance, glance)
+		})
+	}
+}
+
+// TestUnitsOfOthersGoForASystemCriticalGroupAlsoIfOneMemberIsEntitledToThem: what the others may not have decides.
+func TestUnitsOfOthersGoForASystemCriticalGroupAlsoIfOneMemberIsEntitledToThem(t *testing.T) {
+	for _, entitled := range []int{0, 1} {
+		shut := closedHeadroom()
+		c, members := twoUnitsWithAPort(shut, shut), gangWithAPort("x", "y")
+		for _, member := range members {
+			*member.Spec.Priority = nodeCritical
+		}
+		members[entitled].Labels = map[string]string{"app": "nobody"}
+		c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
+		f := newFixture(t, c)
+		f.requireUnitsGoFor(t, c.pods, members, "closed-headroom-0", "closed-headroom-1")
+	}
+}
+
+// TestWhatAGroupTakesNeedsNoUnitsOfOthers has units that the group may take, and others that it must not: that it might have those by its
+// priority is no reason to ask for them.
+func TestWhatAGroupTakesNeedsNoUnitsOfOthers(t *testing.T) {
+	open, shut := hr("open", "1"), closedHeadroom()
+	c, members := twoUnitsWithAPort(open, open), gangWithAPort("x", "y")
+	c.nodes = append(c.nodes, builders.Node("c", "z-1", res("4")).Obj())
+	c.pods = append(c.pods, unit(shut, 7, "c").HostPort(80).Obj())
+	for _, member := range members {
+		*member.Spec.Priority = nodeCritical
+	}
+	c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
+	f := newFixture(t, c)
+	f.requireUnitsGoFor(t, c.pods, members, "open-headroom-0", "open-headroom-1")
+}
+
+// TestAGroupWithoutPodsThatLackNodesTakesNothing, as one of which the last pod went meanwhile.
+func TestAGroupWithoutPodsThatLackNodesTakesNothing(t *testing.T) {
+	open := hr("open", "1")
+	c := twoUnitsWithAPort(open, open)
+	f := newFixture(t, c)
+	f.group = &groupAttempt{members: []*corev1.Pod{wants("1").Obj()}}
+	group := &noPods{}
+	_, status := (&withGroups{Plugin: f.Plugin}).PodGroupPostFilter(t.Context(), nil, group, nil)
+	require.Equal(t, fwk.Unschedulable, status.Code())
+	require.Nil(t, f.group, "what was remembered of an earlier one is over")
+}
+
+// noPods is a group of which no pod lacks its node.
+type noPods struct{ fwk.PodGroupInfo }
+
+func (*noPods) GetUnscheduledPods() []*corev1.Pod { return nil }
