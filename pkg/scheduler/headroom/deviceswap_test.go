@@ -1,11 +1,21 @@
 package headroom
 
 import (
+	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	resourcev1 "k8s.io/api/resource/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -125,6 +135,101 @@ func TestOnlyAProfileThatAllocatesDevicesAfterEvictionsTakesThem(t *testing.T) {
 	devices := f.devices(t.Context())
 	require.NotNil(t, devices)
 	require.Same(t, devices, f.devices(t.Context()))
+}
+
+// withoutDevices is the framework of a profile in which nothing allocates devices, though its plugins are in their places.
+type withoutDevices struct{ allocates }
+
+func (withoutDevices) SharedDRAManager() fwk.SharedDRAManager { return nil }
+
+// TestAnOperatorIsToldWhyNoDevicesOfPlaceholdersAreTaken, once, and what to change.
+func TestAnOperatorIsToldWhyNoDevicesOfPlaceholdersAreTaken(t *testing.T) {
+	for name, tc := range map[string]struct {
+		profile func(framework.Framework) framework.Framework
+		want    string
+	}{
+		"the plugin misses one beside it": {
+			profile: func(of framework.Framework) framework.Framework { return of }, want: "let DynamicResources come before Headroom under preFilter",
+		},
+		"the scheduler allocates none": {
+			profile: func(of framework.Framework) framework.Framework { return withoutDevices{allocates{Framework: of}} },
+			want:    "turn the feature gate DynamicResourceAllocation on",
+		},
+		"all is well": {profile: func(of framework.Framework) framework.Framework { return allocates{Framework: of} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logged []string
+			ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+			f := newFixture(t, cluster{})
+			f.handle = tc.profile(f.handle)
+			for range 2 {
+				require.Equal(t, tc.want == "", f.devices(ctx) != nil)
+			}
+			if tc.want == "" {
+				require.Empty(t, logged)
+				return
+			}
+			require.Len(t, logged, 1)
+			require.Contains(t, logged[0], tc.want)
+		})
+	}
+}
+
+// claimsByName are what the scheduler knows of some claims.
+type claimsByName struct {
+	fwk.ResourceClaimTracker
+	get func(name string) (*resourcev1.ResourceClaim, error)
+}
+
+func (c claimsByName) Get(_, name string) (*resourcev1.ResourceClaim, error) { return c.get(name) }
+
+// allocatesMany is the framework of a profile that lets pods take the devices of placeholders, and knows of several claims.
+type allocatesMany struct {
+	allocates
+	claims claimsByName
+}
+
+func (a allocatesMany) SharedDRAManager() fwk.SharedDRAManager { return manyClaims{claims: a.claims} }
+
+type manyClaims struct {
+	fwk.SharedDRAManager
+	claims claimsByName
+}
+
+func (m manyClaims) ResourceClaims() fwk.ResourceClaimTracker { return m.claims }
+
+// TestAConsumerOfDevicesWaitsForAllOfThem, of which any may be the last to be free.
+func TestAConsumerOfDevicesWaitsForAllOfThem(t *testing.T) {
+	for _, last := range []string{"first", "second"} {
+		synctest.Test(t, func(t *testing.T) {
+			pod := wants("1").Obj()
+			f, state := swapping(t, pod)
+			claim := func(name string, allocated bool) *resourcev1.ResourceClaim {
+				c := claimNow(types.UID(name), allocated)
+				c.Name = name
+				return c
+			}
+			cycleOf(state).swap.Devices = &selection.Devices{Claims: []*resourcev1.ResourceClaim{claim("first", true), claim("second", true)}}
+			start := time.Now()
+			f.handle = allocatesMany{allocates{Framework: f.handle}, claimsByName{get: func(name string) (*resourcev1.ResourceClaim, error) {
+				return claim(name, name == last && time.Since(start) < time.Second), nil
+			}}}
+			require.True(t, f.PreBind(t.Context(), state, pod, "a").IsSuccess())
+			require.InDelta(t, time.Second, time.Since(start), float64(devicePoll))
+		})
+	}
+}
+
+// TestAConsumerGetsNoDevicesOfAPlaceholderThatIsNotEvicted: they would be in two claims.
+func TestAConsumerGetsNoDevicesOfAPlaceholderThatIsNotEvicted(t *testing.T) {
+	pod := wants("1").Obj()
+	f, state := swapping(t, pod)
+	cycleOf(state).swap.Devices = &selection.Devices{}
+	f.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "open-headroom-0", errors.New("no"))
+	})
+	require.Equal(t, fwk.Error, f.PreBind(t.Context(), state, pod, "a").Code())
+	require.Equal(t, evictionRefused, cycleOf(state).swap.outcome)
 }
 
 func TestASwapWhoseDevicesAreNotFreedIsCountedAsThat(t *testing.T) {

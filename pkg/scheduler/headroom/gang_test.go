@@ -333,7 +333,9 @@ type noting struct {
 }
 
 func (n noting) AddNominatedPod(_ klog.Logger, info fwk.PodInfo, to *fwk.NominatingInfo) {
-	n.nominated[info.GetPod().Name] = to.NominatedNodeName
+	if to.Mode() == fwk.ModeOverride { // any other leaves the room to others
+		n.nominated[info.GetPod().Name] = to.NominatedNodeName
+	}
 }
 
 func (n noting) DeleteNominatedPodIfExists(pod *corev1.Pod) { delete(n.nominated, pod.Name) }

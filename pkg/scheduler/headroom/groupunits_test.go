@@ -4,10 +4,14 @@ import (
 	"context"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -127,3 +131,72 @@ func TestAGroupWithoutPodsThatLackNodesTakesNothing(t *testing.T) {
 type noPods struct{ fwk.PodGroupInfo }
 
 func (*noPods) GetUnscheduledPods() []*corev1.Pod { return nil }
+
+// TestOtherPreemptionMayTakeUnitsOfOthersBesideTheRunningPodsOfAGroup, as for single pods: the plugin itself finds one unit for two members,
+// where there are running pods for both.
+func TestOtherPreemptionMayTakeUnitsOfOthersBesideTheRunningPodsOfAGroup(t *testing.T) {
+	for name, running := range map[string][]string{"running pods would go": {"c", "d"}, "there are too few": {"c"}} {
+		t.Run(name, func(t *testing.T) {
+			shut := closedHeadroom()
+			c, members := twoUnitsWithAPort(shut, shut), gangWithAPort("x", "y")
+			c.nodes, c.pods = c.nodes[:1], c.pods[:1]
+			for _, node := range running {
+				c.nodes = append(c.nodes, builders.Node(node, "z-1", res("4")).Obj())
+				c.pods = append(c.pods, wants("1").Name("running-"+node).UID("running-"+node).Priority(0).HostPort(80).Node(node).Obj())
+			}
+			for _, member := range members {
+				*member.Spec.Priority = 1000
+			}
+			c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
+			f := newFixture(t, c)
+			f.handle = groupsPreemptWith{f.handle, []schedulerconfig.Plugin{{Name: Name}, {Name: defaultpreemption.Name}}}
+			f.requireUnitsGoFor(t, c.pods, members)
+			require.Len(t, f.group.preemptors, 2)
+			for _, preemptor := range f.group.preemptors {
+				require.Equal(t, len(running) == 2, preemptor.ByPriority)
+			}
+		})
+	}
+}
+
+// TestOtherPreemptionForAGroupHeedsWhatEachMemberMayTake: one of them is entitled to the units, the other is not.
+func TestOtherPreemptionForAGroupHeedsWhatEachMemberMayTake(t *testing.T) {
+	for _, entitled := range []int{0, 1} {
+		shut := closedHeadroom()
+		c, members := twoUnitsWithAPort(shut, shut), gangWithAPort("x", "y")
+		members[entitled].Labels = map[string]string{"app": "nobody"}
+		c.headrooms, c.pending = []*v1alpha1.Headroom{shut}, members
+		f := newFixture(t, c)
+		f.requireUnitsGoFor(t, c.pods, members)
+		require.NoError(t, f.snapshot.StartMutations())
+		for _, pod := range c.pods {
+			require.NoError(t, f.snapshot.RemovePod(klog.Background(), pod, pod.Spec.NodeName))
+		}
+		for i := range members {
+			_, status := f.scheduleGroup(t, members[i:i+1])
+			require.Equal(t, i == entitled, status.IsSuccess(), status.Message())
+		}
+		require.NoError(t, f.snapshot.EndMutations())
+	}
+}
+
+func TestAnOperatorIsToldThatOtherPreemptionComesFirstForGroups(t *testing.T) {
+	own, stock := schedulerconfig.Plugin{Name: Name}, schedulerconfig.Plugin{Name: defaultpreemption.Name}
+	for name, tc := range map[string]struct {
+		plugins []schedulerconfig.Plugin
+		want    int
+	}{
+		"the plugin comes first":   {plugins: []schedulerconfig.Plugin{own, stock}},
+		"it comes last":            {plugins: []schedulerconfig.Plugin{stock, own}, want: 1},
+		"nothing else preempts":    {plugins: []schedulerconfig.Plugin{own}},
+		"the plugin preempts none": {plugins: []schedulerconfig.Plugin{stock}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logged []string
+			f := newFixture(t, cluster{})
+			f.handle = groupsPreemptWith{f.handle, tc.plugins}
+			f.warnOfGroups(klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})))
+			require.Len(t, logged, tc.want)
+		})
+	}
+}

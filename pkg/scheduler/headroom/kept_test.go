@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -145,6 +146,9 @@ func TestP15APlaceholderLooksTwice(t *testing.T) {
 			status, state := f.filtered(t, pending(0))
 			require.True(t, status.IsSuccess(), status.Message())
 			require.True(t, f.Reserve(context.Background(), state, pending(0), "a").IsSuccess())
+			assumed, err := framework.NewPodInfo(unit(hr("open", "1"), 0, "a").Obj())
+			require.NoError(t, err)
+			require.NoError(t, f.snapshot.AssumePod(assumed), "the next cycle sees the placeholder where it goes")
 			tc.happens(f)
 			status = f.Bind(t.Context(), state, pending(0), "a")
 			if tc.want == "" {
@@ -279,6 +283,43 @@ func TestWhoIsTriedAgain(t *testing.T) {
 			f := newFixture(t, cluster{pending: []*corev1.Pod{tc.now}})
 			tryAgain(t.Context(), f.handle, map[types.UID]types.NamespacedName{"consumer": {Namespace: "default", Name: "consumer"}})
 			require.Equal(t, tc.want, f.activated)
+		})
+	}
+}
+
+// TestPodsOfOneNameInTwoNamespacesAreTriedAgainBoth: what is tried again is one list for the scheduler.
+func TestPodsOfOneNameInTwoNamespacesAreTriedAgainBoth(t *testing.T) {
+	one, two := wants("1").Obj(), wants("1").Namespace("other").UID("other").Obj()
+	f := newFixture(t, cluster{pending: []*corev1.Pod{one, two}})
+	tryAgain(t.Context(), f.handle, map[types.UID]types.NamespacedName{
+		one.UID: {Namespace: "default", Name: "consumer"}, two.UID: {Namespace: "other", Name: "consumer"},
+	})
+	require.Equal(t, activations{"consumer", "consumer"}, f.activated)
+}
+
+// TestAPodIsTriedAgainOnceTheRoomThatWasKeptFromItIsReleased, which may be long before that would be kept no longer.
+func TestAPodIsTriedAgainOnceTheRoomThatWasKeptFromItIsReleased(t *testing.T) {
+	for name, tc := range map[string]struct {
+		node string
+		want activations
+	}{"that of its node": {node: "a", want: activations{"open-headroom-0"}}, "that of another one": {node: "b"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pending: []*corev1.Pod{pending(0)}})
+				keeps, others := foreign("p", 0).NominatedNodeName("a").Obj(), foreign("q", 0).NominatedNodeName("b").Obj()
+				f.shared.podChanged(nil, keeps)
+				f.shared.podChanged(nil, others)
+				status, _ := f.filtered(t, pending(0))
+				require.Equal(t, reasonKept, status.Message())
+				gone := keeps
+				if tc.node == "b" {
+					gone = others
+				}
+				f.shared.podChanged(gone, nil)
+				time.Sleep(time.Second) //nolint:forbidigo // the clock is synctest's
+				synctest.Wait()
+				require.Equal(t, tc.want, f.activated)
+			})
 		})
 	}
 }

@@ -188,6 +188,20 @@ func TestMembersThatAreBoundOrAboutToBeAreNotTriedAgain(t *testing.T) {
 	require.Equal(t, activations{"web-0"}, f.activated)
 }
 
+// TestAllGroupsThatAreTriedAgainAreTriedWhole, also those of which another namespace has one of the name, with pods of the same names.
+func TestAllGroupsThatAreTriedAgainAreTriedWhole(t *testing.T) {
+	c := withGangs(0, map[string]int{"web": 2, "db": 1})
+	other := member1("web", 0)
+	other.Namespace, other.UID = "other", "other"
+	c.pending = append(c.pending, other)
+	f := newFixture(t, c)
+	f.shared.activateGroups(t.Context(), f.handle, podGroup("web", 2).Name, podGroup("db", 1).Name)
+	require.ElementsMatch(t, []string{"web-0", "web-1", "db-0"}, f.activated)
+	f.activated = nil
+	f.shared.activatePods(t.Context(), f.handle, f.shared.allGrouped())
+	require.ElementsMatch(t, []string{"web-0", "web-0", "web-1", "db-0"}, f.activated)
+}
+
 func TestWhetherAMemberThatComesHasItsGroupTried(t *testing.T) {
 	for name, tc := range map[string]struct {
 		needed int

@@ -2,9 +2,12 @@ package headroom
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
 	"github.com/headroom-dev/headroom/api/config"
@@ -52,6 +55,37 @@ func TestNoSwapsInAProfileThatMisplacesThePlugin(t *testing.T) {
 			})
 			c, _ := f.decided(t, wants("1").Obj())
 			require.Equal(t, tc.want, c.swap != nil)
+		})
+	}
+}
+
+// TestWhatThePluginsArgumentsSayIsWhatItGoesBy where nothing but a field of another package tells.
+func TestWhatThePluginsArgumentsSayIsWhatItGoesBy(t *testing.T) {
+	f := newFixture(t, cluster{change: func(args *config.HeadroomArgs) { args.VictimWaitSeconds, args.EvictionParallelism = 7, 3 }})
+	require.Equal(t, 7*time.Second, f.evictor.Wait)
+	require.Equal(t, 3, f.evictor.Parallelism)
+}
+
+// TestAPluginIsNotMadeOfWhatItCannotGoBy: the scheduler says at its start what is wrong.
+func TestAPluginIsNotMadeOfWhatItCannotGoBy(t *testing.T) {
+	f := newFixture(t, cluster{})
+	valid := f.args.DeepCopy()
+	invalid := f.args.DeepCopy()
+	invalid.EvictionParallelism = -1
+	for name, tc := range map[string]struct {
+		args   runtime.Object
+		handle fwk.Handle
+		want   string
+	}{
+		"the arguments of another plugin":          {args: &schedulerconfig.DefaultPreemptionArgs{}, handle: f.framework, want: "import api/config/scheme"},
+		"no arguments, as its scheme is not known": {handle: f.framework, want: "import api/config/scheme"},
+		"arguments that are invalid":               {args: invalid, handle: f.framework, want: "evictionParallelism"},
+		"what is no scheduler's framework":         {args: valid, handle: struct{ fwk.Handle }{f.framework}, want: "needs the framework of a scheduler"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plugin, err := New(t.Context(), tc.args, tc.handle)
+			require.ErrorContains(t, err, tc.want)
+			require.Nil(t, plugin)
 		})
 	}
 }

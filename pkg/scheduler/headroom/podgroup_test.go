@@ -183,6 +183,7 @@ func (f *fixture) requireUnitsGoFor(t *testing.T, existing, members []*corev1.Po
 		return
 	}
 	require.True(t, status.IsSuccess(), status.Message())
+	require.Nil(t, f.group, "nothing more is tried for it")
 	require.Len(t, nominated, len(members))
 	require.Eventually(t, func() bool { return len(f.deleted()) == len(units) }, patience, glance)
 	require.ElementsMatch(t, units, f.deleted())

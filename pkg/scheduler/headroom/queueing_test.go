@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
@@ -83,8 +84,18 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 		assigned  *corev1.Pod
 		// controls is the Headroom that controls the DaemonSet, where that is known.
 		controls *v1alpha1.Headroom
-		want     fwk.QueueingHint
+		// change changes the pod that waits.
+		change func(*st.PodWrapper)
+		want   fwk.QueueingHint
 	}{
+		"of others, if it is system-critical": {
+			app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.Queue,
+			change: func(pod *st.PodWrapper) { pod.Priority(nodeCritical) },
+		},
+		"not if it has its node": {
+			app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.QueueSkip,
+			change: func(pod *st.PodWrapper) { pod.Node("b") },
+		},
 		"of a Headroom that entitles it":         {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
 		"not of one that does not":               {app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Obj(), want: fwk.QueueSkip},
 		"of a Headroom that is not known yet":    {app: "db", assigned: unit(web, 0, "a").Obj(), want: fwk.Queue},
@@ -108,7 +119,11 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 				}
 				require.NoError(t, f.factory.Apps().V1().DaemonSets().Informer().GetStore().Add(set))
 			}
-			hint, err := f.isSchedulableAfterPodAdd(klog.Background(), wants("1").Label("app", tc.app).Obj(), nil, tc.assigned)
+			waits := wants("1").Label("app", tc.app)
+			if tc.change != nil {
+				tc.change(waits)
+			}
+			hint, err := f.isSchedulableAfterPodAdd(klog.Background(), waits.Obj(), nil, tc.assigned)
 			require.NoError(t, err)
 			require.Equal(t, tc.want, hint)
 		})

@@ -3,6 +3,7 @@ package headroom
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -165,6 +166,37 @@ func TestP16APlaceholderThatFindsTheRoomKeptByAnotherOneWaitsForAMinuteAtMost(t 
 	require.Equal(t, reasonKept, status.Message())
 	f.shared.podChanged(nil, unscheduled(wants("1").Name("later").UID("later")))
 	require.Equal(t, waiting.YieldsFor, f.bindsAfter(t, now, pending(0), 5*waiting.YieldsFor))
+}
+
+// TestP16APlaceholderIsTriedAgainOnceItHasWaitedLongEnough also where the room that it found is kept for longer: for a pod that came later.
+func TestP16APlaceholderIsTriedAgainOnceItHasWaitedLongEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pending: []*corev1.Pod{pending(0)}})
+		yieldsTo := func(waits *corev1.Pod) {
+			f.shared.podChanged(nil, waits)
+			status, state := f.filtered(t, pending(1))
+			require.True(t, status.IsSuccess(), status.Message())
+			require.Equal(t, reasonYields, f.Reserve(t.Context(), state, pending(1), "a").Message())
+			status, _ = f.filtered(t, pending(0))
+			require.Equal(t, reasonKept, status.Message())
+			synctest.Wait()
+			f.activated = nil
+		}
+		first := unscheduled(wants("1").Name("first").UID("first"))
+		yieldsTo(first)
+		time.Sleep(waiting.YieldsFor / 2) //nolint:forbidigo // the clock is synctest's
+		bound := first.DeepCopy()
+		bound.Spec.NodeName = "elsewhere"
+		f.shared.podChanged(first, bound)
+		time.Sleep(time.Second) //nolint:forbidigo // the clock is synctest's
+		yieldsTo(unscheduled(wants("1").Name("later").UID("later")))
+		time.Sleep(waiting.YieldsFor/2 - time.Second - time.Nanosecond) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+		require.Empty(t, f.activated)
+		time.Sleep(time.Nanosecond) //nolint:forbidigo // the clock is synctest's
+		synctest.Wait()
+		require.Equal(t, activations{"open-headroom-0"}, f.activated)
+	})
 }
 
 // TestP16APlaceholderThatRoomOfOthersIsKeptFromHasYieldedNothing: however long a pod of another scheduler had the room nominated, the
