@@ -134,6 +134,7 @@ func TestOnlyAProfileThatAllocatesDevicesAfterEvictionsTakesThem(t *testing.T) {
 	f.handle = allocates{Framework: f.handle}
 	devices := f.devices(t.Context())
 	require.NotNil(t, devices)
+	require.Same(t, devices, f.selector.Devices(t.Context()), "what selects goes by them")
 	require.Same(t, devices, f.devices(t.Context()))
 }
 
@@ -149,7 +150,8 @@ func TestAnOperatorIsToldWhyNoDevicesOfPlaceholdersAreTaken(t *testing.T) {
 		want    string
 	}{
 		"the plugin misses one beside it": {
-			profile: func(of framework.Framework) framework.Framework { return of }, want: "let DynamicResources come before Headroom under preFilter",
+			profile: func(of framework.Framework) framework.Framework { return of },
+			want:    "let DynamicResources come before Headroom under preFilter",
 		},
 		"the scheduler allocates none": {
 			profile: func(of framework.Framework) framework.Framework { return withoutDevices{allocates{Framework: of}} },

@@ -25,8 +25,7 @@ func (f *fixture) occupy(t *testing.T, node, cpu string) {
 	require.NoError(t, f.snapshot.AssumePod(info))
 }
 
-// TestAMemberThatComesWhileOthersHaveTheirPlacesMayHaveFreeRoom: it only takes no headroom. The room is on a node on which the others must not
-// run.
+// TestAMemberThatComesWhileOthersHaveTheirPlacesMayHaveFreeRoom: it only takes no headroom. The room is on a node that is not for the others.
 func TestAMemberThatComesWhileOthersHaveTheirPlacesMayHaveFreeRoom(t *testing.T) {
 	c := withGangs(2, map[string]int{"web": 3})
 	c.nodes = append(c.nodes, avoided(builders.Node("free", "z-1", res("1")).Obj(), corev1.TaintEffectNoSchedule))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
@@ -122,7 +123,29 @@ func TestAGroupWaitsForNoHeadroomThatItMayNotTake(t *testing.T) {
 	_, status := f.schedule(t, holder)
 	require.True(t, status.IsWait(), status.Message())
 	_, status = f.schedule(t, others[0])
-	require.Contains(t, status.Message(), "its group needs room for 2 pods, with all the headroom that it may take there is none for 1 of them")
+	require.Contains(t, status.Message(), "with all the headroom that it may take there is none for 1 of them")
+}
+
+// TestAGroupTakesNothingOfAHeadroomOfWhichAnotherOneHoldsUnits although there is one more of them, which would waste less.
+func TestAGroupTakesNothingOfAHeadroomOfWhichAnotherOneHoldsUnits(t *testing.T) {
+	c := withGangs(3, map[string]int{"app": 2})
+	holder, large := c.pending[0], hr("large", "2")
+	for i, node := range []string{"a", "b"} {
+		c.nodes = append(c.nodes, builders.Node(node, "z-1", res("2")).Obj())
+		c.pods = append(c.pods, unit(large, i, node).Obj())
+	}
+	others := []*corev1.Pod{member1("db", 0), member1("db", 1)}
+	others[0].Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("2")
+	c.pending = append(c.pending, others...)
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("app", 2))
+	f.shared.gangs.Set(podGroup("db", 2))
+	_, status := f.schedule(t, holder)
+	require.True(t, status.IsWait(), status.Message())
+	require.Equal(t, []types.NamespacedName{{Namespace: "default", Name: "open"}}, f.shared.attempts.Of(podGroup("app", 2).Name).Headrooms)
+	_, status = f.schedule(t, others[0])
+	require.True(t, status.IsWait(), status.Message())
+	require.Equal(t, []types.NamespacedName{{Namespace: "default", Name: "large"}}, f.shared.attempts.Of(podGroup("db", 2).Name).Headrooms)
 }
 
 // TestAGroupIsTriedEverLaterIfItIsGivenUpAgainAndAgain, and not at once, as others have their turn meanwhile.
@@ -198,6 +221,22 @@ func TestAMemberThatGetsNoHeadroomIsAMissAndIsTriedAgainWhenThatChanges(t *testi
 	require.Equal(t, activations{"web-0"}, f.activated)
 }
 
+// TestAMemberIsToldForHowManyOfThoseThatAreNeededThereIsNoRoom: members beyond those lack nothing, whether sums tell or the look at nodes.
+func TestAMemberIsToldForHowManyOfThoseThatAreNeededThereIsNoRoom(t *testing.T) {
+	for name, units := range map[string]int{"by the sums": 2, "by what the nodes allow": 3} {
+		t.Run(name, func(t *testing.T) {
+			c := withGangs(units, map[string]int{"web": 5})
+			if units > 2 {
+				avoided(c.nodes[2], corev1.TaintEffectNoSchedule)
+			}
+			f := newFixture(t, c)
+			f.shared.gangs.Set(podGroup("web", 3))
+			_, status := f.schedule(t, c.pending[0])
+			require.Contains(t, status.Message(), "there is none for 1 of them: missing cpu 1")
+		})
+	}
+}
+
 // TestAMemberIsToldHowManyOfItsGroupAreThere, those that run included.
 func TestAMemberIsToldHowManyOfItsGroupAreThere(t *testing.T) {
 	c := withGangs(1, map[string]int{"web": 2})
@@ -253,7 +292,7 @@ func TestAMemberFindsTheUnitsOfItsNodeAsTheyAreNow(t *testing.T) {
 	f.shared.gangs.Set(podGroup("web", 2))
 	first, status := f.schedule(t, c.pending[0])
 	require.True(t, status.IsWait(), status.Message())
-	require.ElementsMatch(t, []string{"open-headroom-0", "open-headroom-1"}, names(cycleOf(first.state).swap.Victims), "all that go from the node")
+	require.ElementsMatch(t, []string{"open-headroom-0", "open-headroom-1"}, names(cycleOf(first.state).swap.Victims), "all from the node")
 	require.NoError(t, f.snapshot.StartMutations())
 	require.NoError(t, f.snapshot.RemovePod(klog.Background(), c.pods[0], "a"))
 	decided, _ := f.decided(t, c.pending[1])

@@ -149,15 +149,28 @@ func TestAGroupDuringWhoseCycleAHeadroomChangesIsTriedAgain(t *testing.T) {
 }
 
 func TestWhatAGroupIsToldThatGetsNoHeadroom(t *testing.T) {
+	const (
+		shut    = "1 of 1 nodes hold headroom, none for this pod: consumers.podSelector of default/closed does not match"
+		tooMuch = "there is no headroom for all of the 2 pods of the group, so none takes any"
+	)
 	for name, tc := range map[string]struct {
 		headroom *v1alpha1.Headroom
+		// entitled is the member that the Headroom names, if it does.
+		entitled string
 		want     string
 	}{
-		"who may take it":     {closedHeadroom(), "1 of 1 nodes hold headroom, none for this pod: consumers.podSelector of default/closed does not match"},
-		"that it is too much": {hr("open", "1"), "there is no headroom for all of the 2 pods of the group, so none takes any"},
+		"who may take it":                    {headroom: closedHeadroom(), want: shut},
+		"that it is too much":                {headroom: hr("open", "1"), want: tooMuch},
+		"what is so for its first pod":       {headroom: closedHeadroom(), entitled: "m1", want: shut},
+		"what is so for its first pod, else": {headroom: closedHeadroom(), entitled: "m0", want: tooMuch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, members := fullNodes(tc.headroom, 1, 2)
+			for _, member := range members {
+				if member.Name == tc.entitled {
+					member.Labels = map[string]string{"app": "nobody"}
+				}
+			}
 			f := newFixture(t, c)
 			_, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
 				return f.scheduleGroup(t, members)

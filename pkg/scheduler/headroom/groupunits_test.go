@@ -132,9 +132,9 @@ type noPods struct{ fwk.PodGroupInfo }
 
 func (*noPods) GetUnscheduledPods() []*corev1.Pod { return nil }
 
-// TestOtherPreemptionMayTakeUnitsOfOthersBesideTheRunningPodsOfAGroup, as for single pods: the plugin itself finds one unit for two members,
+// TestOtherPreemptionForAGroupMayTakeUnitsOfOthersBesideRunningPods, as for single pods: the plugin itself finds one unit for two members,
 // where there are running pods for both.
-func TestOtherPreemptionMayTakeUnitsOfOthersBesideTheRunningPodsOfAGroup(t *testing.T) {
+func TestOtherPreemptionForAGroupMayTakeUnitsOfOthersBesideRunningPods(t *testing.T) {
 	for name, running := range map[string][]string{"running pods would go": {"c", "d"}, "there are too few": {"c"}} {
 		t.Run(name, func(t *testing.T) {
 			shut := closedHeadroom()

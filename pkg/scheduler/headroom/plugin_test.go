@@ -77,10 +77,10 @@ func TestAPluginIsNotMadeOfWhatItCannotGoBy(t *testing.T) {
 		handle fwk.Handle
 		want   string
 	}{
-		"the arguments of another plugin":          {args: &schedulerconfig.DefaultPreemptionArgs{}, handle: f.framework, want: "import api/config/scheme"},
-		"no arguments, as its scheme is not known": {handle: f.framework, want: "import api/config/scheme"},
-		"arguments that are invalid":               {args: invalid, handle: f.framework, want: "evictionParallelism"},
-		"what is no scheduler's framework":         {args: valid, handle: struct{ fwk.Handle }{f.framework}, want: "needs the framework of a scheduler"},
+		"the arguments of another plugin": {args: &schedulerconfig.DefaultPreemptionArgs{}, handle: f.framework, want: "api/config/scheme"},
+		"none, as their kind is unknown":  {handle: f.framework, want: "api/config/scheme"},
+		"arguments that are invalid":      {args: invalid, handle: f.framework, want: "evictionParallelism"},
+		"what is no framework":            {args: valid, handle: struct{ fwk.Handle }{f.framework}, want: "needs the framework of a scheduler"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plugin, err := New(t.Context(), tc.args, tc.handle)

@@ -105,7 +105,8 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 			app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), controls: web, want: fwk.Queue,
 		},
 		"not of one that another Headroom controls, whatever its label says": {
-			app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), controls: forApp("db"), want: fwk.QueueSkip,
+			app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), controls: forApp("db"),
+			want: fwk.QueueSkip,
 		},
 		"not of a higher priority": {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Priority(1000).Obj(), want: fwk.QueueSkip},
 		"not any other pod":        {app: "web", assigned: on("a", "x", "1"), want: fwk.QueueSkip},

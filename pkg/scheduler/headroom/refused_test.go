@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
 	testingclock "k8s.io/utils/clock/testing"
 
@@ -130,4 +132,21 @@ func TestAPreemptionThatIsRefusedCountsAsWell(t *testing.T) {
 	nominated, _ := f.postFiltered(t, pod)
 	require.Empty(t, nominated)
 	require.Contains(t, f.missed(t, pod), "the API server refuses to delete the placeholders of default/open")
+}
+
+// TestWhatTheAPIServerRefusesToSwapsIsKnownToAll, as to kubectl headroom.
+func TestWhatTheAPIServerRefusesToSwapsIsKnownToAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pod := wants("1").Obj()
+		f, state := swapping(t, pod)
+		f.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "open-headroom-0", errors.New("no"))
+		})
+		for range 2 {
+			require.Empty(t, f.shared.state().Undeletable)
+			require.Equal(t, fwk.Error, f.Bind(t.Context(), state, pod, "a").Code())
+			time.Sleep(3 * time.Second) //nolint:forbidigo // the clock is synctest's
+		}
+		require.Equal(t, []string{"default/open"}, f.shared.state().Undeletable)
+	})
 }

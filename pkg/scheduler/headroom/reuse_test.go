@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/nodeaffinity"
@@ -115,4 +116,21 @@ func TestWhatAPodWantsToBeNearToIsNotTakenFromOneThatWantsSomethingElse(t *testi
 	near := wants("1").PodAffinity(corev1.LabelTopologyZone, metav1.SetAsLabelSelector(db.Labels), st.PodAffinityWithPreferredReq)
 	c, _ = f.decided(t, near.Obj())
 	require.Equal(t, "b", c.swap.Node)
+}
+
+// TestPodsThatRequestSomethingElseAreOfAnotherKind: a ranking of nodes for one is none for the other, since the plugin's Filter goes by what
+// they request.
+func TestPodsThatRequestSomethingElseAreOfAnotherKind(t *testing.T) {
+	f := newFixture(t, freeNode())
+	sign := func(pod *corev1.Pod) []fwk.SignFragment {
+		fragments, status := f.SignPod(t.Context(), pod)
+		require.True(t, status.IsSuccess(), status.Message())
+		require.NotEmpty(t, fragments)
+		return fragments
+	}
+	whole := wants("1").Obj()
+	whole.Spec.Resources = &corev1.ResourceRequirements{Requests: builders.Headroom("", res("3")).Obj().Spec.Requests}
+	require.Equal(t, sign(wants("1").Obj()), sign(wants("1").Name("another").UID("another").Obj()))
+	require.NotEqual(t, sign(wants("1").Obj()), sign(wants("2").Obj()))
+	require.NotEqual(t, sign(wants("1").Obj()), sign(whole), "what it requests as a whole counts")
 }
