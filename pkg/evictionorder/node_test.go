@@ -93,6 +93,12 @@ func TestNodeRules(t *testing.T) {
 			want:   "rule 4 FewestEvictions: y needs 1, x needs 2",
 		},
 		{
+			name:   "4: fewer of many evictions",
+			first:  Node{Name: "y", Evictions: 11, Score: 1},
+			second: Node{Name: "x", Evictions: 12, Score: 9},
+			want:   "rule 4 FewestEvictions: y needs 11, x needs 12",
+		},
+		{
 			name:   "5: highest score",
 			first:  Node{Name: "y", Evictions: 1, Score: 9},
 			second: Node{Name: "x", Evictions: 1, Score: 1},
@@ -131,6 +137,17 @@ func TestExplainNamesTheHeadroomOfTheUnitsThatDiffer(t *testing.T) {
 	a := Node{Name: "x", Evictions: 2, Left: []int{2, 4}, Domains: in("a")}
 	b := Node{Name: "y", Evictions: 2, Left: []int{2, 3}, Domains: in("b")}
 	require.Equal(t, "rule 2 Spread: zone a has 4 units of ns/ci left, zone b has 3", DefaultOrder().Explain(a, b).String())
+}
+
+func TestExplainNamesTheDomainOfTheUnitsThatDiffer(t *testing.T) {
+	in := func(zone, host string) []Domain {
+		return []Domain{
+			{Key: "topology.kubernetes.io/zone", Value: zone, Headroom: "ns/web"}, {Key: "kubernetes.io/hostname", Value: host, Headroom: "ns/web"},
+		}
+	}
+	a := Node{Name: "x", Evictions: 2, Left: []int{2, 4}, Domains: in("a", "x")}
+	b := Node{Name: "y", Evictions: 2, Left: []int{2, 3}, Domains: in("b", "y")}
+	require.Equal(t, "rule 2 Spread: hostname x has 4 units of ns/web left, hostname y has 3", DefaultOrder().Explain(a, b).String())
 }
 
 func TestRulesCanBeReorderedAndLeftOut(t *testing.T) {

@@ -1,6 +1,7 @@
 package evictionorder
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -105,6 +106,18 @@ func TestPickWorksBeyondTheResourcesThatFitOnTheStack(t *testing.T) {
 	}
 }
 
+func TestAsManyGoAsThePodNeeds(t *testing.T) {
+	var drawn []Placeholder
+	for i := range 100 {
+		drawn = append(drawn, sized(fmt.Sprintf("p%02d", i), 100))
+	}
+	for _, needed := range []int{1, 9, 17, 65, 100} {
+		victims, ok := Pick(drawn, Resources{0, int64(needed) * 100}, Resources{110, 20_000})
+		require.True(t, ok)
+		require.Len(t, victims, needed)
+	}
+}
+
 func TestSurplusIsWhatEachHoldsBeyondTheShortfall(t *testing.T) {
 	drawn := []Placeholder{sized("right", 2000), sized("big", 4000), sized("small", 1000)}
 	SetSurplus(drawn, Resources{0, 2000}, Resources{110, 8000})
@@ -187,7 +200,7 @@ func TestLeft(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, Left(make([]int, 0, 4), tt.victims, units))
+			require.Equal(t, tt.want, Left([]int{9, 9, 9, 9}, tt.victims, units))
 			require.Equal(t, tt.losers, Losers(tt.victims, units))
 		})
 	}

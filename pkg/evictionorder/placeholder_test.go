@@ -58,6 +58,12 @@ func TestVictimRules(t *testing.T) {
 			want:   "victim rule 5 age: x was created at 1970-01-01T00:00:09Z, y at 1970-01-01T00:00:01Z",
 		},
 		{
+			name:   "5: the youngest goes first, by less than a second",
+			first:  Placeholder{Name: "x", UID: "9", Created: 9_000_000_500},
+			second: Placeholder{Name: "y", UID: "1", Created: 9e9},
+			want:   "victim rule 5 age: x was created at 1970-01-01T00:00:09.0000005Z, y at 1970-01-01T00:00:09Z",
+		},
+		{
 			name:   "6: lower UID goes first",
 			first:  Placeholder{Name: "y", UID: "1"},
 			second: Placeholder{Name: "x", UID: "9"},

@@ -59,6 +59,12 @@ func TestUnavailable(t *testing.T) {
 			tainted("gpu", "a", corev1.TaintEffectNoSchedule)(n)
 			tainted("x", "", corev1.TaintEffectNoSchedule)(n)
 		}, tolerations: gpu, want: "node n has the taint x:NoSchedule"},
+		"a mark that keeps nothing away": {
+			node: tainted("karpenter.sh/disrupted", "", corev1.TaintEffectPreferNoSchedule), wantLeaving: true,
+		},
+		"a mark that evicts all": {
+			node: tainted("karpenter.sh/disrupted", "", corev1.TaintEffectNoExecute), tolerations: everything, wantLeaving: true,
+		},
 		"a node that is taken away, behind another taint": {node: func(n *corev1.Node) {
 			tainted("gpu", "a", corev1.TaintEffectNoSchedule)(n)
 			tainted("karpenter.sh/disrupted", "", corev1.TaintEffectNoSchedule)(n)

@@ -125,7 +125,7 @@ func TestResourcesHaveLimitsOnlyWhereKubernetesAsksForThem(t *testing.T) {
 func TestResourcesHaveTheLimitsThatTheSpecAsksFor(t *testing.T) {
 	pod := placeholder.Build(web(func(s *v1alpha1.HeadroomSpec) {
 		s.Requests["nvidia.com/gpu"] = resource.MustParse("1")
-		s.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8")}
+		s.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8"), "nvidia.com/gpu": resource.MustParse("2")}
 	}), defaults, 0)
 	require.Equal(t, corev1.ResourceList{
 		"nvidia.com/gpu": resource.MustParse("1"), corev1.ResourceCPU: resource.MustParse("8"),
@@ -280,6 +280,8 @@ func TestWhoMadeAUnitMakesItNoOther(t *testing.T) {
 	require.Equal(t, "blue", pod.Annotations[v1alpha1.AnnotationController])
 	require.Equal(t, "blue", daemonSet.Annotations[v1alpha1.AnnotationController])
 	require.Equal(t, placeholder.TemplateHash(web(), defaults), pod.Annotations[v1alpha1.AnnotationTemplateHash])
+	placeholder.MarkMadeBy(pod, "green")
+	require.Equal(t, "green", pod.Annotations[v1alpha1.AnnotationController], "the last that did")
 	delete(daemonSet.Annotations, v1alpha1.AnnotationController)
 	require.Empty(t, cmp.Diff(placeholder.BuildDaemonSet(web(), defaults), daemonSet), "nothing else of it changed, its template least of all")
 }

@@ -79,6 +79,9 @@ func TestChangeOf(t *testing.T) {
 		"the scheduler": {
 			func(p *corev1.Pod) { p.Spec.SchedulerName = "theirs" }, `spec.schedulerName is "theirs" in place of "mine"`, false,
 		},
+		"no scheduler, which is the default one": {
+			func(p *corev1.Pod) { p.Spec.SchedulerName = "" }, `spec.schedulerName is "default-scheduler" in place of "mine"`, false,
+		},
 		"the class": {
 			func(p *corev1.Pod) { p.Spec.PriorityClassName = "high" }, `spec.priorityClassName is "high" in place of "headroom"`, false,
 		},

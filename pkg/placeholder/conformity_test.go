@@ -30,6 +30,10 @@ func TestDeviation(t *testing.T) {
 				s.InitContainers = []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}
 			}, want: "it has the init container proxy",
 		},
+		"two init containers": {
+			change: func(s *corev1.PodSpec) { s.InitContainers = []corev1.Container{{Name: "proxy"}, {Name: "log"}} },
+			want:   "it has the init container proxy",
+		},
 		"an injected container": {
 			change: func(s *corev1.PodSpec) { s.Containers = append(s.Containers, corev1.Container{Name: "proxy"}) }, want: "it has the container proxy",
 		},

@@ -79,6 +79,8 @@ func TestValidateConsumers(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, tc.refused)
+			minPriority := int32(5)
+			require.Equal(t, err, placeholder.ValidateConsumers(&v1alpha1.Consumers{PodSelector: &selector, MinPriority: &minPriority}))
 			require.ErrorContains(t, placeholder.ValidateConsumers(&v1alpha1.Consumers{NamespaceSelector: &selector}), "namespaceSelector")
 		})
 	}

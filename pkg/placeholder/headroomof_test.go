@@ -28,20 +28,21 @@ func TestHeadroomOf(t *testing.T) {
 		owner *metav1.OwnerReference
 		want  bool
 	}{
-		"labeled for its controller":             {label: "web", owner: controller(ours, "Headroom", "web"), want: true},
-		"of a later version of the API":          {label: "web", owner: controller("headroom.dev/v1", "Headroom", "web"), want: true},
-		"labeled for another Headroom":           {label: "web", owner: controller(ours, "Headroom", "db")},
-		"labeled, and of nobody":                 {label: "web"},
-		"labeled, and owned but not controlled":  {label: "web", owner: owner(controller(ours, "Headroom", "web"))},
-		"controlled, and not labeled":            {owner: controller(ours, "Headroom", "web")},
-		"of another kind of the name":            {label: "web", owner: controller("apps/v1", "StatefulSet", "web")},
-		"of the kind of another group":           {label: "web", owner: controller("openfaas.com/v1", "Headroom", "web")},
-		"of the Headroom's DaemonSet":            {label: "web", owner: controller("apps/v1", "DaemonSet", "web-headroom"), want: true},
-		"of a DaemonSet, labeled for another":    {label: "db", owner: controller("apps/v1", "DaemonSet", "web-headroom")},
-		"of a DaemonSet that nobody knows":       {label: "web", owner: controller("apps/v1", "DaemonSet", "unknown")},
-		"of a DaemonSet of another group":        {label: "web", owner: controller("example.com/v1", "DaemonSet", "web-headroom")},
-		"of an API version that does not parse":  {label: "web", owner: controller("a/b/c", "Headroom", "web")},
-		"of a DaemonSet in another's API, again": {label: "web", owner: controller("a/b/c", "DaemonSet", "web-headroom")},
+		"labeled for its controller":               {label: "web", owner: controller(ours, "Headroom", "web"), want: true},
+		"of a later version of the API":            {label: "web", owner: controller("headroom.dev/v1", "Headroom", "web"), want: true},
+		"labeled for another Headroom":             {label: "web", owner: controller(ours, "Headroom", "db")},
+		"labeled, and of nobody":                   {label: "web"},
+		"labeled, and owned but not controlled":    {label: "web", owner: owner(controller(ours, "Headroom", "web"))},
+		"controlled, and not labeled":              {owner: controller(ours, "Headroom", "web")},
+		"of another kind, by the DaemonSet's name": {label: "web", owner: controller("apps/v1", "ReplicaSet", "web-headroom")},
+		"of another kind of the name":              {label: "web", owner: controller("apps/v1", "StatefulSet", "web")},
+		"of the kind of another group":             {label: "web", owner: controller("openfaas.com/v1", "Headroom", "web")},
+		"of the Headroom's DaemonSet":              {label: "web", owner: controller("apps/v1", "DaemonSet", "web-headroom"), want: true},
+		"of a DaemonSet, labeled for another":      {label: "db", owner: controller("apps/v1", "DaemonSet", "web-headroom")},
+		"of a DaemonSet that nobody knows":         {label: "web", owner: controller("apps/v1", "DaemonSet", "unknown")},
+		"of a DaemonSet of another group":          {label: "web", owner: controller("example.com/v1", "DaemonSet", "web-headroom")},
+		"of an API version that does not parse":    {label: "web", owner: controller("a/b/c", "Headroom", "web")},
+		"of a DaemonSet in another's API, again":   {label: "web", owner: controller("a/b/c", "DaemonSet", "web-headroom")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "pod"}}
@@ -61,6 +62,22 @@ func TestHeadroomOf(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOfSeveralOwnersTheControllerCounts(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Labels: map[string]string{v1alpha1.LabelHeadroom: "web"},
+		OwnerReferences: []metav1.OwnerReference{
+			{APIVersion: "v1", Kind: "Node", Name: "n"},
+			{APIVersion: "headroom.dev/v1alpha1", Kind: "Headroom", Name: "web", Controller: ptr.To(true)},
+		},
+	}}
+	got, ok := placeholder.HeadroomOf(pod, nil)
+	require.True(t, ok)
+	require.Equal(t, types.NamespacedName{Namespace: "shop", Name: "web"}, got)
+	pod.OwnerReferences[0].Controller, pod.OwnerReferences[1].Controller = ptr.To(true), nil
+	_, ok = placeholder.HeadroomOf(pod, nil)
+	require.False(t, ok)
 }
 
 func TestWithoutDaemonSetsNoPodOfOneIsAPlaceholder(t *testing.T) {

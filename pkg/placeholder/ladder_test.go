@@ -42,6 +42,11 @@ func TestWhichHeadroomsHaveALadder(t *testing.T) {
 		"not one with a unit on each node": {
 			defaults: byDefault, change: func(s *v1alpha1.HeadroomSpec) { s.Placement = v1alpha1.PlacementPerNode },
 		},
+		"not even if that says so": {
+			change: func(s *v1alpha1.HeadroomSpec) {
+				s.Placement, s.Ladder = v1alpha1.PlacementPerNode, v1alpha1.LadderEnabled
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := web(tc.change)
@@ -127,6 +132,12 @@ func TestSpreadHard(t *testing.T) {
 			}),
 			labels: map[string]string{"team": "search"}, want: true,
 		},
+		"a soft one before a hard one over the same": {constraints: append(with(func(c *corev1.TopologySpreadConstraint) {
+			c.WhenUnsatisfiable = corev1.ScheduleAnyway
+		}), hard), want: true},
+		"one over hosts before one over zones": {constraints: append(with(func(c *corev1.TopologySpreadConstraint) {
+			c.TopologyKey = corev1.LabelHostname
+		}), hard), want: true},
 		"a soft one over racks before a hard one over zones": {constraints: append(with(func(c *corev1.TopologySpreadConstraint) {
 			c.TopologyKey, c.WhenUnsatisfiable = "rack", corev1.ScheduleAnyway
 		}), hard)},

@@ -116,6 +116,20 @@ func TestPlacementIsMadeFitForPlaceholders(t *testing.T) {
 	}, got))
 }
 
+// TestPlaceholdersStayOnNoNodeThatIsTakenAway, whatever the workload tolerates there, and for whatever effect.
+func TestPlaceholdersStayOnNoNodeThatIsTakenAway(t *testing.T) {
+	for _, key := range []string{
+		"", "node.kubernetes.io/unschedulable", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "karpenter.sh/disrupted",
+		"ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler",
+	} {
+		for _, effect := range []corev1.TaintEffect{"", corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute} {
+			other := corev1.Toleration{Key: "node.kubernetes.io/disk-pressure", Operator: corev1.TolerationOpExists, Effect: effect}
+			got := Of(&corev1.PodSpec{Tolerations: []corev1.Toleration{{Key: key, Operator: corev1.TolerationOpExists, Effect: effect}, other}}, nil)
+			require.Equal(t, []corev1.Toleration{other}, got.Tolerations, "%q %q", key, effect)
+		}
+	}
+}
+
 func TestATemplateThatMayGoAnywhereAsksForNoPlace(t *testing.T) {
 	own := &metav1.LabelSelector{MatchLabels: map[string]string{"headroom.dev/headroom": "web"}}
 	for name, template := range map[string]*corev1.PodSpec{
@@ -196,6 +210,8 @@ func TestWhenUnitsFollow(t *testing.T) {
 		"another resource":                      {&held, long, Shape{Requests: resources("cpu", "1", "memory", "1000Mi", "nvidia.com/gpu", "1")}, false, Follow, 0},
 		"another resource in the place of one":  {&held, long, Shape{Requests: resources("cpu", "1", "nvidia.com/gpu", "1")}, false, Follow, 0},
 		"nothing of a resource, as before":      {&Shape{Requests: resources("cpu", "0")}, long, Shape{Requests: resources("cpu", "0")}, false, Same, 0},
+		"some of one in the place of no other":  {&Shape{Requests: resources("cpu", "0")}, long, Shape{Requests: resources("memory", "1Gi")}, false, Follow, 0},
+		"no requests, since a moment":           {&Shape{}, noon.Add(-time.Minute), held, false, Later, 9 * time.Minute},
 		"a resource less":                       {&held, long, Shape{Requests: resources("cpu", "1")}, false, Follow, 0},
 		"another place":                         {&held, long, Shape{Requests: held.Requests, NodeSelector: map[string]string{"a": "b"}}, false, Follow, 0},
 		"while it rolls":                        {&held, long, Shape{Requests: resources("cpu", "2", "memory", "1000Mi")}, true, Rolls, 0},

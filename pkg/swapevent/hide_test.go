@@ -27,8 +27,9 @@ func TestToHideNamesLeavesTheSwapAsItIs(t *testing.T) {
 
 // TestANoteThatHidesAndCountsFits: as many of the own namespace as there is room for are named, and all others counted.
 func TestANoteThatHidesAndCountsFits(t *testing.T) {
-	for count := 1; count < 120; count++ {
-		s := Swap{Node: "n", Why: strings.Repeat("w", 2*maxWhy)}
+	for count := 1; count < 150; count++ {
+		node := strings.Repeat("n", 1+count%30) // so that the names fill the room to any byte
+		s := Swap{Node: node, Why: strings.Repeat("w", 2*maxWhy)}
 		for i := range count {
 			s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("web-headroom-%d", i)})
 			s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: "bank", Name: fmt.Sprintf("web-headroom-%d", i)})
@@ -39,11 +40,11 @@ func TestANoteThatHidesAndCountsFits(t *testing.T) {
 		require.True(t, ok)
 		require.Len(t, got.Why, maxWhy, "it is cut")
 		if left := count - len(got.Placeholders); left > 0 {
-			require.Contains(t, note, fmt.Sprintf(" and %d more and %d of other namespaces on node n: w", left, count))
+			require.Contains(t, note, fmt.Sprintf(" and %d more and %d of other namespaces on node %s: w", left, count, node))
 			continue
 		}
 		require.NotContains(t, note, "more")
-		require.Contains(t, note, fmt.Sprintf(" and %d of other namespaces on node n: w", count))
+		require.Contains(t, note, fmt.Sprintf(" and %d of other namespaces on node %s: w", count, node))
 	}
 }
 

@@ -49,6 +49,13 @@ func TestWhatIsSetStays(t *testing.T) {
 	require.Empty(t, cmp.Diff(set, defaulted))
 }
 
+// TestNoRuleAtAllIsNotTheDefaultOrder: it is refused, and the default order is asked for by leaving the field out.
+func TestNoRuleAtAllIsNotTheDefaultOrder(t *testing.T) {
+	args := &v1.HeadroomArgs{NodeRules: []v1.NodeRule{}}
+	scheme(t).Default(args)
+	require.Empty(t, args.NodeRules)
+}
+
 func TestArgumentsSurviveTheRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom(config.RuleNames()), 1, 5, rapid.ID).Draw(t, "rules")

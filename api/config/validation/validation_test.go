@@ -67,6 +67,15 @@ func TestEveryBadValueIsRefusedWithItsPath(t *testing.T) {
 		"a namespace for guards that is none": {
 			func(a *config.HeadroomArgs) { a.GuardNamespace = "Spare_System" }, []string{"args.guardNamespace"},
 		},
+		"a namespace for guards that is the beginning of one": {
+			func(a *config.HeadroomArgs) { a.GuardNamespace = "spare-" }, []string{"args.guardNamespace"},
+		},
+		"a topology key twice, after others": {
+			func(a *config.HeadroomArgs) { a.TopologyKeys = []string{"host", "rack", "zone", "rack", "host"} },
+			[]string{"args.topologyKeys[3]", "args.topologyKeys[4]"},
+		},
+		"a rule without a name":       {func(a *config.HeadroomArgs) { a.NodeRules[2].Name = "" }, []string{"args.nodeRules[2].name"}},
+		"a rule twice, after another": {func(a *config.HeadroomArgs) { a.NodeRules[4].Name = "Spread" }, []string{"args.nodeRules[4].name"}},
 		"a topology key that is no label": {
 			func(a *config.HeadroomArgs) { a.TopologyKeys = []string{"zone", "not a label"} }, []string{"args.topologyKeys[1]"},
 		},

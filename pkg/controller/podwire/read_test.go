@@ -113,6 +113,7 @@ func TestNoMoreClassesAreRememberedThanThereIsRoomFor(t *testing.T) {
 		_, err = m.read(wire)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(m.classes), mostClasses)
+		require.NotEmpty(t, m.classes)
 	}
 }
 
