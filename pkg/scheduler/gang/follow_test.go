@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"sync"
 	"testing"
@@ -28,8 +29,10 @@ type lists struct {
 	t  *testing.T
 	mu sync.Mutex
 	// code is what is answered in the place of lists and watches, zero if these are.
-	code    int
-	groups  []schedulingv1alpha1.PodGroup
+	code   int
+	groups []schedulingv1alpha1.PodGroup
+	// late is a group of which no watch has told yet.
+	late    *schedulingv1alpha1.PodGroup
 	asked   int
 	watches []*io.PipeWriter
 }
@@ -42,6 +45,11 @@ func (l *lists) RoundTrip(request *http.Request) (*http.Response, error) {
 	switch {
 	case l.code != 0:
 		return answerWith(l.code)
+	case path.Base(request.URL.Path) != plural:
+		if l.late == nil || l.late.Name != path.Base(request.URL.Path) {
+			return answerWith(http.StatusNotFound)
+		}
+		return answer(http.StatusOK, l.late)
 	case query.Get("sendInitialEvents") == "true": // an API server that only lists
 		return answerWith(http.StatusUnprocessableEntity)
 	case query.Get("watch") == "true":

@@ -128,6 +128,31 @@ func TestTheBoundIsExactForMembersOfOneSize(t *testing.T) {
 	require.Equal(t, 2, Most([]inventory.Node{full, full}, member, all, 3))
 	require.Zero(t, Most([]inventory.Node{full, full}, member, none, 3))
 	require.Equal(t, 1, Most([]inventory.Node{full, full}, member, all, 1))
+	half := full
+	half.Allocatable = evictionorder.Resources{110, 1999}
+	require.Equal(t, 1, Most([]inventory.Node{half}, member, all, 3), "what is left of a node is no room for half a member")
+	half.Allocatable = evictionorder.Resources{110, 2000}
+	require.Equal(t, 2, Most([]inventory.Node{half}, member, all, 3))
+	half.Allocatable, half.Requested = evictionorder.Resources{110, 1000}, evictionorder.Resources{1, 3000}
+	require.Zero(t, Most([]inventory.Node{half}, member, all, 3), "a node may have less than is requested of it")
+}
+
+func TestAPodWithoutANameOfAGroupIsOfNone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pod *corev1.Pod
+		of  string
+	}{
+		"it has no label":            {builders.Consumer("a", nil).Namespace("default").Obj(), ""},
+		"the label says nothing":     {builders.Consumer("a", nil).Namespace("default").Label(Label, "").Obj(), ""},
+		"the label names a group":    {builders.Consumer("a", nil).Namespace("default").Label(Label, "web").Obj(), "web"},
+		"another label says \"web\"": {builders.Consumer("a", nil).Namespace("default").Label("pod-group", "web").Obj(), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			of, ok := NameOf(tc.pod)
+			require.Equal(t, tc.of != "", ok)
+			require.Equal(t, named(tc.of), of)
+		})
+	}
 }
 
 func TestTurnsGoByPriorityThenAge(t *testing.T) {
@@ -263,11 +288,20 @@ func TestTurnsHoldNobodyUp(t *testing.T) {
 	})
 }
 
+// unitsOf are the placeholders that go for an attempt of a group, two of one node and one of another.
+func unitsOf(group string) []types.UID {
+	return []types.UID{types.UID("unit-of-" + group), types.UID("second-of-" + group), types.UID("third-of-" + group)}
+}
+
 func attempt(group string, pods ...types.UID) *Attempt {
 	a := &Attempt{
 		Group: named(group), Places: map[types.UID]*Place{}, Headrooms: []types.NamespacedName{named("spare")},
-		Units:    map[string][]*corev1.Pod{"n": {builders.Consumer("unit-of-"+group, nil).UID("unit-of-" + group).Obj()}},
+		Units:    map[string][]*corev1.Pod{},
 		Deadline: time.Now().Add(time.Hour),
+	}
+	for i, uid := range unitsOf(group) {
+		node := []string{"n", "n", "m"}[i]
+		a.Units[node] = append(a.Units[node], builders.Consumer(string(uid), nil).UID(string(uid)).Obj())
 	}
 	for _, pod := range pods {
 		a.Places[pod] = &Place{Pod: builders.Consumer(string(pod), nil).UID(string(pod)).Obj(), Node: "n"}
@@ -280,7 +314,9 @@ func TestAnAttemptIsOverWithItsLastMember(t *testing.T) {
 	as.Begin(a, func() {})
 	require.Same(t, a, as.Of(named("web")))
 	require.Same(t, a, as.WithPod("y"))
-	require.Same(t, a, as.WithUnit("unit-of-web"))
+	for _, unit := range unitsOf("web") {
+		require.Same(t, a, as.WithUnit(unit), unit)
+	}
 	for _, uid := range []types.UID{"x", "y"} {
 		_, complete, ok := as.Arrive(a, uid)
 		require.True(t, ok)
@@ -292,7 +328,9 @@ func TestAnAttemptIsOverWithItsLastMember(t *testing.T) {
 	require.ElementsMatch(t, []types.UID{"x", "y"}, others)
 	require.Nil(t, as.Of(named("web")))
 	require.Nil(t, as.WithPod("x"))
-	require.Nil(t, as.WithUnit("unit-of-web"))
+	for _, unit := range unitsOf("web") {
+		require.Nil(t, as.WithUnit(unit), unit)
+	}
 	_, _, ok = as.End(a)
 	require.False(t, ok, "what is over cannot be given up")
 }

@@ -58,6 +58,15 @@ func (*prober) PreFilter(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _
 
 func (*prober) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
 
+func (*prober) Score(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ fwk.NodeInfo) (int64, *fwk.Status) {
+	if pod.Labels["unscored"] != "" {
+		return 0, fwk.NewStatus(fwk.Error, "no score")
+	}
+	return 0, nil
+}
+
+func (*prober) ScoreExtensions() fwk.ScoreExtensions { return nil }
+
 func (p *prober) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
 	p.asked[pod.Name]++
 	if p.rejects[info.Node().Name] {
@@ -254,6 +263,24 @@ func TestWhatIsWithheldIsNotTaken(t *testing.T) {
 	require.Equal(t, []string{"y"}, namesOf(plan.Unplaced))
 }
 
+func TestEachHeadroomOfWhichAMemberTakesCounts(t *testing.T) {
+	p := planner(t, []string{"a"}, []*st.PodWrapper{holds("spare", 0, "a"), holds("other", 0, "a")})
+	plan := p.plan(t, 1, nothingWithheld, builders.Consumer("x", builders.Resources{"cpu": "2"}).Namespace("default").UID("x"))
+	require.Equal(t, map[string]string{"x": "a"}, plan.places())
+	require.ElementsMatch(t, []types.NamespacedName{named("spare"), named("other")}, plan.Headrooms)
+	require.Len(t, plan.Units["a"], 2)
+}
+
+func TestAMemberForWhichPluginsFailIsNamed(t *testing.T) {
+	p := planner(t, []string{"a", "b"}, nil)
+	before := p.podsByNode(t)
+	members := objects([]*st.PodWrapper{waits("x"), waits("y").Label("unscored", "yes"), waits("z")})
+	_, err := p.Plan(t.Context(), members, 3, nothingWithheld)
+	require.ErrorContains(t, err, "looking for a node for pod default/y of a group")
+	require.ErrorContains(t, err, "no score")
+	require.Equal(t, before, p.podsByNode(t), "what was tried on paper is undone")
+}
+
 func TestAPlaceholderOfNoHeadroomCountsForNone(t *testing.T) {
 	p := planner(t, []string{"a"}, []*st.PodWrapper{holds("spare", 0, "a"), runs("r", "a")})
 	p.HeadroomOf = func(*corev1.Pod) (types.NamespacedName, bool) { return named("spare"), false }
@@ -303,11 +330,23 @@ func TestReplicasOfAMemberWithoutAPlaceAreNotLookedAtOnceTheGroupCannotBePlaced(
 	for _, name := range []string{"z", "bare", "alone"} {
 		require.Positive(t, p.prober.asked[name], "%s: what is missing for it may be less", name)
 	}
+
+	p = planner(t, []string{"a"}, []*st.PodWrapper{runs("r", "a"), runs("s", "a")})
+	anew := replica("y", "one")
+	anew.OwnerReferences[0].UID = "made anew"
+	p.plan(t, 2, nothingWithheld, replica("x", "one"), anew)
+	require.Positive(t, p.prober.asked["y"], "it is of another Job, which only has the name of that of the first")
 }
 
 func TestWhetherMembersFitAsTheyAre(t *testing.T) {
 	large := func() *st.PodWrapper {
 		return builders.Consumer("large", builders.Resources{"cpu": "3"}).Namespace("default").UID("large")
+	}
+	half := func(name string) *st.PodWrapper {
+		return builders.Consumer(name, builders.Resources{"cpu": "500m"}).Namespace("default").UID(name)
+	}
+	whole := func() *st.PodWrapper { // has room on the second node alone
+		return builders.Consumer("whole", builders.Resources{"cpu": "2"}).Namespace("default").UID("whole")
 	}
 	for name, tc := range map[string]struct {
 		members []*st.PodWrapper
@@ -328,6 +367,15 @@ func TestWhetherMembersFitAsTheyAre(t *testing.T) {
 		"one of too much memory": {
 			members: []*st.PodWrapper{builders.Consumer("x", builders.Resources{"memory": "5Gi"}).Namespace("default").UID("x")}, needed: 1,
 		},
+		"one of all the memory of a node": {
+			members: []*st.PodWrapper{builders.Consumer("x", builders.Resources{"memory": "4Gi"}).Namespace("default").UID("x")}, needed: 1,
+			want: true,
+		},
+		"the second goes to a node before that of the first": {members: []*st.PodWrapper{whole(), waits("y")}, needed: 2, want: true},
+		"small ones share a node, so that a large one has another": {
+			members: []*st.PodWrapper{half("x"), half("y"), whole()}, needed: 3, want: true,
+		},
+		"none where the first is": {members: []*st.PodWrapper{whole(), whole()}, needed: 2},
 		"one that plugins reject": {
 			members: []*st.PodWrapper{waits("x").Label("rejected", "yes"), waits("y"), waits("z")}, needed: 2, want: true,
 		},
