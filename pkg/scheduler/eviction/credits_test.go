@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 )
 
@@ -90,4 +91,22 @@ func TestAnEvictionIsKnownToBelongToItsConsumerUntilThatIsSettled(t *testing.T) 
 	c.Settle("web")
 	_, known = c.To("unit")
 	require.False(t, known)
+}
+
+// TestASettlementDropsTheCreditsOfItsConsumerAlone, however old those of others are: who evicted a placeholder is asked until its
+// consumer is settled.
+func TestASettlementDropsTheCreditsOfItsConsumerAlone(t *testing.T) {
+	clock := testingclock.NewFakeClock(time.Unix(1, 0))
+	c := NewCredits(clock)
+	for consumer, placeholders := range map[types.UID][]*corev1.Pod{"p": victims("a", "b"), "q": victims("c", "d")} {
+		for _, placeholder := range placeholders {
+			c.evicted(consumer, placeholder, false)
+		}
+	}
+	clock.Step(2 * CreditLifetime)
+	c.Settle("p")
+	for placeholder, want := range map[types.UID]bool{"a": false, "b": false, "c": true, "d": true} {
+		_, known := c.To(placeholder)
+		require.Equal(t, want, known, placeholder)
+	}
 }

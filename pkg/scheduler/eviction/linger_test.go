@@ -38,6 +38,12 @@ func held() *corev1.Pod {
 	return pod
 }
 
+// successor is a pod of another UID that has the name.
+func successor(pod *corev1.Pod) *corev1.Pod {
+	pod.UID = "successor"
+	return pod
+}
+
 func TestAVictimThatFinalizersKeepIsWaitedForUntilItIsGone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		victim, cached *corev1.Pod
@@ -47,6 +53,7 @@ func TestAVictimThatFinalizersKeepIsWaitedForUntilItIsGone(t *testing.T) {
 		"one that has had them all along":            {victim: held(), cached: held(), waits: true},
 		"one of which only the informer knows so":    {victim: victims("v")[0], cached: held(), waits: true},
 		"one whose finalizer the informer saw going": {victim: held(), cached: victims("v")[0], waits: true},
+		"one after which a pod of its name has some": {victim: victims("v")[0], cached: successor(held())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

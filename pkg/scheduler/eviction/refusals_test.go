@@ -141,3 +141,16 @@ func TestAnEvictionTellsWhetherItWasRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, s.Refusals.Refused(web))
 }
+
+// TestWhatIsOfNoHeadroomKeepsNobodyFromOne: a placeholder may lose its label at any time.
+func TestWhatIsOfNoHeadroomKeepsNobodyFromOne(t *testing.T) {
+	a, none := newAnswering(), unitOf(web)
+	none.Labels = nil
+	for range 2 {
+		a.Answered(none, no())
+		a.clock.Step(refusedBefore)
+	}
+	require.Empty(t, a.List())
+	require.Empty(t, a.headrooms)
+	require.Empty(t, (*Refusals)(nil).List())
+}

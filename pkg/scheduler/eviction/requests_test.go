@@ -185,3 +185,45 @@ func TestNothingIsEvictedThatIsNotReserved(t *testing.T) {
 	require.ErrorContains(t, err, "is not reserved")
 	require.Empty(t, s.deletions())
 }
+
+// TestAVictimThatWentByAnothersHandIsGoneForAllWhoseItIs: it is neither deleted again nor offered to the next pod, until the scheduler's
+// cache has lost it.
+func TestAVictimThatWentByAnothersHandIsGoneForAllWhoseItIs(t *testing.T) {
+	notFound := apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, "v")
+	for name, gone := range map[string]func(t *testing.T, s *scene) *corev1.Pod{
+		"the API server says so": func(_ *testing.T, s *scene) *corev1.Pod {
+			s.answer("delete", notFound, "v")
+			return victims("v")[0]
+		},
+		"the informer has seen it": func(t *testing.T, s *scene) *corev1.Pod {
+			require.NoError(t, s.cached.Delete(victims("v")[0]))
+			victim := victims("v")[0]
+			victim.DeletionTimestamp, victim.DeletionGracePeriodSeconds = &metav1.Time{}, ptr.To[int64](30)
+			return victim
+		},
+		"the informer has seen the next of its name": func(t *testing.T, s *scene) *corev1.Pod {
+			require.NoError(t, s.cached.Update(successor(victims("v")[0])))
+			victim := victims("v")[0]
+			victim.DeletionTimestamp, victim.DeletionGracePeriodSeconds = &metav1.Time{}, ptr.To[int64](30)
+			return victim
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, victims("v")...)
+			require.NoError(t, s.cached.Add(victims("d")[0]))
+			victim := gone(t, s)
+			s.Reservations.Reserve("d", []*corev1.Pod{victim})
+			for _, consumer := range victims("c", "d") {
+				deleted, err := s.Evict(t.Context(), consumer, []*corev1.Pod{victim})
+				require.NoError(t, err)
+				require.Empty(t, deleted)
+				require.LessOrEqual(t, len(s.server.Actions()), 1, "for both together")
+				require.True(t, s.Reservations.Evicted("v"))
+				s.Reservations.Release(consumer.UID, []*corev1.Pod{victim})
+				require.True(t, s.Reservations.Reserved("v"))
+			}
+			s.Reservations.ObserveNode("n", func(types.UID) bool { return false })
+			require.False(t, s.Reservations.Reserved("v"))
+		})
+	}
+}

@@ -131,8 +131,23 @@ func TestWhatIsReservedIsListedWithItsConsumers(t *testing.T) {
 		{Placeholder: "u", Node: "n", Consumers: []types.UID{"p"}},
 		{Placeholder: "v", Node: "n", Consumers: []types.UID{"p", "q"}},
 	}, r.List())
+	r.noteStayed("u", r.get("u"))
+	require.Equal(t, []Reserved{
+		{Placeholder: "s", Stays: true},
+		{Placeholder: "u", Node: "n", Consumers: []types.UID{"p"}, Stays: true},
+		{Placeholder: "v", Node: "n", Consumers: []types.UID{"p", "q"}},
+	}, r.List(), "each once, also one that stays and is reserved")
+	r.Gone("u")
+	r.ObserveNode("n", func(uid types.UID) bool { return uid != "u" })
 	r.Gone("v")
 	r.Release("p", victims("v", "u"))
 	r.Release("q", victims("v"))
 	require.Equal(t, []Reserved{{Placeholder: "s", Stays: true}, {Placeholder: "v", Node: "n"}}, r.List(), "deleted, and not yet seen to be gone")
+}
+
+func TestWhatIsReservedIsGivenBackBesideWhatIsNot(t *testing.T) {
+	r := NewReservations(func(string) {})
+	r.Reserve("p", victims("v", "w"))
+	r.Release("p", victims("other", "v", "another", "w"))
+	require.Empty(t, r.List())
 }

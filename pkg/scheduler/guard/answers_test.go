@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/component-base/metrics/legacyregistry"
+	"k8s.io/klog/v2"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/metrics"
@@ -253,6 +255,9 @@ func TestGuardsThatTheKubeletEndedAreLookedForNowAndThen(t *testing.T) {
 		lists := 0
 		s.client.PrependReactor("list", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 			require.Equal(t, system, action.GetNamespace())
+			listed, ok := action.(clienttesting.ListActionImpl)
+			require.True(t, ok)
+			require.EqualValues(t, finishedAtOnce, listed.ListOptions.Limit, "whatever their number")
 			lists++
 			ended := Build(system, "a", image, "")
 			ended.Name, ended.UID, ended.Status.Phase = "ended", "ended", corev1.PodSucceeded
@@ -266,4 +271,49 @@ func TestGuardsThatTheKubeletEndedAreLookedForNowAndThen(t *testing.T) {
 		require.Equal(t, halfHours*3, lists, "every ten minutes, first after half a minute")
 		require.Len(t, s.client.Actions(), 2*lists, "and what has ended is deleted, however it ended")
 	})
+}
+
+// TestWhatWasLeftGoesInWhicheverWayItIsFound has a guard that the informer knows and one that a kubelet ended fall due at one time.
+func TestWhatWasLeftGoesInWhicheverWayItIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene()
+		ended, left := Build(system, "a", image, ""), Build(system, "b", image, "")
+		ended.Name, ended.UID, ended.Status.Phase = "ended", "ended", corev1.PodFailed
+		left.Name, left.UID = "left", "left"
+		require.NoError(t, s.client.Tracker().Add(ended))
+		time.Sleep(finishedFirst - leftAfter) //nolint:forbidigo // the clock is synctest's
+		require.NoError(t, s.known.Add(left))
+		s.there["ended"], s.there["left"] = true, true
+		s.Sweep(t.Context())
+		time.Sleep(leftAfter) //nolint:forbidigo // the clock is synctest's
+		require.Len(t, s.left(), 2)
+		s.Sweep(t.Context())
+		require.Empty(t, s.left())
+	})
+}
+
+// TestOnlyADeletionThatDidNotHappenIsSaid: a guard that is gone, or whose name another pod has, needs none.
+func TestOnlyADeletionThatDidNotHappenIsSaid(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	for name, tc := range map[string]struct {
+		answer error
+		said   int
+	}{
+		"it is deleted":          {},
+		"it is gone":             {answer: apierrors.NewNotFound(pods, "guard")},
+		"its name is another's":  {answer: apierrors.NewConflict(pods, "guard", errors.New("UID"))},
+		"it may not be deleted":  {answer: forbidden(), said: 1},
+		"the API server fails":   {answer: apierrors.NewInternalError(errors.New("etcd")), said: 1},
+		"the answer got lost":    {answer: errors.New("reset"), said: 1},
+		"the API server is busy": {answer: apierrors.NewTooManyRequestsError("later"), said: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, said := newScene(), 0
+			s.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, tc.answer })
+			guard := Build(system, "a", image, "")
+			guard.Name, guard.UID = "guard", "guard"
+			s.remove(klog.NewContext(t.Context(), funcr.New(func(_, _ string) { said++ }, funcr.Options{})), guard)
+			require.Equal(t, tc.said, said)
+		})
+	}
 }

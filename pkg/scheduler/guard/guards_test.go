@@ -156,6 +156,27 @@ func TestAnOldGuardIsNotShared(t *testing.T) {
 	})
 }
 
+// TestTheEndOfAnOldGuardLeavesTheOneThatCameAfterIt to the swaps that share it.
+func TestTheEndOfAnOldGuardLeavesTheOneThatCameAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene()
+		first := s.Hold(t.Context(), roomy("a"), image)
+		time.Sleep(holdsAtMost / 2) //nolint:forbidigo // the clock is synctest's
+		second := s.Hold(t.Context(), roomy("a"), image)
+		time.Sleep(holdsAtMost / 2) //nolint:forbidigo // the clock is synctest's
+		third := s.Hold(t.Context(), roomy("a"), image)
+		first()
+		second()
+		require.Equal(t, []string{namePrefix + "2"}, s.left())
+		fourth := s.Hold(t.Context(), roomy("a"), image)
+		require.Equal(t, 2, s.made, "it is there already")
+		third()
+		require.Len(t, s.left(), 1)
+		fourth()
+		require.Empty(t, s.left())
+	})
+}
+
 func TestWithoutAGuardTheSwapGoesOn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		node   Node
@@ -170,6 +191,12 @@ func TestWithoutAGuardTheSwapGoesOn(t *testing.T) {
 		"the answer is lost":                  {node: roomy("a"), answer: errors.New("connection reset"), again: true},
 		"the namespace gives pods requests": {node: roomy("a"), change: func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("100m")
+		}},
+		"the namespace gives pods requests of disk": {node: roomy("a"), change: func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].Resources.Requests[corev1.ResourceEphemeralStorage] = resource.MustParse("1Mi")
+		}},
+		"a RuntimeClass gives it an overhead": {node: roomy("a"), change: func(pod *corev1.Pod) {
+			pod.Spec.Overhead = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Mi")}
 		}},
 		"a webhook takes its affinity":      {node: roomy("a"), change: func(pod *corev1.Pod) { pod.Spec.Affinity = nil }},
 		"a webhook takes its anti-affinity": {node: roomy("a"), change: func(pod *corev1.Pod) { pod.Spec.Affinity.PodAntiAffinity = nil }},

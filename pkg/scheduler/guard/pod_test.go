@@ -70,6 +70,7 @@ func TestTheSchedulersOwnInformerTakesTheAntiAffinityFromItsGuardsAlone(t *testi
 		"from a guard":                        {namespace: system, label: v1alpha1.GuardLabelValue},
 		"not from a pod of another namespace": {namespace: "shop", label: v1alpha1.GuardLabelValue, want: true},
 		"not from a pod without the label":    {namespace: system, want: true},
+		"not where it says something else":    {namespace: system, label: "not " + v1alpha1.GuardLabelValue, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := Build(tc.namespace, "a", image, "")
@@ -85,6 +86,15 @@ func TestTheSchedulersOwnInformerTakesTheAntiAffinityFromItsGuardsAlone(t *testi
 		})
 	}
 	require.False(t, Is(Build("", "a", image, ""), ""), "without a namespace there are none")
+	node := builders.Node("a", "z-1", nil).Obj()
+	node.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
+	same, err := Transform(system)(node)
+	require.NoError(t, err)
+	require.Same(t, node, same)
+	require.Empty(t, node.ManagedFields, "of all objects")
+	same, err = Transform(system)("something else")
+	require.NoError(t, err)
+	require.Equal(t, "something else", same)
 }
 
 func TestWhichSwapsHaveAGuard(t *testing.T) {
