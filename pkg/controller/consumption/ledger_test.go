@@ -43,6 +43,13 @@ func disrupted(reason string) func(*corev1.Pod) {
 
 func TestCauseOf(t *testing.T) {
 	failed := func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }
+	succeeded := func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }
+	marked := func(reason string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			disrupted(reason)(p)
+			p.Status.Conditions[0].LastTransitionTime = metav1.NewTime(epoch)
+		}
+	}
 	for name, tc := range map[string]struct {
 		pod  *corev1.Pod
 		want Cause
@@ -55,6 +62,27 @@ func TestCauseOf(t *testing.T) {
 		"its node is gone":         {placeholderPod("a", disrupted("DeletionByPodGC")), Cause{Lost: account.LossNode}},
 		"a reason that is new":     {placeholderPod("a", disrupted("Whatever")), Cause{Lost: account.LossOther}},
 		"failed before":            {placeholderPod("a", failed), Cause{Lost: account.LossFailed}},
+		"ended well before":        {placeholderPod("a", succeeded), Cause{Lost: account.LossFailed}},
+		"ended well, then preempted": {placeholderPod("a", func(p *corev1.Pod) {
+			disrupted(corev1.PodReasonPreemptionByScheduler)(p)
+			succeeded(p)
+		}), Cause{Lost: account.LossFailed}},
+		"drained, and ended by that": {placeholderPod("a", func(p *corev1.Pod) {
+			disrupted("EvictionByEvictionAPI")(p)
+			failed(p)
+		}), Cause{Lost: account.LossDrained}},
+		"ended for a reason that is new": {placeholderPod("a", func(p *corev1.Pod) {
+			disrupted("Whatever")(p)
+			failed(p)
+		}), Cause{Lost: account.LossOther}},
+		"drained at a known time": {
+			placeholderPod("a", marked("EvictionByEvictionAPI")), Cause{Lost: account.LossDrained, Marked: epoch},
+		},
+		"a reason that is new at a known time": {placeholderPod("a", marked("Whatever")), Cause{Lost: account.LossOther, Marked: epoch}},
+		"ended by the kubelet":                 {placeholderPod("a", disrupted("TerminationByKubelet")), Cause{Lost: account.LossFailed}},
+		"its node has become too small": {
+			placeholderPod("a", disrupted(swapevent.ReasonOvercommitted)), Cause{Lost: account.LossOvercommitted},
+		},
 		"failed, then preempted": {placeholderPod("a", func(p *corev1.Pod) {
 			disrupted(corev1.PodReasonPreemptionByScheduler)(p)
 			failed(p)
@@ -81,6 +109,8 @@ func TestCauseOf(t *testing.T) {
 type book struct {
 	taken map[types.UID]account.Take
 	lost  []account.Loss
+	// lostAt is when those that were lost went, in the same order.
+	lostAt []time.Time
 }
 
 func (b *book) Took(_ types.NamespacedName, take account.Take) {
@@ -90,8 +120,8 @@ func (b *book) Took(_ types.NamespacedName, take account.Take) {
 	b.taken[take.UID] = take
 }
 
-func (b *book) Lost(_ types.NamespacedName, why account.Loss, _ time.Time) {
-	b.lost = append(b.lost, why)
+func (b *book) Lost(_ types.NamespacedName, why account.Loss, at time.Time) {
+	b.lost, b.lostAt = append(b.lost, why), append(b.lostAt, at)
 }
 
 // story is a ledger with a clock, its book, and the Headrooms it called for.
@@ -417,7 +447,9 @@ func TestNoMoreUnitsAreCreditedThanAnAnnotationCountsAndNoneOfAnotherNode(t *tes
 func TestLedgerForgets(t *testing.T) {
 	s := newStory()
 	for i := range 2000 {
-		s.sees("node-1", consumer("api", types.UID(fmt.Sprint("never-", i))))
+		counts := consumer(fmt.Sprint("counts-", i))
+		counts.Took.Unnamed = 1
+		s.sees("node-1", consumer("api", types.UID(fmt.Sprint("never-", i))), counts)
 		s.Preempted(victim(fmt.Sprint("never-", i)), consumer("api").Consumer)
 		s.departs(fmt.Sprint("b-", i), disrupted("EvictionByEvictionAPI"))
 		s.clock.Step(time.Second)
@@ -425,6 +457,7 @@ func TestLedgerForgets(t *testing.T) {
 	require.LessOrEqual(t, len(s.evidence), 700)
 	require.LessOrEqual(t, len(s.preemptors), 700)
 	require.LessOrEqual(t, len(s.decided), 700)
+	require.LessOrEqual(t, len(s.unnamed), 700)
 	s.departs("c", nil)
 	s.Forget(web)
 	require.Empty(t, s.open)
@@ -501,6 +534,7 @@ func TestPreemptionOf(t *testing.T) {
 		"v1.37 names the UID alone":             {note: "Preempted by pod " + uid + " on node n", related: &corev1.ObjectReference{}, want: uid},
 		"for a group":                           {note: "Preempted by podgroup g-1 on node n", want: "g-1"},
 		"an older one says no kind":             {note: "Preempted by uid-api-1 on node n", related: related, want: "uid-api-1"},
+		"the note goes before the pod":          {note: "Preempted by pod " + uid + " on node n", related: related, want: uid},
 		"another note, beside the pod":          {note: "hello", related: related, want: "uid-api-1"},
 		"another note":                          {note: "hello"},
 		"it is not in the namespace of the pod": {note: "Preempted by pod " + uid + " on node n", namespace: "elsewhere"},

@@ -2,6 +2,7 @@ package consumption
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,7 +39,11 @@ type listed struct {
 	running, most atomic.Int32
 }
 
+// List answers as an API server does: of metadata alone nobody can tell of what kind it is, so a list of another one, or of none, fails.
 func (l *listed) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if kind := list.GetObjectKind().GroupVersionKind(); kind != corev1.SchemeGroupVersion.WithKind("PodList") {
+		return fmt.Errorf("there are no %s with spec.nodeName", kind)
+	}
 	asked := (&client.ListOptions{}).ApplyOptions(options)
 	l.mu.Lock()
 	l.asked, l.at = append(l.asked, asked.Namespace+" "+asked.FieldSelector.String()), append(l.at, time.Now())
@@ -188,4 +193,22 @@ func TestOnlyWhatIsOfTheHeadroomThatIsGoneIsForgotten(t *testing.T) {
 	require.Empty(t, s.Report(web))
 	s.Snapshot(db, func(open []Departure) { require.Len(t, open, 1) })
 	s.Snapshot(web, func(open []Departure) { require.Empty(t, open) })
+}
+
+// TestUnitsThatAnAnnotationOnlyCountsAreFoundToo: it has no room for the UIDs of all.
+func TestUnitsThatAnAnnotationOnlyCountsAreFoundToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		live := &listed{pods: []metav1.PartialObjectMetadata{took("big", "uid-a+1")}}
+		s := finds(t, live)
+		for _, name := range []string{"a", "b", "c"} {
+			s.departs(name, nil)
+		}
+		passes(account.Patience)
+		require.Contains(t, s.taken, types.UID("uid-a"))
+		require.Len(t, s.taken, 2)
+		require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
+		for _, take := range s.taken {
+			require.Equal(t, "ReplicaSet/api", take.Consumer.Owner)
+		}
+	})
 }

@@ -79,3 +79,69 @@ func TestThatAPlaceholderWentIsNewsOnce(t *testing.T) {
 	s.Hint("node-1")
 	require.Equal(t, 3, woken, "by the one that went, and once by what is told of its node")
 }
+
+// TestALossIsOfTheTimeAtWhichTheUnitWent, whenever it is decided.
+func TestALossIsOfTheTimeAtWhichTheUnitWent(t *testing.T) {
+	s := newStory()
+	s.departs("a", nil)
+	s.clock.Step(time.Second)
+	s.departs("b", disrupted("EvictionByEvictionAPI"))
+	s.Ledger.Lost(web, "uid-c", account.LossScaledDown)
+	s.clock.Step(account.Patience)
+	s.sees("node-1")
+	require.Equal(t, []account.Loss{account.LossDrained, account.LossScaledDown, account.LossAbandoned}, s.lost)
+	require.Equal(t, []time.Time{epoch.Add(time.Second), epoch.Add(time.Second), epoch}, s.lostAt)
+}
+
+// TestWhatCouldNotBeReportedComesWithWhatCameSince, in order of time.
+func TestWhatCouldNotBeReportedComesWithWhatCameSince(t *testing.T) {
+	s := newStory()
+	s.departs("a", nil)
+	s.clock.Step(time.Second)
+	s.departs("b", nil)
+	s.sees("node-1", consumer("api-1", "uid-a"))
+	failed := s.Report(web)
+	s.sees("node-1", consumer("api-2", "uid-b"))
+	s.Restore(web, failed)
+	var names []string
+	for _, c := range s.Report(web) {
+		names = append(names, c.Placeholder.Name)
+	}
+	require.Equal(t, []string{"a", "b"}, names)
+}
+
+// TestWhatIsOpenIsInOrderOfTime, so that a stored account does not change while nothing does.
+func TestWhatIsOpenIsInOrderOfTime(t *testing.T) {
+	s := newStory()
+	want := []string{"e", "a", "d", "b", "c"}
+	for _, name := range want {
+		s.departs(name, nil)
+		s.clock.Step(time.Second)
+	}
+	s.Snapshot(web, func(open []Departure) {
+		var names []string
+		for _, d := range open {
+			names = append(names, d.Placeholder.Name)
+		}
+		require.Equal(t, want, names)
+	})
+}
+
+// TestEachHeadroomOfWhichAPodTookIsTold has one pod take of three Headrooms, one of them twice.
+func TestEachHeadroomOfWhichAPodTookIsTold(t *testing.T) {
+	s := newStory()
+	var want []types.NamespacedName
+	var took []types.UID
+	for _, name := range []string{"db", "web", "queue"} {
+		headroom := types.NamespacedName{Namespace: "shop", Name: name}
+		for _, unit := range []string{name + "-0", name + "-1"} {
+			s.Departed(headroom, placeholderPod(unit, nil), account.LossAbandoned)
+			took = append(took, types.UID("uid-"+unit))
+		}
+		want = append(want, headroom)
+	}
+	s.sees("node-1", consumer("big", took[:5]...))
+	require.ElementsMatch(t, want, s.called, "each once")
+	require.Len(t, s.Report(want[0]), 2)
+	require.Len(t, s.Report(want[2]), 1)
+}

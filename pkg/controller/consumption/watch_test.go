@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -66,6 +67,7 @@ func TestAPreemptorIsFoundByItsUIDAmongThoseThatWait(t *testing.T) {
 	s := newStory()
 	s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
 	waits := consumer("api-1").Consumer
+	waits.Owner = "ReplicaSet/api"
 	watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: waitsAs(waits)}}
 	event := preemption("a", epoch)
 	event.Related = &corev1.ObjectReference{}
@@ -86,21 +88,26 @@ func TestANameThatAnEventGivesThePreemptorIsNotTaken(t *testing.T) {
 	require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
 }
 
-func TestTheEventsOfWhichNamespacesAreWatched(t *testing.T) {
+// TestWhichEventsAreListedAndWatched has an API server that only lists and watches: a cluster has many events of other reasons, each of
+// which would be sent.
+func TestWhichEventsAreListedAndWatched(t *testing.T) {
 	for name, tc := range map[string]struct{ namespaces, want []string }{
-		"all, if none are named": {want: []string{metav1.NamespaceAll}},
-		"those that are named":   {namespaces: []string{"a", "b"}, want: []string{"a", "b"}},
+		"of all namespaces, if none are named": {want: []string{metav1.NamespaceAll}},
+		"of those that are named":              {namespaces: []string{"a", "b"}, want: []string{"a", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := make(chan string, 1000)
 			clients := fake.NewClientset()
-			note := func(action clienttesting.Action) { asked <- action.GetNamespace() }
 			clients.PrependReactor("list", "events", func(action clienttesting.Action) (bool, runtime.Object, error) {
-				note(action)
+				asked <- fmt.Sprintf("list %q %s", action.GetNamespace(), action.(clienttesting.ListAction).GetListRestrictions().Fields)
 				return false, nil, nil
 			})
 			clients.PrependWatchReactor("events", func(action clienttesting.Action) (bool, watch.Interface, error) {
-				note(action)
+				watched := action.(clienttesting.WatchActionImpl)
+				if watched.ListOptions.SendInitialEvents != nil {
+					return true, nil, apierrors.NewInvalid(eventsv1.SchemeGroupVersion.WithKind("Event").GroupKind(), "", nil)
+				}
+				asked <- fmt.Sprintf("watch %q %s", action.GetNamespace(), watched.WatchRestrictions.Fields)
 				return false, nil, nil
 			})
 			s := newStory()
@@ -108,11 +115,17 @@ func TestTheEventsOfWhichNamespacesAreWatched(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- watcher.Start(ctx) }()
+			var want []string
+			for _, namespace := range tc.want {
+				for _, reason := range []string{swapevent.Reason, swapevent.ReasonPreempted} {
+					want = append(want, fmt.Sprintf("list %q reason=%s", namespace, reason), fmt.Sprintf("watch %q reason=%s", namespace, reason))
+				}
+			}
 			seen := map[string]bool{}
-			for len(seen) < len(tc.want) {
-				namespace := <-asked
-				require.Contains(t, tc.want, namespace)
-				seen[namespace] = true
+			for len(seen) < len(want) {
+				request := <-asked
+				require.Contains(t, want, request)
+				seen[request] = true
 			}
 			stop()
 			require.NoError(t, <-ended)

@@ -249,3 +249,33 @@ func TestWhatIsKeptOfAPodIsAllThatTheDecisionAsks(t *testing.T) {
 	pod.Labels["app"] = "changed"
 	require.Equal(t, "api", got.Identity.Labels["app"], "the pod belongs to the cache")
 }
+
+// TestOfHeadroomsThatServeAPodAlikeTheFirstByNameMisses, so that it is always the same one.
+func TestOfHeadroomsThatServeAPodAlikeTheFirstByNameMisses(t *testing.T) {
+	var all []Headroom
+	for _, name := range []types.NamespacedName{{Namespace: "b", Name: "a"}, {Namespace: "a", Name: "c"}, {Namespace: "a", Name: "b"}} {
+		h := headroom(t, name.Name, nil, list("cpu", "1"))
+		h.NamespacedName = name
+		rule, err := entitlement.Compile(name, &v1alpha1.Consumers{NamespaceSelector: &metav1.LabelSelector{}})
+		require.NoError(t, err)
+		h.Rule = rule
+		all = append(all, h)
+	}
+	for range all {
+		all = append(all[1:], all[0])
+		pod := &Pod{Identity: entitlement.Consumer{Namespace: "a"}, Requests: list("cpu", "1"), Told: epoch, Message: "Insufficient cpu"}
+		miss, ok := Of(pod, all, func(types.NamespacedName) int { return 0 })
+		require.True(t, ok)
+		require.Equal(t, types.NamespacedName{Namespace: "a", Name: "b"}, miss.Headroom)
+	}
+}
+
+func TestARequirementOfSeveralValuesIsOfEachOfThem(t *testing.T) {
+	for _, value := range []string{"a", "b", "c"} {
+		known := map[string]string{"pool": value}
+		in := pools(corev1.NodeSelectorOpIn, "a", "b")[0].MatchExpressions[0]
+		notIn := pools(corev1.NodeSelectorOpNotIn, "a", "b")[0].MatchExpressions[0]
+		require.Equal(t, value == "c", contradicts(&in, known), value)
+		require.Equal(t, value != "c", contradicts(&notIn, known), value)
+	}
+}
