@@ -101,7 +101,7 @@ func value(p *float64) float64 {
 
 func advise(h *v1alpha1.Headroom, a *account.Account, in *Input) Advice {
 	usage := a.Usage(in.Now, account.Days*24*time.Hour)
-	size := demand.Size(a.Demand(false), in.Now, demand.Options{Served: in.Served, Season: demand.None})
+	size := demand.Size(a.Demand(h.Status.ParkedReplicas > 0), in.Now, demand.Options{Served: in.Served, Season: demand.None})
 	one := Advice{
 		Namespace: h.Namespace, Name: h.Name, Wanted: int(h.Status.DesiredReplicas), Needed: size.Replicas, Evidence: size.Why,
 		Known: int64(in.Now.Sub(a.Opened()) / time.Second), Taken: usage.Taken, Lacked: usage.Lacked, LowestReady: usage.LowestReady,

@@ -223,3 +223,28 @@ func TestCostsAreThoseOfAllUnitsAndOfTheSpareOnes(t *testing.T) {
 	require.Contains(t, text, fmt.Sprintf("%.2f", *one.Cost))
 	require.Contains(t, text, fmt.Sprintf("%.2f", *one.Spare))
 }
+
+// TestUnitsThatAreParkedSayNothingAboutTheRefillTime: nobody makes them, so that they are not slow to come.
+func TestUnitsThatAreParkedSayNothingAboutTheRefillTime(t *testing.T) {
+	a := account.New(now.Add(-10 * 24 * time.Hour))
+	for at, i := a.Opened(), 0; at.Before(now); at, i = at.Add(account.Slot), i+1 { // one in each slot, which are as many as a refill lasts
+		a.Observe(at, 8)
+		a.Take(account.Take{Time: at, Placeholder: fmt.Sprint(i), How: account.BySwap})
+	}
+	in := input(t)
+	in.Headrooms = in.Headrooms[:1]
+	needed := func() int {
+		in.Accounts = []v1alpha1.HeadroomAccount{kept(t, "ample", 1)}
+		record, err := a.Encode(v1alpha1.AccountPosition{})
+		require.NoError(t, err)
+		in.Accounts[0].Record = record
+		return New(in).Headrooms[0].Needed
+	}
+	whole := needed()
+	for range 3 {
+		a.Went(now.Add(-26 * time.Hour))
+	}
+	require.Greater(t, needed(), whole, "units that have been awaited for a day are as slow as that")
+	in.Headrooms[0].Status.ParkedReplicas = 3
+	require.Equal(t, whole, needed())
+}
