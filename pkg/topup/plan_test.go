@@ -339,6 +339,18 @@ func TestRolloutSteps(t *testing.T) {
 			units: all(bound(0, 1, 2), []topup.Unit{fromRollout(3, topup.Pending, "c")}), want: summary{Replace: []int{3}, As: []int{4}, Outdated: 3},
 		},
 		{
+			name: "what it and the one before took counts together",
+			units: all(bound(0, 1, 2, 3, 4, 5, 6, 7), []topup.Unit{
+				fromRollout(8, topup.Pending, "b"), fromRollout(9, topup.Pending, "c"),
+			}),
+			want: summary{Replace: []int{9}, As: []int{10}, Outdated: 8},
+		},
+		{
+			name:  "of room that was taken a quarter may go too",
+			units: all(bound(0, 1, 2, 3, 4, 5, 6), []topup.Unit{fromRollout(7, topup.Pending, "b")}),
+			want:  summary{Replace: []int{6}, As: []int{8}, Outdated: 6},
+		},
+		{
 			name:                "a replacement that is refused holds up the rollout",
 			pendingReplacements: 1, units: bound(0, 1, 2), want: summary{Create: []int{3}, Outdated: 3},
 		},

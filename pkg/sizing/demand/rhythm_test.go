@@ -22,6 +22,22 @@ func TestThereIsARhythmAsLongAsNoMoreIsUnforeseenThanTheLevelAndChanceLeave(t *t
 	} {
 		require.Equal(t, tc.none, tc.isNone(0.999), "%+v", tc.rhythm)
 	}
+	// At 99 % it may be 300 of them, of which chance makes 355.
+	require.False(t, rhythm{judged: 30_000, length: 1, unforeseen: 340}.isNone(0.99))
+	require.True(t, rhythm{judged: 30_000, length: 1, unforeseen: 370}.isNone(0.99))
+}
+
+// TestOneCauseOfWindowsThatOverlapCountsOnce: with a refill of five minutes each event is in three windows. Of some 5000 windows 13 may be
+// unforeseen; of some 1700 that do not overlap it is 7, which are 21 of all.
+func TestOneCauseOfWindowsThatOverlapCountsOnce(t *testing.T) {
+	for events, none := range map[int]bool{6: false, 8: true} {
+		p := quiet(9).refills(4, 1)
+		for i := range events {
+			p.taken(50, 28*time.Hour+time.Duration(i)*750*time.Minute)
+		}
+		r := p.size(Options{Served: 0.999, Season: Day, History: 8 * days})
+		require.Equal(t, none, r.NoRhythm, "%d events: %s", events, r.Why)
+	}
 }
 
 func TestWhatEarlierSeasonsForetellIsTwiceAsMuchAndWhatChanceMakesOfIt(t *testing.T) {
@@ -89,7 +105,12 @@ func TestWhatTwoOfTheSeasonsShowedCounts(t *testing.T) {
 func TestTheRefillTimeIsOfAllHoursAndOfTheOldestThatAreAwaited(t *testing.T) {
 	two := quiet(1).refills(1, 90).refills(4, 10)
 	two.Hours[1].NodeRefills = []int{0, 0, 0, 0, 1}
+	two.Hours[2].NodeRefills = []int{-7, 0, 0, 0, -7} // which no account has
 	require.Equal(t, 300*time.Second, two.size(weekly).RefillTime, "11 of 101 took longer")
+	require.Equal(t, 101, two.size(weekly).Refills)
+	none := quiet(1).refills(0, 1)
+	none.RefillBins = []time.Duration{0}
+	require.Equal(t, time.Second, none.size(weekly).RefillTime)
 
 	require.Equal(t, 400*time.Second, quiet(1).refills(1, 9).missing(1, 100*time.Second).missing(1, 400*time.Second).size(weekly).RefillTime)
 	p := quiet(1).refills(1, 19).missing(1, 200*time.Second).missing(1, 400*time.Second).missing(1, 100*time.Second)

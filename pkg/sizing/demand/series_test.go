@@ -64,6 +64,7 @@ func TestWhatASlotIsKnownToHaveAskedFor(t *testing.T) {
 			[]Hour{{Taken: 4, Lacked: 3, Again: 2, TakenIn: []int{0, 4}, LackedIn: []int{0, 3}, AgainIn: []int{0, 2}, Seen: all}}, 1,
 			slot{demand: 5, kept: true, whole: true},
 		},
+		"what is not listed is none":      {[]Hour{{Taken: 3, TakenIn: []int{3}, Seen: all}}, 7, slot{kept: true, whole: true}},
 		"no unit was ready":               {[]Hour{{Taken: 1, TakenIn: []int{1}, Seen: all, Empty: 1}}, 0, slot{demand: 1, kept: true}},
 		"nobody looked":                   {[]Hour{{Taken: 1, TakenIn: []int{1}, Seen: all &^ 1}}, 0, slot{demand: 1}},
 		"a sum is shared out evenly":      {[]Hour{{Taken: 2 * Slots, Seen: all}}, 7, slot{demand: 2, kept: true}},
@@ -160,16 +161,30 @@ func TestABurstIsOfTheLastRefillTime(t *testing.T) {
 		b := underWay(&p.History, monday, 1, DefaultRefill, &o)
 		require.Equal(t, want, b.demand(), "lacked %s before", before)
 	}
+	both := quiet(1).lacked(5, 0).again(2, 0).lacked(5, Slot).again(2, Slot)
+	b := underWay(&both.History, monday, 1, DefaultRefill, &o)
+	require.Equal(t, 6, b.demand(), "what counts twice, in each of the slots")
 	p := quiet(1).lacked(50, 0).missing(6, 0)
 	p.Takes = ago(6, 0)
 	o.Max = 10
-	b := underWay(&p.History, monday, 1, DefaultRefill, &o)
+	b = underWay(&p.History, monday, 1, DefaultRefill, &o)
 	require.Equal(t, 10, b.demand(), "no more than the maximum in all")
 
 	again := quiet(15).missing(6, 30*time.Second)
 	again.Takes = ago(6, 30*time.Second)
 	e := Learn(again.History, monday, weekly)
 	require.True(t, e.Size(again.History, monday.Add(-days)).Burst, "a clock that was set back does not make it one of tomorrow")
+}
+
+func TestABurstIsCoveredToTheLevelAndForTheRefillTime(t *testing.T) {
+	b := burst{lacked: 56}
+	require.Equal(t, 81, b.units(0.999))
+	require.InDelta(t, 66, b.units(0.9), 1)
+	p := quiet(1).refills(4, 1).missing(6, 200*time.Second)
+	for range 6 {
+		p.Takes = append(p.Takes, monday.Add(-200*time.Second))
+	}
+	require.Contains(t, p.size(weekly).Why, "a burst is under way: in the last 5m pods took or lacked 6 units")
 }
 
 func TestThePoissonDistributionHasNoEndThatIsToBeSeen(t *testing.T) {

@@ -383,6 +383,9 @@ func TestASlotThatIsKeptCountsWithoutAWordOfIt(t *testing.T) {
 
 	p.Kept(monday.Add(time.Hour))
 	require.Equal(t, Hour{Hour: monday.Unix()/secondsPerHour + 1, Seen: 1}, p.Hours[hours])
+	unordered := History{Hours: []Hour{{Hour: 5, Seen: 1}, {Hour: 4}}}
+	unordered.Kept(time.Unix(5*secondsPerHour, 0).Add(Slot))
+	require.Equal(t, []Hour{{Hour: 5, Seen: 0b11}, {Hour: 4}}, unordered.Hours)
 	old := History{}
 	old.Kept(time.Unix(-1, 0))
 	require.Equal(t, []Hour{{Hour: -1, Seen: 1 << (Slots - 1)}}, old.Hours)
@@ -403,6 +406,7 @@ func TestTheLevelIsKeptWithinItsBounds(t *testing.T) {
 	} {
 		require.InDelta(t, want, Options{Served: served}.bounded().Served, 0)
 	}
+	require.InDelta(t, DefaultServed, Options{Served: math.NaN()}.bounded().Served, 0)
 }
 
 // Whole numbers stay what they are, whatever fractions are in binary: of ten windows one in ten is one.

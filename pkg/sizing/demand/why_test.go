@@ -59,6 +59,8 @@ func TestTheMaximumIsToldWhereItMatters(t *testing.T) {
 	r = burst.size(Options{Season: Week, Min: 20})
 	require.Equal(t, []int{12, 20}, []int{r.Wanted, r.Replicas})
 	require.Regexp(t, "12 cover as many again; that needs 12, and the minimum is 20$", r.Why)
+	r = burst.size(Options{Season: Week, Min: 12})
+	require.Regexp(t, "12 cover as many again$", r.Why)
 	require.Contains(t, burst.lacked(50, 0).size(weekly).Why,
 		"if that goes on, 81 cover the next 2m with a probability of 99.9 %, and 80 do not")
 }
@@ -72,9 +74,26 @@ func TestTheReasonNamesThePoolAndTheTimeOfTheUser(t *testing.T) {
 	o.Season = Day
 	require.Contains(t, quiet(3).size(o).Why, "in the hour around Mon 11:04 CET of 3 earlier days and in the last half hour, ")
 
-	one := quiet(0).lacked(1, 0)
+	one := quiet(0).lacked(1, 0).emptied(0)
+	require.Contains(t, Size(one.History, monday.Add(time.Hour), o).Why, ", and the history has 1")
 	require.Contains(t, Size(one.History, monday.Add(time.Hour), o).Why, "1 unit is the largest demand so far: ")
+	require.Contains(t, quiet(15).refills(2, 1).size(o).Why, "windows of 2m (a refill takes 1m30s), ")
 	require.Equal(t, "1m30s", short(90*time.Second+200*time.Millisecond))
+}
+
+func TestWhereFewWindowsSayHowRareItIsMoreThanTheLargestCounts(t *testing.T) {
+	r := quiet(6).taken(12, 3*days).size(Options{Served: 0.9999, Season: Week})
+	require.Equal(t, PooledByAll, r.PooledBy)
+	require.Greater(t, r.Replicas, 12)
+	require.Contains(t, r.Why, "none asked for more than 12 units; so few cannot show what is rare, and for a chance of at most 0.01 % ")
+}
+
+func TestABurstIsTheReasonWhereThereIsNoRhythmToo(t *testing.T) {
+	o := Options{Season: Week}.bounded()
+	e := Estimate{options: o, refill: refill{time: DefaultRefill}, found: found{rhythm: rhythm{judged: 9, unforeseen: 1, length: 1}}}
+	r := e.Size(quiet(1).lacked(5, 0).History, monday)
+	require.True(t, r.Burst && r.NoRhythm)
+	require.Regexp(t, "^a burst is under way: ", r.Why)
 }
 
 func TestThatThereIsNoRhythmIsToldFromOneWindowOn(t *testing.T) {
