@@ -97,6 +97,11 @@ func TestAShapeIsTakenAsAWhole(t *testing.T) {
 	require.Equal(t, v1alpha1.HeadroomSpec{ShapeFrom: &v1alpha1.WorkloadReference{}}, placed(&v1alpha1.ShapeStatus{}), "one that says nothing")
 }
 
+func TestAShapeWithoutRequestsStillSaysWhere(t *testing.T) {
+	require.Equal(t, v1alpha1.HeadroomSpec{ShapeFrom: &v1alpha1.WorkloadReference{}, NodeSelector: map[string]string{"pool": "a"}},
+		placed(&v1alpha1.ShapeStatus{NodeSelector: map[string]string{"pool": "a"}}))
+}
+
 func TestAHeadroomThatHasNoShapeIsItself(t *testing.T) {
 	h := &v1alpha1.Headroom{}
 	require.Same(t, h, h.Shaped(someShape("shape")), "it takes none from a workload")

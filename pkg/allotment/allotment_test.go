@@ -124,6 +124,9 @@ func TestGiveBack(t *testing.T) {
 		"who only has places has a share as well": { // 12/3
 			Limits{Pending: 12}, []Headroom{{Pending: 6}, {Pending: 6}, {Missing: 9, Overdue: true}}, []int{2, 2, 0},
 		},
+		"units that are bound are no part of a share": {
+			window, []Headroom{{Pending: 500, Units: 500}, {Units: 300, Missing: 3, Overdue: true}}, []int{3, 0},
+		},
 		"who has its share waits": {window, []Headroom{{Pending: 250}, {Pending: 250, Missing: 9, Overdue: true}}, []int{0, 0}},
 		"more Headrooms than places: one each": {
 			Limits{Pending: 2}, []Headroom{{Pending: 2}, {Missing: 1, Overdue: true}, {Missing: 1, Overdue: true}}, []int{1, 0, 0},

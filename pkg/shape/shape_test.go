@@ -62,6 +62,12 @@ func TestRequestsAreThoseOfTheScheduler(t *testing.T) {
 			corev1.PodSpec{Containers: []corev1.Container{container(resources("cpu", "1"), resources("cpu", "2", "memory", "1Gi", "nvidia.com/gpu", "1"))}},
 			resources("cpu", "1", "memory", "1Gi", "nvidia.com/gpu", "1"),
 		},
+		"limits of the second container": {
+			corev1.PodSpec{Containers: []corev1.Container{
+				container(resources("cpu", "1"), nil), container(nil, resources("cpu", "2", "memory", "1Gi")),
+			}},
+			resources("cpu", "3", "memory", "1Gi"),
+		},
 		"limits of an init container that has no requests": {
 			corev1.PodSpec{
 				InitContainers: []corev1.Container{container(nil, resources("cpu", "3"))},
@@ -124,10 +130,25 @@ func TestPlaceholdersStayOnNoNodeThatIsTakenAway(t *testing.T) {
 	} {
 		for _, effect := range []corev1.TaintEffect{"", corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute} {
 			other := corev1.Toleration{Key: "node.kubernetes.io/disk-pressure", Operator: corev1.TolerationOpExists, Effect: effect}
-			got := Of(&corev1.PodSpec{Tolerations: []corev1.Toleration{{Key: key, Operator: corev1.TolerationOpExists, Effect: effect}, other}}, nil)
-			require.Equal(t, []corev1.Toleration{other}, got.Tolerations, "%q %q", key, effect)
+			for _, leaving := range []corev1.Toleration{
+				{Key: key, Operator: corev1.TolerationOpExists, Effect: effect},
+				{Key: key, Operator: corev1.TolerationOpEqual, Value: "1", Effect: effect},
+			} {
+				got := Of(&corev1.PodSpec{Tolerations: []corev1.Toleration{other, leaving, other}}, nil)
+				require.Equal(t, []corev1.Toleration{other, other}, got.Tolerations, "%v", leaving)
+			}
 		}
 	}
+}
+
+func TestEveryConstraintIsMadeOneOfThePlaceholders(t *testing.T) {
+	own := &metav1.LabelSelector{MatchLabels: map[string]string{"headroom.dev/headroom": "web"}}
+	got := Of(&corev1.PodSpec{TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
+		{TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{}}, {TopologyKey: "rack", MatchLabelKeys: []string{"pod-template-hash"}},
+	}}, own)
+	require.Equal(t, []corev1.TopologySpreadConstraint{
+		{TopologyKey: "zone", LabelSelector: own}, {TopologyKey: "rack", LabelSelector: own},
+	}, got.Spread)
 }
 
 func TestATemplateThatMayGoAnywhereAsksForNoPlace(t *testing.T) {
@@ -165,6 +186,7 @@ func TestLarger(t *testing.T) {
 	got := Larger(resources("cpu", "1", "memory", "2Gi"), resources("cpu", "1500m", "memory", "1Gi", "nvidia.com/gpu", "1", "example.com/x", "0"))
 	require.True(t, equality.Semantic.DeepEqual(resources("cpu", "1500m", "memory", "2Gi", "nvidia.com/gpu", "1"), got), "%v", got)
 	require.Empty(t, Larger(nil, nil))
+	require.Equal(t, resources("cpu", "1"), Larger(resources("cpu", "1"), nil))
 	require.Equal(t, resources("cpu", "1"), Larger(nil, resources("cpu", "1")))
 	have := resources("cpu", "1")
 	Larger(have, resources("cpu", "2"))

@@ -34,6 +34,9 @@ func TestANoteThatHidesAndCountsFits(t *testing.T) {
 			s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("web-headroom-%d", i)})
 			s.Placeholders = append(s.Placeholders, types.NamespacedName{Namespace: "bank", Name: fmt.Sprintf("web-headroom-%d", i)})
 		}
+		shared := Note(Swap{Shared: s.Placeholders, Node: node, Why: s.Why}.Hide("shop"))
+		require.LessOrEqual(t, len(shared), maxNote)
+		require.Contains(t, shared, fmt.Sprintf(" and %d of other namespaces on node %s: evicted for another pod; w", count, node))
 		note := Note(s.Hide("shop"))
 		require.LessOrEqual(t, len(note), maxNote)
 		got, ok := Parse(note)

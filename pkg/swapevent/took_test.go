@@ -31,7 +31,7 @@ func TestAnnotation(t *testing.T) {
 }
 
 func TestAnnotationsThatNoSchedulerWroteAreRefused(t *testing.T) {
-	for _, value := range []string{"", ",", "a,", ",a", "a,,b", "a, b", "a\tb", "a\n", "+", "+0", "+x", ",+2", "a,+2", "a+2+2", "a+2,b", "a+-1", "a+99999999999999999999"} {
+	for _, value := range []string{"", ",", "a,", ",a", "a,,b", "a, b", "a\tb", "a\n", "+", "a+", "+0", "+x", ",+2", "a,+2", "a+2+2", "a+2,b", "a+-1", "a+99999999999999999999"} {
 		_, err := ParseAnnotation(value)
 		require.Error(t, err, "%q", value)
 	}
@@ -82,6 +82,20 @@ func TestAPodThatIsFullOfOtherThingsKeepsWhatItTookLast(t *testing.T) {
 		})
 		require.Equal(t, want, value, "room for %d", room)
 	}
+}
+
+func TestWhatAPodTakesNowIsCountedAtLeast(t *testing.T) {
+	is := func(i int) string { return fmt.Sprintf("%036d", i) }
+	value := Extend([]types.UID{types.UID(is(3)), types.UID(is(4)), types.UID(is(5))}, map[string]string{
+		"headroom.dev/took": is(0) + "," + is(1), "others": strings.Repeat("x", maxAnnotations-spareAnnotations-len("others")-37),
+	})
+	require.Equal(t, is(3)+"+2", value, "what it took before gives way, and of what it takes now none is lost")
+}
+
+func TestWhatIsNoListIsNotRepeatedInFull(t *testing.T) {
+	_, err := ParseAnnotation(strings.Repeat("no list ", 1<<10))
+	require.ErrorContains(t, err, "no list no list")
+	require.Less(t, len(err.Error()), 2*maxWhy)
 }
 
 // TestAnnotationFillsTheRoomThatThereIs to the last byte, of which the comma between two UIDs takes one.

@@ -1,6 +1,7 @@
 package podpolicy
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,6 +75,9 @@ func TestCheck(t *testing.T) {
 			require.NotNil(t, got)
 			require.Equal(t, tc.want, got.Reason)
 			require.Contains(t, got.Message, tc.says)
+			if tc.want == security {
+				require.Contains(t, got.Message, "Pod Security level "+cmp.Or(tc.level, "baseline")+",")
+			}
 		})
 	}
 }
