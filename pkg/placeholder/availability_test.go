@@ -65,6 +65,9 @@ func TestUnavailable(t *testing.T) {
 		"a mark that evicts all": {
 			node: tainted("karpenter.sh/disrupted", "", corev1.TaintEffectNoExecute), tolerations: everything, wantLeaving: true,
 		},
+		"one that is deleted and gone": {node: func(n *corev1.Node) {
+			n.DeletionTimestamp, n.Status.Conditions, n.Spec.Unschedulable = ptr.To(metav1.Now()), nil, true
+		}, want: "node n is being deleted", wantLeaving: true},
 		"a node that is taken away, behind another taint": {node: func(n *corev1.Node) {
 			tainted("gpu", "a", corev1.TaintEffectNoSchedule)(n)
 			tainted("karpenter.sh/disrupted", "", corev1.TaintEffectNoSchedule)(n)

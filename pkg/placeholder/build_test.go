@@ -296,11 +296,11 @@ func TestTheDaemonSetOfVersionsThatRefusedNoSidecarsDiffersInNothingElse(t *test
 
 func TestWhatAHeadroomSaysOfSidecarsItselfStays(t *testing.T) {
 	pod := placeholder.Build(web(func(s *v1alpha1.HeadroomSpec) {
-		s.PodLabels = map[string]string{"sidecar.istio.io/inject": "true"}
+		s.PodLabels = map[string]string{"sidecar.istio.io/inject": "true", "kuma.io/sidecar-injection": ""}
 		s.PodAnnotations = map[string]string{"linkerd.io/inject": "enabled"}
 	}), defaults, 0)
 	require.Equal(t, "true", pod.Labels["sidecar.istio.io/inject"])
-	require.Equal(t, "disabled", pod.Labels["kuma.io/sidecar-injection"])
+	require.Empty(t, pod.Labels["kuma.io/sidecar-injection"])
 	require.Equal(t, "enabled", pod.Annotations["linkerd.io/inject"])
 	require.Equal(t, "false", pod.Annotations["consul.hashicorp.com/connect-inject"])
 }

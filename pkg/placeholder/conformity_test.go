@@ -56,6 +56,17 @@ func TestDeviation(t *testing.T) {
 				s.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("9")}}
 			}, want: "it has requests of the whole pod",
 		},
+		"requests and limits of the whole pod": {
+			change: func(s *corev1.PodSpec) {
+				nine := corev1.ResourceList{"cpu": resource.MustParse("9")}
+				s.Resources = &corev1.ResourceRequirements{Requests: nine, Limits: nine}
+			}, want: "it has requests of the whole pod",
+		},
+		"limits of the whole pod alone": {
+			change: func(s *corev1.PodSpec) {
+				s.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("9")}}
+			},
+		},
 		"what a LimitRange adds": {
 			change: func(s *corev1.PodSpec) {
 				s.Containers[0].Resources.Requests["ephemeral-storage"] = resource.MustParse("1Gi")

@@ -51,6 +51,10 @@ func TestValidateConsumers(t *testing.T) {
 			selector: "{matchExpressions: [{key: app, operator: DoesNotExist}, {key: app, operator: In, values: [a]}]}",
 		},
 		{
+			name: "an empty value and another", refused: "can match nothing",
+			selector: "{matchLabels: {app: ''}, matchExpressions: [{key: app, operator: In, values: [a]}]}",
+		},
+		{
 			name: "a second label contradicts itself", refused: "its requirements on the label tier contradict each other",
 			selector: "{matchLabels: {app: web, tier: a}, matchExpressions: [{key: tier, operator: NotIn, values: [a]}]}",
 		},

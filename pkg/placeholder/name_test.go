@@ -26,7 +26,7 @@ func TestOrdinalIsTheInverseOfName(t *testing.T) {
 func TestOrdinalRefusesOtherNames(t *testing.T) {
 	for _, name := range []string{
 		"", "web", "web-headroom", "web-headroom-", "web-headroom-x", "web-headroom--1", "web-headroom-+1", "web-headroom-01", "web-headroom-1-0",
-		"api-headroom-1", "web-1", "web-headroom-99999999999999999999",
+		"api-headroom-1", "web-1", "1", "headroom-1", "web-headroom-99999999999999999999",
 	} {
 		_, ok := placeholder.Ordinal("web", name)
 		require.False(t, ok, name)

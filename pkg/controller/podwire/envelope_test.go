@@ -114,6 +114,25 @@ func TestAListOfSomethingElseIsNoListOfPods(t *testing.T) {
 	}
 }
 
+func TestAPodWhoseNodeNameIsMissingIsNotHeld(t *testing.T) {
+	pod, err := Read(part(podMetadata, part(metadataName, []byte("a"))))
+	require.NoError(t, err)
+	require.Equal(t, &Pod{Name: "a"}, pod)
+}
+
+func TestWhatOfAPodIsBrokenIsFoundOutWhenItIsRead(t *testing.T) {
+	node := part(specNodeName, []byte("n1"))
+	_, err := Read(part(podSpec, joined(node, part(specContainers, []byte{0xff}))))
+	require.ErrorContains(t, err, "reading a pod", "a container")
+	_, err = Read(part(podSpec, joined(node, part(specInitContainers, []byte{0xff}))))
+	require.ErrorContains(t, err, "reading a pod", "an init container")
+
+	pod, err := Read(joined(part(podMetadata, part(metadataLabels, []byte{0xff})), part(podSpec, node)))
+	require.NoError(t, err)
+	_, err = pod.Class.Pod()
+	require.ErrorContains(t, err, "decoding labels and requests of a pod", "labels are looked at by whoever wants them")
+}
+
 // TestTheLargestPodsAreRead: those with as much in annotations as an API server takes, and what else etcd stores.
 func TestTheLargestPodsAreRead(t *testing.T) {
 	pod := bound("a", "7", map[string]string{"app": "web"})

@@ -2,6 +2,7 @@ package podwire
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -80,6 +81,29 @@ func TestAListIsClosedWhateverIsInIt(t *testing.T) {
 			_, _ = client.List(t.Context(), "shop", metav1.ListOptions{})
 			require.True(t, answer.closed, "or its connection would never be used again")
 		})
+	}
+}
+
+func TestARequestEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	client := answered(t, func(r *http.Request) (*http.Response, error) {
+		cancel()
+		if err := r.Context().Err(); err != nil {
+			return nil, err
+		}
+		return nil, late{}
+	})
+	_, err := client.List(ctx, "shop", metav1.ListOptions{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestEveryPodOfAListInJSONIsKept(t *testing.T) {
+	pods := []corev1.Pod{*bound("a", "7", map[string]string{"app": "web"}), *bound("b", "8", nil), {ObjectMeta: metav1.ObjectMeta{Name: "c"}}}
+	list, err := readList(bytes.NewReader(encoded(t, runtime.ContentTypeJSON, &corev1.PodList{Items: pods})))
+	require.NoError(t, err)
+	require.Len(t, list.Items, len(pods))
+	for i := range pods {
+		requireSame(t, &pods[i], list.Items[i])
 	}
 }
 

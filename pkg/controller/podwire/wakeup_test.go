@@ -50,6 +50,38 @@ func TestABookmarkAloneTellsHowFarTheWatchHasCome(t *testing.T) {
 	}
 }
 
+func TestADeletionAloneTellsHowFarTheWatchHasCome(t *testing.T) {
+	for _, mediaType := range []string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON} {
+		changes, failure := told(t, t, sent(t, mediaType, watch.Deleted, bound("a", "12", nil)))
+		require.Nil(t, failure)
+		require.Equal(t, Changes{Pods: []*Pod{{Namespace: "shop", Name: "a"}}, ResourceVersion: "12"}, changes)
+	}
+}
+
+func TestAnErrorEndsTheWatchWhateverItIsAbout(t *testing.T) {
+	for _, mediaType := range []string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON} {
+		changes, failure := told(t, t, sent(t, mediaType, watch.Error, bound("a", "12", nil)))
+		require.NotNil(t, failure)
+		require.Empty(t, changes.Pods)
+	}
+}
+
+// TestToBeWokenForNothingIsNoEvent: what the wake-up was for may have been told with what came before.
+func TestToBeWokenForNothingIsNoEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEvents(io.NopCloser(bytes.NewReader(nil)))
+		signal(e.ready)
+		time.AfterFunc(time.Minute, func() { e.add(happened{kind: watch.Added, pod: &Pod{Name: "a"}, version: []byte("1")}) })
+		kind, object, err := e.Decode()
+		require.NoError(t, err)
+		require.Equal(t, watch.Modified, kind)
+		require.Equal(t, &Changes{Pods: []*Pod{{Name: "a"}}, ResourceVersion: "1"}, object)
+		e.Close()
+		_, _, err = e.Decode()
+		require.ErrorIs(t, err, io.EOF, "nobody listens any more")
+	})
+}
+
 // filled is a watch that has as much to tell as can wait.
 func filled(t *testing.T, from io.ReadCloser) *events {
 	t.Helper()
