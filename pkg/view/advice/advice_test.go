@@ -248,3 +248,26 @@ func TestUnitsThatAreParkedSayNothingAboutTheRefillTime(t *testing.T) {
 	in.Headrooms[0].Status.ParkedReplicas = 3
 	require.Equal(t, whole, needed())
 }
+
+func TestEachHeadroomOfWhichNothingIsKnownIsTold(t *testing.T) {
+	in := input(t)
+	in.Headrooms = append(in.Headrooms, headroom("newer", 1))
+	for i := range in.Accounts {
+		in.Accounts[i].Record.Hours = []byte("no gzip")
+	}
+	report := New(in)
+	require.Empty(t, report.Headrooms)
+	require.NotNil(t, report.Headrooms, "JSON has an empty list")
+	require.Len(t, report.NotSeen, 5, "three cannot be read, and two are not there")
+	for i, name := range []string{"ample", "short", "young", "new", "newer"} {
+		require.Contains(t, report.NotSeen[i], "shop/"+name+" ")
+	}
+}
+
+func TestACostThatIsNotKnownIsNotZero(t *testing.T) {
+	nothing := 0.0
+	report := Report{Headrooms: []Advice{{Namespace: "shop", Name: "a", Spare: &nothing}}}
+	lines := strings.Split(report.Text(table.Style{Width: 200}), "\n")
+	cells := strings.Fields(lines[1])
+	require.Equal(t, []string{"-", "0.00"}, cells[len(cells)-2:])
+}

@@ -53,6 +53,10 @@ func TestEachShapeIsWhereItWasPutAndAsLargeAsItIs(t *testing.T) {
 		"a thin line": {
 			func(d *drawing.Drawing) { d.Line(1, drawing.Run2, point(10, 20), point(40, 20)) }, image.Rect(20, 39, 80, 41), 60 * 2,
 		},
+		"a line of three points": {
+			func(d *drawing.Drawing) { d.Line(4, drawing.Run2, point(10, 20), point(40, 20), point(70, 20)) },
+			image.Rect(20, 36, 140, 44), 120 * 8,
+		},
 		"a dot": {func(d *drawing.Drawing) { d.Dot(30, 20, 10, drawing.Run2) }, image.Rect(40, 20, 80, 60), 1256},
 	} {
 		t.Run(name, func(t *testing.T) {

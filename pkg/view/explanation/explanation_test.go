@@ -159,3 +159,8 @@ func TestOneReasonMoreThanIsToldIsCounted(t *testing.T) {
 	p.Misfits = nil
 	require.NotContains(t, told.Text(table.Style{}, now), "Why not on the nodes", "there is nothing to say of them")
 }
+
+func TestAPodThatFitsOnOneNodeAloneFits(t *testing.T) {
+	told := Explanation{Pod: "shop/web", Now: &Prediction{Fits: []string{"node-1"}, Nodes: 9}}
+	require.Contains(t, told.Text(table.Style{}, now), "It fits as it is on 1 of 9 nodes (node-1), so it takes no unit.")
+}

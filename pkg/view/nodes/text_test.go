@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,4 +149,27 @@ func TestAPipeHasEveryColumnOfANodeOnOneLine(t *testing.T) {
 	lines = strings.Split(report.Text(table.Style{}), "\n")
 	require.Equal(t, []string{"-", "ip-10-0-1-1.eu.internal", "5", "2", "?", "?", "2", "Unknown"}, strings.Fields(lines[1]),
 		"of a node that was not looked at only what is on it is known")
+}
+
+func TestColumnsOfNodesGoInTheOrderOfTheirWorth(t *testing.T) {
+	report := New(input())
+	columns := []string{"SIZE", "STATE", "USED", "FREE"}
+	var gone []string
+	for width := 120; width >= 30; width-- {
+		header, _, _ := strings.Cut(report.Text(table.Style{Width: width}), "\n")
+		for _, column := range columns {
+			if !strings.Contains(header, column) && !slices.Contains(gone, column) {
+				gone = append(gone, column)
+			}
+		}
+		for _, stays := range []string{"NODE", "CPU", "HEADROOM", "UNITS"} {
+			require.Contains(t, header, stays)
+		}
+	}
+	require.Equal(t, columns, gone)
+}
+
+func TestThatUnitsWaitStandsOut(t *testing.T) {
+	report := New(input())
+	require.Contains(t, report.Text(table.Style{Width: 80, Color: true}), "\x1b[33m1 unit waits for a node\x1b[0m\n")
 }

@@ -65,7 +65,9 @@ func TestTheCardsAreTheSumsOfAllHeadrooms(t *testing.T) {
 }
 
 func TestThePageSaysOfHowManyDaysItIs(t *testing.T) {
-	for days, want := range map[int]string{0: "the 1 days before", 7: "the 7 days before", account.Days + 5: fmt.Sprintf("the %d days before", account.Days)} {
+	for days, want := range map[int]string{
+		0: "the 1 days before", 7: "the 7 days before", account.Days + 5: fmt.Sprintf("the %d days before", account.Days),
+	} {
 		in := example(t)
 		in.Days = days
 		require.Contains(t, pageOf(t, in), want)
@@ -200,4 +202,58 @@ func TestUnitsThatCannotBeTakenAreLackingWhereverTheyAre(t *testing.T) {
 		{Name: "two unavailable", Wanted: 4, Ready: 2, Unavailable: 2},
 	})
 	require.Equal(t, []string{"two unavailable", "one missing", "none missing"}, []string{order[0].Name, order[1].Name, order[2].Name})
+}
+
+func TestThePageBeginsWithWhatNeedsSomebody(t *testing.T) {
+	in := &Input{Now: now, Days: 7, Status: status.Report{Headrooms: []status.Headroom{
+		{Namespace: "a", Name: "full", Wanted: 3, Ready: 3}, {Namespace: "b", Name: "short", Wanted: 3, Ready: 1},
+	}}}
+	page := pageOf(t, in)
+	require.Less(t, strings.Index(page, ">b/short"), strings.Index(page, ">a/full"))
+}
+
+// TestAHeadroomHasItsOwnAdvice: others are in its namespace, and one of its name in another.
+func TestAHeadroomHasItsOwnAdvice(t *testing.T) {
+	in := example(t)
+	in.Advice = []advice.Advice{
+		{Namespace: "shop", Name: "api", Sentence: "of another name"}, {Namespace: "ci", Name: "web", Sentence: "of another namespace"},
+		{Namespace: "shop", Name: "web", Sentence: "its own"},
+	}
+	page := pageOf(t, in)
+	require.Contains(t, sectionOf(t, page, "shop/web"), "<p>its own</p>")
+	require.NotContains(t, page, "of another")
+}
+
+func TestOneRefillOfOneTakeIsTold(t *testing.T) {
+	in := example(t)
+	a := account.New(now.Add(-48 * time.Hour))
+	took := now.Add(-5 * time.Hour)
+	a.Take(account.Take{Time: took, Consumer: account.Consumer{UID: "u"}})
+	a.Went(took)
+	a.Bound(took.Add(70*time.Second), took.Add(time.Second))
+	in.Accounts[0] = encoded(t, "shop", "web", a)
+	h, ok := historyOf(&in.Accounts[0], in.hours(), now)
+	require.True(t, ok)
+	require.Equal(t, 1, h.usage.Refills)
+	section := sectionOf(t, pageOf(t, in), "shop/web")
+	require.Contains(t, section, "<dt>nine of ten refills within</dt><dd>"+short(h.usage.RefillP90)+"<")
+	for range 4 {
+		a.Take(account.Take{Time: took, Consumer: account.Consumer{UID: "u"}})
+	}
+	in.Accounts[0] = encoded(t, "shop", "web", a)
+	h, ok = historyOf(&in.Accounts[0], in.hours(), now)
+	require.True(t, ok)
+	require.NotEqual(t, h.usage.RefillP90, h.usage.Saved)
+	section = sectionOf(t, pageOf(t, in), "shop/web")
+	require.Contains(t, section, "<dt>waiting saved, an estimate</dt><dd>"+short(h.usage.Saved)+"<")
+}
+
+func TestOneUnitInANarrowHourIsDrawnToo(t *testing.T) {
+	h := &history{hours: make([]hour, 24)}
+	h.hours[3], h.hours[5] = hour{taken: 1}, hour{lacked: 1}
+	drawn := plot(h, now, plotLeft+24, 134)
+	text := drawn.SVG("")
+	require.Equal(t, 2, strings.Count(text, `width="1" height="50"`), "a bar is a pixel wide at least: %s", text)
+	require.Equal(t, 1, strings.Count(text, `class="f-run3"`))
+	require.Equal(t, 1, strings.Count(text, `class="f-run2"`))
 }

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -58,4 +59,11 @@ func TestALookKeepsThePlaceAsFarAsThereIsOne(t *testing.T) {
 	require.Equal(t, "line 5 of 80", shown(m)[1], "the last lines of what is there now")
 	m.Update(looked{text: lines(90)})
 	require.Equal(t, "line 5 of 80", shown(m)[1])
+}
+
+func TestWhatALookBringsThatFailedIsNotShown(t *testing.T) {
+	m := New(Options{Title: "Nodes", First: lines(1), Notes: []string{"a note"}})
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 5})
+	m.Update(looked{text: lines(2), notes: []string{"another"}, err: errors.New("only half of it came")})
+	require.Equal(t, []string{"Nodes", "line 0 of 80", "note: a note", "", "not up to date: only half of it came"}, shown(m))
 }

@@ -119,3 +119,9 @@ func TestOnlyAFullHeadroomIsGreen(t *testing.T) {
 		require.Equal(t, table.Warn, (&Headroom{Reason: reason}).color(), reason)
 	}
 }
+
+func TestWhatStandsBelowHasTheColorOfItsHeadroom(t *testing.T) {
+	report := New(input(t))
+	text := report.Text(Layout{}, table.Style{Width: 80, Color: true})
+	require.Regexp(t, "\n  \x1b\\[33m3 missing. QuotaExceeded: ", text)
+}
