@@ -90,6 +90,8 @@ func (f *fixture) start(t *testing.T) {
 // TestPodsThatComeChangeAndGoAreHeardOf on a node of two cores, of which a unit holds one.
 func TestPodsThatComeChangeAndGoAreHeardOf(t *testing.T) {
 	ordinary, reserved := unit(hr("open", "1"), 0, "a").Obj(), reservedUnit(reservedFor("web"), 0, "a").Obj()
+	unknown := waitsForNodeA()
+	unknown.Status.Conditions, unknown.Spec.Containers[0].Resources = nil, on("a", "running", "2").Spec.Containers[0].Resources
 	for name, tc := range map[string]struct {
 		held, before *corev1.Pod
 		change       func(pod *corev1.Pod)
@@ -99,6 +101,10 @@ func TestPodsThatComeChangeAndGoAreHeardOf(t *testing.T) {
 	}{
 		"one that is made for a full node":           {held: ordinary, comes: on("a", "running", "2"), want: []string{"open-headroom-0"}},
 		"one of a DaemonSet that waits for the node": {held: reserved, before: on("a", "running", "1"), comes: waitsForNodeA(), want: []string{"web-headroom-0"}},
+		"one of a DaemonSet once it is known that it waits": {
+			held: reserved, before: unknown, want: []string{"web-headroom-0"},
+			change: func(pod *corev1.Pod) { pod.Status.Conditions = waitsForNodeA().Status.Conditions },
+		},
 		"one that grows where it is": {held: ordinary, before: on("a", "running", "1"), want: []string{"open-headroom-0"}, change: func(pod *corev1.Pod) {
 			pod.Generation, pod.Spec.Containers[0].Resources = 2, on("a", "running", "2").Spec.Containers[0].Resources
 		}},
@@ -241,7 +247,8 @@ func TestAUnitWithDevicesWakesPodsWhenItIsBound(t *testing.T) {
 
 func TestAPodThatIsNominatedIsTriedAgainAfterAWhile(t *testing.T) {
 	nominated := func(node string) *corev1.Pod { return unscheduled(wants("1").NominatedNodeName(node)) }
-	stock := nominated("a")
+	earlier, stock := nominated("a"), nominated("a")
+	earlier.UID = "earlier"
 	stock.Spec.SchedulerName = "stock"
 	for name, tc := range map[string]struct {
 		was, is *corev1.Pod
@@ -250,6 +257,7 @@ func TestAPodThatIsNominatedIsTriedAgainAfterAWhile(t *testing.T) {
 		"once it is":                          {was: nominated(""), is: nominated("a"), want: activations{"consumer"}},
 		"to another node":                     {was: nominated("b"), is: nominated("a"), want: activations{"consumer"}},
 		"also if it came so":                  {is: nominated("a"), want: activations{"consumer"}},
+		"also if one of its name was before":  {was: earlier, is: nominated("a"), want: activations{"consumer"}},
 		"not again for another change":        {was: nominated("a"), is: nominated("a")},
 		"not if it is not nominated any more": {was: nominated("a"), is: nominated("")},
 		"not one of another scheduler":        {is: stock},
