@@ -154,6 +154,9 @@ func (s *shared) lookAtNode(ctx context.Context, before, after any) {
 	if !ok || is.Spec.NodeName == "" {
 		return
 	}
+	if was != nil && was.UID != is.UID {
+		was = nil // its deletion was missed: this one came with its node
+	}
 	if was == nil || was.Spec.NodeName == "" && s.holes.BesideOthers() || was.Generation != is.Generation {
 		s.relief.look(ctx, is.Spec.NodeName, s.relief.madeFor(is))
 	}

@@ -260,8 +260,9 @@ func TestWhenANodeShrinks(t *testing.T) {
 func TestWhichChangesOfAPodHaveItsNodeLookedAt(t *testing.T) {
 	is := on("a", "running", "2")
 	is.Generation = 2
-	same, smaller, waited := is.DeepCopy(), is.DeepCopy(), is.DeepCopy()
+	same, smaller, waited, earlier := is.DeepCopy(), is.DeepCopy(), is.DeepCopy(), is.DeepCopy()
 	smaller.Generation, waited.Spec.NodeName = 1, ""
+	earlier.UID, earlier.Spec.NodeName = "earlier", "b"
 	for name, tc := range map[string]struct {
 		before  *corev1.Pod
 		after   *corev1.Pod
@@ -270,6 +271,7 @@ func TestWhichChangesOfAPodHaveItsNodeLookedAt(t *testing.T) {
 	}{
 		"it grew":                               {before: smaller, after: is, want: true},
 		"it came with a node":                   {after: is, want: true},
+		"it came after one of its name":         {before: earlier, after: is, want: true},
 		"it was bound beside another scheduler": {before: waited, after: is, besides: true, want: true},
 		"not if there is no other":              {before: waited, after: is},
 		"not if nothing changed but its status": {before: same, after: is},
