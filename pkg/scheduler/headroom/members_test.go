@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -221,6 +222,32 @@ func TestWhetherAMemberThatComesHasItsGroupTried(t *testing.T) {
 			}
 			f.shared.memberCame(t.Context(), f.handle, tc.comes)
 			require.ElementsMatch(t, tc.want, f.activated)
+		})
+	}
+}
+
+// TestTheLastMemberThatIsNeededHasItsGroupTriedAsItComes, but not one that comes with its node.
+func TestTheLastMemberThatIsNeededHasItsGroupTriedAsItComes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		node string
+		want []string
+	}{"it waits": {want: []string{"web-0", "web-1"}}, "it has its node": {node: "n1"}} {
+		t.Run(name, func(t *testing.T) {
+			f, tries := newFixture(t, cluster{others: []runtime.Object{member1("web", 0)}}), make(activator, 10)
+			f.framework.SetPodActivator(tries)
+			f.shared.gangs.Set(podGroup("web", 2))
+			f.start(t)
+			comes := member1("web", 1)
+			comes.Spec.NodeName = tc.node
+			_, err := f.client.CoreV1().Pods("default").Create(t.Context(), comes, metav1.CreateOptions{})
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return len(f.shared.podsOf(podGroup("web", 2).Name)) == 2 }, patience, glance)
+			var got []string
+			for range tc.want {
+				got = append(got, <-tries)
+			}
+			require.ElementsMatch(t, tc.want, got)
+			require.Never(t, func() bool { return len(tries) > 0 }, 3*glance, glance)
 		})
 	}
 }
