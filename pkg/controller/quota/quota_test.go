@@ -65,6 +65,7 @@ func TestShort(t *testing.T) {
 		"a quota of pods that ask for some":    {scoped(corev1.ResourceQuotaScopeNotBestEffort), short},
 		"all scopes have to match":             {scoped(corev1.ResourceQuotaScopeNotBestEffort, corev1.ResourceQuotaScopeTerminating), ""},
 		"a quota of all other classes":         {class(corev1.ScopeSelectorOpNotIn, "headroom"), ""},
+		"a quota of all but another class":     {class(corev1.ScopeSelectorOpNotIn, "high"), short},
 		"a quota of other classes":             {class(corev1.ScopeSelectorOpIn, "high"), ""},
 		"a quota of the class and another":     {class(corev1.ScopeSelectorOpIn, "headroom", "high"), short},
 		"a quota of units alone":               {class(corev1.ScopeSelectorOpIn, "headroom"), ""},
@@ -107,6 +108,17 @@ func TestAClassOfTheUsersOwnIsForUnitsAlone(t *testing.T) {
 	require.Nil(t, Short([]corev1.ResourceQuota{pods}, pod), "nor of that of other units")
 	pods.Spec.ScopeSelector.MatchExpressions[0].Values = []string{"spare", "high"}
 	require.NotNil(t, Short([]corev1.ResourceQuota{pods}, pod))
+}
+
+func TestAPodNeedsWhatAllOfItsContainersAskFor(t *testing.T) {
+	container := corev1.Container{Resources: corev1.ResourceRequirements{Requests: list("cpu", "1"), Limits: list("cpu", "2")}}
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{container, container}}}
+	for name, want := range map[string]string{"cpu": "2", "requests.cpu": "2", "limits.cpu": "4", "pods": "1"} {
+		quota := corev1.ResourceQuota{Status: corev1.ResourceQuotaStatus{Hard: list(name, "9"), Used: list(name, "9")}}
+		got := Short([]corev1.ResourceQuota{quota}, pod)
+		require.NotNil(t, got, name)
+		require.Equal(t, want, got.Needed.String(), name)
+	}
 }
 
 func TestAPodWithMemoryOrLimitsAloneIsNotBestEffort(t *testing.T) {
