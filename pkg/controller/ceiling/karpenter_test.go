@@ -104,6 +104,10 @@ func TestAPoolWhoseNodesAreElsewhereIsNotNamed(t *testing.T) {
 	require.Empty(t, atLimit([]pool{p}, map[string]string{zone: "a"}, nil))
 	require.NotEmpty(t, atLimit([]pool{p}, map[string]string{zone: "b"}, nil))
 	require.NotEmpty(t, atLimit([]pool{p}, map[string]string{"team": "a"}, nil), "it says nothing of that")
+	for _, operator := range []corev1.NodeSelectorOperator{corev1.NodeSelectorOpExists, corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt} {
+		p.Spec.Template.Spec.Requirements[0].Operator = operator
+		require.NotEmpty(t, atLimit([]pool{p}, map[string]string{zone: "b"}, nil), "%s contradicts nothing for sure", operator)
+	}
 }
 
 func TestMostPoolsAreCounted(t *testing.T) {
@@ -113,8 +117,10 @@ func TestMostPoolsAreCounted(t *testing.T) {
 	for i := range pools {
 		pools[i].Metadata.Name = string(rune('a' + i))
 	}
-	require.Equal(t, "NodePool a has 0 of at most 0 nodes, NodePool b has 0 of at most 0 nodes, NodePool c has 0 of at most 0 nodes, and so for 2 more",
-		atLimit(pools, nil, nil))
+	const three = "NodePool a has 0 of at most 0 nodes, NodePool b has 0 of at most 0 nodes, NodePool c has 0 of at most 0 nodes"
+	for n, more := range map[int]string{3: "", 4: ", and so for 1 more", 5: ", and so for 2 more"} {
+		require.Equal(t, three+more, atLimit(pools[:n], nil, nil))
+	}
 }
 
 func TestWithoutKarpenterNothingIsSaidOfIt(t *testing.T) {
@@ -125,6 +131,14 @@ func TestWithoutKarpenterNothingIsSaidOfIt(t *testing.T) {
 	})
 	got, err := AtLimit(t.Context(), none, nil, nil)
 	require.NoError(t, err)
+	require.Empty(t, got)
+	gone := interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return apierrors.NewNotFound(schema.GroupResource{Group: "karpenter.sh", Resource: "nodepools"}, "")
+		},
+	})
+	got, err = AtLimit(t.Context(), gone, nil, nil)
+	require.NoError(t, err, "its definitions were removed a moment ago")
 	require.Empty(t, got)
 	broken := interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
@@ -201,6 +215,16 @@ status:
 		require.NoError(t, err)
 		require.Equal(t, minute(9), last.UTC(), names)
 	}
+
+	nominated := event("karpenter", "Nominated", "u", 3, func(e *eventsv1.Event) {
+		e.Note = "Pod should schedule on: nodeclaim/default-a, nodeclaim/default-b"
+	})
+	again := event("karpenter", "Nominated", "u", 4, func(e *eventsv1.Event) { e.Note = "Pod should schedule on: nodeclaim/default-c" })
+	live = reader(t, machine("default-a", "05"), machine("default-b", "07"), machine("default-c", "09"), nominated, again)
+	said, err := Read(t.Context(), live, "shop", map[types.UID]bool{"u": true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"default-a", "default-b", "default-c"}, said.claims)
+	require.Equal(t, minute(9), said.Announced.UTC())
 }
 
 // TestAMachineIsReadOnceHoweverManyUnitsWaitForIt has a cluster without Karpenter in the end, one that forbids to read, and one that fails.
