@@ -81,6 +81,12 @@ func TestWhetherAStatefulSetReplacesItsPods(t *testing.T) {
 		"old ones stay, by partition": {func(s *appsv1.StatefulSet) {
 			s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To[int32](2)}
 		}, false},
+		"all but the first are to be new": {func(s *appsv1.StatefulSet) {
+			s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To[int32](1)}
+		}, false},
+		"all are to be new, as is said": {func(s *appsv1.StatefulSet) {
+			s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To[int32](0)}
+		}, true},
 		"old ones stay until deleted": {func(s *appsv1.StatefulSet) { s.Spec.UpdateStrategy.Type = appsv1.OnDeleteStatefulSetStrategyType }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,6 +98,7 @@ func TestWhetherAStatefulSetReplacesItsPods(t *testing.T) {
 			require.Equal(t, tc.want, found.Rolls)
 			require.True(t, found.Newest.Matches(labels.Set{"app": "web", "controller-revision-hash": "web-2"}))
 			require.False(t, found.Newest.Matches(labels.Set{"app": "web", "controller-revision-hash": "web-1"}))
+			require.False(t, found.Newest.Matches(labels.Set{"app": "db", "controller-revision-hash": "web-2"}), "of another workload")
 			require.True(t, found.Selector.Matches(labels.Set{"app": "web", "controller-revision-hash": "web-1"}))
 		})
 	}
@@ -218,4 +225,26 @@ func TestAWorkloadThatCannotBeReadIsSaid(t *testing.T) {
 	require.NotNil(t, problem)
 	require.Equal(t, v1alpha1.ReasonInvalidRule, problem.Reason)
 	require.Contains(t, problem.Message, "Deployment web cannot be read: ")
+}
+
+// TestHowManyPodsAWorkloadIsToHave: those that do not say have one.
+func TestHowManyPodsAWorkloadIsToHave(t *testing.T) {
+	for _, replicas := range []*int32{nil, ptr.To[int32](0), ptr.To[int32](1), ptr.To[int32](7)} {
+		want := int(ptr.Deref(replicas, 1))
+		for kind, found := range map[string]*Target{
+			"Deployment": ofTyped(t, ofDeployment, &appsv1.Deployment{
+				Spec: appsv1.DeploymentSpec{Replicas: replicas, Selector: webLabels, Template: someTemplate()}}),
+			"StatefulSet": ofTyped(t, ofStatefulSet, &appsv1.StatefulSet{
+				Spec: appsv1.StatefulSetSpec{Replicas: replicas, Selector: webLabels, Template: someTemplate()}}),
+			"ReplicaSet": ofTyped(t, ofReplicaSet, &appsv1.ReplicaSet{
+				Spec: appsv1.ReplicaSetSpec{Replicas: replicas, Selector: webLabels, Template: someTemplate()}}),
+			"Job": ofTyped(t, ofJob, &batchv1.Job{
+				Spec: batchv1.JobSpec{Parallelism: replicas, Completions: ptr.To[int32](99), Selector: webLabels, Template: someTemplate()}}),
+		} {
+			require.Equal(t, want, found.Replicas, kind)
+			require.Equal(t, "app=web", found.Selector.String(), kind)
+			require.Equal(t, "app=web", found.Newest.String(), kind)
+			require.Len(t, found.Template.Containers, 1, kind)
+		}
+	}
 }
