@@ -88,6 +88,9 @@ func TestOf(t *testing.T) {
 		"pods are preempted for it": {
 			change: func(p *Pod) { p.Nominated = true }, headrooms: []Headroom{open}, ready: 3, want: "open", units: 2, why: account.MissPreemption,
 		},
+		"pods are preempted for it, and none is ready": {
+			change: func(p *Pod) { p.Nominated = true }, headrooms: []Headroom{open}, want: "open", units: 2, why: account.MissPreemption,
+		},
 		"it is not entitled":   {change: func(p *Pod) { p.Identity.Labels = nil }, headrooms: []Headroom{ours}},
 		"it must go elsewhere": {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "b"} }, headrooms: []Headroom{open}},
 		"it may go there":      {change: func(p *Pod) { p.NodeSelector = map[string]string{"pool": "a"} }, headrooms: []Headroom{open}, want: "open", units: 2},
@@ -197,6 +200,7 @@ func TestUnitsFor(t *testing.T) {
 		"the most that fits":   {list("memory", "8Pi"), list("memory", "5Pi"), 2},
 		"of a unit of none":    {list("cpu", "1"), list("cpu", "0"), 0},
 		"more of one":          {list("cpu", "3", "memory", "1Gi"), list("cpu", "1", "memory", "1Gi"), 3},
+		"more of both":         {list("cpu", "3", "memory", "2Gi"), list("cpu", "1", "memory", "1Gi"), 3},
 		"absurd":               {list("cpu", "1000000"), list("cpu", "1m"), maxUnits},
 		"a zero":               {list("cpu", "0"), list("memory", "1Gi"), 1},
 	} {

@@ -179,3 +179,56 @@ func TestAPodIsLookedAtAgainUntilTheHeadroomsAreYoungerThanWhatItWasTold(t *test
 		require.Equal(t, 2, known.lists)
 	})
 }
+
+// TestShortIsAPodAsItIsNow: what schedulers say of it changes while it waits.
+func TestShortIsAPodAsItIsNow(t *testing.T) {
+	w, _ := newTold(t)
+	untold, lacks, elsewhere := toldPod(), toldPod(), toldPod()
+	untold.Status.Conditions = nil
+	elsewhere.Status.Conditions[0].Message = "0/3 nodes are available: 3 node(s) had taints."
+	for _, pod := range []*corev1.Pod{untold, lacks, elsewhere} {
+		pod.CreationTimestamp = metav1.NewTime(epoch)
+	}
+	h, before := handler{w, t.Context()}, untold
+	h.OnAdd(untold, true)
+	for _, tc := range []struct {
+		pod  *corev1.Pod
+		want bool
+	}{{untold, false}, {lacks, true}, {elsewhere, false}, {lacks, true}} {
+		h.OnUpdate(before, tc.pod)
+		require.Equal(t, tc.want, w.Short(epoch, nil))
+		before = tc.pod
+	}
+}
+
+// TestAMissIsOfTheTimeAtWhichAPodWasToldSo, whenever it is heard of.
+func TestAMissIsOfTheTimeAtWhichAPodWasToldSo(t *testing.T) {
+	w, accounts := newTold(t)
+	now := testingclock.NewFakeClock(epoch.Add(time.Minute))
+	w.Clock, w.asOf = now, now.Now()
+	handler{w, t.Context()}.OnAdd(toldPod(), false)
+	require.Len(t, accounts.missed, 1)
+	require.Equal(t, map[types.NamespacedName]time.Time{{Namespace: "shop", Name: "open"}: epoch}, accounts.latest)
+}
+
+// TestAPodThatWaitedBeforeIsInTheAccountAlsoIfItIsLookedAtAgain, as its Headroom was not known at the first look.
+func TestAPodThatWaitedBeforeIsInTheAccountAlsoIfItIsLookedAtAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		initial bool
+		missed  []account.Miss
+	}{
+		"it waited before": {initial: true}, "it came since": {missed: []account.Miss{account.MissNoneReady}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, accounts, _ := newWatched(t)
+				accounts.through = epoch
+				h.OnAdd(toldPod(), tc.initial)
+				require.Empty(t, accounts.waiting, "the Headroom is not known yet")
+				pass(2 * freshness)
+				require.Equal(t, map[types.UID]int{"api": 1}, accounts.waiting)
+				require.Equal(t, tc.missed, accounts.missed)
+			})
+		})
+	}
+}
