@@ -342,9 +342,6 @@ func TestWhetherMembersFitAsTheyAre(t *testing.T) {
 	large := func() *st.PodWrapper {
 		return builders.Consumer("large", builders.Resources{"cpu": "3"}).Namespace("default").UID("large")
 	}
-	half := func(name string) *st.PodWrapper {
-		return builders.Consumer(name, builders.Resources{"cpu": "500m"}).Namespace("default").UID(name)
-	}
 	whole := func() *st.PodWrapper { // has room on the second node alone
 		return builders.Consumer("whole", builders.Resources{"cpu": "2"}).Namespace("default").UID("whole")
 	}
@@ -372,10 +369,7 @@ func TestWhetherMembersFitAsTheyAre(t *testing.T) {
 			want: true,
 		},
 		"the second goes to a node before that of the first": {members: []*st.PodWrapper{whole(), waits("y")}, needed: 2, want: true},
-		"small ones share a node, so that a large one has another": {
-			members: []*st.PodWrapper{half("x"), half("y"), whole()}, needed: 3, want: true,
-		},
-		"none where the first is": {members: []*st.PodWrapper{whole(), whole()}, needed: 2},
+		"none where the first is":                            {members: []*st.PodWrapper{whole(), whole()}, needed: 2},
 		"one that plugins reject": {
 			members: []*st.PodWrapper{waits("x").Label("rejected", "yes"), waits("y"), waits("z")}, needed: 2, want: true,
 		},
@@ -393,6 +387,15 @@ func TestWhetherMembersFitAsTheyAre(t *testing.T) {
 			require.Equal(t, before, p.podsByNode(t), "what was tried on paper is undone")
 		})
 	}
+}
+
+// TestMembersShareANodeSoThatALargeOneHasAnother, whichever of the two nodes is looked at first.
+func TestMembersShareANodeSoThatALargeOneHasAnother(t *testing.T) {
+	p := planner(t, []string{"a", "b"}, nil)
+	large := builders.Consumer("large", builders.Resources{"cpu": "2"}).Namespace("default").UID("large")
+	fit, err := p.Fit(t.Context(), objects([]*st.PodWrapper{waits("x"), waits("y"), large}), 3)
+	require.NoError(t, err)
+	require.True(t, fit)
 }
 
 func TestWhatPlaceholdersHoldIsNoRoomForMembersThatFitAsTheyAre(t *testing.T) {
