@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
@@ -33,4 +34,16 @@ func TestWhatAdmissionDoesIsAskedAgainAfterAMinute(t *testing.T) {
 	s.clock.Step(time.Millisecond)
 	s.reconcile()
 	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+}
+
+// TestTheLastUnitThatWasMadeSaysWhatAdmissionDoes: what earlier ones said is over.
+func TestTheLastUnitThatWasMadeSaysWhatAdmissionDoes(t *testing.T) {
+	s := newScene(t, webOf(1))
+	s.admit = injected
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonAdmissionChanged, s.reason(v1alpha1.ConditionReady))
+	s.admit = nil
+	s.change(func(spec *v1alpha1.HeadroomSpec) { *spec.Replicas = 2 })
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
 }

@@ -2,6 +2,8 @@ package headroom
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,6 +139,34 @@ func TestWhoCannotUseAPlaceKeepsItFromNobody(t *testing.T) {
 	require.Equal(t, 10, made)
 }
 
+// TestWhoOnlyReplacesUnitsWaitsForPlacesAsOthersDo, and keeps none that it cannot use.
+func TestWhoOnlyReplacesUnitsWaitsForPlacesAsOthersDo(t *testing.T) {
+	s := newSharers(t, 1)
+	s.reconcile("web", 1)
+	old := request{units: map[types.UID]bool{"old-0": false, "old-1": false}, replacing: 2}
+	require.Zero(t, s.ask(named("old"), old).Replace)
+	s.made(named("old"), nil, nil)
+	s.bind("web", 1)
+	require.Equal(t, []string{"old"}, s.takeWoken())
+	require.Equal(t, 1, s.ask(named("old"), old).Replace)
+	s.made(named("old"), nil, nil) // a quota refuses the new one
+	require.Empty(t, s.takeWoken(), "it is not called to what is refused")
+	made, _ := s.reconcile("web", 2)
+	require.Equal(t, 1, made)
+}
+
+func TestWhoHasItsFairShareIsNotOverdue(t *testing.T) {
+	s := newSharers(t, 4)
+	s.reconcile("db", 2)
+	s.reconcile("web", 2)
+	units := maps.Clone(s.units["web"])
+	require.Zero(t, s.ask(named("web"), request{units: units, missing: 3}).again, "places come free by themselves, or not")
+	s.made(named("web"), nil, nil)
+	s.clock.Step(overdueAfter)
+	s.reconcile("web", 5)
+	require.Empty(t, s.takeWoken(), "the other one keeps its own")
+}
+
 func TestUnitsThatWaitInVainGoForOthers(t *testing.T) {
 	s := newSharers(t, 10)
 	s.reconcile("hopeless", 100)
@@ -262,6 +292,38 @@ func TestWhoHadATurnLastIsNextLast(t *testing.T) {
 	s.takeWoken()
 	made, _ = s.reconcile("b", 9)
 	require.Equal(t, 1, made)
+}
+
+// TestOfTwoThatWaitAlikeTheOneWhoseTurnIsLongerAgoIsNext, whatever their names are, and of two that had none the first by name.
+func TestOfTwoThatWaitAlikeTheOneWhoseTurnIsLongerAgoIsNext(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// turns are who makes a unit, in this order.
+		turns []string
+		want  string
+	}{
+		"of the first by name": {turns: []string{"a", "b"}, want: "a"},
+		"of the last by name":  {turns: []string{"b", "a"}, want: "b"},
+		"also of many":         {turns: []string{"c", "a", "d", "b"}, want: "c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSharers(t, len(tc.turns)+1)
+			s.reconcile("holds the last place", 1)
+			for _, who := range tc.turns {
+				made, _ := s.reconcile(who, 1)
+				require.Equal(t, 1, made)
+			}
+			for _, who := range []string{"a", "b", "c", "d"} { // all that is asked from here on is in the order of names
+				if slices.Contains(tc.turns, who) {
+					made, _ := s.reconcile(who, 9)
+					require.Zero(t, made)
+				}
+			}
+			s.bind("holds the last place", 1)
+			require.Equal(t, []string{tc.want}, s.takeWoken())
+			made, _ := s.reconcile(tc.want, 9)
+			require.Equal(t, 1, made)
+		})
+	}
 }
 
 func TestHeadroomsOfOneNameInTwoNamespacesAreTwo(t *testing.T) {

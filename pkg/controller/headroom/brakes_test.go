@@ -225,6 +225,11 @@ func TestALimitRangeIsNamed(t *testing.T) {
 	require.Equal(t, v1alpha1.ReasonAdmissionRefused, s.reason(v1alpha1.ConditionReady))
 	require.Contains(t, s.message(v1alpha1.ConditionReady), "LimitRange modest")
 
+	s.answers["create Pod"] = quotaExceeded()
+	s.clock.Step(time.Minute)
+	s.reconcile()
+	require.Equal(t, v1alpha1.ReasonQuotaExceeded, s.reason(v1alpha1.ConditionReady), "it is to blame for nothing else")
+	s.answers["create Pod"] = invalidPod()
 	require.NoError(t, s.api.Delete(t.Context(), limits))
 	s.clock.Step(time.Minute)
 	s.reconcile()

@@ -159,6 +159,24 @@ func TestWhoseATakenNameIsIsFoundOut(t *testing.T) {
 	}
 }
 
+// TestAUnitOfAnEarlierAttemptIsMadeAnewWhenItGoes: it is known from the API server's answer until the cache shows it, and no longer.
+func TestAUnitOfAnEarlierAttemptIsMadeAnewWhenItGoes(t *testing.T) {
+	s := newScene(t, webOf(1), placeholderOf(webOf(1), 0, nil))
+	s.hide()
+	s.reconcile()
+	unit := s.pods()["web-headroom-0"]
+	podHandler{s.Reconciler}.Create(t.Context(), event.TypedCreateEvent[*corev1.Pod]{Object: unit}, newQueue(t))
+	clear(s.unseen)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-0"}, s.writes(), "it is there")
+	require.Equal(t, int32(1), s.headroom().Status.ReadyReplicas)
+
+	require.NoError(t, s.api.Delete(t.Context(), unit))
+	s.gone(unit)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-1"}, s.writes())
+}
+
 func TestAStrangersNameIsLeftToItForAWhile(t *testing.T) {
 	for name, labels := range map[string]map[string]string{
 		"a pod without the label": nil, "a pod that carries the label of another Headroom": {v1alpha1.LabelHeadroom: "db"},

@@ -103,3 +103,32 @@ func TestTheStatusHasWhatUnitsCostAtThePricesOfTheirNodes(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, &v1alpha1.UsageCost{UnitPerHour: "0.05", HeldPerHour: "0.1"}, s.headroom().Status.Usage.Cost)
 }
+
+// found notes what reconciles find.
+type found struct {
+	Accounts
+	generation     int64
+	ready, missing int
+	at             time.Time
+}
+
+func (f *found) Observed(headroom types.NamespacedName, generation int64, ready, missing int, at time.Time) {
+	f.generation, f.ready, f.missing, f.at = generation, ready, missing, at
+	f.Accounts.Observed(headroom, generation, ready, missing, at)
+}
+
+// TestTheAccountIsToldOfUnitsThatAreMissingAndOfThoseThatCanBeTaken: one on a node that is cordoned is neither.
+func TestTheAccountIsToldOfUnitsThatAreMissingAndOfThoseThatCanBeTaken(t *testing.T) {
+	s := onNodes(t, 4)
+	known := &found{Accounts: s.Accounts}
+	s.Accounts = known
+	s.clock.Step(time.Second)
+	s.node("node-1", cordoned(true))
+	s.reconcile()
+	require.Equal(t, found{Accounts: known.Accounts, generation: 1, ready: 3, at: s.clock.Now()}, *known)
+
+	require.NoError(t, s.api.Delete(t.Context(), s.pods()["web-headroom-0"]))
+	s.change(func(spec *v1alpha1.HeadroomSpec) { *spec.Replicas = 6 })
+	s.reconcile()
+	require.Equal(t, found{Accounts: known.Accounts, generation: 2, ready: 2, missing: 3, at: s.clock.Now()}, *known)
+}
