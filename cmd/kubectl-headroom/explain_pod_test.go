@@ -43,16 +43,23 @@ const toBeScheduled = "  name: web-1\n  namespace: shop\n  uid: uid-web-1\n  lab
 func TestAPodThatHeadroomDoesNotServeIsToldWhatWouldHaveToChange(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change         string
+		priority       string
 		reason         string
 		misfit, remedy string
 	}{
 		"a node selector": {
-			toBeScheduled + "  nodeSelector: {disk: ssd}\n", "filtered", "node(s) didn't match Pod's node affinity/selector", "placement rules",
+			"  nodeSelector: {disk: ssd}\n", "0", "filtered", "node(s) didn't match Pod's node affinity/selector", "placement rules",
 		},
-		"its preemptionPolicy": {toBeScheduled + "  preemptionPolicy: Never\n", "priority", "preemptionPolicy is Never", "nonPreempting"},
+		"its preemptionPolicy": {"  preemptionPolicy: Never\n", "0", "priority", "preemptionPolicy is Never", "nonPreempting"},
+		"its priority":         {"", "-10", "priority", "priority is not above", "give the pod a PriorityClass whose value is above"},
+		"its priority, though it may preempt": {
+			"  preemptionPolicy: PreemptLowerPriority\n", "-10", "priority", "priority is not above",
+			"give the pod a PriorityClass whose value is above",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			told, err := explained(t, with(t, toBeScheduled, tc.change), "", "web-1")
+			ofPriority := strings.Replace(wantsCPU, "priority: 0", "priority: "+tc.priority, 1)
+			told, err := explained(t, with(t, toBeScheduled, toBeScheduled+tc.change, wantsCPU, ofPriority), "", "web-1")
 			require.NoError(t, err)
 			require.Empty(t, told.Now.Takes)
 			require.EqualValues(t, tc.reason, told.Now.Reason)
@@ -146,6 +153,11 @@ func TestThePodOfAWorkloadThatDoesNotExistYetIsExplained(t *testing.T) {
 	require.Empty(t, told.State)
 	require.NotEmpty(t, told.Now.Takes, "its requests are its limits, as the API server has it")
 	require.NotEmpty(t, told.Assumptions)
+
+	own := strings.NewReplacer("CLASS", "some", "{name: later}", "{name: later, namespace: search}").Replace(deployment)
+	told, err = explained(t, string(cluster)+someClass, own, "-f", "-")
+	require.NoError(t, err)
+	require.Equal(t, "search/later-...", told.Pod, "it has a namespace of its own, whatever --namespace says")
 }
 
 func TestWhatCannotBeExplainedEndsInASentence(t *testing.T) {
@@ -159,11 +171,19 @@ func TestWhatCannotBeExplainedEndsInASentence(t *testing.T) {
 		want string
 		code int
 	}{
-		"no pod":                      {nil, "", "name one pod, or a file with one by -f", exitFailed},
-		"a pod and a file":            {[]string{"web-1", "-f", "-"}, "", "name one pod, or a file with one by -f", exitFailed},
-		"a pod that is not there":     {[]string{"none"}, "", "pod shop/none is not in the files", exitNotFound},
-		"a pod of another namespace":  {[]string{"web-1", "-n", "search"}, "", "pod search/web-1 is not in the files", exitNotFound},
-		"a file without pods":         {[]string{"-f", "-"}, "kind: Service\napiVersion: v1\nmetadata: {name: a}\n", "the files have 0 pods", exitFailed},
+		"no pod":                     {nil, "", "name one pod, or a file with one by -f", exitFailed},
+		"a pod and a file":           {[]string{"web-1", "-f", "-"}, "", "name one pod, or a file with one by -f", exitFailed},
+		"a pod that is not there":    {[]string{"none"}, "", "pod shop/none is not in the files", exitNotFound},
+		"a pod of another namespace": {[]string{"web-1", "-n", "search"}, "", "pod search/web-1 is not in the files", exitNotFound},
+		"a file without pods":        {[]string{"-f", "-"}, "kind: Service\napiVersion: v1\nmetadata: {name: a}\n", "the files have 0 pods", exitFailed},
+		"two pods": {
+			[]string{"-f", "-"}, "{kind: Pod, apiVersion: v1, metadata: {name: a}}\n---\n{kind: Pod, apiVersion: v1, metadata: {name: b}}\n",
+			"the files have 2 pods and workloads with pods: one is needed", exitFailed,
+		},
+		"a pod and a workload": {
+			[]string{"-f", "-"}, "{kind: Pod, apiVersion: v1, metadata: {name: a}}\n---\n" + deployment, "the files have 2 pods", exitFailed,
+		},
+		"two workloads":               {[]string{"-f", "-"}, deployment + "---\n" + deployment, "the files have 2 pods", exitFailed},
 		"a class that is not there":   {[]string{"-f", "-"}, strings.Replace(deployment, "CLASS", "none", 1), "there is no PriorityClass none", exitFailed},
 		"a configuration that is not": {[]string{"web-1", "--scheduler-config", "none.yaml"}, "", "reading the scheduler's configuration none.yaml", exitFailed},
 		"a broken configuration":      {[]string{"web-1", "--scheduler-config", broken}, "", "reading the scheduler's configuration " + broken, exitFailed},

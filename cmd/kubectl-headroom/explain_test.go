@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 )
 
 // input has four nodes in three zones, full but for placeholders of three Headrooms, and the pod shop/web-1.
@@ -66,6 +69,22 @@ func TestStandardInputIsRead(t *testing.T) {
 	out, err := explainFrom(t, "kind: List\napiVersion: v1\nitems: []\n", "-f", "-")
 	require.NoError(t, err)
 	require.Equal(t, "No node holds a placeholder.\n", out)
+}
+
+func TestTheObjectsOfAllFilesCountTogether(t *testing.T) {
+	documents, err := os.ReadFile(input)
+	require.NoError(t, err)
+	want, err := os.ReadFile(filepath.Join("testdata", "web-1.txt"))
+	require.NoError(t, err)
+	all := strings.SplitAfter(string(documents), "---\n")
+	one, other := strings.Join(all[:len(all)/2], ""), strings.Join(all[len(all)/2:], "")
+	file := filepath.Join(t.TempDir(), "some.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(one), 0o600))
+	for _, args := range [][]string{{"-f", file, "-f", "-"}, {"-f", "-", "-f", file}} {
+		out, err := explainFrom(t, other, append(args, "--consumer", "shop/web-1")...)
+		require.NoError(t, err)
+		require.Equal(t, string(want), out)
+	}
 }
 
 func TestBadInputEndsInASentence(t *testing.T) {
@@ -221,6 +240,26 @@ func TestNodesAreToldWithRoomAndWithoutIfThereAreAny(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "node-4 takes shop/batch-headroom-0")
 	require.NotContains(t, out, "nodes without room for it")
+}
+
+func TestAUnitThatWouldGoFirstStaysIfTheOthersAreEnough(t *testing.T) {
+	unit := func(name string, priority int32) evictionorder.Placeholder {
+		return evictionorder.Placeholder{Name: name, UID: name, Priority: priority}
+	}
+	first, second, third := unit("first", -10), unit("second", -9), unit("third", -8)
+	for want, option := range map[string]selection.Option{
+		"the others are enough without it": {
+			Victims: []evictionorder.Placeholder{second, third}, Others: []evictionorder.Placeholder{first},
+		},
+		"victim rule 3 priority: first has priority -10, second -9": {
+			Victims: []evictionorder.Placeholder{first}, Others: []evictionorder.Placeholder{second, third},
+		},
+		"victim rule 3 priority: second has priority -9, third -8": {
+			Victims: []evictionorder.Placeholder{first, second}, Others: []evictionorder.Placeholder{third},
+		},
+	} {
+		require.Equal(t, want, whyNot(option))
+	}
 }
 
 func TestAPodThatMayTakeNothingIsTold(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,14 +23,20 @@ import (
 	"github.com/headroom-dev/headroom/pkg/swapevent"
 )
 
-// taken is the account of a Headroom of which a unit was taken so long ago each time.
+// taken is the account of a Headroom of which a pod of shop took a unit so long ago each time.
 func taken(t *testing.T, name string, ago ...time.Duration) *v1alpha1.HeadroomAccount {
+	t.Helper()
+	return takenFrom(t, "shop", name, ago...)
+}
+
+// takenFrom is the account of a Headroom of shop of which a pod of this namespace took a unit so long ago each time.
+func takenFrom(t *testing.T, namespace, name string, ago ...time.Duration) *v1alpha1.HeadroomAccount {
 	t.Helper()
 	a := account.New(time.Now().Add(-48 * time.Hour))
 	for _, d := range ago {
 		a.Take(account.Take{
 			Time: time.Now().Add(-d), Placeholder: name + "-headroom-0", UID: types.UID(name + d.String()), Node: "n", How: account.BySwap,
-			Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "api"}, UID: "uid-api"},
+			Consumer: account.Consumer{NamespacedName: types.NamespacedName{Namespace: namespace, Name: "api"}, UID: "uid-api"},
 		})
 	}
 	record, err := a.Encode(v1alpha1.AccountPosition{})
@@ -63,8 +70,11 @@ func TestTheLedgerIsOfTheHeadroomsAndTheTimeThatAreAskedFor(t *testing.T) {
 			require.Len(t, report.Takes, tc.want)
 		})
 	}
-	_, err := r.ledger(t.Context(), "shop", []string{"db"}, 0)
-	require.ErrorContains(t, err, "there is no account of a Headroom db")
+	for _, names := range [][]string{{"db"}, {"db", "web"}, {"web", "db"}} {
+		_, err := r.ledger(t.Context(), "shop", names, 0)
+		require.ErrorContains(t, err, "there is no account of a Headroom db among those of namespace shop")
+		require.Equal(t, exitNotFound, exitCode(err))
+	}
 }
 
 func TestTheLedgerTellsRulesAndWhatItDoesNotList(t *testing.T) {
@@ -98,6 +108,15 @@ func TestEventsThatCannotBeReadAreAnErrorUnlessARightIsLacking(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Takes, 1)
 	require.Len(t, report.NotSeen, 1)
+
+	consumers := []client.Object{taken(t, "web", time.Minute), takenFrom(t, "search", "batch", time.Minute)}
+	report, err = refusing(&corev1.EventList{}, forbidden, consumers...).ledger(t.Context(), "shop", nil, 0)
+	require.NoError(t, err)
+	require.Len(t, report.Takes, 2)
+	require.Len(t, report.NotSeen, 2)
+	for _, namespace := range []string{"shop", "search"} {
+		require.Contains(t, strings.Join(report.NotSeen, "\n"), "by which rule is not shown for pods of namespace "+namespace+": ")
+	}
 }
 
 func TestTheTimeThatWasAskedForIsToldIfThereWasOne(t *testing.T) {

@@ -55,6 +55,10 @@ func TestAListIsOfTheNamespaceThatIsAskedFor(t *testing.T) {
 		require.NoError(t, r.list(t.Context(), &pods, "pods", namespace))
 		require.Len(t, pods.Items, want, namespace)
 	}
+	r = refusing(&corev1.PodList{}, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", nil))
+	for namespace, where := range map[string]string{"shop": "in namespace shop", "": "of the whole cluster"} {
+		require.ErrorContains(t, r.list(t.Context(), &corev1.PodList{}, "pods", namespace), "no right to list pods "+where+": ")
+	}
 }
 
 func TestAPlacementIsToldWithoutHeadroomsAndClassesButNotWithoutTheRest(t *testing.T) {
@@ -139,6 +143,9 @@ func TestAPodSaysWhereItIs(t *testing.T) {
 		"It is on node n.":                            func(p *corev1.Pod) { p.Spec.NodeName, p.Status.Phase = "n", corev1.PodRunning },
 		"It is on no node: the scheduling gate a holds it back.": func(p *corev1.Pod) {
 			p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "a"}, {Name: "b"}}
+		},
+		"It is on no node: the scheduling gate only holds it back.": func(p *corev1.Pod) {
+			p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "only"}}
 		},
 		"It is on no node. The scheduler s says: no room": func(p *corev1.Pod) {
 			p.Spec.SchedulerName = "s"
@@ -296,15 +303,4 @@ func TestAWatchNeedsATerminalAndSomeTime(t *testing.T) {
 			require.NoError(t, tc.watch.validate(o), "without --watch it does not matter")
 		})
 	}
-}
-
-func TestAHeadroomThatIsAskedForByNameAndNotThereIsSaid(t *testing.T) {
-	headroom := &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
-	r := refusing(nil, nil, headroom)
-	report, err := r.status(t.Context(), "shop", []string{"web"})
-	require.NoError(t, err)
-	require.Len(t, report.Headrooms, 1)
-	_, err = r.status(t.Context(), "shop", []string{"web", "wbe"})
-	require.ErrorContains(t, err, "there is no Headroom wbe among those of namespace shop")
-	require.Equal(t, exitNotFound, exitCode(err))
 }

@@ -48,6 +48,7 @@ func TestASchedulerIsAskedWithTheCredentialsOfTheCluster(t *testing.T) {
 		want   string
 	}{
 		"an answer":             {http.StatusOK, schedulerAnswer, 0, ""},
+		"a long answer":         {http.StatusOK, strings.Repeat(" ", 1<<20) + schedulerAnswer, 0, ""},
 		"no right":              {http.StatusForbidden, "", exitForbidden, "no right to get the path /configz"},
 		"unknown credentials":   {http.StatusUnauthorized, "", exitUnreachable, "does not accept the credentials"},
 		"another server":        {http.StatusNotFound, "", exitFailed, "answers 404 Not Found"},
@@ -56,14 +57,16 @@ func TestASchedulerIsAskedWithTheCredentialsOfTheCluster(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := serve(t, tt.status, tt.body)
-			s := scheduler{address: server.URL}
-			answer, err := s.ask(t.Context(), &rest.Config{Host: "https://cluster", BearerToken: "secret"})
-			require.Equal(t, tt.code, exitCode(err))
-			if tt.want != "" {
-				require.ErrorContains(t, err, tt.want)
-				return
+			for _, address := range []string{server.URL, server.URL + "/"} {
+				s := scheduler{address: address}
+				answer, err := s.ask(t.Context(), &rest.Config{Host: "https://cluster", BearerToken: "secret"})
+				require.Equal(t, tt.code, exitCode(err))
+				if tt.want != "" {
+					require.ErrorContains(t, err, tt.want)
+					continue
+				}
+				require.Equal(t, []eviction.Reserved{{Placeholder: "u1", Node: "n"}}, answer.State.Reserved)
 			}
-			require.Equal(t, []eviction.Reserved{{Placeholder: "u1", Node: "n"}}, answer.State.Reserved)
 		})
 	}
 	server := serve(t, http.StatusOK, schedulerAnswer)
@@ -77,14 +80,20 @@ func TestCredentialsGoToACheckedServerOrStayOnThisMachine(t *testing.T) {
 	cluster := &rest.Config{
 		Host: "https://cluster", BearerToken: "secret", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("ca"), ServerName: "cluster"},
 	}
-	for address, insecure := range map[string]bool{"https://127.0.0.1:10259": true, "https://localhost:1": true, "https://[::1]:1": true} {
-		config, err := (&scheduler{address: address}).config(cluster)
-		require.NoError(t, err)
-		require.Equal(t, insecure, config.Insecure)
-		require.Equal(t, address, config.Host)
-		require.Empty(t, config.CAData)
-		require.Empty(t, config.ServerName)
+	before := rest.CopyConfig(cluster)
+	for _, address := range []string{"https://127.0.0.1:10259", "https://localhost:1", "https://[::1]:1"} {
+		for authority, insecure := range map[string]bool{"": true, "ca.crt": false} {
+			config, err := (&scheduler{address: address, authority: authority}).config(cluster)
+			require.NoError(t, err)
+			require.Equal(t, insecure, config.Insecure, "who names an authority has the server checked, wherever it is")
+			require.Equal(t, authority, config.CAFile)
+			require.Equal(t, address, config.Host)
+			require.Equal(t, schedulerTimeout, config.Timeout, "a port that is forwarded to nobody may be silent for ever")
+			require.Empty(t, config.CAData)
+			require.Empty(t, config.ServerName)
+		}
 	}
+	require.Equal(t, before, cluster, "the cluster is asked on as before")
 	for _, address := range []string{"https://10.0.0.1:10259", "https://127.0.0.1.example.org", "https://localhost.example.org"} {
 		_, err := (&scheduler{address: address}).config(cluster)
 		require.ErrorContains(t, err, "is another machine", address)

@@ -181,6 +181,16 @@ func TestFewerUnitsServeLessOfTheDemand(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, needed(""), 5)
 	require.Less(t, needed(" --served 50"), 5)
+
+	for i := range 40 { // all at once, and once in ten days
+		a.Take(account.Take{Time: a.Opened().Add(100 * time.Hour), UID: types.UID(fmt.Sprint("peak", i)), How: account.BySwap})
+	}
+	accounts.Items[0].Record, err = a.Encode(v1alpha1.AccountPosition{})
+	require.NoError(t, err)
+	require.Less(t, needed(""), needed(" --served 99.999"))
+	page, _, err := atCluster(t, answers, "report -o -")
+	require.NoError(t, err)
+	require.Contains(t, page, fmt.Sprintf("It needed %d units", needed("")), "a page advises as advise does by default")
 }
 
 func TestACommandSaysWhatItCouldNotReadAndThatThereIsNothing(t *testing.T) {
@@ -270,6 +280,15 @@ func TestNodesCountsPodsAndUnitsOfHeadroomsAndOfTheirDaemonSets(t *testing.T) {
 		total.Allocatable.String(), total.Used.String(), total.Headroom.String(), total.Free.String(),
 	})
 	require.Equal(t, 2, total.Units)
+
+	delete(answers, "/api/v1/nodes") // Then nodes are those that pods are on.
+	out, notes, err := atCluster(t, answers, "nodes -o json")
+	require.NoError(t, err)
+	require.Contains(t, notes, "note: zones, sizes and nodes without pods are not shown: ")
+	report = nodes.Report{}
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Equal(t, []string{"3", "3"}, []string{report.Total.Used.String(), report.Total.Headroom.String()})
+	require.Equal(t, 2, report.Total.Units)
 }
 
 func TestTheReportIsAFileAndItsNameIsSaid(t *testing.T) {
