@@ -1,6 +1,7 @@
 package dryrun
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,7 @@ import (
 type held struct {
 	fwk.ResourceClaimTracker
 	state structured.AllocatedState
+	err   error
 	// claim is the only one that can be read.
 	claim *resourcev1.ResourceClaim
 }
@@ -32,14 +34,14 @@ func (h *held) Get(namespace, name string) (*resourcev1.ResourceClaim, error) {
 }
 
 func (h *held) ListAllAllocatedDevices() (sets.Set[structured.DeviceID], error) {
-	return h.state.AllocatedDevices.Clone(), nil
+	return h.state.AllocatedDevices.Clone(), h.err
 }
 
 func (h *held) GatherAllocatedState() (*structured.AllocatedState, error) {
 	return &structured.AllocatedState{
 		AllocatedDevices: h.state.AllocatedDevices.Clone(), AllocatedSharedDeviceIDs: h.state.AllocatedSharedDeviceIDs.Clone(),
 		AggregatedCapacity: h.state.AggregatedCapacity.Clone(),
-	}, nil
+	}, h.err
 }
 
 func device(name string) structured.DeviceID { return structured.MakeDeviceID("driver", "pool", name) }
@@ -66,11 +68,11 @@ func TestOnlyTheDevicesOfHiddenClaimsAreFree(t *testing.T) {
 		AggregatedCapacity: structured.NewConsumedCapacityCollection(),
 	}
 	all.AggregatedCapacity.Insert(structured.NewDeviceConsumedCapacity(device("d"), memory("3Gi")))
-	watched, shared := result("c"), result("d")
-	watched.AdminAccess = ptr.To(true)
+	used, watched, shared := result("a"), result("c"), result("d")
+	used.AdminAccess, watched.AdminAccess = ptr.To(false), ptr.To(true)
 	shared.ShareID, shared.ConsumedCapacity = &share, memory("1Gi")
 	f := &freed{ResourceClaimTracker: &held{state: all}, hidden: []*resourcev1.ResourceClaim{
-		claim(result("a"), watched), claim(shared), {}, // The last one is not allocated.
+		claim(used, watched), claim(shared), {}, // The last one is not allocated.
 	}}
 
 	devices, err := f.ListAllAllocatedDevices()
@@ -130,4 +132,13 @@ func TestAClaimHoldsDevicesForThePodThatControlsIt(t *testing.T) {
 			require.Same(t, tc.claim, got)
 		})
 	}
+}
+
+func TestWhatIsNotKnownOfClaimsIsNotFree(t *testing.T) {
+	failed := errors.New("failed")
+	f := &freed{ResourceClaimTracker: &held{err: failed}, hidden: []*resourcev1.ResourceClaim{claim(result("a"))}}
+	_, err := f.ListAllAllocatedDevices()
+	require.ErrorIs(t, err, failed)
+	_, err = f.GatherAllocatedState()
+	require.ErrorIs(t, err, failed)
 }

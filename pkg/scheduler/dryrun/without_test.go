@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/headroom-dev/headroom/test/builders"
 )
 
 func TestWhatIsLeftOutIsReadFromTheStateAndItsClones(t *testing.T) {
@@ -52,4 +54,55 @@ func TestANodeWithMoreOnItHasTheirNumberAndTheirRequests(t *testing.T) {
 	require.Len(t, NodeWith(info, nil, nil).GetPods(), 1)
 	require.Len(t, info.GetPods(), 1, "the node itself is unchanged")
 	require.Equal(t, int64(1000), info.GetRequested().GetMilliCPU())
+}
+
+// TestWhatIsWrittenToACloneIsNotReadInTheStateItself also where pods are left out and devices are free.
+func TestWhatIsWrittenToACloneIsNotReadInTheStateItself(t *testing.T) {
+	inner := framework.NewCycleState()
+	for name, state := range map[string]fwk.CycleState{
+		"pods are left out": leavingOut(inner, []*corev1.Pod{on("a", "victim", "1")}),
+		"devices are free":  &devicesState{CycleState: inner, devices: &counted{"devices"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inner.Write("kept", &counted{"before"})
+			clone := state.Clone()
+			clone.Write("kept", &counted{"after"})
+			found, err := state.Read("kept")
+			require.NoError(t, err)
+			require.Equal(t, &counted{"before"}, found)
+			found, err = clone.Read("kept")
+			require.NoError(t, err)
+			require.Equal(t, &counted{"after"}, found)
+		})
+	}
+}
+
+func TestANodeWithoutSeveralPodsHasNoneOfThem(t *testing.T) {
+	stays, first, last := on("a", "stays", "1"), on("a", "first", "2"), on("a", "last", "4")
+	left := NodeWithout(framework.NewNodeInfo(first, stays, last), []*corev1.Pod{last, first})
+	require.Equal(t, int64(1000), left.GetRequested().GetMilliCPU())
+	require.Len(t, left.GetPods(), 1)
+	require.Same(t, stays, left.GetPods()[0].GetPod())
+}
+
+func TestANodeWithMoreOnItHasMoreOfEachResource(t *testing.T) {
+	all := builders.Resources{"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi", "example.com/gpu": "1"}
+	pod := func(name string) *corev1.Pod {
+		return builders.Consumer(name, all).Namespace("default").UID(name).Node("a").Obj()
+	}
+	var comes []fwk.PodInfo
+	for _, name := range []string{"second", "third"} {
+		info, err := framework.NewPodInfo(pod(name))
+		require.NoError(t, err)
+		comes = append(comes, info)
+	}
+	want := framework.NewNodeInfo(pod("first"), pod("second"), pod("third"), pod("fourth")).GetRequested()
+	more := framework.NewNodeInfo(pod("fourth")).GetRequested().(*framework.Resource)
+
+	got := NodeWith(framework.NewNodeInfo(pod("first")), comes, more).GetRequested()
+
+	require.Equal(t, want.GetMilliCPU(), got.GetMilliCPU())
+	require.Equal(t, want.GetMemory(), got.GetMemory())
+	require.Equal(t, want.GetEphemeralStorage(), got.GetEphemeralStorage())
+	require.Equal(t, want.GetScalarResources(), got.GetScalarResources())
 }

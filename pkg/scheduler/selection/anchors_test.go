@@ -6,9 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/evictionorder"
 )
 
 func TestWhatPreferredPodAffinityNamesIsNear(t *testing.T) {
@@ -100,6 +102,14 @@ func TestWhatAPodIsNearTo(t *testing.T) {
 			pod: wants("1").Annotation(v1alpha1.AnnotationNear, "app=cache").PodAffinity(corev1.LabelTopologyZone, apps("db"),
 				st.PodAffinityWithPreferredReq).Obj(), want: "d",
 		},
+		"pods before its preferred zone": {
+			pod: prefers(corev1.LabelTopologyZone, "y-1").
+				PodAffinity(corev1.LabelTopologyZone, apps("cache"), st.PodAffinityWithPreferredReq).Obj(), want: "d",
+		},
+		"pods by the second of its affinities": {
+			pod: wants("1").PodAffinity(corev1.LabelTopologyZone, apps("none"), st.PodAffinityWithPreferredReq).
+				PodAffinity(corev1.LabelTopologyZone, apps("cache"), st.PodAffinityWithPreferredReq).Obj(), want: "d",
+		},
 		"its affinity if its own word is about nobody": {
 			pod: wants("1").Annotation(v1alpha1.AnnotationNear, "app=none").PodAffinity(corev1.LabelTopologyZone, apps("db"),
 				st.PodAffinityWithPreferredReq).Obj(), want: "c",
@@ -150,4 +160,66 @@ func TestAPodThatComesToAnotherZoneIsSomethingToBeNearTo(t *testing.T) {
 	f.requireSwap(t, near, "a", "open-headroom-0")
 	f.assume(t, on("c", "db", "0").Label("app", "db").Obj())
 	f.requireSwap(t, near, "b", "open-headroom-1")
+}
+
+// TestAPodIsNearToAllThatItNames by the annotation, by what it needs, and by what it prefers.
+func TestAPodIsNearToAllThatItNames(t *testing.T) {
+	apps := func(app string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
+	}
+	for name, pod := range map[string]*corev1.Pod{
+		"by its own word": wants("1").Annotation(v1alpha1.AnnotationNear, "app in (db,cache)").Obj(),
+		"by affinity": wants("1").PodAffinity(corev1.LabelTopologyZone, apps("db"), st.PodAffinityWithRequiredReq).
+			PodAffinity(corev1.LabelTopologyZone, apps("cache"), st.PodAffinityWithPreferredReq).Obj(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "z-1", "1")},
+				unit(0, "a"), on("b", "db", "1").Label("app", "db").Obj(), on("c", "cache", "1").Label("app", "cache").Obj())
+			anchors := f.Anchors(f.consumer(t, pod))
+			distance := func(name string) int { return anchors.Distance(f.Inventory.Node(name).Info.Node().Labels) }
+			require.Less(t, distance("b"), distance("a"))
+			require.Less(t, distance("c"), distance("a"))
+		})
+	}
+}
+
+// TestWhatAPodIsNearToComesAndGoes in the zone of node b, by the annotation and by an affinity.
+func TestWhatAPodIsNearToComesAndGoes(t *testing.T) {
+	db := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}
+	for name, near := range map[string]*corev1.Pod{
+		"by its own word": wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(),
+		"by affinity":     wants("1").PodAffinity(corev1.LabelTopologyZone, db, st.PodAffinityWithPreferredReq).Obj(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "0")}, unit(0, "a"), unit(1, "b"))
+			for range 2 {
+				swap := f.selected(t.Context(), t, near)
+				require.Equal(t, "a", swap.Node)
+				require.NotContains(t, swap.Why, evictionorder.NodeNearest.String())
+				pod := on("c", "db", "0").Label("app", "db").Obj()
+				f.assume(t, pod)
+				swap = f.selected(t.Context(), t, near)
+				require.Equal(t, "b", swap.Node)
+				require.Contains(t, swap.Why, evictionorder.NodeNearest.String())
+				require.NoError(t, f.snapshot.ForgetPod(klog.Background(), pod))
+			}
+		})
+	}
+}
+
+func TestANodeThatMovesIsAsFarAsItIsNow(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
+		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
+	near := wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj()
+	f.requireSwap(t, near, "b", "open-headroom-1")
+	f.move(t, "b", "x-2")
+	f.relabel(t, "b", corev1.LabelTopologyRegion, "x")
+	f.requireSwap(t, near, "a", "open-headroom-0")
+}
+
+func TestDistancesCountByOneTopologyKeyAsByMany(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "x-1", "1"), node("b", "y-1", "1"), node("c", "y-1", "1")},
+		unit(0, "a"), unit(1, "b"), on("c", "db", "1").Label("app", "db").Obj())
+	f.Args.TopologyKeys = []string{corev1.LabelTopologyZone}
+	f.requireSwap(t, wants("1").Annotation(v1alpha1.AnnotationNear, "app=db").Obj(), "b", "open-headroom-1")
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
@@ -157,4 +159,72 @@ func TestACordonedNodeHasNoRoom(t *testing.T) {
 	selected = f.Select(t.Context(), f.run(t, pod), f.consumer(t, pod))
 	require.Equal(t, "b", selected.Swap.Node)
 	require.Equal(t, 2, selected.Candidates, "also what is known to be rejected")
+}
+
+// TestAPodThatMustSpreadGetsRoomWhereItMayBe has units in two zones, where pods of its kind come to be, and free room in one of them.
+func TestAPodThatMustSpreadGetsRoomWhereItMayBe(t *testing.T) {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	web := wants("1").Label("app", "web").
+		SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule, selector, nil, nil, nil, nil).Obj()
+	ofItsKind := func(name, node string) *corev1.Pod { return on(node, name, "0").Label("app", "web").Obj() }
+	f := newFixture(t, []*corev1.Node{node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-3", "1")},
+		unit(0, "a"), unit(1, "b"), ofItsKind("1", "a"))
+	f.requireSwap(t, web, "") // there is free room in the third zone
+	f.assume(t, ofItsKind("3", "c"))
+	f.requireSwap(t, web, "b", "open-headroom-1") // and now not for this pod
+	f.assume(t, ofItsKind("2", "b"))
+	f.assume(t, on("c", "x", "1").Obj())
+	f.requireSwap(t, web, "a", "open-headroom-0")
+	f.assume(t, ofItsKind("4", "a"))
+	f.requireSwap(t, web, "b", "open-headroom-1")
+}
+
+// TestTheNextBestNodesAreRankedByAllRulesIfTheBestDoNotSuit has two pairs of nodes, of which the second wastes more, and a node that wastes
+// still more.
+func TestTheNextBestNodesAreRankedByAllRulesIfTheBestDoNotSuit(t *testing.T) {
+	nodes := []*corev1.Node{node("a", "z", "2"), node("b", "z", "2"), node("c", "z", "2"), fast(node("d", "z", "2")), node("e", "z", "2")}
+	f := newFixture(t, nodes,
+		sized(0, "a", "1"), on("a", "v", "1").Obj(), sized(1, "b", "1"), on("b", "w", "1").Obj(),
+		sized(2, "c", "1500m"), on("c", "x", "500m").Obj(), sized(3, "d", "1500m"), on("d", "y", "500m").Obj(), sized(4, "e", "2"))
+	for _, tc := range []struct {
+		rejects    []string
+		want, over string
+	}{
+		{rejects: []string{"a", "b"}, want: "d", over: "Score"},
+		{rejects: []string{"d"}, want: "c", over: "LeastWaste"},
+		{rejects: []string{"c"}, want: "e", over: "the only node"},
+	} {
+		for _, name := range tc.rejects {
+			f.prober.rejects[name] = true
+		}
+		f.clock.Step(2 * maxAge)
+		swap := f.selected(t.Context(), t, prefers("disk", "ssd").Obj())
+		require.NotNil(t, swap)
+		require.Equal(t, tc.want, swap.Node)
+		require.Contains(t, swap.Why, tc.over)
+	}
+}
+
+// TestAPodThatPreFilterPluginsRejectGetsNothing: it names two nodes at once.
+func TestAPodThatPreFilterPluginsRejectGetsNothing(t *testing.T) {
+	named := func(name string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{name}}
+	}
+	for name, tc := range map[string]struct {
+		names []corev1.NodeSelectorRequirement
+		want  bool
+	}{
+		"it names one node": {names: []corev1.NodeSelectorRequirement{named("a")}, want: true},
+		"it names two":      {names: []corev1.NodeSelectorRequirement{named("a"), named("b")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1")}, unit(0, "a"), unit(1, "b"))
+			pod := wants("1").Obj()
+			terms := &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: tc.names}}}
+			pod.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: terms}}
+			selected := f.Select(t.Context(), f.Profile.NewRun(framework.NewCycleState(), pod), f.consumer(t, pod))
+			require.Equal(t, tc.want, selected.Swap != nil)
+			require.Equal(t, 2, selected.Candidates)
+		})
+	}
 }

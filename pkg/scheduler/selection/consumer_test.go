@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/kubernetes/pkg/apis/scheduling"
 
@@ -184,4 +185,26 @@ func TestASwapSaysWhatIsWasted(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{builders.Node("a", "z", builders.Resources{"cpu": "2"}).Obj()}, unit(0, "a"), on("a", "x", "1").Obj())
 	require.Zero(t, f.selected(t.Context(), t, wants("1").Obj()).Waste)
 	require.EqualValues(t, 250_000, f.selected(t.Context(), t, wants("500m").Obj()).Waste, "half a core of two, in millionths")
+}
+
+func TestAPodIsEntitledByAllThatItIs(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+	f.refresh(t)
+	require.Equal(t, Entitlements{OpenToAll}, f.Entitlements(wants("1").Obj()))
+	require.Equal(t, Entitlements{NotEntitled}, f.Entitlements(wants("1").PreemptionPolicy(corev1.PreemptNever).Obj()))
+}
+
+func TestWhatAPodAsksForAsAWholeCountsWhereItIsKnown(t *testing.T) {
+	pod := wants("1").Obj()
+	pod.Spec.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("2")}}
+	for name, tc := range map[string]struct {
+		enabled bool
+		want    int
+	}{"the feature is on": {enabled: true}, "it is off": {want: 1}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+			f.Features.EnablePodLevelResources = tc.enabled
+			require.Equal(t, tc.want, f.CountCandidates(f.consumer(t, pod)), "the unit is as large as its container")
+		})
+	}
 }

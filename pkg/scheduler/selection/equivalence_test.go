@@ -109,10 +109,13 @@ func TestWhatNoPluginReadsTellsPodsApartInAnyProfile(t *testing.T) {
 		change func(*st.PodWrapper)
 		same   bool
 	}{
-		"not their names":       {change: func(p *st.PodWrapper) { p.Name("second").UID("second") }, same: true},
-		"their priority":        {change: func(p *st.PodWrapper) { p.Priority(7) }},
-		"what they ask for":     {change: func(p *st.PodWrapper) { p.Req(res("2")) }},
-		"their namespace":       {change: func(p *st.PodWrapper) { p.Namespace("other") }},
+		"not their names":   {change: func(p *st.PodWrapper) { p.Name("second").UID("second") }, same: true},
+		"their priority":    {change: func(p *st.PodWrapper) { p.Priority(7) }},
+		"what they ask for": {change: func(p *st.PodWrapper) { p.Req(res("2")) }},
+		"their namespace":   {change: func(p *st.PodWrapper) { p.Namespace("other") }},
+		"their affinity": {change: func(p *st.PodWrapper) {
+			p.NodeAffinityIn("disk", []string{"ssd"}, st.NodeSelectorTypeMatchExpressions)
+		}},
 		"what they are near to": {change: func(p *st.PodWrapper) { p.Annotation(v1alpha1.AnnotationNear, "app=db") }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -203,6 +206,9 @@ func TestThePodsOfAServiceAreScoredByWhereTheOthersAre(t *testing.T) {
 	require.True(t, web.crossNodeScore)
 	require.False(t, web.crossNode, "they need not spread")
 	require.False(t, f.classOf(t, wants("1").Label("app", "db").Obj()).crossNodeScore)
+	own := wants("1").Label("app", "web").SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule,
+		metav1.SetAsLabelSelector(service.Spec.Selector), nil, nil, nil, nil).Obj()
+	require.False(t, f.classOf(t, own).crossNodeScore, "default constraints are not for pods with their own")
 }
 
 func TestWhatPluginsReadBeyondTheNode(t *testing.T) {

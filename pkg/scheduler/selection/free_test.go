@@ -73,6 +73,7 @@ func TestRoomIsScarceWhereNearlyNoneOfManyNodesHasIt(t *testing.T) {
 	}{
 		"every node":             {every: 1, nodes: 500},
 		"every tenth":            {every: 10, nodes: 520},
+		"every thirtieth":        {every: 30, nodes: 480},
 		"one":                    {every: 500, nodes: 500, want: true},
 		"one in a small cluster": {every: fewNodes, nodes: fewNodes},
 	} {

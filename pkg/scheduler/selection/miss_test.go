@@ -106,6 +106,10 @@ func TestWhyNoHeadroomServesAPod(t *testing.T) {
 			pod: never(), units: []*corev1.Pod{unit(0, "a"), unitOf("polite", 0, "a").Obj()}, headroom: []*v1alpha1.Headroom{polite},
 			candidates: suits(0), reason: metrics.MissTooSmall, want: intro + message.NoneLargeEnough,
 		},
+		"it never preempts, and what it need not preempt comes first": {
+			pod: never(), units: []*corev1.Pod{unitOf("polite", 0, "a").Obj(), unit(0, "b")}, headroom: []*v1alpha1.Headroom{polite},
+			candidates: suits(0), reason: metrics.MissTooSmall, want: "2 of 2 nodes hold headroom, none for this pod: " + message.NoneLargeEnough,
+		},
 		"it is too small": {pod: wants("1").Obj(), candidates: suits(0), reason: metrics.MissTooSmall, want: intro + message.NoneLargeEnough},
 		"it is too small for a system-critical pod, whoever may have it": {
 			pod: wants("1").Priority(scheduling.SystemCriticalPriority).Obj(), headroom: []*v1alpha1.Headroom{forApp("open", "web")},
@@ -168,7 +172,9 @@ func TestWhatIsRefusedMattersOnlyIfNothingElseIsToBeHad(t *testing.T) {
 // TestWhatNodesSayAgainstAPod has units on three nodes: two say the same, one has more to say, and one has nothing against the pod.
 func TestWhatNodesSayAgainstAPod(t *testing.T) {
 	cordoned := &st.NodeWrapper{Node: *node("c", "z", "1")}
-	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1"), cordoned.Unschedulable(true).Obj(), node("d", "z", "1")},
+	f := newFixture(t, []*corev1.Node{
+		node("free", "z", "1"), node("a", "z", "1"), node("b", "z", "1"), cordoned.Unschedulable(true).Obj(), node("d", "z", "1"),
+	},
 		unit(0, "a"), unit(1, "b"), unit(2, "c"), unit(3, "d"))
 	pod := wants("1").HostPort(80).Obj()
 	for _, name := range []string{"a", "b"} {
@@ -178,4 +184,26 @@ func TestWhatNodesSayAgainstAPod(t *testing.T) {
 	require.Equal(t, Objections{"node(s) didn't have free ports for the requested pod ports": 2, "node(s) were unschedulable": 1}, objections)
 	require.Equal(t, "1 node(s) were unschedulable, 2 node(s) didn't have free ports for the requested pod ports", objections.String())
 	require.Empty(t, Objections{}.String())
+}
+
+func TestObjectionsAreThoseToAllThatAPodMayTake(t *testing.T) {
+	for name, tc := range map[string]struct {
+		priority int32
+		want     Objections
+	}{
+		"what it is entitled to": {want: Objections{}},
+		"what it may take as a system-critical one": {
+			priority: scheduling.SystemCriticalPriority, want: Objections{"node(s) said no": 1, "node(s) said why": 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("free", "z", "1"), node("a", "z", "1")}, unit(0, "a"))
+			require.NoError(t, f.Catalog.Set(forApp("open", "nobody")))
+			pod := wants("1").Priority(tc.priority).Obj()
+			objections := f.Objections(t.Context(), f.run(t, pod), f.consumer(t, pod), func(string) *fwk.Status {
+				return fwk.NewStatus(fwk.Unschedulable, "node(s) said no", "node(s) said why")
+			})
+			require.Equal(t, tc.want, objections)
+		})
+	}
 }

@@ -123,7 +123,10 @@ func TestWhereRunningPodsWouldGoForAPod(t *testing.T) {
 		"none beside placeholders that matter as much": {
 			pods: []*corev1.Pod{unitOf("open", 0, "a").Priority(0).Obj(), low("x", "500m"), on("a", "y", "500m").Obj()},
 		},
-		"one that has no more than the label of a unit": {pods: []*corev1.Pod{labeled(low("x", "2"))}, want: true},
+		"one that has no more than the label of a unit": {pods: []*corev1.Pod{labeled(low("x", "2"), "open")}, want: true},
+		"one that has no more than the label of a unit beside it": {
+			pods: []*corev1.Pod{unitOf("closed", 0, "a").Obj(), labeled(low("x", "1"), "closed")}, want: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, []*corev1.Node{node("a", "z", "2"), node("b", "z", "0")}, append(tc.pods, unitOf("closed", 9, "b").Obj())...)
@@ -142,9 +145,9 @@ func TestWhereRunningPodsWouldGoForAPod(t *testing.T) {
 	}
 }
 
-// labeled gives a pod the label of placeholders, which does not make it one.
-func labeled(pod *corev1.Pod) *corev1.Pod {
-	pod.Labels = map[string]string{v1alpha1.LabelHeadroom: "open"}
+// labeled gives a pod the label of a Headroom's placeholders, which does not make it one.
+func labeled(pod *corev1.Pod, headroom string) *corev1.Pod {
+	pod.Labels = map[string]string{v1alpha1.LabelHeadroom: headroom}
 	return pod
 }
 
@@ -234,6 +237,32 @@ func TestWhatADryRunOfPreemptionMayNotHave(t *testing.T) {
 				denied = append(denied, info.GetPod().Name)
 			}
 			require.Equal(t, tc.want, denied)
+		})
+	}
+}
+
+func TestWhatADryRunOfPreemptionLeavesIsNotTaken(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "9")}, going(unitOf("closed", 0, "a").Obj()), unitOf("closed", 1, "a").Obj())
+	require.NoError(t, f.Catalog.Set(forApp("closed", "nobody")))
+	pod := wants("1").Obj()
+	f.consumer(t, pod)
+	p := &Preemptor{Pod: pod, Entitlements: f.Entitlements(pod)}
+	require.Empty(t, p.Denied(f.Inventory.Node("a"), f.nodeNow(t)), "also what is being deleted is there")
+	require.Len(t, p.Denied(f.Inventory.Node("a"), f.nodeNow(t, "closed-headroom-0")), 1)
+}
+
+// TestPreemptionTakesNoReservedUnitsOfAsHighAPriority that a swap may take.
+func TestPreemptionTakesNoReservedUnitsOfAsHighAPriority(t *testing.T) {
+	for name, tc := range map[string]struct {
+		priority int32
+		want     int
+	}{"the same": {}, "a lower one": {priority: -1, want: 1}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, reservedUnitOf("kept", 0, "a").Priority(tc.priority).Obj())
+			require.NoError(t, f.Catalog.Set(forApp("kept", "web")))
+			c := f.consumer(t, wants("1").Label("app", "web").Obj())
+			require.Len(t, c.takeable(nil, f.Inventory.Node("a")), 1)
+			require.Len(t, f.PossibleVictims(c).Pods, tc.want)
 		})
 	}
 }

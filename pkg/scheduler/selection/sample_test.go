@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
+	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 )
 
@@ -64,6 +65,7 @@ func TestNoMoreNodesAreScoredThanKubeSchedulerWould(t *testing.T) {
 	require.Less(t, limit, 200, "more nodes than that suit the pod")
 	require.Len(t, fitting, limit)
 	require.Less(t, len(asked), len(nodes), "it stops there")
+	require.Subset(t, asked, fitting)
 	for _, i := range fitting {
 		require.False(t, f.prober.rejects[all[i].Name])
 	}
@@ -140,4 +142,61 @@ func TestSamplesAreUniformOverNodes(t *testing.T) {
 	}
 	require.Greater(t, slices.Min(times), 120)
 	require.Less(t, slices.Max(times), 280)
+}
+
+func TestEachPodHasASampleOfItsOwn(t *testing.T) {
+	all, nodes := nodesNamed(1000), make([]int, 1000)
+	for i := range nodes {
+		nodes[i] = i
+	}
+	first := func(uid types.UID) []int {
+		pod := &corev1.Pod{}
+		pod.UID = uid
+		return newSample(pod, all, nodes, 100).next(100)
+	}
+	require.Equal(t, first("one"), first("one"))
+	require.NotEqual(t, first("one"), first("another"))
+}
+
+// TestAllNodesAreAskedAboutUnlessTheScoreComesLater has more nodes than are scored, in profiles that weigh the score against other rules.
+func TestAllNodesAreAskedAboutUnlessTheScoreComesLater(t *testing.T) {
+	rule := func(tier int32, name string) config.NodeRule {
+		return config.NodeRule{Name: name, Tier: tier, Weight: 1}
+	}
+	for name, tc := range map[string]struct {
+		rules  []config.NodeRule
+		before int
+		all    bool
+	}{
+		"it comes last":          {rules: []config.NodeRule{rule(1, config.RuleLeastWaste), rule(2, config.RuleScore)}, before: 1},
+		"it is weighed":          {rules: []config.NodeRule{rule(1, config.RuleLeastWaste), rule(1, config.RuleScore)}, all: true},
+		"it comes before others": {rules: []config.NodeRule{rule(1, config.RuleScore), rule(2, config.RuleLeastWaste)}},
+		"it does not count":      {rules: []config.NodeRule{rule(1, config.RuleLeastWaste)}, before: 1, all: true},
+		"it is weighed second to one": {
+			rules: []config.NodeRule{rule(1, config.RuleNearest), rule(2, config.RuleSpread), rule(2, config.RuleScore)}, before: 1, all: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const count = 120
+			var nodes []*corev1.Node
+			var units []*corev1.Pod
+			for i := range count {
+				name := fmt.Sprintf("node-%03d", i)
+				nodes, units = append(nodes, node(name, "z", "1")), append(units, unit(i, name))
+			}
+			f := newFixture(t, nodes, units...)
+			f.Args.NodeRules = tc.rules
+			f.Selector = New(f.Options)
+			require.Len(t, f.rulesBeforeScore.Tiers, tc.before)
+			require.Len(t, f.scoreAndLater.Tiers, len(f.order.Tiers)-tc.before)
+			pod := wants("1").Obj()
+			run, c := f.run(t, pod), f.consumer(t, pod)
+			cache := f.cacheFor(equivalenceClass{}, f.Inventory.Nodes())
+			found := f.assess(c, cache)
+			ch := &choice{selector: f.Selector, run: run, consumer: c, cache: cache, nodes: f.Inventory.Nodes()}
+			fitting, asked := ch.fittingSample(t.Context(), found.afterEviction)
+			require.Equal(t, tc.all, len(asked) == count)
+			require.Len(t, fitting, len(asked))
+		})
+	}
 }

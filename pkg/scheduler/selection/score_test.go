@@ -116,3 +116,63 @@ func TestTheScoreIsAskedForOnlyWhereItDecides(t *testing.T) {
 	require.Equal(t, "a", swap.Node)
 	require.Contains(t, swap.Why, evictionorder.NodeNearest.String())
 }
+
+func TestANodeThatScoresNoMoreThanTheOthersNowHasNoAdvantage(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), fast(node("b", "z", "1"))}, unit(0, "a"), unit(1, "b"))
+	pod := prefers("disk", "ssd").Obj()
+	f.requireSwap(t, pod, "b", "open-headroom-1")
+	f.relabel(t, "b", "disk", "hdd")
+	f.requireSwap(t, pod, "a", "open-headroom-0")
+}
+
+// TestWhatPodsKeepOffIsAskedAnewForEach has a class of pods that would rather not be where others are.
+func TestWhatPodsKeepOffIsAskedAnewForEach(t *testing.T) {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	pod := wants("1").PodAntiAffinity(corev1.LabelTopologyZone, selector, st.PodAntiAffinityWithPreferredReq).Obj()
+	f := newFixture(t, []*corev1.Node{node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-1", "0")}, unit(0, "a"), unit(1, "b"))
+	f.requireSwap(t, pod, "a", "open-headroom-0")
+	f.assume(t, on("c", "web", "0").Label("app", "web").Obj())
+	f.requireSwap(t, pod, "b", "open-headroom-1")
+}
+
+// TestScoresThatAreRememberedAreThoseOfAllPlugins however many of the nodes are asked about, and whatever comes to be on them meanwhile.
+func TestScoresThatAreRememberedAreThoseOfAllPlugins(t *testing.T) {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	elsewhere := corev1.Volume{Name: "data", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{}}}
+	for name, pod := range map[string]*st.PodWrapper{
+		"a pod": prefers("disk", "ssd"),
+		"one that should spread": prefers("disk", "ssd").Label("app", "web").
+			SpreadConstraint(1, corev1.LabelTopologyZone, corev1.ScheduleAnyway, selector, nil, nil, nil, nil),
+		"one that keeps off others": prefers("disk", "ssd").
+			PodAntiAffinity(corev1.LabelTopologyZone, selector, st.PodAntiAffinityWithPreferredReq),
+		"one of a class of its own": prefers("disk", "ssd").Volume(elsewhere),
+	} {
+		t.Run(name, func(t *testing.T) {
+			web := func(i int, node string) *corev1.Pod {
+				return on(node, fmt.Sprint("web-", i), "500m").Label("app", "web").Obj()
+			}
+			f := newFixture(t, []*corev1.Node{node("a", "z-1", "4"), fast(node("b", "z-2", "4")), node("c", "z-2", "4"), node("d", "z-3", "4")},
+				unit(0, "a"), unit(1, "b"), unit(2, "c"), unit(3, "d"), web(0, "a"), web(1, "a"), web(2, "b"), on("c", "x", "1").Obj())
+			for i, asked := range [][]string{{"a", "b"}, {"a", "b", "c", "d"}, {"d", "b", "a"}, {"c", "d", "b"}} {
+				f.assume(t, web(10+i, "d"))
+				c := f.consumer(t, pod.Obj())
+				run, nodes := f.run(t, c.Pod), f.Inventory.Nodes()
+				cache := f.cacheFor(f.equivalenceClassOf(t.Context(), run, c), nodes)
+				f.assess(c, cache)
+				ch := &choice{selector: f.Selector, run: run, consumer: c, cache: cache, nodes: nodes}
+				var indices []int
+				for _, name := range asked {
+					indices = append(indices, f.indexOf(name))
+				}
+				whole := f.run(t, c.Pod)
+				require.True(t, whole.Start(t.Context()))
+				want, err := whole.Score(t.Context(), ch.infos(indices))
+				require.NoError(t, err)
+				require.NoError(t, ch.score(t.Context(), indices))
+				for j, i := range indices {
+					require.Equal(t, want[j], ch.candidate(i).evidence.Score, "node %s of %v", asked[j], asked)
+				}
+			}
+		})
+	}
+}

@@ -340,6 +340,7 @@ func TestRefusal(t *testing.T) {
 		"by priority: one that never preempts, of an unknown Headroom":  {pod: never, unknown: true, byPriority: true, want: preemptionPolicy},
 		"by priority: one that never preempts, which the Headroom lets": {pod: never, headroom: allows, byPriority: true},
 		"a pod of no higher priority":                                   {pod: asLow, want: "the consumer's priority is not above that of default/open-headroom-0"},
+		"a placeholder that has its node":                               {pod: unit(0, "a"), want: "the pod is a placeholder itself"},
 		"a placeholder":                                                 {pod: important(unit(1, "")), want: "the pod is a placeholder itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
