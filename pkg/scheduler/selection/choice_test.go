@@ -167,15 +167,18 @@ func TestAPodThatMustSpreadGetsRoomWhereItMayBe(t *testing.T) {
 	web := wants("1").Label("app", "web").
 		SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule, selector, nil, nil, nil, nil).Obj()
 	ofItsKind := func(name, node string) *corev1.Pod { return on(node, name, "0").Label("app", "web").Obj() }
-	f := newFixture(t, []*corev1.Node{node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-3", "1")},
-		unit(0, "a"), unit(1, "b"), ofItsKind("1", "a"))
+	// They come to be on nodes without room, so that nothing changes on those with some.
+	f := newFixture(t, []*corev1.Node{
+		node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-3", "1"),
+		node("a-2", "z-1", "0"), node("b-2", "z-2", "0"), node("c-2", "z-3", "0"),
+	}, unit(0, "a"), unit(1, "b"), ofItsKind("1", "a-2"))
 	f.requireSwap(t, web, "") // there is free room in the third zone
-	f.assume(t, ofItsKind("3", "c"))
+	f.assume(t, ofItsKind("3", "c-2"))
 	f.requireSwap(t, web, "b", "open-headroom-1") // and now not for this pod
-	f.assume(t, ofItsKind("2", "b"))
+	f.assume(t, ofItsKind("2", "b-2"))
 	f.assume(t, on("c", "x", "1").Obj())
 	f.requireSwap(t, web, "a", "open-headroom-0")
-	f.assume(t, ofItsKind("4", "a"))
+	f.assume(t, ofItsKind("4", "a-2"))
 	f.requireSwap(t, web, "b", "open-headroom-1")
 }
 

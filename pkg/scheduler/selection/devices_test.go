@@ -20,7 +20,8 @@ func deviceUnitOf(i int, node, count string) *corev1.Pod {
 	return pod
 }
 
-// TestNodesWhoseUnitsHoldDevicesAreRankedByTheRules has node a first by its name, and node b by the rule of the case. No device is free.
+// TestNodesWhoseUnitsHoldDevicesAreRankedByTheRules has node a first by its name, and node b by the rule of the case. No device is
+// free, and as much CPU as a unit holds is lacking.
 func TestNodesWhoseUnitsHoldDevicesAreRankedByTheRules(t *testing.T) {
 	for name, tc := range map[string]struct {
 		units  func(allocate func(pod *corev1.Pod, devices ...string) *corev1.Pod) []*corev1.Pod
@@ -51,15 +52,14 @@ func TestNodesWhoseUnitsHoldDevicesAreRankedByTheRules(t *testing.T) {
 			want: "b", rule: evictionorder.NodeFewestEvictions,
 			units: func(allocate func(*corev1.Pod, ...string) *corev1.Pod) []*corev1.Pod {
 				return []*corev1.Pod{
-					allocate(deviceUnit(0, "a"), "u"), sized(1, "a", "100m"), on("a", "x", "800m").Obj(),
-					allocate(deviceUnit(2, "b"), "v"), on("b", "y", "800m").Obj(),
+					allocate(deviceUnit(0, "a"), "u"), sized(1, "a", "100m"), allocate(deviceUnit(2, "b"), "v"),
 				}
 			},
 		},
 		"by what is left around them": {
 			want: "b", rule: evictionorder.NodeSpread, spread: true,
 			units: func(allocate func(*corev1.Pod, ...string) *corev1.Pod) []*corev1.Pod {
-				return []*corev1.Pod{allocate(deviceUnit(0, "a"), "u"), allocate(deviceUnit(1, "b"), "v"), unit(2, "c")}
+				return []*corev1.Pod{allocate(deviceUnit(0, "a"), "u"), allocate(deviceUnit(1, "b"), "v"), sized(2, "c", "100m")}
 			},
 		},
 	} {
@@ -69,7 +69,8 @@ func TestNodesWhoseUnitsHoldDevicesAreRankedByTheRules(t *testing.T) {
 				d.names = append(d.names, names...)
 				return d.allocate(pod, names...)
 			})
-			f := newFixtureWith(t, d, []*corev1.Node{node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-2", "1")}, units...)
+			units = append(units, on("a", "x", "800m").Obj(), on("b", "y", "800m").Obj())
+			f := newFixtureWith(t, d, []*corev1.Node{node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-2", "100m")}, units...)
 			if tc.spread {
 				spread := builders.Headroom("open", res("1")).Namespace("default").SpreadOver(corev1.LabelTopologyZone).Obj()
 				require.NoError(t, f.Catalog.Set(spread))
@@ -156,4 +157,12 @@ func TestWithoutTheFeatureAnExtendedResourceIsNoDevice(t *testing.T) {
 	require.NotEmpty(t, f.consumer(t, wantsDevices("1")).devices)
 	f.Features.EnableDRAExtendedResource = false
 	require.Empty(t, f.consumer(t, wantsDevices("1")).devices)
+}
+
+func TestPodsThatAreNominatedToANodeWithDevicesNeedTheirRoom(t *testing.T) {
+	d := &devices{names: []string{"u"}}
+	f := newFixtureWith(t, d, []*corev1.Node{node("a", "z", "200m")}, d.allocate(deviceUnit(0, "a"), "u"), sized(1, "a", "100m"))
+	f.requireSwap(t, wantsDevices("1"), "a", "open-headroom-0")
+	f.nominate(t, another("other", "100m"), "a")
+	f.requireSwap(t, wantsDevices("1"), "a", "open-headroom-0", "open-headroom-1")
 }

@@ -77,10 +77,16 @@ func TestPodsMayBeNominatedToSeveralNodes(t *testing.T) {
 	}
 }
 
-// TestFreeRoomOfSeveralNodesMayBeNominatedAway: a has none but for pods that it does not suit, b and c have a unit beside it.
+// TestFreeRoomOfSeveralNodesMayBeNominatedAway: b and c have a unit beside it, and the others' does not suit the pod.
 func TestFreeRoomOfSeveralNodesMayBeNominatedAway(t *testing.T) {
-	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "2"), node("c", "z", "2")}, unit(0, "b"), unit(1, "c"))
-	f.prober.rejects["a"] = true
+	nodes := []*corev1.Node{node("b", "z", "2"), node("c", "z", "2")}
+	for i := range 9 {
+		nodes = append(nodes, node(fmt.Sprint("a-", i), "z", "1"))
+	}
+	f := newFixture(t, nodes, unit(0, "b"), unit(1, "c"))
+	for _, node := range nodes[2:] {
+		f.prober.rejects[node.Name] = true
+	}
 	f.nominate(t, another("to-b", "1"), "b")
 	f.nominate(t, another("to-c", "1"), "c")
 	pod := wants("1").Obj()
