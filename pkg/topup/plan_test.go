@@ -265,6 +265,19 @@ func TestPlanGivesReasons(t *testing.T) {
 	}
 }
 
+// TestAReplacementTakesRoomOnWhicheverStepItStands: what a rollout took is counted, or it would take too much at once.
+func TestAReplacementTakesRoomOnWhicheverStepItStands(t *testing.T) {
+	for _, step := range []int{0, 1, 2, 7} {
+		for _, state := range []topup.State{topup.Pending, topup.Bound} {
+			old := unit(0, state, "old")
+			old.Step = step
+			actions := topup.Plan(topup.Desired{Replicas: 1, Template: "a"}, []topup.Unit{old})
+			require.Len(t, actions.Replace, 1)
+			require.Equal(t, state == topup.Bound, actions.Replace[0].New.FromRollout, "%v, on step %d", state, step)
+		}
+	}
+}
+
 func TestRolloutSteps(t *testing.T) {
 	later := epoch.Add(time.Minute)
 	fromRollout := func(ordinal int, state topup.State, template string) topup.Unit {

@@ -88,3 +88,29 @@ func TestCheckReserved(t *testing.T) {
 		})
 	}
 }
+
+func TestAClassOutsideTheLimitsIsToldItsValueAndTheLimit(t *testing.T) {
+	limits := Limits{Max: -1, Min: -10}
+	for value, want := range map[int32]string{7: `"spare" has value 7, above -1, `, -13: `"spare" has value -13, below -10: `} {
+		refusal := Check("spare", &schedulingv1.PriorityClass{Value: value, PreemptionPolicy: ptr.To(corev1.PreemptNever)}, limits)
+		require.NotNil(t, refusal)
+		require.Contains(t, refusal.Message, want)
+	}
+	refusal := CheckReserved(&schedulingv1.PriorityClass{Value: -3}, Limits{Max: 5, AllowReserved: true})
+	require.NotNil(t, refusal)
+	require.Contains(t, refusal.Message, `"headroom-reserved" has value -3, not above 0`)
+}
+
+// TestReservedUnitsThatAreNotAllowedAreToldSoWhateverTheirClass: to make the class would not help.
+func TestReservedUnitsThatAreNotAllowedAreToldSoWhateverTheirClass(t *testing.T) {
+	for name, class := range map[string]*schedulingv1.PriorityClass{
+		"there is none": nil, "it is too low": {Value: -1, PreemptionPolicy: ptr.To(corev1.PreemptNever)}, "it preempts": {Value: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusal := CheckReserved(class, Limits{})
+			require.NotNil(t, refusal)
+			require.Equal(t, v1alpha1.ReasonReservedNotAllowed, refusal.Reason)
+			require.Contains(t, refusal.Message, "--allow-reserved")
+		})
+	}
+}
