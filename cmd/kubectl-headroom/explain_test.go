@@ -242,6 +242,19 @@ func TestNodesAreToldWithRoomAndWithoutIfThereAreAny(t *testing.T) {
 	require.NotContains(t, out, "nodes without room for it")
 }
 
+// TestAllUnitsThatAPodTakesAreToldAndWhyTheNextOneStays: it is the last one taken that the next one is told from.
+func TestAllUnitsThatAPodTakesAreToldAndWhyTheNextOneStays(t *testing.T) {
+	in := with(t, wantsCPU, strings.Replace(wantsCPU, `"2"`, `"4"`, 1))
+	out, err := explainFrom(t, in, "-f", "-", "--consumer", "shop/web-1")
+	require.NoError(t, err)
+	require.Contains(t, out, ". node-2 takes shop/any-headroom-1, shop/web-headroom-2\n")
+	require.Contains(t, out, ". node-1 takes shop/web-headroom-1, shop/web-headroom-0\n"+
+		"     not shop/any-headroom-0: victim rule 2 named: the Headroom of shop/web-headroom-0 names the consumer, ")
+	told, err := explained(t, in, "", "web-1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"shop/any-headroom-1", "shop/web-headroom-2"}, told.Now.Takes)
+}
+
 func TestAUnitThatWouldGoFirstStaysIfTheOthersAreEnough(t *testing.T) {
 	unit := func(name string, priority int32) evictionorder.Placeholder {
 		return evictionorder.Placeholder{Name: name, UID: name, Priority: priority}
