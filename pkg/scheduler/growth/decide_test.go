@@ -91,6 +91,14 @@ func TestDecide(t *testing.T) {
 			},
 			want: []want{{0, Takes, []int{2}}, {1, Fits, []int{}}},
 		},
+		"a pod whose only placeholder goes for another is not served": {
+			used: 10,
+			pods: []Pod{
+				{UID: "a", Allocated: cores(2), Desired: cores(4), Entitled: units[:1]},
+				{UID: "b", Allocated: cores(2), Desired: cores(4), Entitled: units[:1]},
+			},
+			want: []want{{0, Takes, []int{0}}, {1, TooSmall, []int{}}},
+		},
 		"a pod that is not served leaves the room to the next": {
 			used: 10,
 			pods: []Pod{
@@ -113,7 +121,11 @@ func TestDecide(t *testing.T) {
 // drawNode draws a node that is not overcommitted, with placeholders and deferred resizes.
 func drawNode(t *rapid.T) Node {
 	amount := func(name string, most int64) evictionorder.Resources {
-		return evictionorder.Resources{1, rapid.Int64Range(0, most).Draw(t, name+" cpu"), rapid.Int64Range(0, most).Draw(t, name+" memory"), 0}
+		amount := evictionorder.Resources{1, 0, 0, 0}
+		for i, resource := range []string{" cpu", " memory", " storage"} {
+			amount[i+1] = rapid.Int64Range(0, most).Draw(t, name+resource)
+		}
+		return amount
 	}
 	n := Node{Used: amount("others", 5)}
 	var units []evictionorder.Placeholder

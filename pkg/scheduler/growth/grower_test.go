@@ -3,6 +3,7 @@ package growth
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +20,6 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/utils/clock"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -43,26 +43,40 @@ type growing struct {
 type scenery struct {
 	web     *corev1.Pod
 	profile Profile
+	// units are those of the Headroom spare.
+	units []*corev1.Pod
 	// others are more pods of the node.
 	others    []*corev1.Pod
 	consumers *v1alpha1.Consumers
 	leads     func() bool
+	onRequest bool
+}
+
+// spare is a unit of the Headroom spare on the node.
+func spare(uid, cpu string, ordinal int) *corev1.Pod {
+	h := builders.Headroom("spare", builders.Resources{corev1.ResourceCPU: cpu}).Namespace("default").UID("h").Obj()
+	unit := builders.Placeholder(h, ordinal).UID(uid).Node("n").Obj()
+	unit.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+	return unit
 }
 
 func newGrowing(ctx context.Context, t *testing.T, change func(s *scenery)) *growing {
 	t.Helper()
 	recorder := events.NewFakeRecorder(10)
 	recorder.Verbose = true // it names the kind of the object that an event is about beside its pod
-	s := scenery{web: resized("web", "4"), profile: Profile{Recorder: recorder}, leads: func() bool { return true }}
+	s := scenery{
+		web: resized("web", "4"), units: []*corev1.Pod{spare("unit", "2", 0)}, profile: Profile{Recorder: recorder},
+		leads: func() bool { return true },
+	}
 	s.web.Namespace = "default"
 	change(&s)
-	h := builders.Headroom("spare", builders.Resources{corev1.ResourceCPU: "2"}).Namespace("default").UID("h").Obj()
 	rule, err := entitlement.Compile(types.NamespacedName{Namespace: "default", Name: "spare"}, s.consumers)
 	require.NoError(t, err)
-	node, unit := builders.Node("n", "", builders.Resources{"cpu": "4"}).Obj(), builders.Placeholder(h, 0).UID("unit").Node("n").Obj()
-	unit.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
-	all := append([]*corev1.Pod{s.web, unit}, s.others...)
-	client := fake.NewClientset([]runtime.Object{node, s.web, unit}...)
+	node, all := builders.Node("n", "", builders.Resources{"cpu": "4"}).Obj(), slices.Concat([]*corev1.Pod{s.web}, s.units, s.others)
+	client := fake.NewClientset(node)
+	for _, pod := range all {
+		require.NoError(t, client.Tracker().Add(pod))
+	}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	pods, nodes := factory.Core().V1().Pods(), factory.Core().V1().Nodes()
 	reservations, credits := eviction.NewReservations(func(string) {}), eviction.NewCredits(clock.RealClock{})
@@ -76,7 +90,7 @@ func newGrowing(ctx context.Context, t *testing.T, change func(s *scenery)) *gro
 			Reserved: reservations.Reserved, Stays: reservations.Stays,
 		},
 		Client: client, Pods: pods.Informer(), Nodes: nodes.Lister(), OnNode: func(string) []*corev1.Pod { return all },
-		Reservations: reservations, Credits: credits, Clock: clock.RealClock{}, Leads: s.leads,
+		Reservations: reservations, Credits: credits, Clock: clock.RealClock{}, Leads: s.leads, OnRequest: s.onRequest,
 	})
 	require.NoError(t, err)
 	require.NoError(t, nodes.Informer().GetStore().Add(node))
@@ -93,9 +107,14 @@ func newGrowing(ctx context.Context, t *testing.T, change func(s *scenery)) *gro
 // annotations are those of the pod web, as the API server has it.
 func (g *growing) annotations(t *testing.T) map[string]string {
 	t.Helper()
-	web, err := g.client.CoreV1().Pods(g.web.Namespace).Get(t.Context(), g.web.Name, metav1.GetOptions{})
+	return g.annotationsOf(t, g.web)
+}
+
+func (g *growing) annotationsOf(t *testing.T, pod *corev1.Pod) map[string]string {
+	t.Helper()
+	is, err := g.client.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 	require.NoError(t, err)
-	return web.Annotations
+	return is.Annotations
 }
 
 // bubble runs a test of a Grower on a fake clock, until all is settled that it began.
@@ -282,8 +301,11 @@ func TestWhatAKilledSchedulerLeftIsWrittenDown(t *testing.T) {
 				passes(settleAfter - time.Nanosecond)
 				require.Equal(t, tc.taking, g.annotations(t)[v1alpha1.AnnotationTaking], "a request of the one that was killed may be under way")
 				passes(time.Nanosecond)
-				require.NotContains(t, g.annotations(t), v1alpha1.AnnotationTaking)
-				require.Equal(t, tc.want, g.annotations(t)[v1alpha1.AnnotationTook])
+				want := map[string]string{}
+				if tc.want != "" {
+					want[v1alpha1.AnnotationTook] = tc.want
+				}
+				require.Equal(t, want, g.annotations(t))
 				require.Empty(t, g.left, "it is settled")
 			})
 		})
@@ -309,95 +331,6 @@ func TestNothingIsWrittenDownOfAPodThatIsBeingDeleted(t *testing.T) {
 		passes(time.Minute)
 		require.Equal(t, map[string]string{v1alpha1.AnnotationTaking: "gone"}, g.annotations(t))
 	})
-}
-
-func TestAResizeThatNoUnitsServeIsCountedOnceForEachSizeThatIsAskedFor(t *testing.T) {
-	metrics.RegisterScheduler()
-	for name, tc := range map[string]struct {
-		desired   string
-		consumers *v1alpha1.Consumers
-		want      metrics.MissReason
-	}{
-		"units are too small": {desired: "9", want: metrics.MissTooSmall},
-		"units are for others": {
-			desired: "4", consumers: &v1alpha1.Consumers{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}},
-			want: metrics.MissConsumers,
-		},
-		"units do": {desired: "4"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			before := misses(t)
-			bubble(t, func(s *scenery) {
-				s.web, s.consumers = resized("web", tc.desired), tc.consumers
-				s.web.Namespace = "default"
-			}, func(_ *testing.T, g *growing) {
-				for range 2 { // sizes; that they differ is told by the generation
-					for range 3 {
-						g.Look("n")
-						synctest.Wait()
-					}
-					g.web.Generation++
-					g.web.Status.Conditions[0].ObservedGeneration++
-				}
-			})
-			for reason, count := range misses(t) {
-				want := before[reason]
-				if reason == string(tc.want) {
-					want += 2
-				}
-				require.InDelta(t, want, count, 0, reason)
-			}
-		})
-	}
-}
-
-func TestWhatWasCountedOfAPodThatIsGoneIsForgotten(t *testing.T) {
-	metrics.RegisterScheduler()
-	before := misses(t)[string(metrics.MissTooSmall)]
-	bubble(t, func(s *scenery) {
-		s.web = resized("web", "9")
-		s.web.Namespace = "default"
-	}, func(_ *testing.T, g *growing) {
-		for range 2 {
-			for range 2 {
-				g.Look("n")
-				synctest.Wait()
-			}
-			g.forget("web")
-		}
-	})
-	require.InDelta(t, before+2, misses(t)[string(metrics.MissTooSmall)], 0, "once until it is forgotten, and once more")
-}
-
-// counted returns what a metric without labels has counted.
-func counted(t *testing.T, name string) float64 {
-	t.Helper()
-	families, err := legacyregistry.DefaultGatherer.Gather()
-	require.NoError(t, err)
-	for _, family := range families {
-		if family.GetName() == name {
-			return family.GetMetric()[0].GetCounter().GetValue()
-		}
-	}
-	require.Fail(t, "there is no such metric", name)
-	return 0
-}
-
-// misses returns what the metric has counted, by reason.
-func misses(t *testing.T) map[string]float64 {
-	t.Helper()
-	counts := map[string]float64{}
-	families, err := legacyregistry.DefaultGatherer.Gather()
-	require.NoError(t, err)
-	for _, family := range families {
-		if family.GetName() == "headroom_scheduler_misses_total" {
-			for _, metric := range family.GetMetric() {
-				counts[metric.GetLabel()[0].GetValue()] = metric.GetCounter().GetValue()
-			}
-		}
-	}
-	require.Len(t, counts, 4)
-	return counts
 }
 
 func TestAResizeIsNotServedByUnitsThatGoForAPodOfTheSameNameElsewhere(t *testing.T) {

@@ -1,6 +1,7 @@
 package growth
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -17,8 +18,41 @@ type gathered []*dto.MetricFamily
 
 func (g *gathered) Gather() ([]*dto.MetricFamily, error) { return *g, nil }
 
-func status(value float64) gathered {
-	return gathered{{Name: ptr.To(masterStatus), Metric: []*dto.Metric{{Gauge: &dto.Gauge{Value: ptr.To(value)}}}}}
+// status says of each election that the process takes part in whether it has won.
+func status(values ...float64) gathered {
+	family := &dto.MetricFamily{Name: ptr.To(masterStatus)}
+	for _, value := range values {
+		family.Metric = append(family.Metric, &dto.Metric{Gauge: &dto.Gauge{Value: ptr.To(value)}})
+	}
+	return gathered{{Name: ptr.To("another")}, family}
+}
+
+// partly is what could be gathered beside what could not.
+type partly struct{ gathered }
+
+func (p *partly) Gather() ([]*dto.MetricFamily, error) {
+	return p.gathered, errors.New("one collector failed")
+}
+
+func TestLeadershipIsReadFromWhateverElectionsAreKnown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		values []float64
+		leads  bool
+	}{
+		"another one leads":                    {[]float64{0}, false},
+		"this one does":                        {[]float64{1}, true},
+		"it has won the first of several":      {[]float64{1, 0}, true},
+		"it has won the last of several":       {[]float64{0, 0, 1}, true},
+		"it has won none of several":           {[]float64{0, 0}, false},
+		"there is the metric but no sample":    {nil, false},
+		"a sample is there that says nothing ": {[]float64{0.5}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			metrics, synced, clock := status(tc.values...), func() bool { return true }, testingclock.NewFakePassiveClock(builders.Epoch())
+			require.Equal(t, tc.leads, NewLeadership(&metrics, synced, clock).Leads())
+			require.Equal(t, tc.leads, NewLeadership(&partly{metrics}, synced, clock).Leads(), "and when some metrics cannot be gathered")
+		})
+	}
 }
 
 func TestOnlyTheReplicaThatLeadsServesResizes(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
@@ -86,6 +88,10 @@ func TestANodeWithADeferredResizeIsLookedAtWheneverAPodOfItComesChangesOrGoes(t 
 			require.NoError(t, err)
 		}
 		require.Zero(t, looks(), "that changes nothing on the node")
+		waits.Spec.NodeName = "n"
+		_, err = pods.Update(t.Context(), waits, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		require.Equal(t, 1, looks(), "it is bound")
 		require.NoError(t, pods.Delete(t.Context(), "other", metav1.DeleteOptions{}))
 		require.Equal(t, 1, looks())
 
@@ -96,4 +102,46 @@ func TestANodeWithADeferredResizeIsLookedAtWheneverAPodOfItComesChangesOrGoes(t 
 		require.NoError(t, pods.Delete(t.Context(), "spare-headroom-0", metav1.DeleteOptions{}))
 		require.Zero(t, looks(), "nobody waits for it")
 	})
+}
+
+// overheard is an informer that tells its one listener what a test says.
+type overheard struct {
+	cache.SharedIndexInformer
+	listener cache.ResourceEventHandler
+}
+
+func (o *overheard) AddEventHandler(listener cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	o.listener = listener
+	return nil, nil
+}
+
+// TestAPodWhoseEndWasMissedIsForgottenToo: the watch broke off, and all that the informer knows is how the pod was last.
+func TestAPodWhoseEndWasMissedIsForgottenToo(t *testing.T) {
+	bubble(t, func(*scenery) {}, func(t *testing.T, g *growing) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		pods := &overheard{SharedIndexInformer: informers.NewSharedInformerFactory(g.client, 0).Core().V1().Pods().Informer()}
+		options, looks := g.Options, 0
+		options.Pods = pods
+		options.OnNode = func(string) []*corev1.Pod {
+			looks++
+			return nil
+		}
+		own, err := New(ctx, options)
+		require.NoError(t, err)
+		gone := resized("gone", "4")
+		own.countMiss(gone, TooSmall)
+		own.leftFor(gone.UID, "unit")
+		require.NoError(t, pods.GetStore().Add(g.web))
+		pods.listener.OnDelete(cache.DeletedFinalStateUnknown{Key: "default/gone", Obj: gone})
+		synctest.Wait()
+		require.Empty(t, own.missed)
+		require.Empty(t, own.left)
+		require.Equal(t, 1, looks, "web may grow into the room that it leaves")
+	})
+}
+
+func TestThereIsNoGrowerWithoutItsIndex(t *testing.T) {
+	_, err := New(t.Context(), newGrowing(t.Context(), t, func(*scenery) {}).Options)
+	require.ErrorContains(t, err, "indexing pods whose resize is deferred", "the informer has an index of that name")
 }
