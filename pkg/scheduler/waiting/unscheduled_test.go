@@ -1,13 +1,17 @@
 package waiting
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/test/builders"
 )
@@ -86,6 +90,61 @@ func TestAPlaceholderInsistsAfterItWaitedForAMinuteForPodsOfWhichNoneWasBound(t 
 	require.Empty(t, u.delays)
 	u.Delay("unit", now)
 	require.Equal(t, now.Add(3*YieldsFor), u.Delay("unit", now.Add(2*YieldsFor)), "it waits anew")
+}
+
+// TestTheMostImportantPodComesFirstAndOfEqualsTheOldest: room is left to them in this order.
+func TestTheMostImportantPodComesFirstAndOfEqualsTheOldest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		u := NewUnscheduled()
+		for i := range rapid.IntRange(0, 6).Draw(t, "pods") {
+			uid := fmt.Sprint("pod-", i)
+			created := builders.Epoch().Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "age")) * time.Second)
+			u.Observe(failed(builders.Consumer(uid, nil).UID(uid).Priority(rapid.Int32Range(-1, 1).Draw(t, "priority")).
+				CreationTimestamp(metav1.NewTime(created)), corev1.PodReasonUnschedulable))
+		}
+		waits := u.Matching(builders.Epoch(), func(*framework.PodInfo) bool { return true })
+		for i := 1; i < len(waits); i++ {
+			before, after := waits[i-1].Pod, waits[i].Pod
+			require.GreaterOrEqual(t, *before.Spec.Priority, *after.Spec.Priority)
+			if *before.Spec.Priority == *after.Spec.Priority {
+				require.False(t, after.CreationTimestamp.Before(&before.CreationTimestamp))
+				if after.CreationTimestamp.Equal(&before.CreationTimestamp) {
+					require.Less(t, before.UID, after.UID, "the order is always the same")
+				}
+			}
+		}
+	})
+}
+
+// TestEachPlaceholderWaitsForPodsOfItsOwn: one that waited in vain insists, whatever others waited for.
+func TestEachPlaceholderWaitsForPodsOfItsOwn(t *testing.T) {
+	u, now := NewUnscheduled(), builders.Epoch()
+	pods := []types.UID{"a", "b", "c", "unasked"}
+	for _, uid := range pods {
+		u.Observe(failed(builders.Consumer(string(uid), nil).UID(string(uid)), corev1.PodReasonUnschedulable))
+	}
+	for _, uid := range pods[:3] {
+		u.Yield(uid, now)
+	}
+	insisting := func() []types.UID {
+		insist := []types.UID{}
+		for _, unit := range []types.UID{"all", "one", "none"} {
+			if u.Insists(unit, now.Add(YieldsFor)) {
+				insist = append(insist, unit)
+			}
+		}
+		return insist
+	}
+	u.Delay("all", now, "a", "b", "unasked")
+	u.Delay("one", now, "c")
+	u.Delay("none", now)
+	require.Equal(t, []types.UID{"all", "one", "none"}, insisting())
+	u.Bound("unasked")
+	require.Equal(t, []types.UID{"all", "one", "none"}, insisting(), "no placeholder yielded to it")
+	u.Bound("b")
+	require.Equal(t, []types.UID{"one", "none"}, insisting(), "one of several is enough")
+	u.Bound("c")
+	require.Equal(t, []types.UID{"none"}, insisting())
 }
 
 // TestAPodIsKnownAsItIsNow: placeholders must not yield to what it was.

@@ -23,11 +23,13 @@ type handle struct {
 	fwk.Handle
 	factory   informers.SharedInformerFactory
 	activated []string
+	calls     int
 }
 
 func (h *handle) SharedInformerFactory() informers.SharedInformerFactory { return h.factory }
 
 func (h *handle) Activate(_ klog.Logger, pods map[string]*corev1.Pod) {
+	h.calls++
 	for _, pod := range pods {
 		h.activated = append(h.activated, pod.Name)
 	}
@@ -89,4 +91,25 @@ func TestAMissIsCountedOnceAPodUntilItIsForgotten(t *testing.T) {
 	require.False(t, w.Pods.CountOnce("consumer"))
 	w.Pods.Forget("consumer")
 	require.True(t, w.Pods.CountOnce("consumer"))
+}
+
+func TestPodsOfOneNameInSeveralNamespacesAreAllTriedAgain(t *testing.T) {
+	w, h := newWaker(t)
+	require.NoError(t, w.Catalog.Set(builders.Headroom("open", builders.Resources{"cpu": "1"}).Namespace("default").Obj()))
+	for _, namespace := range []string{"default", "shop"} {
+		pod := consumer("web").Namespace(namespace).UID(namespace).Obj()
+		require.NoError(t, h.factory.Core().V1().Pods().Informer().GetStore().Add(pod))
+		w.Pods.Add(pod, w.Pods.Generation())
+	}
+	w.HeadroomChanged(t.Context(), types.NamespacedName{Namespace: "default", Name: "open"})
+	require.Equal(t, []string{"consumer", "consumer"}, h.activated)
+}
+
+func TestNothingIsTriedAgainIfTheChangeHelpsNobody(t *testing.T) {
+	w, h := newWaker(t)
+	require.NoError(t, h.factory.Core().V1().Pods().Informer().GetStore().Add(consumer("web").Obj()))
+	w.Pods.Add(consumer("web").Obj(), w.Pods.Generation())
+	w.HeadroomChanged(t.Context(), types.NamespacedName{Namespace: "default", Name: "unknown"})
+	require.Zero(t, h.calls, "the scheduler is not asked to try no pods")
+	require.Len(t, w.Pods.nextGeneration(), 1, "it waits on")
 }

@@ -144,6 +144,12 @@ func setOf(uid types.UID, controlled bool) *appsv1.DaemonSet {
 	return set
 }
 
+// ofAnother has the set belong to a Headroom that was made anew.
+func ofAnother(set *appsv1.DaemonSet) *appsv1.DaemonSet {
+	set.OwnerReferences[0].UID = "another"
+	return set
+}
+
 func TestADaemonSetThatTurnsOutToHoldHeadroomWakesThePodsThatMayTakeIt(t *testing.T) {
 	both := []string{"in-default", "in-other"}
 	for name, tc := range map[string]struct {
@@ -154,6 +160,7 @@ func TestADaemonSetThatTurnsOutToHoldHeadroomWakesThePodsThatMayTakeIt(t *testin
 		"one that comes":                                {after: setOf("1", true), want: both, rechecked: true},
 		"one that gets its controller":                  {before: setOf("1", false), after: setOf("1", true), want: both, rechecked: true},
 		"another one of its name":                       {before: setOf("1", true), after: setOf("2", true), want: both, rechecked: true},
+		"one whose Headroom was made anew":              {before: setOf("1", true), after: ofAnother(setOf("1", true)), want: both, rechecked: true},
 		"not one that counts its pods, but look at it":  {before: setOf("1", true), after: setOf("1", true), rechecked: true},
 		"not one that loses its controller":             {before: setOf("1", true), after: setOf("1", false), rechecked: true},
 		"not one that goes":                             {before: setOf("1", true), rechecked: true},
