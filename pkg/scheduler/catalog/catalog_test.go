@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -108,8 +110,13 @@ func TestTheKnownHeadroomsAreNamedInOrder(t *testing.T) {
 	c := New()
 	require.Empty(t, c.Names())
 	require.NoError(t, c.Set(forApp("web")))
-	require.NoError(t, c.Set(builders.Headroom("api", builders.Resources{"cpu": "1"}).Namespace("shop").Obj()))
-	require.Equal(t, []string{"shop/api", "shop/web"}, c.Names())
+	want := []string{"bank/api", "bank/web", "shop/api", "shop/db", "shop/mail", "shop/web", "shop-2/api"}
+	for _, name := range slices.Backward(want) {
+		namespace, name, _ := strings.Cut(name, "/")
+		require.NoError(t, c.Set(builders.Headroom(name, builders.Resources{"cpu": "1"}).Namespace(namespace).Obj()))
+	}
+	slices.Sort(want)
+	require.Equal(t, want, c.Names())
 	c.Delete(web)
-	require.Equal(t, []string{"shop/api"}, c.Names())
+	require.Equal(t, slices.DeleteFunc(want, func(name string) bool { return name == "shop/web" }), c.Names())
 }
