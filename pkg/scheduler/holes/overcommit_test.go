@@ -24,8 +24,12 @@ func on(name string, requests builders.Resources, unit bool, second int) *corev1
 }
 
 func TestANodeThatIsOvercommittedLosesPlaceholders(t *testing.T) {
-	node := builders.Node("n", "", builders.Resources{"cpu": "4", "memory": "4Gi", "pods": "5"}).Obj()
+	node := builders.Node("n", "", builders.Resources{
+		"cpu": "4", "memory": "4Gi", "pods": "5", "ephemeral-storage": "4Gi", "example.org/nic": "4",
+	}).Obj()
 	cpu := func(quantity string) builders.Resources { return builders.Resources{"cpu": quantity} }
+	disk := func(quantity string) builders.Resources { return builders.Resources{"ephemeral-storage": quantity} }
+	devices := func(quantity string) builders.Resources { return builders.Resources{"example.org/nic": quantity} }
 	leaving := on("u", cpu("1"), true, 2)
 	leaving.DeletionTimestamp = &metav1.Time{Time: at(3)}
 	for name, tc := range map[string]struct {
@@ -40,6 +44,12 @@ func TestANodeThatIsOvercommittedLosesPlaceholders(t *testing.T) {
 		"of those of which one could stay the youngest": {pods: []*corev1.Pod{
 			on("a", cpu("3600m"), false, 9), on("u", cpu("600m"), true, 1), on("v", cpu("400m"), true, 2), on("w", cpu("400m"), true, 3),
 		}, want: []string{"w", "u"}},
+		"those that hold the storage": {
+			pods: []*corev1.Pod{on("a", disk("4Gi"), false, 9), on("u", disk("1Gi"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"u"},
+		},
+		"those that hold the devices": {
+			pods: []*corev1.Pod{on("a", devices("4"), false, 9), on("u", devices("1"), true, 1), on("v", cpu("1"), true, 2)}, want: []string{"u"},
+		},
 		"all if that is not enough":       {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", cpu("1"), true, 1)}, want: []string{"u"}},
 		"none that hold another resource": {pods: []*corev1.Pod{on("a", cpu("5"), false, 9), on("u", builders.Resources{"memory": "1Gi"}, true, 1)}},
 		"none for devices that dynamic resource allocation counts": {pods: []*corev1.Pod{
