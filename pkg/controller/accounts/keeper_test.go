@@ -142,7 +142,9 @@ func TestWhatAControllerThatStopsHasNotWrittenIsWrittenThen(t *testing.T) {
 		return complete
 	}, time.Minute, time.Millisecond)
 
-	s.Missed(web, "api", account.MissNoneReady, 2, s.clock.Now())
+	s.takes("a")
+	s.writeAll(t.Context(), 0)
+	s.Missed(web, "api", account.MissNoneReady, 2, s.clock.Now()) // at once after a write
 	stop()
 	require.NoError(t, <-ended)
 	require.EqualValues(t, 2, s.stored(t).Record.Lacked)

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 
@@ -121,13 +122,22 @@ func TestWhatNobodyRemembersIsAGap(t *testing.T) {
 
 // TestWhatTheLastControllerMayHaveDeletedIsNotAbandoned: the spec changed while no controller ran, or just before.
 func TestWhatTheLastControllerMayHaveDeletedIsNotAbandoned(t *testing.T) {
-	s := recordedAt17(t)
-	changed := &v1alpha1.Headroom{}
-	require.NoError(t, s.client.Get(t.Context(), web, changed))
-	changed.Generation++
-	require.NoError(t, s.client.Update(t.Context(), changed))
-	found := s.tells(t, history{watchEnds: apierrors.NewResourceExpired("too old"), then: []corev1.Pod{placeholder("went", "n")}})
-	require.Equal(t, map[types.UID]account.Loss{"went": account.LossOther}, found)
+	for name, seen := range map[string]bool{"and nobody has seen it yet": false, "and this one has seen it already": true} {
+		t.Run(name, func(t *testing.T) {
+			s := recordedAt17(t)
+			changed := &v1alpha1.Headroom{}
+			require.NoError(t, s.client.Get(t.Context(), web, changed))
+			changed.Generation++
+			require.NoError(t, s.client.Update(t.Context(), changed))
+			s.restart()
+			if seen {
+				s.Observed(web, changed.Generation, 3, 0, epoch)
+			}
+			s.begin(t)
+			found := s.tells(t, history{watchEnds: apierrors.NewResourceExpired("too old"), then: []corev1.Pod{placeholder("went", "n")}})
+			require.Equal(t, map[types.UID]account.Loss{"went": account.LossOther}, found)
+		})
+	}
 }
 
 // TestTheHistoryIsAskedFromTheRecordOnAndEnds has an API server that remembers all. What is new is no matter of the replay.
@@ -274,6 +284,10 @@ func TestTheHistoryBeginsWithTheOldestRecord(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			s := newStory(t)
 			s.entry(name("new")).allThrough = tc.all
+			for i := range 20 { // records that are older, and say less of the others
+				older := name(fmt.Sprint("older", i))
+				s.entry(older).allThrough, all[older] = 1, true
+			}
 			for n, position := range tc.positions {
 				e := s.entry(name(n))
 				e.position, e.version = position, "1"

@@ -97,22 +97,27 @@ func TestAWriteInTheWayIsWrittenOverWithoutFurtherNews(t *testing.T) {
 
 // TestAWriteOfAControllerThatDoesNotKeepTheAccountIsToldAndWrittenOver: somebody else has no business there.
 func TestAWriteOfAControllerThatDoesNotKeepTheAccountIsToldAndWrittenOver(t *testing.T) {
-	before := headroomObject("2")
-	before.Name = "before"
-	s := newStory(t, before, headroomObject("1"))
-	s.begin(t)
-	s.Lost(types.NamespacedName{Namespace: "shop", Name: "before"}, account.LossDrained, epoch)
-	s.takes("a")
-	s.writeAll(t.Context(), WriteInterval)
-	s.interfere(t, func(other *v1alpha1.HeadroomAccount) { other.Record.Position.Writer = "another" })
-	s.takes("b")
-	for range 2 {
-		s.clock.Step(WriteInterval)
-		s.writeAll(t.Context(), WriteInterval)
+	for name, h := range map[string]*v1alpha1.Headroom{"nobody is recorded": headroomObject("1"), "its keeper is": keptBy("one")} {
+		t.Run(name, func(t *testing.T) {
+			before := headroomObject("2")
+			before.Name = "before"
+			s := newStory(t, before, h)
+			s.Installation = "one"
+			s.begin(t)
+			s.Lost(types.NamespacedName{Namespace: "shop", Name: "before"}, account.LossDrained, epoch)
+			s.takes("a")
+			s.writeAll(t.Context(), WriteInterval)
+			s.interfere(t, func(other *v1alpha1.HeadroomAccount) { other.Record.Position.Writer = "another" })
+			s.takes("b")
+			for range 2 {
+				s.clock.Step(WriteInterval)
+				s.writeAll(t.Context(), WriteInterval)
+			}
+			require.EqualValues(t, 2, s.stored(t).Record.Taken)
+			require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.AccountWriteErrors), 0)
+			require.True(t, s.Keeps(web))
+		})
 	}
-	require.EqualValues(t, 2, s.stored(t).Record.Taken)
-	require.InDelta(t, 1, testutil.ToFloat64(s.Metrics.AccountWriteErrors), 0)
-	require.True(t, s.Keeps(web))
 }
 
 func TestAnAccountThatSomebodyDeletedIsWrittenAnew(t *testing.T) {
@@ -150,6 +155,10 @@ func TestWhatIsNewIsWritten(t *testing.T) {
 		"a refill":                 {happens: func(s *story) { _, ok := s.Bound(web, epoch); require.True(s.t, ok) }, want: true},
 		"a new spec":               {happens: func(s *story) { s.Observed(web, 2, 3, 1, s.clock.Now()) }, want: true},
 		"not what was told before": {happens: func(s *story) { s.Observed(web, 1, 3, 1, s.clock.Now()) }},
+		"a unit that a pod took, before a change that is no news": {happens: func(s *story) {
+			s.takes("b")
+			s.Observed(web, 1, 3, 1, s.clock.Now())
+		}, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t, headroomObject("1"))
