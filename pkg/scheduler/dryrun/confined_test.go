@@ -175,6 +175,7 @@ func TestAPodOfAGroupIsAskedAboutAsOne(t *testing.T) {
 	require.Equal(t, nodes[1:], run.Allowed(nodes))
 	require.Same(t, group, run.State().GetPodGroupSchedulingCycle())
 	require.NotNil(t, run.cycle.GetPlacementCycleState())
+	require.Same(t, group, run.cycle.GetPlacementCycleState().GetPodGroupSchedulingCycle())
 	require.Same(t, run.cycle.GetPlacementCycleState(), run.State().GetPlacementCycleState())
 	require.True(t, run.MustSpread(), "there is no cycle that tells otherwise")
 	_, dry := Without(run.State())

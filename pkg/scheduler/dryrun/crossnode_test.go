@@ -79,12 +79,15 @@ func TestFilterPluginsAreAskedInTwoParts(t *testing.T) {
 				c.spread, c.others = spreadByDefault, []runtime.Object{service("web")}
 			}
 			f := newFixture(t, c)
-			run := f.started(t, f.profile, tc.pod)
-			for _, node := range []string{"full", "b", "a", "nowhere"} { // what is said of a node without room holds for its zone
-				info := f.nodes(t, node)[0]
-				require.Equal(t, tc.cross[node], run.PassesCrossNode(t.Context(), info), node)
-				require.Equal(t, node != "full", run.PassesNodeLocal(t.Context(), info, nil), node)
-				require.Equal(t, node != "full" && tc.cross[node], run.Passes(t.Context(), info, nil), node)
+			apart := f.profile.NewRunApart(tc.pod)
+			require.True(t, apart.Start(t.Context()))
+			for way, run := range map[string]*Run{"in the pod's own cycle": f.started(t, f.profile, tc.pod), "apart from any": apart} {
+				for _, node := range []string{"full", "b", "a", "nowhere"} { // what is said of a node without room holds for its zone
+					info := f.nodes(t, node)[0]
+					require.Equal(t, tc.cross[node], run.PassesCrossNode(t.Context(), info), "%s, %s", node, way)
+					require.Equal(t, node != "full", run.PassesNodeLocal(t.Context(), info, nil), "%s, %s", node, way)
+					require.Equal(t, node != "full" && tc.cross[node], run.Passes(t.Context(), info, nil), "%s, %s", node, way)
+				}
 			}
 		})
 	}
@@ -116,6 +119,21 @@ func TestAZoneIsAskedAboutOnce(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"b", "b", "a", "nowhere", "outside", "nowhere", "outside"}, asked)
+}
+
+func TestAZoneThatDoesNotSuitIsAskedAboutOnce(t *testing.T) {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	f := newFixture(t, spreading())
+	var asked []string
+	run := f.started(t, NewProfile(seeing{f.framework, func(_ context.Context, _ fwk.CycleState, node fwk.NodeInfo) *fwk.Status {
+		asked = append(asked, node.Node().Name)
+		return fwk.NewStatus(fwk.Unschedulable)
+	}}, Name), wants("1").Label("app", "web").
+		SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule, selector, nil, nil, nil, nil).Obj())
+	for _, node := range f.nodes(t, "b", "full", "a", "b", "full", "a") {
+		require.False(t, run.PassesCrossNode(t.Context(), node))
+	}
+	require.Equal(t, []string{"b", "a"}, asked)
 }
 
 func TestANodeWithoutTheLabelIsInNoDomain(t *testing.T) {

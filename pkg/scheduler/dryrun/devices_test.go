@@ -147,16 +147,21 @@ func TestFilterPluginsSeeWhatIsLeftOut(t *testing.T) {
 }
 
 func TestReasonsAreTheWordsOfTheFilterPlugins(t *testing.T) {
-	f := newFixture(t, cluster{nodes: []*corev1.Node{builders.Node("a", "z", res("1")).Obj(), builders.Node("b", "z", res("4")).Obj()}})
+	f := newFixture(t, cluster{nodes: []*corev1.Node{
+		builders.Node("a", "z", builders.Resources{"cpu": "1", "memory": "1Gi"}).Obj(), builders.Node("b", "z", res("4")).Obj(),
+	}})
 	node := &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{
 		{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"a"}},
 	}}}}
+	both := builders.Consumer("consumer", builders.Resources{"cpu": "2", "memory": "2Gi"}).Namespace("default").UID("consumer").Obj()
 	only := wants("2").Obj()
 	only.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: node}}
 	nodes := f.nodes(t, "a", "b")
 	run := f.started(t, f.profile, wants("2").Obj())
 	require.Equal(t, []string{"Insufficient cpu"}, run.Reasons(t.Context(), nodes[0], nil))
 	require.Nil(t, run.Reasons(t.Context(), nodes[1], nil), "it passes there")
+	run = f.started(t, f.profile, both)
+	require.ElementsMatch(t, []string{"Insufficient cpu", "Insufficient memory"}, run.Reasons(t.Context(), nodes[0], nil), "all of them")
 	run = f.started(t, f.profile, only)
 	require.Equal(t, []string{"Insufficient cpu"}, run.Reasons(t.Context(), nodes[0], nil))
 	require.Nil(t, run.Reasons(t.Context(), nodes[1], nil), "the cycle is not about that node")

@@ -109,12 +109,17 @@ func TestAClaimHoldsDevicesForThePodThatControlsIt(t *testing.T) {
 	free.Status.Allocation = nil
 	owned.OwnerReferences[0].Controller = nil
 	orphan.OwnerReferences = nil
+	away := pod.DeepCopy()
+	away.Namespace = "away"
+	there := of(away)
+	there.Namespace = away.Namespace
 	for name, tc := range map[string]struct {
 		pod   *corev1.Pod
 		claim *resourcev1.ResourceClaim
 		want  bool
 	}{
 		"the pod's own":                           {pod: pod, claim: of(pod), want: true},
+		"its own in any namespace":                {pod: away, claim: there, want: true},
 		"that of an earlier pod of its name":      {pod: pod, claim: of(sameName)},
 		"that of another pod":                     {pod: pod, claim: of(on("a", "other", "1"))},
 		"one that the pod owns without control":   {pod: pod, claim: owned},

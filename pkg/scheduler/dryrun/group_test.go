@@ -81,6 +81,24 @@ func TestAPodThatIsPutIntoASnapshotIsItselfLeftAsItIs(t *testing.T) {
 	require.Empty(t, waits.Spec.NodeName, "it is the informer's own, and waits still")
 }
 
+func TestPodsAreTakenFromTheirOwnNodesAndPutOntoAnother(t *testing.T) {
+	pods := []*corev1.Pod{
+		st.MakePod().Name("first").UID("first").Node("a").Obj(), st.MakePod().Name("second").UID("second").Node("b").Obj(),
+		st.MakePod().Name("stays").UID("stays").Node("b").Obj(),
+	}
+	snapshot := cache.NewSnapshot(pods, []*corev1.Node{st.MakeNode().Name("a").Obj(), st.MakeNode().Name("b").Obj()})
+	require.NoError(t, NewProfile(onSnapshot{snapshot: snapshot}, Name).OnChangedSnapshot(func(changed fwk.MutableSnapshotSharedLister) error {
+		require.NoError(t, RemovePods(t.Context(), changed, pods[:2]))
+		require.Equal(t, []string{"stays"}, podsOf(t, snapshot.NodeInfos()))
+		require.NoError(t, AddPod(changed, st.MakePod().Name("waits").UID("waits").Obj(), "a"))
+		a, err := snapshot.NodeInfos().Get("a")
+		require.NoError(t, err)
+		require.Len(t, a.GetPods(), 1)
+		require.Equal(t, "a", a.GetPods()[0].GetPod().Spec.NodeName, "plugins read there where it is")
+		return nil
+	}))
+}
+
 func TestASnapshotThatAnotherChangesIsLeftToIt(t *testing.T) {
 	profile, snapshot, _ := twoPodsOn("a")
 	require.NoError(t, snapshot.StartMutations())
@@ -92,6 +110,8 @@ func TestAConfinedPreemptionSeesOnlyItsVictims(t *testing.T) {
 	profile, snapshot, pods := twoPodsOn("a")
 	confined := profile.Confined(sets.New(types.UID("second"))).MutableSnapshotSharedLister()
 	require.Equal(t, []string{"second"}, podsOf(t, confined.NodeInfos()))
+	both := profile.Confined(sets.New(types.UID("first"), types.UID("second"))).MutableSnapshotSharedLister()
+	require.Equal(t, []string{"first", "second"}, podsOf(t, both.NodeInfos()))
 
 	shown, err := confined.NodeInfos().List()
 	require.NoError(t, err)

@@ -146,6 +146,7 @@ func TestCountsAreTakenOverOnlyFromPluginsThatRunBefore(t *testing.T) {
 		"one is disabled":            {plugins(podtopologyspread.Name, Name), true},
 		"one runs behind":            {plugins(podtopologyspread.Name, Name, interpodaffinity.Name), false},
 		"all run behind":             {plugins(Name, podtopologyspread.Name, interpodaffinity.Name), false},
+		"all are disabled":           {plugins(Name), true},
 		"Headroom itself is missing": {plugins(podtopologyspread.Name), false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package dryrun
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,6 +51,19 @@ func TestForeignPluginsMatterWhereTheySaySomethingOfANode(t *testing.T) {
 			require.Equal(t, tc.inTree, profile.InTreeOnly())
 			require.Equal(t, tc.inTree, profile.PreFilterReusable(), "it may miss what a stripped pod does not have")
 		})
+	}
+}
+
+func TestCountsAreTakenOverOnlyIfNoPluginThatCountsRunsBehind(t *testing.T) {
+	f := newFixture(t, cluster{})
+	for _, behind := range countingPlugins {
+		profile := NewProfile(listing{f.framework, func(plugins *schedulerconfig.Plugins) {
+			enabled := &plugins.PreFilter.Enabled
+			*enabled = slices.DeleteFunc(*enabled, func(plugin schedulerconfig.Plugin) bool { return plugin.Name == behind })
+			*enabled = append(*enabled, schedulerconfig.Plugin{Name: behind})
+		}}, Name)
+		require.True(t, profile.InTreeOnly(), behind)
+		require.False(t, profile.PreFilterReusable(), behind)
 	}
 }
 

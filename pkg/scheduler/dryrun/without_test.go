@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
@@ -83,6 +84,14 @@ func TestANodeWithoutSeveralPodsHasNoneOfThem(t *testing.T) {
 	require.Equal(t, int64(1000), left.GetRequested().GetMilliCPU())
 	require.Len(t, left.GetPods(), 1)
 	require.Same(t, stays, left.GetPods()[0].GetPod())
+}
+
+func TestAPodThatIsBeingDeletedIsOnItsNodeUntilItIsGone(t *testing.T) {
+	leaving, goes := on("a", "leaving", "1"), on("a", "goes", "2")
+	leaving.DeletionTimestamp = &metav1.Time{}
+	left := NodeWithout(framework.NewNodeInfo(leaving, goes), []*corev1.Pod{goes})
+	require.Len(t, left.GetPods(), 1)
+	require.Same(t, leaving, left.GetPods()[0].GetPod())
 }
 
 func TestANodeWithMoreOnItHasMoreOfEachResource(t *testing.T) {
