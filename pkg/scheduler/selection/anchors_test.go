@@ -73,6 +73,13 @@ func prefers(key string, values ...string) *st.PodWrapper {
 	return pod
 }
 
+// prefersAlso is a consumer that would also rather run on nodes with one of these values of a label.
+func prefersAlso(pod *st.PodWrapper, key string, values ...string) *st.PodWrapper {
+	terms := &pod.Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
+	*terms = append(*terms, prefers(key, values...).Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution...)
+	return pod
+}
+
 // TestWhatAPodIsNearTo has pods of three kinds, each in a zone of its own, where there is a node with headroom beside it.
 func TestWhatAPodIsNearTo(t *testing.T) {
 	apps := func(app string) *metav1.LabelSelector {
@@ -84,13 +91,24 @@ func TestWhatAPodIsNearTo(t *testing.T) {
 		term.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
 		return pod
 	}
+	uncounted := func(f *fixture) error {
+		f.Args.TopologyKeys = nil
+		return nil
+	}
 	for name, tc := range map[string]struct {
 		pod    *corev1.Pod
 		change func(*fixture) error
-		want   string
+		want   string // no node if there is nothing to be near to, whatever the pod says
 	}{
 		"nothing":            {pod: wants("1").Obj(), want: "a"},
 		"its preferred zone": {pod: prefers(corev1.LabelTopologyZone, "y-1").Obj(), want: "b"},
+		"its preferred zone by another word than the first": {
+			pod: prefersAlso(prefers("disk", "ssd"), corev1.LabelTopologyZone, "y-1").Obj(), want: "b",
+		},
+		"not pods that it would rather keep off": {
+			pod: wants("1").PodAffinity(corev1.LabelTopologyZone, apps("none"), st.PodAffinityWithPreferredReq).
+				PodAntiAffinity(corev1.LabelTopologyZone, apps("cache"), st.PodAntiAffinityWithPreferredReq).Obj(), want: "a",
+		},
 		"pods by affinity": {
 			pod: wants("1").PodAffinity(corev1.LabelTopologyZone, apps("cache"), st.PodAffinityWithPreferredReq).Obj(), want: "d",
 		},
@@ -120,11 +138,10 @@ func TestWhatAPodIsNearTo(t *testing.T) {
 		"not those of a namespace with others": {
 			pod: inTeam(), change: func(f *fixture) error { return f.namespace("elsewhere", "b") }, want: "a",
 		},
-		"nothing where distances do not count": {
-			pod: prefers(corev1.LabelTopologyZone, "y-1").Obj(), want: "", change: func(f *fixture) error {
-				f.Args.TopologyKeys = nil
-				return nil
-			},
+		"no zone where distances do not count": {pod: prefers(corev1.LabelTopologyZone, "y-1").Obj(), change: uncounted},
+		"no pods by its own word there":        {pod: wants("1").Annotation(v1alpha1.AnnotationNear, "app=cache").Obj(), change: uncounted},
+		"no pods by affinity there": {
+			pod: wants("1").PodAffinity(corev1.LabelTopologyZone, apps("db"), st.PodAffinityWithRequiredReq).Obj(), change: uncounted,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

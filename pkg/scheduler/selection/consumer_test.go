@@ -208,3 +208,19 @@ func TestWhatAPodAsksForAsAWholeCountsWhereItIsKnown(t *testing.T) {
 		})
 	}
 }
+
+// TestAUnitGoesForWhateverOfItIsLacking has as much CPU free as the consumer wants, and nothing else.
+func TestAUnitGoesForWhateverOfItIsLacking(t *testing.T) {
+	for name, amount := range map[corev1.ResourceName]string{
+		"memory": "1Gi", "ephemeral-storage": "1Gi", "example.com/first": "1", "example.com/second": "2",
+	} {
+		t.Run(string(name), func(t *testing.T) {
+			all := builders.Resources{"cpu": "1", name: amount}
+			has := builders.Node("a", "z", builders.Resources{"cpu": "2", "memory": "1Gi", name: amount}).Obj()
+			h := builders.Headroom("open", all).Namespace("default").UID("uid-open").Obj()
+			f := newFixture(t, []*corev1.Node{has}, builders.Placeholder(h, 0).Node("a").UID("open-headroom-0").Obj())
+			f.requireSwap(t, wants("1").Obj(), "")
+			f.requireSwap(t, builders.Consumer("consumer", all).Namespace("default").UID("consumer").Obj(), "a", "open-headroom-0")
+		})
+	}
+}

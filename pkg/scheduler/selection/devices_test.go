@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/dryrun"
@@ -165,4 +166,41 @@ func TestPodsThatAreNominatedToANodeWithDevicesNeedTheirRoom(t *testing.T) {
 	f.requireSwap(t, wantsDevices("1"), "a", "open-headroom-0")
 	f.nominate(t, another("other", "100m"), "a")
 	f.requireSwap(t, wantsDevices("1"), "a", "open-headroom-0", "open-headroom-1")
+}
+
+// ending is a Filter that counts how often it is asked, and ends the cycle while it is asked for the last time.
+type ending struct {
+	fwk.FilterPlugin
+	asked, last int
+	end         context.CancelFunc
+}
+
+func (e *ending) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, info fwk.NodeInfo) *fwk.Status {
+	if e.asked++; e.asked == e.last {
+		e.end()
+	}
+	return e.FilterPlugin.Filter(ctx, state, pod, info)
+}
+
+// TestASearchForDevicesThatIsCutShortFindsNothing: one device is free, so that the unit without any is enough.
+func TestASearchForDevicesThatIsCutShortFindsNothing(t *testing.T) {
+	selected := func(last int) (swap *Swap, asked int) {
+		d := &devices{names: []string{"u", "v"}}
+		f := newFixtureWith(t, d, []*corev1.Node{node("a", "z", "200m")}, d.allocate(deviceUnit(1, "a"), "u"), sized(0, "a", "100m"))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		filter := &ending{last: last, end: cancel}
+		run, c := f.run(t, wantsDevices("1")), f.consumer(t, wantsDevices("1"))
+		filter.FilterPlugin, f.prober.FilterPlugin = f.prober.FilterPlugin, filter
+		return f.Select(ctx, run, c).Swap, filter.asked
+	}
+	swap, asked := selected(0)
+	require.NotNil(t, swap)
+	require.Len(t, swap.Victims, 1)
+	require.Nil(t, swap.Devices, "nothing has to be confirmed")
+	require.Greater(t, asked, 1)
+	for last := range asked {
+		swap, _ = selected(last + 1)
+		require.Nil(t, swap, "while the plugins are asked for time %d of %d", last+1, asked)
+	}
 }

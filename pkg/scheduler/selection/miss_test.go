@@ -207,3 +207,14 @@ func TestObjectionsAreThoseToAllThatAPodMayTake(t *testing.T) {
 		})
 	}
 }
+
+// TestAllThatANodeSaysAgainstAPodIsCounted where another pod is nominated to the room of a unit.
+func TestAllThatANodeSaysAgainstAPodIsCounted(t *testing.T) {
+	all := builders.Resources{"cpu": "1", "memory": "1Gi"}
+	h := builders.Headroom("open", all).Namespace("default").UID("uid-open").Obj()
+	f := newFixture(t, []*corev1.Node{builders.Node("a", "z", all).Obj()}, builders.Placeholder(h, 0).Node("a").UID("open-headroom-0").Obj())
+	f.nominate(t, builders.Consumer("other", all).Namespace("default").UID("other").Obj(), "a")
+	pod := builders.Consumer("consumer", all).Namespace("default").UID("consumer").Obj()
+	objections := f.Objections(t.Context(), f.run(t, pod), f.consumer(t, pod), func(string) *fwk.Status { return nil })
+	require.Equal(t, Objections{"Insufficient cpu": 1, "Insufficient memory": 1}, objections)
+}

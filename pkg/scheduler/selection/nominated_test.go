@@ -132,3 +132,20 @@ func TestAPodOfTheConsumersNameElsewhereIsAnother(t *testing.T) {
 	f.nominate(t, builders.Consumer("consumer", res("1")).Namespace("elsewhere").UID("another").Obj(), "a")
 	f.requireSwap(t, wants("1").Obj(), "a", "open-headroom-0", "open-headroom-1")
 }
+
+// TestTheReasonNamesWhatIsLostWherePodsAreNominated: there a unit of each of two Headrooms goes, and nothing is left of the second.
+func TestTheReasonNamesWhatIsLostWherePodsAreNominated(t *testing.T) {
+	f := newFixture(t, []*corev1.Node{node("a", "z-1", "2"), node("b", "z-2", "2"), node("c", "z-1", "2"), node("d", "z-2", "2")},
+		unit(0, "a"), unitOf("second", 0, "a").Obj(), unit(1, "b"), on("b", "x", "1").Obj(), unit(2, "c"), unit(3, "c"),
+		unit(4, "d"), on("d", "y", "1").Obj())
+	for _, name := range []string{"open", "second"} {
+		spread := builders.Headroom(name, res("1")).Namespace("default").SpreadOver(corev1.LabelTopologyZone).Obj()
+		require.NoError(t, f.Catalog.Set(spread))
+	}
+	f.prober.rejects["c"], f.prober.rejects["d"] = true, true
+	f.requireSwap(t, wants("1").Obj(), "a", "open-headroom-0")
+	f.nominate(t, another("other", "1"), "a")
+	swap := f.selected(t.Context(), t, wants("1").Obj())
+	require.Equal(t, "b", swap.Node)
+	require.Contains(t, swap.Why, "zone z-2 has 1 units of default/open left, zone z-1 has 0 units of default/second")
+}

@@ -65,6 +65,7 @@ func TestWhichPlaceholdersPreemptionMayTake(t *testing.T) {
 
 	require.ElementsMatch(t, []string{"open-headroom-3", "open-headroom-4"}, namesOf(victims("2").Pods), "the others are too small")
 	require.Empty(t, victims("3").Pods)
+	require.EqualValues(t, 500_000, victims("500m").Evidence["open-headroom-2"].Surplus, "half of the node is more than is missing there")
 	require.Empty(t, victims("3").Nodes)
 }
 
@@ -301,12 +302,19 @@ func TestAPlaceholderOutlivesARunningPod(t *testing.T) {
 		"if the most important of several does": {
 			pods: []*corev1.Pod{unitOf("open", 1, "a").Priority(-2).Obj(), unit(0, "a"), x(-3)}, gone: []string{"x"}, want: true,
 		},
+		"if it is a reserved unit for all of lower priority": {
+			pods: []*corev1.Pod{reservedUnitOf("open", 0, "a").Priority(-5).Obj(), x(-6)}, gone: []string{"x"}, byPriority: true, want: true,
+		},
+		"not if it is a reserved unit for the pod that matters as much": {
+			pods: []*corev1.Pod{reservedUnitOf("web", 0, "a").Priority(0).Obj(), x(-6)}, gone: []string{"x"},
+		},
 		"not if the most important of several is another's": {pods: []*corev1.Pod{kept, unit(0, "a"), x(-3)}, gone: []string{"x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, []*corev1.Node{node("a", "z", "9")}, tc.pods...)
 			require.NoError(t, f.Catalog.Set(forApp("closed", "nobody")))
-			pod := wants("1").Obj()
+			require.NoError(t, f.Catalog.Set(forApp("web", "web")))
+			pod := wants("1").Label("app", "web").Obj()
 			f.consumer(t, pod)
 			p := &Preemptor{Pod: pod, Entitlements: f.Entitlements(pod), ByPriority: tc.byPriority}
 			require.Equal(t, tc.want, p.Outlives(f.Inventory.Node("a"), f.nodeNow(t, tc.gone...)))
@@ -329,7 +337,10 @@ func TestReservedUnitsAreOutOfReachThatAreInTheWayByMoreThanTheirRoom(t *testing
 		"if their priority is the same":           {pods: []*corev1.Pod{port()}, priority: builders.ReservedPriority, want: true},
 		"not if they are not reserved":            {pods: []*corev1.Pod{unitOf("web", 0, "a").Priority(7).HostPort(80).Obj()}},
 		"not if a running pod is in the way, too": {pods: []*corev1.Pod{port(), on("a", "x", "1").HostPort(80).Obj()}},
-		"not if there is no room without them":    {pods: []*corev1.Pod{port()}, cpu: "4"},
+		"not if a placeholder that stays is in the way, too": {
+			pods: []*corev1.Pod{port(), unitOf("other", 0, "a").HostPort(80).Obj()},
+		},
+		"not if there is no room without them": {pods: []*corev1.Pod{port()}, cpu: "4"},
 		"not where there are none beside one there": {
 			pods: []*corev1.Pod{on("a", "x", "1").HostPort(80).Obj(), reservedUnitOf("web", 0, "b").Obj()},
 		},
