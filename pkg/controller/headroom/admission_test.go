@@ -47,3 +47,12 @@ func TestTheLastUnitThatWasMadeSaysWhatAdmissionDoes(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
 }
+
+// TestAUnitThatIsMadeAsItIsMeantEndsWhatWasSaidOfAdmission, without another question.
+func TestAUnitThatIsMadeAsItIsMeantEndsWhatWasSaidOfAdmission(t *testing.T) {
+	s := newScene(t, webOf(1))
+	s.changes.note(web, &placeholder.Change{Field: "spec.containers[mesh-proxy]", How: "was added"})
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-0"}, s.writes())
+	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
+}

@@ -173,7 +173,8 @@ func TestUnitsThatWaitInVainGoForOthers(t *testing.T) {
 	require.Equal(t, overdueAfter, s.ask(named("web"), request{missing: 3}).again)
 	s.made(named("web"), nil, nil)
 	s.clock.Step(overdueAfter - time.Millisecond)
-	s.reconcile("web", 3)
+	require.Equal(t, time.Millisecond, s.ask(named("web"), request{missing: 3}).again, "what is left of it")
+	s.made(named("web"), nil, nil)
 	require.Empty(t, s.takeWoken(), "places may come free by themselves")
 
 	s.clock.Step(time.Millisecond)
@@ -247,6 +248,18 @@ func TestWhoGotSomeOfItsShareWaitsAnewForTheRest(t *testing.T) {
 	s.clock.Step(overdueAfter / 2)
 	s.reconcile("web", 5)
 	require.Equal(t, []string{"hopeless"}, s.takeWoken())
+}
+
+func TestWhoWantedNothingInBetweenWaitsAnew(t *testing.T) {
+	s := newSharers(t, 10)
+	s.reconcile("hopeless", 100)
+	s.reconcile("web", 3)
+	s.clock.Step(overdueAfter / 2)
+	s.reconcile("web", 0)
+	s.clock.Step(overdueAfter)
+	require.Equal(t, overdueAfter, s.ask(named("web"), request{missing: 3}).again)
+	s.made(named("web"), nil, nil)
+	require.Empty(t, s.takeWoken())
 }
 
 func TestUnitsThatWaitForANodeHoldPlacesOfTheWindow(t *testing.T) {

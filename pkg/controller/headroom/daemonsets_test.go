@@ -1,15 +1,18 @@
 package headroom
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -167,4 +170,26 @@ func TestAUnitOfADaemonSetStaysIfTheNextWouldBeNoBetter(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, []string{"try Pod web-headroom-1048576", "delete Pod web-headroom-0"}, s.writes())
 	require.Equal(t, map[string]float64{string(topup.ReasonNonconforming): 1}, s.label("headroom_placeholders_deleted_total", "reason"))
+}
+
+// TestAUnitOfADaemonSetStaysWhereTheNextOneWouldBeRefused, which is told; what fails otherwise is an error.
+func TestAUnitOfADaemonSetStaysWhereTheNextOneWouldBeRefused(t *testing.T) {
+	set := onOneNode()
+	s := newScene(t, perNode(), set, unitOfSet(set, injected))
+	s.answers["try Pod"] = apierrors.NewForbidden(podResource, "p", errors.New("violates PodSecurity"))
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+	require.Equal(t, v1alpha1.ReasonAdmissionRefused, s.reason(v1alpha1.ConditionReady))
+
+	for _, fails := range []string{"try Pod", "delete Pod"} {
+		s = newScene(t, perNode(), onOneNode(), unitOfSet(onOneNode(), injected))
+		s.answers[fails] = errBroken
+		_, err := s.Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+		require.ErrorIs(t, err, errBroken, fails)
+		require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady), "the user can do nothing about it")
+		clear(s.answers)
+		s.clock.Step(firstRetry)
+		s.reconcile()
+		require.Empty(t, s.pods())
+	}
 }

@@ -84,6 +84,19 @@ func TestADeletionThatFailsIsTriedAgain(t *testing.T) {
 	require.Empty(t, s.pods())
 }
 
+// TestOnlyUnitsWhoseDeletionsAreAnsweredAreGone: the others may be there still, and count.
+func TestOnlyUnitsWhoseDeletionsAreAnsweredAreGone(t *testing.T) {
+	h := webOf(0)
+	s := newScene(t, h, placeholderOf(h, 0, nil), placeholderOf(h, 1, nil), placeholderOf(h, 2, nil))
+	s.idle = true // the cache shows none of it yet
+	s.answers["delete Pod web-headroom-1"] = errBroken
+	_, err := s.Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+	require.ErrorIs(t, err, errBroken)
+	require.Len(t, s.deletions, 3, "one, and then two at once")
+	require.EqualValues(t, 2, s.headroom().Status.Replicas)
+	require.False(t, s.expectations.isDeleting("uid-web-headroom-1"))
+}
+
 func TestAStatusIsWrittenOverTheOneThatWasReadAndNoOther(t *testing.T) {
 	s := newScene(t, webOf(0))
 	s.stale = s.headroom()

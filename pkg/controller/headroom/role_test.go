@@ -186,3 +186,17 @@ func TestThatAnotherInstallationActsIsToldAgainIfItCannotBeWritten(t *testing.T)
 	s.reconcile()
 	require.Equal(t, "me", s.headroom().Status.OtherController.Identity)
 }
+
+// TestEachStatusSaysWhoWroteItAndWhen: another installation takes over where nothing is written for long.
+func TestEachStatusSaysWhoWroteItAndWhen(t *testing.T) {
+	s := newScene(t, webOf(0))
+	s.Identity = "me"
+	for units := range int32(3) {
+		s.change(func(spec *v1alpha1.HeadroomSpec) { *spec.Replicas = units })
+		s.reconcile()
+		record := s.headroom().Status.Controller
+		require.Equal(t, "me", record.Identity)
+		require.True(t, s.clock.Now().Equal(record.LastWriteTime.Time))
+		s.clock.Step(time.Hour)
+	}
+}

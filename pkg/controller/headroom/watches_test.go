@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllertest"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/promised"
@@ -171,8 +172,11 @@ func TestEachChangeThatMattersToAHeadroomHasItLookedAt(t *testing.T) {
 		"not that another class does": {happens: func(w *watching) {
 			w.of(class).Delete(&schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "other"}})
 		}},
-		"the node of a unit is cordoned":     {happens: func(w *watching) { showsChange(w, readyNode("n1"), cordoned(true)) }, want: 1},
-		"the node of a unit goes":            {happens: func(w *watching) { w.of(&corev1.Node{}).Delete(readyNode("n1")) }, want: 1},
+		"the node of a unit is cordoned": {happens: func(w *watching) { showsChange(w, readyNode("n1"), cordoned(true)) }, want: 1},
+		"the node of a unit goes":        {happens: func(w *watching) { w.of(&corev1.Node{}).Delete(readyNode("n1")) }, want: 1},
+		"the node of a unit is about to go": {happens: func(w *watching) {
+			showsChange(w, readyNode("n1"), func(n *corev1.Node) { n.DeletionTimestamp = ptr.To(metav1.NewTime(epoch)) })
+		}, want: 1},
 		"not that a node without units does": {happens: func(w *watching) { w.of(&corev1.Node{}).Delete(readyNode("n2")) }},
 		"not that the node of a unit is alive": {happens: func(w *watching) {
 			showsChange(w, readyNode("n1"), func(n *corev1.Node) { n.ResourceVersion = "8" })
@@ -203,6 +207,16 @@ func TestEachChangeThatMattersToAHeadroomHasItLookedAt(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheHeadroomOfEachUnitOnANodeIsLookedAt(t *testing.T) {
+	elsewhere := webOf(1)
+	elsewhere.Namespace = "bank"
+	s := newScene(t, placeholderOf(webOf(1), 0, nil), placeholderOf(elsewhere, 0, nil), placeholderOf(neighbor(), 0, nil))
+	require.ElementsMatch(t, []reconcile.Request{
+		{NamespacedName: web}, {NamespacedName: client.ObjectKeyFromObject(elsewhere)}, {NamespacedName: client.ObjectKeyFromObject(neighbor())},
+	}, s.onNode(t.Context(), readyNode("n1")))
+	require.Empty(t, s.onNode(t.Context(), readyNode("n2")))
 }
 
 func TestALookThatFailsIsRepeatedEverMoreRarelyAndOnceAMinuteInTheEnd(t *testing.T) {
