@@ -150,6 +150,7 @@ func TestRecordsOfAnInstallationAreCompleteThroughWhatItSaysAnywhere(t *testing.
 	for name, keeper := range map[types.NamespacedName]string{web: "one", other: "one", {Namespace: "shop", Name: "third"}: "three"} {
 		two.Leave(name, keeper)
 	}
+	two.Leave(types.NamespacedName{Namespace: "shop", Name: "fourth"}, "one")
 	stored := func(name, through, allThrough string) v1alpha1.HeadroomAccount {
 		a := v1alpha1.HeadroomAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, ResourceVersion: "1"}}
 		a.Record.Position = v1alpha1.AccountPosition{Through: through, AllThrough: allThrough}
@@ -160,7 +161,9 @@ func TestRecordsOfAnInstallationAreCompleteThroughWhatItSaysAnywhere(t *testing.
 	two.current = []uint64{40, 50, 60}
 	require.Zero(t, two.allThrough(), "nothing is known of an account that is not read yet")
 	two.mu.Unlock()
-	names, _ := two.takeBack(t.Context(), []v1alpha1.HeadroomAccount{stored("web", "10", "5"), stored("other", "20", "30"), stored("third", "70", "90")})
+	names, _ := two.takeBack(t.Context(), []v1alpha1.HeadroomAccount{
+		stored("web", "10", "5"), stored("other", "20", "30"), stored("third", "70", "90"), stored("fourth", "20", "15"),
+	})
 	require.Equal(t, map[types.NamespacedName]bool{web: true}, names)
 	require.EqualValues(t, 30, two.recorded(names), "and what a third installation says is not about it")
 }

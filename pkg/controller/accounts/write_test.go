@@ -190,6 +190,10 @@ func TestTheSmallestAccountIsKeptAlive(t *testing.T) {
 	s.writeAll(t.Context(), WriteInterval)
 	require.Equal(t, 3, s.writes)
 	require.True(t, s.clock.Now().Equal(s.stored(t).Record.WrittenTime.Time))
+	s.clock.Step(keepAlive)
+	s.Lost(types.NamespacedName{Namespace: "shop", Name: "other"}, account.LossDrained, epoch)
+	s.writeAll(t.Context(), WriteInterval)
+	require.Equal(t, 4, s.writes, "one that has news does as well")
 }
 
 // TestTheAccountOfAnEarlierHeadroomIsNotWrittenOver makes a Headroom anew. What the garbage collector does it does itself, late.
