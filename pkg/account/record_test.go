@@ -114,8 +114,8 @@ func TestASlotThatHasNoRoomInARecordIsDroppedAsAWhole(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, b.Hours()[0].LackedIn, "or there was room for all")
 	for i, hour := range b.Hours() {
-		require.Equal(t, len(hour.LackedIn), len(hour.TakenIn))
-		require.Equal(t, len(hour.LackedIn), len(hour.AgainIn))
+		require.Len(t, hour.TakenIn, len(hour.LackedIn))
+		require.Len(t, hour.AgainIn, len(hour.LackedIn))
 		require.Equal(t, []int{Slots, a.Hours()[i].Lacked, a.Hours()[i].Again}, []int{hour.Taken, hour.Lacked, hour.Again})
 	}
 }

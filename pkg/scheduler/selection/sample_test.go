@@ -154,8 +154,9 @@ func TestEachPodHasASampleOfItsOwn(t *testing.T) {
 		pod.UID = uid
 		return newSample(pod, all, nodes, 100).next(100)
 	}
-	require.Equal(t, first("one"), first("one"))
-	require.NotEqual(t, first("one"), first("another"))
+	sampled := first("one")
+	require.Equal(t, sampled, first("one"))
+	require.NotEqual(t, sampled, first("another"))
 }
 
 // TestAllNodesAreAskedAboutUnlessTheScoreComesLater has more nodes than are scored, in profiles that weigh the score against other rules.

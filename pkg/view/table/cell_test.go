@@ -46,7 +46,7 @@ func TestCleanIsOneLineOfAsManyCharacters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String().Draw(t, "text")
 		clean := Clean(text)
-		require.Equal(t, len([]rune(text)), len([]rune(clean)))
+		require.Len(t, []rune(clean), len([]rune(text)))
 		require.False(t, strings.ContainsFunc(clean, func(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }), "%q", clean)
 		require.Equal(t, clean, Clean(clean))
 	})
