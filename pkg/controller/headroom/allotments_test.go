@@ -252,12 +252,14 @@ func TestWhoGotSomeOfItsShareWaitsAnewForTheRest(t *testing.T) {
 
 func TestWhoWantedNothingInBetweenWaitsAnew(t *testing.T) {
 	s := newSharers(t, 10)
+	s.reconcile("web", 1)
+	s.bind("web", 1)
 	s.reconcile("hopeless", 100)
 	s.reconcile("web", 3)
 	s.clock.Step(overdueAfter / 2)
-	s.reconcile("web", 0)
+	s.reconcile("web", 1)
 	s.clock.Step(overdueAfter)
-	require.Equal(t, overdueAfter, s.ask(named("web"), request{missing: 3}).again)
+	require.Equal(t, overdueAfter, s.ask(named("web"), request{units: maps.Clone(s.units["web"]), missing: 2}).again)
 	s.made(named("web"), nil, nil)
 	require.Empty(t, s.takeWoken())
 }

@@ -239,3 +239,15 @@ func TestAPodOfTheSameNameIsAnotherOne(t *testing.T) {
 	require.NoError(t, s.api.Create(t.Context(), cached))
 	require.Equal(t, []types.UID{after.UID}, seen(), "once, also as long as nobody was told that the cache shows it")
 }
+
+// TestANameCoolsDownFromTheEndOfItsPodOn, however late the next look is.
+func TestANameCoolsDownFromTheEndOfItsPodOn(t *testing.T) {
+	clock := testingclock.NewFakeClock(epoch)
+	n := newNames(clock)
+	n.nameGiven(web, 0)
+	n.nameVacated(web, "web-headroom-0")
+	clock.Step(coolDown)
+	require.Equal(t, []int{0}, n.coolingDown(web, nil))
+	clock.Step(time.Second)
+	require.Empty(t, n.coolingDown(web, nil))
+}
