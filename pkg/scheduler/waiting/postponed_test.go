@@ -87,6 +87,35 @@ func TestAPostponedPodIsNotHurriedMoreThanOnceASecond(t *testing.T) {
 	})
 }
 
+// TestAHurryIsNotLostHoweverSoonItComes: within the first second it counts at the end of that, and it makes nothing later.
+func TestAHurryIsNotLostHoweverSoonItComes(t *testing.T) {
+	for name, tc := range map[string]struct{ due, hurried, want time.Duration }{
+		"at once":                                  {due: 30 * time.Second, want: time.Second},
+		"within the first second":                  {due: 30 * time.Second, hurried: 500 * time.Millisecond, want: time.Second},
+		"when the first second is over":            {due: 30 * time.Second, hurried: time.Second, want: time.Second},
+		"later":                                    {due: 30 * time.Second, hurried: 7 * time.Second, want: 7 * time.Second},
+		"for one that is due as soon as may be":    {due: time.Second, hurried: 500 * time.Millisecond, want: time.Second},
+		"for one whose time has come in any event": {due: 2 * time.Second, hurried: 2*time.Second - 1, want: 2*time.Second - 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				var tried []time.Duration
+				p := NewPostponed(func(map[types.UID]types.NamespacedName) { tried = append(tried, time.Since(start)) })
+				defer p.Stop()
+				p.Add(builders.Consumer("p", nil).UID("p").Obj(), start.Add(tc.due), []string{"a"})
+				time.Sleep(tc.hurried) //nolint:forbidigo // the clock is synctest's
+				p.Hurry("other")
+				p.Hurry("a")
+				p.Hurry("a")
+				time.Sleep(time.Minute) //nolint:forbidigo // the clock is synctest's
+				synctest.Wait()
+				require.Equal(t, []time.Duration{tc.want}, tried)
+			})
+		})
+	}
+}
+
 func TestNoPodIsTriedAgainAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tried := 0
