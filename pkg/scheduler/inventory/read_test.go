@@ -232,3 +232,22 @@ func TestLabelsAreReadByTermsOfEveryKind(t *testing.T) {
 		})
 	}
 }
+
+// TestLabelsAreReadByEveryRequirementOfEveryPod of a node, however many terms and pods there are.
+func TestLabelsAreReadByEveryRequirementOfEveryPod(t *testing.T) {
+	reads := func(name string, keys ...string) *corev1.Pod {
+		pod := st.MakePod().Name(name).UID(name).Namespace("default")
+		selector := &metav1.LabelSelector{}
+		for _, key := range keys {
+			selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{
+				Key: key, Operator: metav1.LabelSelectorOpExists,
+			})
+		}
+		return pod.PodAffinity("zone", selector, st.PodAffinityWithRequiredReq).Obj()
+	}
+	inv := New(catalogOf(t), nil, reservations{})
+	info := nodeWith("n", "", reads("first", "app", "tier"), reads("second", "app"), reads("third", "version"))
+	inv.Refresh([]fwk.NodeInfo{info}, false)
+	pod := st.MakePod().Label("app", "web").Label("version", "2").Label("tier", "front").Label("team", "a").Obj()
+	require.Equal(t, map[string]string{"app": "web", "version": "2", "tier": "front"}, map[string]string(inv.ReadByAffinity(pod)))
+}

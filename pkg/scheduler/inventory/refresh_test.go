@@ -82,10 +82,34 @@ func TestReservationsAreToldOfNodesThatAreReadAndOfThoseThatAreGone(t *testing.T
 	require.Equal(t, map[string]bool{"a": false}, w.present, "nobody may ask about a node that left")
 }
 
+// TestAPlaceholderIsThereUntilItIsGone, also while it ends: its room is not free as yet.
+func TestAPlaceholderIsThereUntilItIsGone(t *testing.T) {
+	h := headroom("one")
+	w := &watched{present: map[string]bool{}}
+	inv := New(catalogOf(t, h), nil, w)
+	before := placeholderPod(h, 0, "a")
+	ending := before.DeepCopy()
+	ending.DeletionTimestamp = &metav1.Time{Time: builders.Epoch()}
+	info := nodeWith("a", "r-1", placeholderPod(h, 1, "a"), before)
+	present := func() bool {
+		inv.Refresh([]fwk.NodeInfo{info}, false)
+		return w.present["a"]
+	}
+	require.True(t, present())
+	require.NoError(t, info.RemovePod(klog.Background(), before))
+	info.AddPod(ending)
+	require.True(t, present())
+	require.NoError(t, info.RemovePod(klog.Background(), ending))
+	require.False(t, present())
+}
+
 func TestAThoroughRefreshNoticesWhatTheGenerationDoesNotTell(t *testing.T) {
 	h := headroom("one")
 	for name, change := range map[string]func(*framework.NodeInfo){
-		"a pod more":    func(info *framework.NodeInfo) { info.AddPod(placeholderPod(h, 1, "n")) },
+		"a pod more": func(info *framework.NodeInfo) { info.AddPod(placeholderPod(h, 1, "n")) },
+		"a pod that asks for nothing": func(info *framework.NodeInfo) {
+			info.AddPod(st.MakePod().Name("small").UID("small").Namespace("default").Node("n").Obj())
+		},
 		"a pod less":    func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), placeholderPod(h, 0, "n")) },
 		"CPU":           func(info *framework.NodeInfo) { info.Requested.MilliCPU++ },
 		"memory":        func(info *framework.NodeInfo) { info.Requested.Memory++ },
@@ -150,14 +174,20 @@ func TestWhatChangesTheCrossNodeVersion(t *testing.T) {
 		change func(*framework.NodeInfo)
 		want   bool
 	}{
-		"a pod with an anti-affinity comes":     {change: func(info *framework.NodeInfo) { info.AddPod(aloof) }, want: true},
-		"a pod with an affinity comes":          {change: func(info *framework.NodeInfo) { info.AddPod(friendly) }, want: true},
-		"a pod with an anti-affinity goes":      {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof) }, want: true},
-		"one takes the place of another":        {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof); info.AddPod(friendly) }, want: true},
-		"one takes the place of one like it":    {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof); info.AddPod(likewise) }, want: true},
-		"a plain pod comes":                     {change: func(info *framework.NodeInfo) { info.AddPod(plain) }},
-		"an image comes":                        {change: object(func(node *corev1.Node) { node.Status.Images = image(1) }), want: true},
-		"an image grows":                        {change: object(func(node *corev1.Node) { node.Status.Images = image(2) }), want: true},
+		"a pod with an anti-affinity comes":  {change: func(info *framework.NodeInfo) { info.AddPod(aloof) }, want: true},
+		"a pod with an affinity comes":       {change: func(info *framework.NodeInfo) { info.AddPod(friendly) }, want: true},
+		"a pod with an anti-affinity goes":   {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof) }, want: true},
+		"one takes the place of another":     {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof); info.AddPod(friendly) }, want: true},
+		"one takes the place of one like it": {on: []*corev1.Pod{aloof}, change: func(info *framework.NodeInfo) { _ = info.RemovePod(klog.Background(), aloof); info.AddPod(likewise) }, want: true},
+		"a plain pod comes":                  {change: func(info *framework.NodeInfo) { info.AddPod(plain) }},
+		"an image comes":                     {change: object(func(node *corev1.Node) { node.Status.Images = image(1) }), want: true},
+		"an image grows":                     {change: object(func(node *corev1.Node) { node.Status.Images = image(2) }), want: true},
+		"an image has another name": {
+			change: object(func(node *corev1.Node) {
+				node.Status.Images = []corev1.ContainerImage{{Names: []string{"b"}, SizeBytes: 1}}
+			}),
+			want: true,
+		},
 		"the node of such a pod moves":          {on: []*corev1.Pod{aloof}, change: move, want: true},
 		"the node of a plain pod moves":         {on: []*corev1.Pod{plain}, change: move},
 		"the node says that it is still there":  {on: []*corev1.Pod{aloof}, change: object(func(node *corev1.Node) { node.ResourceVersion = "2" })},
@@ -167,7 +197,7 @@ func TestWhatChangesTheCrossNodeVersion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inv := New(catalogOf(t), nil, reservations{})
 			info := nodeWith("n", "r-1", tc.on...)
-			if name == "an image grows" {
+			if name == "an image grows" || name == "an image has another name" {
 				object(func(node *corev1.Node) { node.Status.Images = image(1) })(info)
 			}
 			inv.Refresh([]fwk.NodeInfo{info}, false)
