@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/test/builders"
 )
 
 // listening is bubble with an informer that follows the API server, and counts how often the pods of the node were looked at.
@@ -79,6 +80,11 @@ func TestANodeWithADeferredResizeIsLookedAtWheneverAPodOfItComesChangesOrGoes(t 
 		_, err = pods.Update(t.Context(), other, metav1.UpdateOptions{})
 		require.NoError(t, err)
 		require.Equal(t, 1, looks())
+		leaves := other.DeepCopy()
+		leaves.DeletionTimestamp = &metav1.Time{Time: builders.Epoch()}
+		_, err = pods.Update(t.Context(), leaves, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		require.Equal(t, 1, looks(), "it begins to go")
 		elsewhere := other.DeepCopy()
 		elsewhere.Name, elsewhere.UID, elsewhere.Spec.NodeName = "elsewhere", "elsewhere", "m"
 		waits := other.DeepCopy()

@@ -85,7 +85,10 @@ func TestAResizeTakesAllUnitsThatItNeeds(t *testing.T) {
 		require.Equal(t, []bool{true, true, true, true}, reserved, "both are kept from others as long as one is to go")
 		_, known := g.Credits.To("unit")
 		require.False(t, known, "it is written down whose it was")
-		require.Contains(t, <-g.events.Events, "to grow in place, for which it lacked 2 of cpu")
+		event := <-g.events.Events
+		require.Contains(t, event, "on node n: to grow in place, for which it lacked 2 of cpu")
+		require.Contains(t, event, g.units[0].Name)
+		require.Contains(t, event, g.units[1].Name)
 		require.Zero(t, g.queue.NumRequeues("n"))
 	})
 	require.Equal(t, map[string]float64{string(metrics.GrowthTook): 1}, since())
