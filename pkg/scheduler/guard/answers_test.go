@@ -132,6 +132,9 @@ func (s *slow) Pods(namespace string) corev1client.PodInterface {
 }
 
 func (s *slow) answers(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case <-s.release:
 		return nil

@@ -73,6 +73,9 @@ func newScene() *scene {
 		if options.GracePeriodSeconds == nil || *options.GracePeriodSeconds != 0 || string(*options.Preconditions.UID) != deletion.Name {
 			return true, nil, errors.New("a guard goes at once, and no other pod in its place")
 		}
+		if deletion.Namespace != system {
+			return true, nil, apierrors.NewNotFound(corev1.Resource("pods"), deletion.Name)
+		}
 		delete(s.there, deletion.Name)
 		return true, nil, s.known.Delete(&corev1.Pod{ObjectMeta: named(deletion.Name)})
 	})
@@ -114,14 +117,44 @@ func TestAGuardIsThereUntilTheLastSwapOnItsNodeIsDone(t *testing.T) {
 	})
 }
 
+// TestAGuardEndsWithTheSwapThatIsCanceled: its deletion is not part of the swap, and goes on when that has ended.
 func TestAGuardEndsWithTheSwapThatIsCanceled(t *testing.T) {
+	for name, ends := range map[string]func(cancel, done func()){
+		"and then is done":      func(cancel, done func()) { cancel(); done() },
+		"and was done":          func(cancel, done func()) { done(); cancel() },
+		"and never says it was": func(cancel, _ func()) { cancel(); time.Sleep(holdsAtMost) }, //nolint:forbidigo // the clock is synctest's
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, api := newScene(), &slow{release: make(chan struct{})}
+				api.Interface, s.Client = s.client, api
+				close(api.release)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				done := s.Hold(ctx, roomy("a"), image)
+				require.Len(t, s.left(), 1)
+				ends(cancel, done)
+				require.Empty(t, s.left())
+			})
+		})
+	}
+}
+
+// TestAGuardOfNoUseGoesAlsoIfItsSwapIsCanceled as the API server has made it.
+func TestAGuardOfNoUseGoesAlsoIfItsSwapIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScene()
+		s, api := newScene(), &slow{release: make(chan struct{})}
+		api.Interface, s.Client = s.client, api
+		close(api.release)
 		ctx, cancel := context.WithCancel(t.Context())
-		done := s.Hold(ctx, roomy("a"), image)
-		cancel()
-		done()
-		require.Empty(t, s.left(), "its deletion is not part of the swap")
+		defer cancel()
+		s.change = func(pod *corev1.Pod) {
+			pod.Spec.Affinity = nil
+			cancel()
+		}
+		s.Hold(ctx, roomy("a"), image)()
+		require.Equal(t, 1, s.made)
+		require.Empty(t, s.left())
 	})
 }
 

@@ -110,6 +110,7 @@ func TestWhichSwapsHaveAGuard(t *testing.T) {
 		"that of several, one of them such":   {config.GuardReserved, []*corev1.Pod{ordinary, reserved}, "reserved"},
 		"not that of ordinary units":          {config.GuardReserved, []*corev1.Pod{ordinary}, ""},
 		"that of ordinary units on request":   {config.GuardAll, []*corev1.Pod{ordinary}, "ordinary"},
+		"that of several of these as well":    {config.GuardAll, []*corev1.Pod{ordinary, ordinary.DeepCopy()}, "ordinary"},
 		"none on request":                     {config.GuardNever, []*corev1.Pod{reserved}, ""},
 		"none that takes nothing but devices": {config.GuardAll, nil, ""},
 	} {
@@ -121,6 +122,7 @@ func TestWhatMattersOfANode(t *testing.T) {
 	node := builders.Node("a", "z-1", builders.Resources{"cpu": "1", "pods": "10"}).Obj()
 	info := framework.NewNodeInfo(builders.Consumer("web", nil).Node("a").Obj())
 	info.SetNode(node)
+	node.Labels[corev1.LabelHostname] = "host-of-a"
 	require.Equal(t, Node{Name: "a", Hostname: true, Slots: 9}, NodeOf(info))
 	delete(node.Labels, corev1.LabelHostname)
 	require.False(t, NodeOf(info).Hostname)
