@@ -22,7 +22,8 @@ func TestCredits(t *testing.T) {
 		"an eviction is credited to its consumer": {
 			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], false) }, want: 1,
 		},
-		"not to another one": {do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("q", victims("v")[0], false) }},
+		"not to another one":         {do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("q", victims("v")[0], false) }},
+		"nor if the answer was lost": {do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("q", victims("v")[0], true) }},
 		"not if the consumer went to another node": {
 			do: func(c *Credits, _ *testingclock.FakeClock) { c.evicted("p", victims("v")[0], false) }, node: "elsewhere",
 		},
@@ -82,8 +83,9 @@ func TestAnEvictionIsKnownToBelongToItsConsumerUntilThatIsSettled(t *testing.T) 
 	c := NewCredits(testingclock.NewFakeClock(time.Time{}))
 	placeholder := &corev1.Pod{}
 	placeholder.UID = "unit"
+	c.Gone("unit")
 	_, known := c.To("unit")
-	require.False(t, known)
+	require.False(t, known, "nobody evicted it")
 	c.evicted("web", placeholder, false)
 	consumer, known := c.To("unit")
 	require.True(t, known)
@@ -91,6 +93,19 @@ func TestAnEvictionIsKnownToBelongToItsConsumerUntilThatIsSettled(t *testing.T) 
 	c.Settle("web")
 	_, known = c.To("unit")
 	require.False(t, known)
+}
+
+func TestAllEvictionsOfAConsumerOnItsNodeAreCredited(t *testing.T) {
+	c := NewCredits(testingclock.NewFakeClock(time.Unix(1, 0)))
+	own, elsewhere, others := victims("a", "b", "c"), victims("d")[0], victims("e")[0]
+	elsewhere.Spec.NodeName = "m"
+	for _, placeholder := range append(own, elsewhere) {
+		c.evicted("p", placeholder, false)
+	}
+	c.evicted("q", others, false)
+	require.ElementsMatch(t, own, c.Of("p", "n", func(*corev1.Pod) bool { return true }))
+	require.Equal(t, []*corev1.Pod{elsewhere}, c.Of("p", "m", func(*corev1.Pod) bool { return true }))
+	require.Equal(t, []*corev1.Pod{others}, c.Of("q", "n", func(*corev1.Pod) bool { return true }))
 }
 
 // TestASettlementDropsTheCreditsOfItsConsumerAlone, however old those of others are: who evicted a placeholder is asked until its

@@ -36,7 +36,9 @@ func TestADismissedPlaceholderSaysWhyItGoesAndThenGoes(t *testing.T) {
 			var logged []string
 			ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
 
-			s.Dismiss(ctx, victims("v")[0], "NodeShrank", "its node has become smaller")
+			victim := victims("v")[0]
+			victim.Status.Phase, victim.Status.PodIP = corev1.PodRunning, "10.0.0.1"
+			s.Dismiss(ctx, victim, "NodeShrank", "its node has become smaller")
 
 			actions := s.server.Actions()
 			require.Len(t, actions, 2)
@@ -46,6 +48,8 @@ func TestADismissedPlaceholderSaysWhyItGoesAndThenGoes(t *testing.T) {
 			require.Equal(t, "v", patch.Name)
 			var written struct{ Status corev1.PodStatus }
 			require.NoError(t, json.Unmarshal(patch.Patch, &written))
+			require.Empty(t, written.Status.Phase, "the rest of its status is the kubelet's")
+			require.Empty(t, written.Status.PodIP)
 			require.Len(t, written.Status.Conditions, 1)
 			why := written.Status.Conditions[0]
 			require.Equal(t, corev1.DisruptionTarget, why.Type)

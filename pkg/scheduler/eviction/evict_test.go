@@ -1,14 +1,17 @@
 package eviction
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 )
@@ -52,6 +55,25 @@ func TestWhichTerminatingVictimsAreDeletedAgain(t *testing.T) {
 			require.False(t, reservations.Stays(victim.UID), "... until it is gone")
 		})
 	}
+}
+
+// unreadable are pods that cannot be looked up.
+type unreadable struct{ err error }
+
+func (u unreadable) Pods(string) corelisters.PodNamespaceLister { return u }
+
+func (u unreadable) Get(string) (*corev1.Pod, error) { return nil, u.err }
+
+func (u unreadable) List(labels.Selector) ([]*corev1.Pod, error) { return nil, u.err }
+
+func TestNothingIsEvictedForAConsumerThatCannotBeLookedUp(t *testing.T) {
+	s := newScene(t, victims("v")...)
+	s.Pods = unreadable{err: errors.New("not synced")}
+	deleted, err := s.Evict(t.Context(), victims("c")[0], victims("v"))
+	require.ErrorContains(t, err, "looking up pod")
+	require.ErrorContains(t, err, "not synced")
+	require.Empty(t, deleted)
+	require.Empty(t, s.server.Actions())
 }
 
 func TestNothingIsEvictedForAConsumerThatIsNoLongerWanted(t *testing.T) {

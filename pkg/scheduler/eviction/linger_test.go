@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/utils/ptr"
 )
 
 // patience is how long an Evictor of these tests waits for one victim, by the fake clock of a synctest bubble.
@@ -122,6 +123,66 @@ func TestAConsumerThatGivesUpWaitsNoLonger(t *testing.T) {
 		require.Len(t, done, 1)
 		require.ErrorIs(t, (<-done).err, context.Canceled)
 		require.False(t, s.Reservations.Stays("v"), "it was not given the time")
+	})
+}
+
+// TestAVictimThatIsOnItsWayAlreadyIsGoneWhenItIsSeenToGo: nobody asks for its deletion, and the answer to none says so.
+func TestAVictimThatIsOnItsWayAlreadyIsGoneWhenItIsSeenToGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leaving := victims("v")[0]
+		leaving.DeletionTimestamp, leaving.DeletionGracePeriodSeconds = &metav1.Time{Time: time.Now()}, ptr.To[int64](30)
+		s := newScene(t, leaving)
+		done := s.begin(t.Context(), "c", []*corev1.Pod{leaving})
+		synctest.Wait()
+		require.Empty(t, done)
+		s.Reservations.Gone("v")
+		synctest.Wait()
+		require.Len(t, done, 1)
+		got := <-done
+		require.NoError(t, got.err)
+		require.Empty(t, got.deleted, "by another's hand")
+		require.Empty(t, s.deletions())
+	})
+}
+
+// TestARefusalEndsTheWaitForTheOtherVictims: the consumer will not be bound.
+func TestARefusalEndsTheWaitForTheOtherVictims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := append([]*corev1.Pod{held()}, victims("w")...)
+		s := newScene(t, pods...)
+		s.Parallelism = 2
+		s.answer("delete", no(), "w")
+		done := s.begin(t.Context(), "c", pods)
+		synctest.Wait()
+		require.Len(t, done, 1)
+		got := <-done
+		require.ErrorIs(t, got.err, ErrRefused)
+		require.False(t, s.Reservations.Stays("v"))
+	})
+}
+
+// TestAConsumerThatGivesUpDoesNotWaitForItsTurn, and says what it waited for.
+func TestAConsumerThatGivesUpDoesNotWaitForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := victims("v")
+		s := newScene(t, pods...)
+		require.NoError(t, s.cached.Add(victims("d")[0]))
+		s.Reservations.Reserve("d", pods)
+		api := &slow{Interface: s.server, asked: make(chan string, 2), release: make(chan struct{})}
+		s.Client = api
+		first := s.begin(t.Context(), "c", pods)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		second := s.begin(ctx, "d", pods)
+		cancel()
+		synctest.Wait()
+		require.Len(t, second, 1)
+		got := <-second
+		require.ErrorIs(t, got.err, context.Canceled)
+		require.ErrorContains(t, got.err, "which another pod takes too")
+		require.Empty(t, got.deleted)
+		close(api.release)
+		require.NoError(t, (<-first).err)
 	})
 }
 

@@ -100,6 +100,40 @@ func TestRefusalsLongApartAreTwoMatters(t *testing.T) {
 	require.False(t, a.Refused(web))
 }
 
+// TestARefusalLongAfterTheLastRestBeginsAnew: what was refused for long once is no reason to rest for long now.
+func TestARefusalLongAfterTheLastRestBeginsAnew(t *testing.T) {
+	a := newAnswering()
+	a.answer(0, no())
+	for _, rest := range []time.Duration{refusedBefore, firstRest, 2 * firstRest} {
+		a.answer(rest, no())
+		require.True(t, a.Refused(web))
+	}
+	a.answer(refusedOnce+1, no())
+	require.False(t, a.Refused(web))
+	a.answer(refusedBefore, no())
+	require.True(t, a.Refused(web))
+	a.clock.Step(firstRest)
+	require.False(t, a.Refused(web))
+}
+
+// TestWhatIsNeitherARefusalNorADeletionSaysNothing of whether placeholders may be deleted.
+func TestWhatIsNeitherARefusalNorADeletionSaysNothing(t *testing.T) {
+	for name, other := range map[string]error{
+		"the API server is busy": apierrors.NewTooManyRequests("later", 1), "the answer got lost": errors.New("reset"),
+		"the API server fails": apierrors.NewInternalError(errors.New("etcd")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAnswering()
+			a.answer(0, no())
+			a.answer(time.Second, other)
+			a.answer(refusedBefore-time.Second, no())
+			require.True(t, a.Refused(web))
+			a.answer(time.Second, other)
+			require.True(t, a.Refused(web))
+		})
+	}
+}
+
 func TestWhichAnswersAreRefusals(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  error
@@ -107,6 +141,9 @@ func TestWhichAnswersAreRefusals(t *testing.T) {
 	}{
 		"missing rights, or a policy":             {no(), true},
 		"a webhook with a code of its own":        {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusTeapot}}, true},
+		"that it was asked for something odd":     {apierrors.NewBadRequest("grace period"), true},
+		"nor that it took too long":               {apierrors.NewTimeoutError("later", 1), false},
+		"nor that it waited too long itself":      {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusRequestTimeout}}, false},
 		"not that it has too much to do":          {apierrors.NewTooManyRequests("later", 1), false},
 		"nor that the name is another pod's":      {apierrors.NewConflict(schema.GroupResource{Resource: "pods"}, "v", errors.New("UID")), false},
 		"nor that a webhook cannot be reached":    {apierrors.NewInternalError(errors.New("failed calling webhook")), false},

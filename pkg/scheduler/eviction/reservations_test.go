@@ -145,6 +145,19 @@ func TestWhatIsReservedIsListedWithItsConsumers(t *testing.T) {
 	require.Equal(t, []Reserved{{Placeholder: "s", Stays: true}, {Placeholder: "v", Node: "n"}}, r.List(), "deleted, and not yet seen to be gone")
 }
 
+// TestAPlaceholderThatStaysIsKnownAlsoWhenNobodyWaitsForItAnyMore, until it is gone: the next pod would wait for it once more.
+func TestAPlaceholderThatStaysIsKnownAlsoWhenNobodyWaitsForItAnyMore(t *testing.T) {
+	r := NewReservations(func(string) {})
+	r.Reserve("p", victims("v", "w"))
+	r.noteStayed("v", r.get("v"))
+	r.Release("p", victims("v", "w"))
+	require.True(t, r.Stays("v"))
+	require.False(t, r.Stays("w"))
+	require.Equal(t, []Reserved{{Placeholder: "v", Stays: true}}, r.List())
+	r.Gone("v")
+	require.False(t, r.Stays("v"))
+}
+
 func TestWhatIsReservedIsGivenBackBesideWhatIsNot(t *testing.T) {
 	r := NewReservations(func(string) {})
 	r.Reserve("p", victims("v", "w"))
