@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -179,6 +180,26 @@ func TestThatPodsWereReadIsToldOnce(t *testing.T) {
 	require.NoError(t, p.Replace([]any{kept(t, bound("a", "web", "1"))}, ""))
 	require.Empty(t, p.changes(), "what changed of them their selections tell")
 	require.Equal(t, []types.NamespacedName{hdr}, s.stale([]types.NamespacedName{hdr}))
+}
+
+// TestAPodWhoseRequestsAreBrokenIsAnErrorAndTheOthersCount, those that are told after it as well.
+func TestAPodWhoseRequestsAreBrokenIsAnErrorAndTheOthersCount(t *testing.T) {
+	wire, err := bound("broken", "web", "7777m").Marshal()
+	require.NoError(t, err)
+	broken, err := podwire.Read(bytes.ReplaceAll(wire, []byte("7777m"), []byte("many!")))
+	require.NoError(t, err)
+	others := []*podwire.Pod{kept(t, bound("a", "web", "1")), broken, kept(t, bound("b", "web", "1"))}
+	for name, told := range map[string]func(*pods) error{
+		"by a watch": func(p *pods) error { return p.Update(&podwire.Changes{Pods: others}) },
+		"in a list":  func(p *pods) error { return p.Replace([]any{others[0], others[1], others[2]}, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPods(nil, "shop")
+			require.NoError(t, p.Replace([]any{kept(t, bound("broken", "web", "1"))}, ""))
+			require.ErrorContains(t, told(p), "the pods of namespace shop: pod broken does not count: ")
+			require.Equal(t, 2, countOf(t, p, "app=web"), "what it was before is no more")
+		})
+	}
 }
 
 // TestWhatIsNoPodIsAnErrorAndTheOthersCount: a watch tells of several at a time.

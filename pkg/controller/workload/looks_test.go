@@ -126,6 +126,23 @@ func TestAllSelectionsThatStayDifferentAreTold(t *testing.T) {
 	}
 }
 
+// TestAChangeIsToldAtTheSecondLookAfterIt, however many changes there were until the first, and only if somebody was told otherwise.
+func TestAChangeIsToldAtTheSecondLookAfterIt(t *testing.T) {
+	p := newPods(nil, "shop")
+	require.NoError(t, p.Replace(nil, ""))
+	asked, unasked := newSelected(p, anything), newSelected(p, anything)
+	_, problem := asked.get(hdr)
+	require.Nil(t, problem)
+	for _, name := range []string{"a", "b", "c"} {
+		require.NoError(t, p.Update(changed(t, bound(name, "web", "1"))))
+	}
+	require.Equal(t, 1, p.unsettled.look())
+	require.Empty(t, asked.changes(), "pods that are replaced may be as before in a moment")
+	require.Zero(t, p.unsettled.look())
+	require.Len(t, asked.changes(), 1)
+	require.Empty(t, unasked.changes())
+}
+
 // TestALookAwaitsAnyOfWhatItAsksFor, in whatever order it does.
 func TestALookAwaitsAnyOfWhatItAsksFor(t *testing.T) {
 	asks := map[string]func(l *Look, namespace string){

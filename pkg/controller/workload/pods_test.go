@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -150,6 +151,74 @@ func TestPodsOfEqualRequestsAreOneGroup(t *testing.T) {
 	groups := groupsOf(t, p, "app=web")
 	require.Len(t, groups, 1)
 	require.Equal(t, 30, groups[0].Count)
+}
+
+// TestPodsOfOtherRequestsAreAnotherGroup, whichever of their requests is another one.
+func TestPodsOfOtherRequestsAreAnotherGroup(t *testing.T) {
+	p := newPods(nil, "shop")
+	require.NoError(t, p.Replace(nil, ""))
+	all := []corev1.ResourceList{
+		{"cpu": resource.MustParse("1")},
+		{"cpu": resource.MustParse("1"), "memory": resource.MustParse("1Gi")},
+		{"cpu": resource.MustParse("1"), "memory": resource.MustParse("2Gi")},
+		{"cpu": resource.MustParse("1"), "memory": resource.MustParse("2Gi"), "example.com/gpu": resource.MustParse("1")},
+		{"memory": resource.MustParse("2Gi")},
+	}
+	for i, requests := range all {
+		for n := range i + 1 {
+			pod := bound(fmt.Sprint("pod-", i, "-", n), "web", "1")
+			pod.Spec.Containers[0].Resources.Requests = requests
+			require.NoError(t, p.Update(changed(t, pod)))
+		}
+	}
+	groups := groupsOf(t, p, "app=web")
+	require.Len(t, groups, len(all))
+	for i, requests := range all {
+		at := slices.IndexFunc(groups, func(group Group) bool { return equality.Semantic.DeepEqual(group.Requests, requests) })
+		require.GreaterOrEqual(t, at, 0, "%v", requests)
+		require.Equal(t, i+1, groups[at].Count, "%v", requests)
+	}
+}
+
+// TestAPodCountsInEachSelectionThatMatchesIt: Headrooms select the same pods in other words, before they come or after.
+func TestAPodCountsInEachSelectionThatMatchesIt(t *testing.T) {
+	p := newPods(nil, "shop")
+	require.NoError(t, p.Replace(nil, ""))
+	words := []string{"", "app", "app=web", "app in (web, batch)", "app!=batch", "app=batch"}
+	selections := map[string][]*selected{}
+	selects := func() {
+		for _, selector := range words {
+			parsed, err := labels.Parse(selector)
+			require.NoError(t, err)
+			selections[selector] = append(selections[selector], newSelected(p, parsed))
+		}
+	}
+	counts := func(want ...int) {
+		t.Helper()
+		for i, selector := range words {
+			for _, s := range selections[selector] {
+				count := 0
+				groups, problem := s.get(hdr)
+				require.Nil(t, problem)
+				for _, group := range groups {
+					count += group.Count
+				}
+				require.Equal(t, want[i], count, "%q", selector)
+			}
+		}
+	}
+	selects()
+	counts(0, 0, 0, 0, 0, 0)
+	require.NoError(t, p.Update(changed(t, bound("a", "web", "1"), bound("b", "batch", "1"), bound("c", "web", "1"))))
+	counts(3, 3, 2, 3, 2, 1)
+	selects()
+	counts(3, 3, 2, 3, 2, 1)
+	require.NoError(t, p.Update(changed(t, bound("d", "web", "2"), bound("b", "web", "1"))))
+	counts(4, 4, 4, 4, 4, 0)
+	require.NoError(t, p.Update(gone("a")))
+	counts(3, 3, 3, 3, 3, 0)
+	require.NoError(t, p.Replace([]any{kept(t, bound("e", "batch", "1"))}, ""))
+	counts(1, 1, 0, 1, 0, 1)
 }
 
 func TestPodsThatAreBeingDeletedDoNotCount(t *testing.T) {
