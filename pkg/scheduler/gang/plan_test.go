@@ -281,6 +281,18 @@ func TestAMemberForWhichPluginsFailIsNamed(t *testing.T) {
 	require.Equal(t, before, p.podsByNode(t), "what was tried on paper is undone")
 }
 
+// TestAMemberGoesNowhereUnlessWhatIsInItsWayIsTaken: it would be on a node that has no room for it.
+func TestAMemberGoesNowhereUnlessWhatIsInItsWayIsTaken(t *testing.T) {
+	p := planner(t, []string{"a"}, []*st.PodWrapper{holds("spare", 0, "a"), holds("spare", 1, "a")})
+	before := p.podsByNode(t)
+	err := p.Profile.OnChangedSnapshot(func(snapshot fwk.MutableSnapshotSharedLister) error {
+		err := change(t.Context(), snapshot, &Place{Pod: waits("x").Obj(), Node: "a"}, objects([]*st.PodWrapper{holds("spare", 2, "a")}))
+		require.Equal(t, before, p.podsByNode(t))
+		return err
+	})
+	require.ErrorContains(t, err, "taking pod default/spare-headroom-2")
+}
+
 func TestAPlaceholderOfNoHeadroomCountsForNone(t *testing.T) {
 	p := planner(t, []string{"a"}, []*st.PodWrapper{holds("spare", 0, "a"), runs("r", "a")})
 	p.HeadroomOf = func(*corev1.Pod) (types.NamespacedName, bool) { return named("spare"), false }
