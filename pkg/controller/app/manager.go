@@ -99,8 +99,6 @@ func NewManager(ctx context.Context, access *rest.Config, c *config.Config, regi
 	if err := reconciler.Register(ctx, mgr, c.ConcurrentReconciles); err != nil {
 		return nil, fmt.Errorf("setting up the controller: %w", err)
 	}
-	keeper.Ledger, keeper.Departed, keeper.Lacking = reconciler.Ledger(), reconciler.Departed, reconciler.Lacking
-	keeper.Vacated = reconciler.Vacated
 	if err := addConsumption(mgr, c, clients, keeper, reconciler); err != nil {
 		return nil, err
 	}
@@ -213,6 +211,8 @@ func identity() string {
 func addConsumption(
 	mgr manager.Manager, c *config.Config, clients kubernetes.Interface, keeper *accounts.Keeper, reconciler *headroom.Reconciler,
 ) error {
+	keeper.Ledger, keeper.Departed, keeper.Lacking = reconciler.Ledger(), reconciler.Departed, reconciler.Lacking
+	keeper.Vacated = reconciler.Vacated
 	waiting := &lacking.Watcher{
 		Client: clients, Namespaces: c.Namespaces, Cache: mgr.GetCache(), Accounts: keeper, Clock: clock.RealClock{},
 		Nominations: reconciler.Nominations(), Defaults: reconciler.Defaults,
