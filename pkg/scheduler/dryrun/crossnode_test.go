@@ -121,19 +121,30 @@ func TestAZoneIsAskedAboutOnce(t *testing.T) {
 	require.Equal(t, []string{"b", "b", "a", "nowhere", "outside", "nowhere", "outside"}, asked)
 }
 
+// TestAZoneThatDoesNotSuitIsAskedAboutOnce also for a pod that would rather be near to others, which no Filter plugin minds.
 func TestAZoneThatDoesNotSuitIsAskedAboutOnce(t *testing.T) {
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
-	f := newFixture(t, spreading())
-	var asked []string
-	run := f.started(t, NewProfile(seeing{f.framework, func(_ context.Context, _ fwk.CycleState, node fwk.NodeInfo) *fwk.Status {
-		asked = append(asked, node.Node().Name)
-		return fwk.NewStatus(fwk.Unschedulable)
-	}}, Name), wants("1").Label("app", "web").
-		SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule, selector, nil, nil, nil, nil).Obj())
-	for _, node := range f.nodes(t, "b", "full", "a", "b", "full", "a") {
-		require.False(t, run.PassesCrossNode(t.Context(), node))
+	spread := func() *st.PodWrapper {
+		return wants("1").Label("app", "web").
+			SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule, selector, nil, nil, nil, nil)
 	}
-	require.Equal(t, []string{"b", "a"}, asked)
+	for name, pod := range map[string]*corev1.Pod{
+		"that must spread":               spread().Obj(),
+		"that would rather be near, too": spread().PodAffinity(corev1.LabelHostname, selector, st.PodAffinityWithPreferredReq).Obj(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, spreading())
+			var asked []string
+			run := f.started(t, NewProfile(seeing{f.framework, func(_ context.Context, _ fwk.CycleState, node fwk.NodeInfo) *fwk.Status {
+				asked = append(asked, node.Node().Name)
+				return fwk.NewStatus(fwk.Unschedulable)
+			}}, Name), pod)
+			for _, node := range f.nodes(t, "b", "full", "a", "b", "full", "a") {
+				require.False(t, run.PassesCrossNode(t.Context(), node))
+			}
+			require.Equal(t, []string{"b", "a"}, asked)
+		})
+	}
 }
 
 func TestANodeWithoutTheLabelIsInNoDomain(t *testing.T) {

@@ -72,7 +72,7 @@ func TestOnlyTheDevicesOfHiddenClaimsAreFree(t *testing.T) {
 	used.AdminAccess, watched.AdminAccess = ptr.To(false), ptr.To(true)
 	shared.ShareID, shared.ConsumedCapacity = &share, memory("1Gi")
 	f := &freed{ResourceClaimTracker: &held{state: all}, hidden: []*resourcev1.ResourceClaim{
-		claim(used, watched), claim(shared), {}, // The last one is not allocated.
+		claim(used, watched), {}, claim(shared), // The one between is not allocated.
 	}}
 
 	devices, err := f.ListAllAllocatedDevices()
