@@ -236,10 +236,14 @@ func TestTheLastMemberThatIsNeededHasItsGroupTriedAsItComes(t *testing.T) {
 			f, tries := newFixture(t, cluster{others: []runtime.Object{member1("web", 0)}}), make(activator, 10)
 			f.framework.SetPodActivator(tries)
 			f.shared.gangs.Set(podGroup("web", 2))
+			f.shared.gangs.Set(podGroup("db", 1))
 			f.start(t)
+			_, err := f.client.CoreV1().Pods("default").Create(t.Context(), member1("db", 0), metav1.CreateOptions{})
+			require.NoError(t, err)
+			require.Equal(t, "db-0", <-tries, "so web-0, which was there before, has been heard of")
 			comes := member1("web", 1)
 			comes.Spec.NodeName = tc.node
-			_, err := f.client.CoreV1().Pods("default").Create(t.Context(), comes, metav1.CreateOptions{})
+			_, err = f.client.CoreV1().Pods("default").Create(t.Context(), comes, metav1.CreateOptions{})
 			require.NoError(t, err)
 			require.Eventually(t, func() bool { return len(f.shared.podsOf(podGroup("web", 2).Name)) == 2 }, patience, glance)
 			var got []string
