@@ -62,7 +62,7 @@ func TestATableIsAsWideAsItsTerminalUnlessItIsToBeWide(t *testing.T) {
 			require.LessOrEqual(t, widest(text), int(columns), "%s: %s", command, text)
 		}
 	}
-	for _, command := range []string{"advise -o wide", "nodes -o wide", "ledger -o wide"} {
+	for _, command := range []string{"advise -o wide", "nodes -o wide", "ledger -o wide", "ledger --by headroom -o wide"} {
 		tty, drawn := terminal(t, 50)
 		streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: tty, ErrOut: io.Discard}
 		require.NoError(t, runAt(t, served(t, twoShops(t)), command, streams))

@@ -31,6 +31,15 @@ func TestWhatIsOlderThanAnAccountCountsForItsFirstHour(t *testing.T) {
 	require.Equal(t, []int{2}, a.Hours()[0].TakenIn, "in its first slot")
 }
 
+func TestHoursThatAreTooOldGoAlsoFromAnAccountOfFew(t *testing.T) {
+	a := New(epoch)
+	a.Take(take(epoch, "first"))
+	a.Take(take(epoch.Add(time.Hour), "second"))
+	a.Take(take(epoch.Add(Days*24*time.Hour), "last"))
+	require.Len(t, a.Hours(), 2)
+	require.Equal(t, epoch.Add(time.Hour), a.Hours()[0].Start())
+}
+
 func TestHoursBefore1970BeginBeforeTheyEnd(t *testing.T) {
 	a := New(time.Time{})
 	a.Take(take(time.Unix(-1, 0), "a"))

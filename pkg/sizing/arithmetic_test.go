@@ -97,6 +97,7 @@ func TestHowManyUnitsFitIntoALimit(t *testing.T) {
 		"no resource of a unit": {quantities("cpu", "1"), quantities("memory", "2Gi"), -1, ""},
 		"a unit of no CPU":      {quantities("cpu", "1"), quantities("cpu", "0"), -1, ""},
 		"less than none":        {quantities("cpu", "-4"), quantities("cpu", "2"), 0, "maxResources of -4 cpu holds 0 units of 2"},
+		"of a device":           {quantities("example.com/gpu", "7"), quantities("example.com/gpu", "2"), 3, "maxResources of 7 example.com/gpu holds 3 units of 2"},
 		"absurd":                {quantities("memory", "9E"), quantities("memory", "1"), MaxUnits, "maxResources of 9E memory holds 10000 units of 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

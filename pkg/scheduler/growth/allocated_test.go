@@ -96,6 +96,14 @@ func TestADeferredResizeIsFoundAmongOtherConditions(t *testing.T) {
 	}
 }
 
+// TestWhatAPodAsksForIsNotWhatItHas: a resize in place gives back as well.
+func TestWhatAPodAsksForIsNotWhatItHas(t *testing.T) {
+	shrinks := resized("web", "1")
+	shrinks.Status.ContainerStatuses[0].AllocatedResources = quantities("3")
+	require.EqualValues(t, 1000, requestsOf(shrinks).At(evictionorder.MilliCPU))
+	require.EqualValues(t, 3000, requestsOf(Allocated(shrinks)).At(evictionorder.MilliCPU))
+}
+
 func TestRequestsAreCountedInTheUnitsOfWhatANodeHas(t *testing.T) {
 	list := builders.Resources{"cpu": "1500m", "memory": "3Gi", "ephemeral-storage": "5Gi", "pods": "7"}
 	want := evictionorder.Resources{7, 1500, 3 << 30, 5 << 30}

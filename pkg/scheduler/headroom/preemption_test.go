@@ -6,10 +6,12 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/headroom-dev/headroom/api/config"
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/test/builders"
 )
@@ -110,5 +112,30 @@ func TestADryRunFindsItsNodeAsItLeftIt(t *testing.T) {
 	for range 2 {
 		require.False(t, f.framework.RunFilterPlugins(t.Context(), state, pod, without).IsSuccess(), "the placeholder is counted back in")
 		require.Empty(t, without.GetPods())
+	}
+}
+
+func TestNodesThatPreemptionMightClearAreRankedByTheRulesOfTheProfile(t *testing.T) {
+	victims := map[string]*extenderv1.Victims{
+		"a": {Pods: []*corev1.Pod{on("a", "one", "1"), on("a", "two", "1")}}, "b": {Pods: []*corev1.Pod{on("b", "three", "1")}},
+	}
+	for name, tc := range map[string]struct {
+		rules []config.NodeRule
+		want  string
+	}{
+		"fewest evictions by default":         {want: "b"},
+		"the first by name if none tells two": {rules: []config.NodeRule{{Name: config.RuleNearest, Tier: 1, Weight: 1}}, want: "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, cluster{change: func(args *config.HeadroomArgs) {
+				if tc.rules != nil {
+					args.NodeRules = tc.rules
+				}
+			}})
+			score := (&ordered{plugin: f.Plugin}).OrderedScoreFuncs(t.Context(), victims)
+			require.Len(t, score, 1)
+			require.Equal(t, tc.want == "a", score[0]("a") > score[0]("b"))
+			require.NotEqual(t, score[0]("a"), score[0]("b"))
+		})
 	}
 }

@@ -340,6 +340,9 @@ func TestReservedUnitsAreOutOfReachThatAreInTheWayByMoreThanTheirRoom(t *testing
 		"not if a placeholder that stays is in the way, too": {
 			pods: []*corev1.Pod{port(), unitOf("other", 0, "a").HostPort(80).Obj()},
 		},
+		"not if reserved ones of another are in the way, too": {
+			pods: []*corev1.Pod{port(), reservedUnitOf("db", 0, "a").HostPort(80).Obj()},
+		},
 		"not if there is no room without them": {pods: []*corev1.Pod{port()}, cpu: "4"},
 		"not where there are none beside one there": {
 			pods: []*corev1.Pod{on("a", "x", "1").HostPort(80).Obj(), reservedUnitOf("web", 0, "b").Obj()},
