@@ -76,7 +76,7 @@ func TestWhatIsMeasuredOfASwap(t *testing.T) {
 	require.True(t, f.Bind(t.Context(), state, pod, "a").IsSuccess())
 	s := cycleOf(state).swap
 	s.Waste = 250_000
-	f.Plugin.clock = testingclock.NewFakePassiveClock(s.decided.Add(90 * time.Second))
+	f.clock = testingclock.NewFakePassiveClock(s.decided.Add(90 * time.Second))
 	sum := func(name string) float64 { return gathered(t, name)[0].GetHistogram().GetSampleSum() }
 	seconds, ratio := sum("headroom_scheduler_swap_duration_seconds"), sum("headroom_scheduler_swap_waste_ratio")
 	f.PostBind(t.Context(), state, pod, "a")
