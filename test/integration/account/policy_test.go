@@ -43,6 +43,7 @@ func TestP13OnlySchedulersWriteWhoTookWhat(t *testing.T) {
 	admin := as("")
 	// The account of the scheduler, with all rights: what is tested is the policy.
 	scheduler := as("system:serviceaccount:headroom-system:headroom-scheduler", "system:masters")
+	kubeScheduler := as("system:kube-scheduler", "system:masters")
 	n := 0
 	pod := func(annotations map[string]string) *corev1.Pod {
 		n++
@@ -52,11 +53,18 @@ func TestP13OnlySchedulersWriteWhoTookWhat(t *testing.T) {
 	}
 	forged := map[string]string{v1alpha1.AnnotationTook: "0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10"}
 	patch := []byte(`{"metadata":{"annotations":{"headroom.dev/took":"0d6ab9b6-5b4c-4a44-8a53-2f7f8f6c3f10"}}}`)
-	bind := func(clients *kubernetes.Clientset, p *corev1.Pod, annotations map[string]string) error {
-		return clients.CoreV1().Pods(namespace).Bind(t.Context(), &corev1.Binding{
+	binding := func(p *corev1.Pod, annotations map[string]string) *corev1.Binding {
+		return &corev1.Binding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: p.Name, Annotations: annotations},
 			Target:     corev1.ObjectReference{Kind: "Node", Name: "n"},
-		}, metav1.CreateOptions{})
+		}
+	}
+	bind := func(clients *kubernetes.Clientset, p *corev1.Pod, annotations map[string]string) error {
+		return clients.CoreV1().Pods(namespace).Bind(t.Context(), binding(p, annotations), metav1.CreateOptions{})
+	}
+	bindAsOfOld := func(clients *kubernetes.Clientset, p *corev1.Pod, annotations map[string]string) error {
+		return clients.CoreV1().RESTClient().Post().Namespace(namespace).Resource("bindings").Body(binding(p, annotations)).
+			Do(t.Context()).Error()
 	}
 	create := func(p *corev1.Pod) *corev1.Pod {
 		created, err := admin.CoreV1().Pods(namespace).Create(t.Context(), p, metav1.CreateOptions{})
@@ -74,6 +82,7 @@ func TestP13OnlySchedulersWriteWhoTookWhat(t *testing.T) {
 
 	waiting := create(pod(nil))
 	refused(t, bind(admin, waiting, forged))
+	refused(t, bindAsOfOld(admin, waiting, forged))
 	_, err = admin.CoreV1().Pods(namespace).Patch(t.Context(), waiting.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	refused(t, err)
 	_, err = admin.CoreV1().Pods(namespace).Patch(t.Context(), waiting.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
@@ -100,6 +109,37 @@ func TestP13OnlySchedulersWriteWhoTookWhat(t *testing.T) {
 	bound.Annotations[v1alpha1.AnnotationTook] = "another"
 	_, err = admin.CoreV1().Pods(namespace).Update(t.Context(), bound, metav1.UpdateOptions{})
 	refused(t, err)
+	bound.Annotations = nil
+	_, err = admin.CoreV1().Pods(namespace).Update(t.Context(), bound, metav1.UpdateOptions{})
+	refused(t, err) // what a pod took would count as abandoned
+	for _, key := range []string{v1alpha1.AnnotationTook, v1alpha1.AnnotationTaking} {
+		without := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null}}}`, key)
+		for _, subresources := range [][]string{nil, {"status"}} {
+			_, err = admin.CoreV1().Pods(namespace).Patch(
+				t.Context(), waiting.Name, types.MergePatchType, without, metav1.PatchOptions{}, subresources...)
+			refused(t, err)
+		}
+		_, err = scheduler.CoreV1().Pods(namespace).Patch(
+			t.Context(), waiting.Name, types.MergePatchType, without, metav1.PatchOptions{}, "status")
+		require.NoError(t, err, "a scheduler takes back what it wrote")
+	}
+
 	plain := create(pod(nil))
 	require.NoError(t, bind(admin, plain, nil), "pods that took nothing are bound by any scheduler")
+	require.NoError(t, bindAsOfOld(admin, create(pod(nil)), nil), "in either way")
+	byAnother := create(pod(nil))
+	require.NoError(t, bind(kubeScheduler, byAnother, forged), "the plugin in a scheduler with the account of kube-scheduler")
+	byAnother, err = admin.CoreV1().Pods(namespace).Get(t.Context(), byAnother.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	byAnother.Finalizers = []string{"test.headroom.dev/stays"}
+	byAnother, err = admin.CoreV1().Pods(namespace).Update(t.Context(), byAnother, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.NoError(t, admin.CoreV1().Pods(namespace).Delete(t.Context(), byAnother.Name, *metav1.NewDeleteOptions(0)))
+	byAnother, err = admin.CoreV1().Pods(namespace).Get(t.Context(), byAnother.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	byAnother.Finalizers = nil
+	_, err = admin.CoreV1().Pods(namespace).Update(t.Context(), byAnother, metav1.UpdateOptions{})
+	require.NoError(t, err, "whoever may delete a pod still can")
+	_, err = admin.CoreV1().Pods(namespace).Get(t.Context(), byAnother.Name, metav1.GetOptions{})
+	require.True(t, apierrors.IsNotFound(err), "%v", err)
 }
