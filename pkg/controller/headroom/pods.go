@@ -16,7 +16,6 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
-	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -47,7 +46,7 @@ func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1
 	key := labeled(e.ObjectNew)
 	h.expectations.observedPod(key, e.ObjectNew)
 	h.allotments.note(key, e.ObjectNew)
-	if e.ObjectOld.Spec.NodeName == "" && e.ObjectNew.Spec.NodeName != "" {
+	if e.ObjectOld.Spec.NodeName == "" && e.ObjectNew.Spec.NodeName != "" && h.ownerOf(ctx, e.ObjectNew) != nil {
 		h.parkings.bound(key, h.Clock.Now())
 		if refill, ok := h.Accounts.Bound(key, h.nodeCreated(ctx, e.ObjectNew.Spec.NodeName)); ok {
 			h.Metrics.RefillDuration.Observe(refill.Seconds())
@@ -68,12 +67,11 @@ func (h podHandler) Update(ctx context.Context, e event.TypedUpdateEvent[*corev1
 // noteFailure notes how a unit of a DaemonSet failed, whose controller replaces it, most often before a reconcile sees it. Units that fail
 // before the next attempt would be due, were it the controller's, count as one failure.
 func (h podHandler) noteFailure(ctx context.Context, key types.NamespacedName, pod *corev1.Pod) {
-	owner := metav1.GetControllerOfNoCopy(pod)
-	if owner == nil || owner.Kind != "DaemonSet" {
+	if !isOfADaemonSet(pod) {
 		return
 	}
-	headroom := &v1alpha1.Headroom{}
-	if of, ok := placeholder.HeadroomOf(pod, h.daemonSets(ctx)); !ok || of != key || h.Client.Get(ctx, key, headroom) != nil {
+	headroom := h.ownerOf(ctx, pod)
+	if headroom == nil {
 		return // it is none, or its Headroom is gone
 	}
 	if wait, _ := h.losses.due(key, headroom.Generation); wait == 0 {
@@ -88,7 +86,7 @@ func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1
 	reason, own := h.expectations.observedDelete(key, e.Object)
 	h.names.nameVacated(key, e.Object.Name)
 	h.allotments.gone(key, e.Object.UID)
-	if _, ok := placeholder.HeadroomOf(e.Object, h.daemonSets(ctx)); ok && e.Object.Spec.NodeName != "" && h.Accounts.Keeps(key) {
+	if e.Object.Spec.NodeName != "" && h.Accounts.Keeps(key) && h.ownerOf(ctx, e.Object) != nil {
 		h.account(ctx, key, e.Object, reason, own)
 	}
 	h.departures.settled(key, e.Object.UID)
@@ -121,11 +119,10 @@ func lossOf(pod *corev1.Pod) account.Loss {
 
 // otherwise is what becomes of a placeholder that went without a word if no pod took it. A DaemonSet deletes its own.
 func (h podHandler) otherwise(ctx context.Context, pod *corev1.Pod) account.Loss {
-	owner := metav1.GetControllerOfNoCopy(pod)
-	if owner == nil || owner.Kind != "DaemonSet" {
+	if !isOfADaemonSet(pod) {
 		return account.LossAbandoned
 	}
-	daemonSet := &appsv1.DaemonSet{}
+	owner, daemonSet := metav1.GetControllerOfNoCopy(pod), &appsv1.DaemonSet{}
 	err := h.Client.Get(ctx, types.NamespacedName{Namespace: pod.Namespace, Name: owner.Name}, daemonSet)
 	if err == nil &&
 		pod.Annotations[v1alpha1.AnnotationTemplateHash] != daemonSet.Spec.Template.Annotations[v1alpha1.AnnotationTemplateHash] {
@@ -140,7 +137,7 @@ func (r *Reconciler) Vacated(pod *corev1.Pod) { r.names.nameVacated(labeled(pod)
 // Departed writes down a placeholder that went while no controller ran, unless that is known, and what becomes of it if
 // no pod took it. When a controller starts it may hear of one that went just now, and before Delete does.
 func (r *Reconciler) Departed(ctx context.Context, pod *corev1.Pod, otherwise account.Loss) {
-	if _, ok := placeholder.HeadroomOf(pod, r.daemonSets(ctx)); !ok || r.expectations.isDeleting(pod.UID) {
+	if r.expectations.isDeleting(pod.UID) || r.ownerOf(ctx, pod) == nil {
 		return
 	}
 	r.departed(labeled(pod), pod, otherwise)
