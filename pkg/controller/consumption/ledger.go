@@ -182,6 +182,16 @@ func (l *Ledger) Lost(headroom types.NamespacedName, uid types.UID, why account.
 	}
 }
 
+// Deleted notes that it was the controller who deleted a placeholder of which Departed told before that was known. A pod that said by then
+// that it took it is believed.
+func (l *Ledger) Deleted(uid types.UID, why account.Loss) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d := l.open[uid]; d != nil {
+		l.lose(d, why)
+	}
+}
+
 // take decides that a pod took a unit. The lock is held.
 func (l *Ledger) take(d *departure, consumer account.Consumer, how account.How) (report bool) {
 	l.decide(d)

@@ -276,6 +276,21 @@ func TestADeletionThatWaitsForADecisionIsNotCountedBesideIt(t *testing.T) {
 	require.Empty(t, s.lost)
 }
 
+// TestADeletionThatTurnsOutToBeTheControllersDecidesAtOnce, unless a pod has said that it took the unit.
+func TestADeletionThatTurnsOutToBeTheControllersDecidesAtOnce(t *testing.T) {
+	s := newStory()
+	s.departs("a", nil)
+	s.departs("b", nil)
+	s.sees("node-1", consumer("api-1", "uid-b"))
+	for _, uid := range []types.UID{"uid-a", "uid-a", "uid-b", "uid-unknown"} {
+		s.Deleted(uid, account.LossScaledDown)
+	}
+	require.Equal(t, []account.Loss{account.LossScaledDown}, s.lost)
+	require.Len(t, s.taken, 1)
+	s.sees("node-1", consumer("api-2", "uid-a"))
+	require.Len(t, s.taken, 1)
+}
+
 func TestAPreemptionCountsByItsConditionAndIsNamedByItsEvent(t *testing.T) {
 	preempted := disrupted(corev1.PodReasonPreemptionByScheduler)
 	preemptor := account.Consumer{UID: "uid-api-1"}

@@ -221,11 +221,11 @@ func (r *Reconciler) delete(ctx context.Context, headroom *v1alpha1.Headroom, ol
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: headroom.Namespace, Name: old.Name}}
 	r.expectations.expectDeleted(old.UID, reason)
 	err := r.Client.Delete(ctx, pod, client.Preconditions{UID: ptr.To(old.UID)}, client.GracePeriodSeconds(0))
+	r.deletionAnswered(old.UID, err == nil)
 	if err == nil {
 		r.Metrics.Deleted.WithLabelValues(string(reason)).Inc()
 		return nil
 	}
-	r.expectations.deletionFailed(old.UID)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // somebody else was first; a conflict says that the pod of this name is another one
 	}

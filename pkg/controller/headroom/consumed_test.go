@@ -91,10 +91,68 @@ func TestAConsumptionWhoseStatusCannotBeWrittenIsToldWithTheNext(t *testing.T) {
 func TestADeletionThatTheCacheShowsBeforeItIsAnsweredIsTheControllersOwn(t *testing.T) {
 	unit := placeholderOf(webOf(0), 0, nil)
 	s := newScene(t, webOf(0), unit)
+	told := &toldAccounts{Accounts: s.Accounts}
+	s.Accounts = told
 	s.deleted = func(client.Object) { s.gone(unit) }
 	s.reconcile()
 	require.Equal(t, map[string]float64{string(account.LossScaledDown): 1}, s.label("headroom_lost_total", "reason"))
 	s.ledger.Snapshot(web, func(open []consumption.Departure) { require.Empty(t, open, "nobody is looked for who took it") })
+	require.Empty(t, s.departures.since(web), "nor is another one due for it")
+	require.Empty(t, told.went, "nor missed")
+}
+
+// TestAUnitThatFailedIsMissedAlsoIfTheCacheShowsItsDeletionBeforeTheAnswer: the next one that is bound refills it.
+func TestAUnitThatFailedIsMissedAlsoIfTheCacheShowsItsDeletionBeforeTheAnswer(t *testing.T) {
+	h := webOf(1)
+	unit := placeholderOf(h, 0, fail)
+	s := newScene(t, h, unit)
+	s.deleted = func(client.Object) { s.gone(unit) }
+	s.reconcile()
+	require.Equal(t, map[string]float64{string(account.LossFailed): 1}, s.label("headroom_lost_total", "reason"))
+	require.Empty(t, s.departures.since(web), "the controller deleted it")
+	s.bound(placeholderOf(h, 1, nil))
+	_, refills := s.counted("headroom_refill_duration_seconds")
+	require.Equal(t, 1, refills)
+}
+
+// TestAUnitThatSomebodyElseDeletesFirstIsOfThePodThatSaysSo has a scheduler evict a unit that the controller is about to delete, and the
+// cache show it before the controller's own deletion is answered.
+func TestAUnitThatSomebodyElseDeletesFirstIsOfThePodThatSaysSo(t *testing.T) {
+	for name, answer := range map[string]error{
+		"it is gone":           apierrors.NewNotFound(podResource, "web-headroom-0"),
+		"it is another one":    apierrors.NewConflict(podResource, "web-headroom-0", errBroken),
+		"nobody knows the end": errBroken,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, claimed := range []bool{true, false} {
+				unit := placeholderOf(webOf(0), 0, nil)
+				s := newScene(t, webOf(0), unit)
+				told := &toldAccounts{Accounts: s.Accounts}
+				s.Accounts = told
+				s.answers["delete Pod"] = answer
+				s.deleting = func(client.Object) {
+					require.NoError(t, s.api.Delete(t.Context(), unit))
+					s.gone(unit)
+				}
+				_, err := s.Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+				require.Equal(t, errors.Is(answer, errBroken) && !apierrors.IsConflict(answer), err != nil)
+				require.Empty(t, s.label("headroom_lost_total", "reason"), "a pod may say that it took it")
+				require.Equal(t, 1, s.opened())
+				require.Len(t, s.departures.since(web), 1)
+
+				s.clock.Step(account.Patience)
+				if claimed {
+					s.ledger.Looked("n1", s.clock.Now(), []consumption.Bound{consumer("api", unit.UID)}, false)
+					require.Equal(t, map[string]float64{"web": 1}, s.label("headroom_consumed_total", "headroom"))
+					require.Empty(t, s.label("headroom_lost_total", "reason"))
+				} else {
+					s.ledger.Looked("n1", s.clock.Now(), nil, false)
+					require.Equal(t, map[string]float64{string(account.LossScaledDown): 1}, s.label("headroom_lost_total", "reason"))
+				}
+				require.Equal(t, []time.Time{epoch}, told.went, "since it went, it is missed as any other")
+			}
+		})
+	}
 }
 
 // TestWhyTheControllerDeletedAUnitIsInItsAccount: nobody took these, whatever a pod of the node says.
@@ -140,6 +198,12 @@ type toldAccounts struct {
 	Accounts
 	processed    []uint64
 	nodesCreated []time.Time
+	went         []time.Time
+}
+
+func (a *toldAccounts) Went(headroom types.NamespacedName, at time.Time) {
+	a.went = append(a.went, at)
+	a.Accounts.Went(headroom, at)
 }
 
 func (a *toldAccounts) Processed(headroom types.NamespacedName, resourceVersion uint64) {

@@ -3,12 +3,14 @@ package headroom
 import (
 	"strconv"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
@@ -22,17 +24,36 @@ type expectations struct {
 	created map[types.NamespacedName]map[types.UID]*corev1.Pod
 	// observed is the highest resource version that the cache has shown of any pod of the Headroom.
 	observed map[types.NamespacedName]uint64
-	// deleted are pods whose deletion was asked for, and why.
-	deleted map[types.UID]topup.Reason
+	// deleted are pods whose deletion was asked for, and early the bound units among them that the cache showed to be gone before the
+	// answer came.
+	deleted map[types.UID]deletion
+	early   map[types.UID]earlyEnd
 	// reported are the Headrooms as they were when their status was last written.
 	reported map[types.NamespacedName]*v1alpha1.Headroom
+}
+
+// deletion is one that was asked for, why, and whether the API server has answered that it is done: until then it may be somebody else who
+// deleted the pod.
+type deletion struct {
+	reason topup.Reason
+	done   bool
+}
+
+// earlyEnd is that of a bound unit which the cache showed to be gone before the deletion was answered: when that was, and what becomes of
+// the unit if it was the controller who deleted it.
+type earlyEnd struct {
+	headroom types.NamespacedName
+	at       time.Time
+	reason   topup.Reason
+	loss     account.Loss
 }
 
 func newExpectations() *expectations {
 	return &expectations{
 		created:  map[types.NamespacedName]map[types.UID]*corev1.Pod{},
 		observed: map[types.NamespacedName]uint64{},
-		deleted:  map[types.UID]topup.Reason{},
+		deleted:  map[types.UID]deletion{},
+		early:    map[types.UID]earlyEnd{},
 		reported: map[types.NamespacedName]*v1alpha1.Headroom{},
 	}
 }
@@ -50,17 +71,42 @@ func (e *expectations) expectCreated(headroom types.NamespacedName, pod *corev1.
 	e.created[headroom][pod.UID] = pod
 }
 
-// expectDeleted notes that a pod is about to be deleted; deletionFailed takes it back.
+// expectDeleted notes that a pod is about to be deleted; deletionFailed takes it back, deletionDone says that the API server did it.
 func (e *expectations) expectDeleted(uid types.UID, reason topup.Reason) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.deleted[uid] = reason
+	e.deleted[uid] = deletion{reason: reason}
 }
 
-func (e *expectations) deletionFailed(uid types.UID) {
+func (e *expectations) deletionFailed(uid types.UID) (early earlyEnd, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.deleted, uid)
+	return e.takeEarly(uid)
+}
+
+func (e *expectations) deletionDone(uid types.UID) (early earlyEnd, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d, ok := e.deleted[uid]; ok {
+		d.done = true
+		e.deleted[uid] = d
+	}
+	return e.takeEarly(uid)
+}
+
+// takeEarly returns, and removes, the end that the cache showed before the deletion was answered. The lock is held.
+func (e *expectations) takeEarly(uid types.UID) (early earlyEnd, ok bool) {
+	early, ok = e.early[uid]
+	delete(e.early, uid)
+	return early, ok
+}
+
+// endedEarly notes the end of a bound unit whose deletion is not answered yet.
+func (e *expectations) endedEarly(uid types.UID, early earlyEnd) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.early[uid] = early
 }
 
 // expectStatus notes a Headroom whose status was written.
@@ -82,14 +128,14 @@ func (e *expectations) observedPod(headroom types.NamespacedName, pod *corev1.Po
 	}
 }
 
-// observedDelete notes that the cache has shown that a pod is gone, and returns why the controller deleted it, if it did.
-func (e *expectations) observedDelete(headroom types.NamespacedName, pod *corev1.Pod) (reason topup.Reason, own bool) {
+// observedDelete notes that the cache has shown that a pod is gone, and returns the deletion that the controller asked for, if it did.
+func (e *expectations) observedDelete(headroom types.NamespacedName, pod *corev1.Pod) (asked deletion, own bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	reason, own = e.deleted[pod.UID]
+	asked, own = e.deleted[pod.UID]
 	delete(e.deleted, pod.UID)
 	delete(e.created[headroom], pod.UID)
-	return reason, own
+	return asked, own
 }
 
 // pods returns the created pods that the cache may not have yet.

@@ -48,12 +48,18 @@ func TestOwnDeletionsAreTold(t *testing.T) {
 	e.expectDeleted("b", topup.ReasonSurplus)
 	e.deletionFailed("b")
 	require.True(t, e.isDeleting("a"))
-	reason, own := e.observedDelete(web, podAt("a", 10))
+	asked, own := e.observedDelete(web, podAt("a", 10))
 	require.True(t, own)
-	require.Equal(t, topup.ReasonSurplus, reason)
+	require.Equal(t, deletion{reason: topup.ReasonSurplus}, asked, "it is not answered")
 	_, own = e.observedDelete(web, podAt("b", 10))
 	require.False(t, own)
 	require.False(t, e.isDeleting("a"))
+
+	e.expectDeleted("c", topup.ReasonLost)
+	e.deletionDone("c")
+	asked, own = e.observedDelete(web, podAt("c", 10))
+	require.True(t, own)
+	require.Equal(t, deletion{reason: topup.ReasonLost, done: true}, asked)
 }
 
 func TestPendingReplacementsNeverFallBelowZero(t *testing.T) {

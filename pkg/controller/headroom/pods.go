@@ -83,29 +83,73 @@ func (h podHandler) noteFailure(ctx context.Context, key types.NamespacedName, p
 func (h podHandler) Delete(ctx context.Context, e event.TypedDeleteEvent[*corev1.Pod], queue podQueue) {
 	key := labeled(e.Object)
 	h.expectations.observedPod(key, e.Object)
-	reason, own := h.expectations.observedDelete(key, e.Object)
+	h.ended(ctx, key, e.Object)
 	h.names.nameVacated(key, e.Object.Name)
 	h.allotments.gone(key, e.Object.UID)
-	if e.Object.Spec.NodeName != "" && h.Accounts.Keeps(key) && h.ownerOf(ctx, e.Object) != nil {
-		h.account(ctx, key, e.Object, reason, own)
-	}
 	h.departures.settled(key, e.Object.UID)
 	h.Accounts.Processed(key, version(e.Object))
 	queue.Add(reconcile.Request{NamespacedName: key})
 }
 
-// account writes down why a bound placeholder went.
-func (h podHandler) account(ctx context.Context, key types.NamespacedName, pod *corev1.Pod, reason topup.Reason, own bool) {
-	switch {
-	case !own:
+// ended works on the end of a pod.
+func (h podHandler) ended(ctx context.Context, key types.NamespacedName, pod *corev1.Pod) {
+	counts := pod.Spec.NodeName != "" && h.Accounts.Keeps(key) && h.ownerOf(ctx, pod) != nil
+	h.ends.Lock()
+	defer h.ends.Unlock()
+	if asked, own := h.expectations.observedDelete(key, pod); counts {
+		h.account(ctx, key, pod, asked, own)
+	}
+}
+
+// account writes down why a bound placeholder went. While the controller's own deletion of it is not answered, a scheduler may be the one
+// who evicted it: then it counts as gone without a word, and the answer decides, unless a pod says before that it took it.
+func (h podHandler) account(ctx context.Context, key types.NamespacedName, pod *corev1.Pod, asked deletion, own bool) {
+	if !own {
 		h.departed(key, pod, h.otherwise(ctx, pod))
-	case reason == topup.ReasonLost:
-		h.ledger.Lost(key, pod.UID, lossOf(pod))
+		return
+	}
+	loss := lossBy(asked.reason, pod)
+	if !asked.done {
+		if at, news := h.ledger.Departed(key, pod, loss); news {
+			h.expectations.endedEarly(pod.UID, earlyEnd{headroom: key, at: at, reason: asked.reason, loss: loss})
+		}
+		return
+	}
+	h.ledger.Lost(key, pod.UID, loss)
+	if asked.reason == topup.ReasonLost {
 		h.Accounts.Went(key, h.Clock.Now())
-	case reason == topup.ReasonOutdated, reason == topup.ReasonNonconforming:
-		h.ledger.Lost(key, pod.UID, account.LossReplaced)
+	}
+}
+
+// deletionAnswered notes whether the API server did the deletion of a pod that the controller asked for. Of one that went before the
+// answer it is known only now who deleted it.
+func (r *Reconciler) deletionAnswered(uid types.UID, done bool) {
+	r.ends.Lock()
+	defer r.ends.Unlock()
+	if !done {
+		if early, ok := r.expectations.deletionFailed(uid); ok {
+			r.Accounts.Went(early.headroom, early.at)
+			r.departures.went(early.headroom)
+		}
+		return
+	}
+	if early, ok := r.expectations.deletionDone(uid); ok {
+		r.ledger.Deleted(uid, early.loss)
+		if early.reason == topup.ReasonLost {
+			r.Accounts.Went(early.headroom, early.at)
+		}
+	}
+}
+
+// lossBy is what becomes of a placeholder that the controller deleted for a reason.
+func lossBy(reason topup.Reason, pod *corev1.Pod) account.Loss {
+	switch reason {
+	case topup.ReasonLost:
+		return lossOf(pod)
+	case topup.ReasonOutdated, topup.ReasonNonconforming:
+		return account.LossReplaced
 	default:
-		h.ledger.Lost(key, pod.UID, account.LossScaledDown)
+		return account.LossScaledDown
 	}
 }
 

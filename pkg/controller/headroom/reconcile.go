@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -94,7 +95,8 @@ type Accounts interface {
 //
 // Its fields are set by New and never change. Reconcile runs in several goroutines, but never in two for the same Headroom; the
 // handlers of the cache and the watch of events run in others. So each memory below has a lock of its own, which is held within
-// one of its methods only: no memory calls another, and what a reconcile decides on it reads once, in observe.
+// one of its methods only: no memory calls another, and what a reconcile decides on it reads once, in observe. Only ends is held around
+// several of them.
 type Reconciler struct {
 	Options
 	// Short reports whether pods that came a moment ago, and may go to nodes with these labels, find no room. It is set before Register, or
@@ -119,9 +121,12 @@ type Reconciler struct {
 	// daemonSetsSeen saves asking the API server again and again about DaemonSets that nobody touched.
 	daemonSetsSeen *daemonSetsSeen
 	ledger         *consumption.Ledger
-	nominations    *promised.Nominations
-	wake           chan types.NamespacedName
-	nodes          chan nodeWake
+	// ends is held while the end of a unit is worked on, and while a deletion that was answered is: which of the two comes first decides
+	// what the other has to do.
+	ends        sync.Mutex
+	nominations *promised.Nominations
+	wake        chan types.NamespacedName
+	nodes       chan nodeWake
 }
 
 // New returns a Reconciler.

@@ -63,8 +63,8 @@ type scene struct {
 	answers map[string]error
 	// unreadable are errors of reads, by the kind that is read, such as "PodList" from the cache, or "live PodList" from the API server.
 	unreadable map[string]error
-	// deleted is called when a deletion is done and not answered yet; nil: nobody is.
-	deleted func(client.Object)
+	// deleting is called when a deletion is asked for and not done yet, deleted when it is done and not answered yet; nil: nobody is.
+	deleting, deleted func(client.Object)
 	// idle says that writes are noted and not done.
 	idle bool
 	// admit plays a policy or webhook that changes new pods; nil if there is none.
@@ -223,6 +223,9 @@ func (s *scene) update(ctx context.Context, api client.WithWatch, object client.
 }
 
 func (s *scene) delete(ctx context.Context, api client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+	if s.deleting != nil {
+		s.deleting(object)
+	}
 	err := s.request("delete", object)
 	s.mu.Lock()
 	s.deletions[object.GetName()] = *(&client.DeleteOptions{}).ApplyOptions(options)
