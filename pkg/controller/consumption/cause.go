@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/headroom-dev/headroom/pkg/account"
 	"github.com/headroom-dev/headroom/pkg/swapevent"
@@ -11,7 +12,7 @@ import (
 
 // Cause is why a placeholder went, as far as its own last state tells.
 type Cause struct {
-	// Preempted says that a kube-scheduler preempted it for another pod.
+	// Preempted says that a kube-scheduler marked it as preempted for another pod.
 	Preempted bool
 	// Lost is why it went otherwise; empty if the pod does not tell.
 	Lost account.Loss
@@ -23,9 +24,18 @@ type Cause struct {
 // deleted then, because that was refused for example, and a pod may have taken it since.
 const markLasts = time.Minute
 
-// isStale reports whether the placeholder was marked long before it went at that time.
-func (c Cause) isStale(went time.Time) bool {
-	return !c.Marked.IsZero() && went.Sub(c.Marked) > markLasts
+// isStale reports whether the placeholder was marked long before its deletion was asked for at that time.
+func (c Cause) isStale(asked time.Time) bool {
+	return !c.Marked.IsZero() && asked.Sub(c.Marked) > markLasts
+}
+
+// askedFor is when the deletion of a pod that went at that time was asked for. The API server's time of a deletion is that at which the
+// grace period ends, and a pod that goes at once has none.
+func askedFor(pod *corev1.Pod, went time.Time) time.Time {
+	if pod.DeletionTimestamp == nil {
+		return went
+	}
+	return pod.DeletionTimestamp.Add(-time.Duration(ptr.Deref(pod.DeletionGracePeriodSeconds, 0)) * time.Second)
 }
 
 // lossOf are the reasons of the condition DisruptionTarget that are no preemption. Others count as account.LossOther.
@@ -49,7 +59,7 @@ func CauseOf(pod *corev1.Pod) Cause {
 	case ended && (reason == "" || reason == corev1.PodReasonPreemptionByScheduler):
 		return Cause{Lost: account.LossFailed} // it held no room any more, so there was nothing to take
 	case reason == corev1.PodReasonPreemptionByScheduler:
-		return Cause{Preempted: true}
+		return Cause{Preempted: true, Marked: marked}
 	case reason != "":
 		return Cause{Lost: account.LossOther, Marked: marked}
 	default:

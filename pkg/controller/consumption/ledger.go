@@ -1,6 +1,7 @@
 package consumption
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -56,7 +57,10 @@ type departure struct {
 	Departure
 	headroom types.NamespacedName
 	consumer account.Consumer // of a preemption, as far as it is known
-	next     time.Time        // when to look at its node
+	// doubtful says that the mark of a preemption is too old to be believed without an event of that preemption: a scheduler that tries a
+	// deletion again leaves the time of the mark as it is, and so does one whose deletion was refused.
+	doubtful bool
+	next     time.Time // when to look at its node
 }
 
 // Victim is a pod that an event says was preempted. Whoever writes events may write any UID into one, but only about pods of namespaces in
@@ -125,48 +129,49 @@ func (l *Ledger) Departed(
 		Placeholder: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, UID: pod.UID, Node: pod.Spec.NodeName,
 		Time: l.clock.Now(), Preempted: cause.Preempted, Otherwise: otherwise,
 	}
-	if cause.Lost != "" && cause.isStale(d.Time) {
-		d.Otherwise, cause.Lost = cause.Lost, ""
+	doubtful := false
+	if cause.isStale(askedFor(pod, d.Time)) {
+		d.Preempted, doubtful = false, cause.Preempted
+		d.Otherwise, cause.Lost = cmp.Or(cause.Lost, otherwise), ""
 	}
-	return d.Time, l.depart(headroom, d, cause.Lost)
+	return d.Time, l.depart(&departure{Departure: d, headroom: headroom, doubtful: doubtful}, cause.Lost)
 }
 
 // Resume takes up departures that another process left undecided.
 func (l *Ledger) Resume(headroom types.NamespacedName, departures []Departure) {
 	for _, d := range departures {
-		l.depart(headroom, d, "")
+		l.depart(&departure{Departure: d, headroom: headroom}, "")
 	}
 }
 
-func (l *Ledger) depart(headroom types.NamespacedName, d Departure, lost account.Loss) (news bool) {
+func (l *Ledger) depart(d *departure, lost account.Loss) (news bool) {
 	l.mu.Lock()
 	l.sweep()
 	if l.open[d.UID] != nil || !l.decided[d.UID].IsZero() {
 		l.mu.Unlock()
 		return false
 	}
-	open := &departure{Departure: d, headroom: headroom}
 	victim, report := Victim{NamespacedName: d.Placeholder, UID: d.UID}, false
-	if d.Preempted {
-		open.consumer = l.preemptors[victim].consumer
+	if told, ok := l.preemptors[victim]; ok && (d.Preempted || d.doubtful) {
+		d.Preempted, d.consumer = true, told.consumer
 	}
 	known, swapped := l.evidence[d.UID]
 	switch {
 	case swapped && known.node == d.Node:
-		report = l.take(open, known.consumer, account.BySwap)
-	case open.consumer.Name != "":
-		report = l.take(open, open.consumer, account.ByPreemption)
+		report = l.take(d, known.consumer, account.BySwap)
+	case d.consumer.Name != "":
+		report = l.take(d, d.consumer, account.ByPreemption)
 	case lost != "":
-		l.lose(open, lost)
+		l.lose(d, lost)
 	default:
-		l.open[d.UID] = open
+		l.open[d.UID] = d
 		l.wake()
 	}
 	delete(l.evidence, d.UID)
 	delete(l.preemptors, victim)
 	l.mu.Unlock()
 	if report {
-		l.changed(headroom)
+		l.changed(d.headroom)
 	}
 	return true
 }
@@ -224,7 +229,7 @@ func (l *Ledger) Preempted(placeholder Victim, consumer account.Consumer) {
 	l.mu.Lock()
 	l.sweep()
 	d := l.open[placeholder.UID]
-	if d == nil || !d.Preempted || d.Placeholder != placeholder.NamespacedName {
+	if d == nil || !d.Preempted && !d.doubtful || d.Placeholder != placeholder.NamespacedName {
 		if d == nil && l.decided[placeholder.UID].IsZero() {
 			l.preemptors[placeholder] = evidence{consumer: consumer, time: l.clock.Now()}
 		}
@@ -232,6 +237,7 @@ func (l *Ledger) Preempted(placeholder Victim, consumer account.Consumer) {
 		return
 	}
 	report := false
+	d.Preempted = true
 	if d.consumer = consumer; consumer.Name != "" {
 		report = l.take(d, consumer, account.ByPreemption)
 	} else {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -75,6 +76,9 @@ func TestCauseOf(t *testing.T) {
 			disrupted("Whatever")(p)
 			failed(p)
 		}), Cause{Lost: account.LossOther}},
+		"preempted at a known time": {
+			placeholderPod("a", marked(corev1.PodReasonPreemptionByScheduler)), Cause{Preempted: true, Marked: epoch},
+		},
 		"drained at a known time": {
 			placeholderPod("a", marked("EvictionByEvictionAPI")), Cause{Lost: account.LossDrained, Marked: epoch},
 		},
@@ -227,20 +231,23 @@ func TestWhatThePodItselfTellsIsBelievedAtOnce(t *testing.T) {
 	require.Equal(t, []account.Loss{account.LossDrained, account.LossScaledDown}, s.lost)
 }
 
+// markedAgo is how a placeholder looks that somebody began to disrupt that long before the story.
+func markedAgo(reason string, ago time.Duration) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		disrupted(reason)(pod)
+		pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(epoch.Add(-ago))
+	}
+}
+
 // TestAMarkOfLongAgoDoesNotHideWhoTookAPlaceholder has an eviction that the API server refused after it had marked the placeholder, as it
 // does where a webhook forbids the deletion.
 func TestAMarkOfLongAgoDoesNotHideWhoTookAPlaceholder(t *testing.T) {
-	marked := func(ago time.Duration) func(*corev1.Pod) {
-		return func(pod *corev1.Pod) {
-			disrupted("EvictionByEvictionAPI")(pod)
-			pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(epoch.Add(-ago))
-		}
-	}
+	const drained = "EvictionByEvictionAPI"
 	s := newStory()
-	s.departs("a", marked(markLasts))
+	s.departs("a", markedAgo(drained, markLasts))
 	require.Equal(t, []account.Loss{account.LossDrained}, s.lost, "just now")
-	s.departs("b", marked(markLasts+time.Second))
-	s.departs("c", marked(time.Hour))
+	s.departs("b", markedAgo(drained, markLasts+time.Second))
+	s.departs("c", markedAgo(drained, time.Hour))
 	s.sees("node-1", consumer("api-1", "uid-b"))
 	require.Contains(t, s.taken, types.UID("uid-b"))
 	require.Len(t, s.lost, 1)
@@ -248,6 +255,55 @@ func TestAMarkOfLongAgoDoesNotHideWhoTookAPlaceholder(t *testing.T) {
 	s.sees("node-1")
 	require.Equal(t, []account.Loss{account.LossDrained, account.LossDrained}, s.lost, "nobody took it")
 	require.Len(t, s.taken, 1)
+}
+
+// TestAPreemptionThatWasRefusedLongAgoIsNone: its mark stays, and only an event says that a scheduler tried again and that it went by that.
+func TestAPreemptionThatWasRefusedLongAgoIsNone(t *testing.T) {
+	const preempted = corev1.PodReasonPreemptionByScheduler
+	nothing := func(*story) {}
+	told := func(s *story, name string) { s.Preempted(victim(name), account.Consumer{UID: "uid-big"}) }
+	longAgo, abandoned := markedAgo(preempted, time.Hour), []account.Loss{account.LossAbandoned}
+	for name, tc := range map[string]struct {
+		departs func(*corev1.Pod)
+		told    func(s *story)
+		taken   int
+		lost    []account.Loss
+	}{
+		"a mark of the last minute":             {markedAgo(preempted, markLasts), nothing, 1, nil},
+		"a mark of before":                      {markedAgo(preempted, markLasts+time.Second), nothing, 0, abandoned},
+		"an event of its preemption":            {longAgo, func(s *story) { told(s, "a") }, 1, nil},
+		"an event of another one":               {longAgo, func(s *story) { told(s, "b") }, 0, abandoned},
+		"a pod that swapped it out":             {longAgo, func(s *story) { s.sees("node-1", consumer("api-1", "uid-a")) }, 1, nil},
+		"a deletion of then, that took a while": {slowlyDeleted(longAgo, time.Hour-time.Second), nothing, 1, nil},
+		"a deletion of long after the mark":     {slowlyDeleted(longAgo, time.Minute), nothing, 0, abandoned},
+	} {
+		for when, before := range map[string]bool{"told before it went": true, "told after it went": false} {
+			t.Run(name+", "+when, func(t *testing.T) {
+				s := newStory()
+				if before {
+					tc.told(s)
+				}
+				s.departs("a", tc.departs)
+				if !before {
+					tc.told(s)
+				}
+				s.clock.Step(account.Patience)
+				s.sees("node-1")
+				require.Len(t, s.taken, tc.taken)
+				require.Equal(t, tc.lost, s.lost)
+			})
+		}
+	}
+}
+
+// slowlyDeleted is how a pod looks whose deletion was asked for that long before the story, with half a minute of grace.
+func slowlyDeleted(change func(*corev1.Pod), ago time.Duration) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		change(pod)
+		grace := 30 * time.Second
+		pod.DeletionTimestamp = ptr.To(metav1.NewTime(epoch.Add(grace - ago)))
+		pod.DeletionGracePeriodSeconds = ptr.To(int64(grace / time.Second))
+	}
 }
 
 func TestAPreemptionWaitsForTheNameOfThePreemptorButNotForLong(t *testing.T) {
