@@ -88,6 +88,19 @@ func TestUnitsOnACordonedNodeAreNotReadyAndAreMadeElsewhereAfterAMinute(t *testi
 	require.Len(t, s.pods(), 4)
 }
 
+// TestWhatOnlyAdmissionToleratesIsNotAvailable: units may carry more tolerations than the spec names, by an admission plugin or by the
+// controller of DaemonSets; consumers do not.
+func TestWhatOnlyAdmissionToleratesIsNotAvailable(t *testing.T) {
+	s := onNodes(t, 2)
+	s.all(func(pod *corev1.Pod) {
+		pod.Spec.Tolerations = append(pod.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists})
+	})
+	s.node("node-0", cordoned(true))
+	s.reconcile()
+	require.EqualValues(t, 1, s.headroom().Status.ReadyReplicas)
+	require.EqualValues(t, 1, s.headroom().Status.UnavailableReplicas)
+}
+
 // waits is a pod of one CPU that waits for a node.
 func waits(node string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api", UID: "api"}}

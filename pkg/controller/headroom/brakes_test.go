@@ -107,6 +107,8 @@ func TestAPolicyThatAddsASidecar(t *testing.T) {
 	require.Equal(t, v1alpha1.ReasonAdmissionChanged, s.reason(v1alpha1.ConditionReady))
 	require.Contains(t, s.message(v1alpha1.ConditionReady), "spec.containers[mesh-proxy] was added")
 	require.NotContains(t, s.message(v1alpha1.ConditionReady), "none is made")
+	refused, _ := s.counted("headroom_placeholders_refused_total")
+	require.Zero(t, refused, "they were made")
 
 	s.Reconciler = New(s.Options) // a restart
 	s.writes()

@@ -73,6 +73,15 @@ func problemOf(err error) *problem {
 	return nil
 }
 
+// isRefusal reports whether a problem is that the API server did not accept a placeholder. It accepts one that it changes.
+func (p *problem) isRefusal() bool {
+	switch p.reason {
+	case v1alpha1.ReasonAdmissionChanged, v1alpha1.ReasonNameTaken, v1alpha1.ReasonAnotherController:
+		return false
+	}
+	return true
+}
+
 // isQuota reports whether an error is that of a ResourceQuota that is used up.
 func isQuota(err error) bool {
 	what := problemOf(err)

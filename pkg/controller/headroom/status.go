@@ -246,5 +246,5 @@ func (r *Reconciler) report(
 
 // refusedNow reports whether a problem is that the API server refused placeholders, and not what was known before.
 func (p plan) refusedNow(what *problem) bool {
-	return what != nil && what != p.refused && what != p.limited && what.reason != v1alpha1.ReasonAnotherController
+	return what != nil && what != p.refused && what != p.limited && what.isRefusal()
 }
