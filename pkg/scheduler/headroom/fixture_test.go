@@ -64,6 +64,8 @@ type cluster struct {
 	extenders []fwk.Extender
 	// devices is the extended resource behind which dynamic resource allocation stands on nodes that have none of it.
 	devices corev1.ResourceName
+	// manager has the plugin DynamicResources in the profile, to which it is what the scheduler knows of devices.
+	manager fwk.SharedDRAManager
 	// signed drops the default spread constraints from the profile, so that plain pods have a signature, as in manifests/scheduler.
 	signed bool
 	// spread changes the profile's default spread constraints.
@@ -140,9 +142,17 @@ func (f *fixture) options(c *cluster) []frameworkruntime.Option {
 		frameworkruntime.WithSnapshotSharedLister(f.snapshot), frameworkruntime.WithMutableSnapshotLister(f.snapshot),
 		frameworkruntime.WithPodNominator(f.nominated), frameworkruntime.WithExtenders(c.extenders),
 		frameworkruntime.WithEventRecorder(recorder{f.events}), frameworkruntime.WithParallelism(2), frameworkruntime.WithKubeConfig(c.config),
-		frameworkruntime.WithSharedDRAManager(deviceClasses{resource: c.devices}),
+		frameworkruntime.WithSharedDRAManager(c.dra()),
 		frameworkruntime.WithWaitingPods(frameworkruntime.NewWaitingPodsMap()), frameworkruntime.WithPodsInPreBind(frameworkruntime.NewPodsInPreBindMap()),
 	}
+}
+
+// dra is what the scheduler knows of devices.
+func (c *cluster) dra() fwk.SharedDRAManager {
+	if c.manager != nil {
+		return c.manager
+	}
+	return deviceClasses{resource: c.devices}
 }
 
 // ownersOfPlaceholders returns a Headroom that is open to all for each that placeholders name.
@@ -165,7 +175,7 @@ func profile(tb testing.TB, c *cluster) *schedulerconfig.KubeSchedulerProfile {
 	own := []schedulerconfig.Plugin{{Name: Name}}
 	// DynamicResources would want a manager of its resources.
 	p.Plugins.MultiPoint.Enabled = append(slices.DeleteFunc(p.Plugins.MultiPoint.Enabled, func(plugin schedulerconfig.Plugin) bool {
-		return plugin.Name == "DynamicResources"
+		return plugin.Name == "DynamicResources" && c.manager == nil
 	}), own...)
 	p.Plugins.Filter.Disabled = []schedulerconfig.Plugin{{Name: "NodeResourcesFit"}}
 	p.Plugins.PostFilter = schedulerconfig.PluginSet{
