@@ -16,9 +16,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	testingclock "k8s.io/utils/clock/testing"
 	schedulingv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/scheduler/gang"
 	"github.com/headroom-dev/headroom/test/builders"
 )
@@ -111,4 +113,55 @@ func TestAGroupThatIsGoneKeepsNoOtherFromHeadroom(t *testing.T) {
 	require.True(t, kept())
 	close(server.gone)
 	require.Eventually(t, func() bool { return !kept() }, patience, glance)
+}
+
+// TestForAMemberThatHasItsPlaceNoOtherNodeIsLookedAt.
+func TestForAMemberThatHasItsPlaceNoOtherNodeIsLookedAt(t *testing.T) {
+	c := withGangs(3, map[string]int{"web": 3})
+	f := newFixture(t, c)
+	f.shared.gangs.Set(podGroup("web", 3))
+	_, status := f.schedule(t, c.pending[0])
+	require.True(t, status.IsWait(), status.Message())
+	for _, pod := range c.pending[1:] {
+		result, status, _ := f.framework.RunPreFilterPlugins(t.Context(), framework.NewCycleState(), pod)
+		require.True(t, status.IsSuccess(), status.Message())
+		require.Equal(t, sets.New(f.shared.attempts.WithPod(pod.UID).Places[pod.UID].Node), result.NodeNames)
+	}
+}
+
+// TestTheNominationsOfAllMembersAreLeftOutWhileTheyArePlacedOnPaper, and are back afterwards, each to its node.
+func TestTheNominationsOfAllMembersAreLeftOutWhileTheyArePlacedOnPaper(t *testing.T) {
+	c := withGangs(2, map[string]int{"web": 3})
+	c.pending[0].Status.NominatedNodeName, c.pending[1].Status.NominatedNodeName = "n0", "n1"
+	f := newFixture(t, c)
+	handle := noting{f.handle, map[string]string{"web-0": "n0", "web-1": "n1", "app": "n1"}}
+	f.handle = handle
+	restore := f.withoutNominations(t.Context(), c.pending)
+	require.Equal(t, map[string]string{"app": "n1"}, handle.nominated)
+	restore()
+	require.Equal(t, map[string]string{"web-0": "n0", "web-1": "n1", "app": "n1"}, handle.nominated)
+}
+
+// TestAGroupThatWaitsForTheTurnsOfSeveralIsTriedAgainWhenTheLastOfThemIsOver, whichever it asked about first.
+func TestAGroupThatWaitsForTheTurnsOfSeveralIsTriedAgainWhenTheLastOfThemIsOver(t *testing.T) {
+	for _, headrooms := range [][]string{{"soon", "later"}, {"later", "soon"}} {
+		f := newFixture(t, cluster{headrooms: []*v1alpha1.Headroom{hr("soon", "1"), hr("later", "1")}})
+		now, holder := time.Now(), podGroup("app", 1).Name
+		f.shared.attempts.Turns(func(turns *gang.Turns) {
+			for i, headroom := range []string{"soon", "later"} {
+				name := types.NamespacedName{Namespace: "default", Name: headroom}
+				turns.Hold(holder, []types.NamespacedName{name})
+				turns.Wait(gang.Rank{Name: podGroup("for-"+headroom, 1).Name, Priority: 1}, sets.New(name))
+				turns.Release(holder, now.Add(time.Duration(i)*time.Second))
+			}
+		})
+		group := podGroup("web", 1)
+		waits := f.newTurn(member1("web", 0), &group)
+		for _, headroom := range headrooms {
+			require.True(t, waits.withheld(types.NamespacedName{Namespace: "default", Name: headroom}))
+		}
+		require.Equal(t, now.Add(time.Second+gang.Turn), waits.until)
+		require.Equal(t, podGroup("for-"+headrooms[1], 1).Name, waits.other)
+		require.Len(t, waits.wants, 2)
+	}
 }

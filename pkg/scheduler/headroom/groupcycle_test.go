@@ -157,8 +157,13 @@ func TestWhatAGroupIsToldThatGetsNoHeadroom(t *testing.T) {
 		headroom *v1alpha1.Headroom
 		// entitled is the member that the Headroom names, if it does.
 		entitled string
+		priority int32
 		want     string
 	}{
+		"that it is of too little importance": {
+			headroom: hr("open", "1"), priority: builders.PlaceholderPriority,
+			want: "1 of 1 nodes hold headroom, none for this pod: its priority -5 is not above that of the placeholders",
+		},
 		"who may take it":                    {headroom: closedHeadroom(), want: shut},
 		"that it is too much":                {headroom: hr("open", "1"), want: tooMuch},
 		"what is so for its first pod":       {headroom: closedHeadroom(), entitled: "m1", want: shut},
@@ -167,6 +172,7 @@ func TestWhatAGroupIsToldThatGetsNoHeadroom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, members := fullNodes(tc.headroom, 1, 2)
 			for _, member := range members {
+				*member.Spec.Priority = tc.priority
 				if member.Name == tc.entitled {
 					member.Labels = map[string]string{"app": "nobody"}
 				}

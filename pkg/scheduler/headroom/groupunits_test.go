@@ -11,6 +11,7 @@ import (
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -127,6 +128,21 @@ func TestAGroupWithoutPodsThatLackNodesTakesNothing(t *testing.T) {
 	require.Nil(t, f.group, "what was remembered of an earlier one is over")
 }
 
+// TestNobodyLooksForHeadroomForAGroupWhereThereIsNone, nor tells it anything: others have nothing to heed for it either.
+func TestNobodyLooksForHeadroomForAGroupWhereThereIsNone(t *testing.T) {
+	c, members := twoUnitsWithAPort(hr("open", "1"), hr("open", "1")), gangWithAPort("x", "y")
+	c.pods, c.pending = nil, members
+	f := newFixture(t, c)
+	nominated, status := f.postFilterGroup(t, func(context.Context) (*fwk.PodGroupAssignments, *fwk.Status) {
+		require.Fail(t, "the group is scheduled again")
+		return nil, nil
+	}, members...)
+	require.Equal(t, fwk.Unschedulable, status.Code())
+	require.Empty(t, status.Message())
+	require.Empty(t, nominated)
+	require.Nil(t, f.group)
+}
+
 // noPods is a group of which no pod lacks its node.
 type noPods struct{ fwk.PodGroupInfo }
 
@@ -195,7 +211,13 @@ func TestAnOperatorIsToldThatOtherPreemptionComesFirstForGroups(t *testing.T) {
 			var logged []string
 			f := newFixture(t, cluster{})
 			f.handle = groupsPreemptWith{f.handle, tc.plugins}
-			f.warnOfGroups(klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})))
+			ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+			for range 2 { // it is told once, in the cycle of the first pod of a group
+				state := framework.NewCycleState()
+				state.SetPodGroupSchedulingCycle(framework.NewCycleState())
+				_, status := f.PreFilter(ctx, state, wants("1").Obj(), f.nodes)
+				require.True(t, status.IsSuccess(), status.Message())
+			}
 			require.Len(t, logged, tc.want)
 		})
 	}

@@ -4,9 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
@@ -86,6 +88,37 @@ func TestAPluginIsNotMadeOfWhatItCannotGoBy(t *testing.T) {
 			plugin, err := New(t.Context(), tc.args, tc.handle)
 			require.ErrorContains(t, err, tc.want)
 			require.Nil(t, plugin)
+		})
+	}
+}
+
+// TestAnOperatorIsToldWhatToChangeBeforeAProfileSwaps, once, with the first pod.
+func TestAnOperatorIsToldWhatToChangeBeforeAProfileSwaps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		arrange func(*schedulerconfig.Plugins)
+		want    string
+	}{
+		"nothing": {arrange: func(*schedulerconfig.Plugins) {}},
+		"to disable the Filter that its own replaces": {
+			arrange: func(p *schedulerconfig.Plugins) { p.Filter.Disabled = nil }, want: "disable the Filter of NodeResourcesFit",
+		},
+		"to let it bind first": {
+			arrange: func(p *schedulerconfig.Plugins) { p.Bind = schedulerconfig.PluginSet{} }, want: "enable Headroom under bind",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logged []string
+			ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+			f := newFixture(t, cluster{arrange: tc.arrange})
+			for range 2 {
+				require.Equal(t, tc.want == "", f.swapsHere(ctx))
+			}
+			if tc.want == "" {
+				require.Empty(t, logged)
+				return
+			}
+			require.Len(t, logged, 1)
+			require.Contains(t, logged[0], tc.want)
 		})
 	}
 }

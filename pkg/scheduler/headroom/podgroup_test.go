@@ -160,6 +160,8 @@ func TestAGroupThatGotNothingIsTriedAgainWhenItsHeadroomChanges(t *testing.T) {
 
 func TestAGroupRemembersWhatWasKnownWhenItsCycleBegan(t *testing.T) {
 	f, state := newFixture(t, cluster{}), framework.NewCycleState()
+	f.shared.waker.HeadroomChanged(t.Context(), types.NamespacedName{Namespace: "default", Name: "open"})
+	require.NotZero(t, f.shared.waiting.Generation())
 	require.Equal(t, f.shared.waiting.Generation(), f.generationOf(state), "none of its pods has been looked at")
 	noteGeneration(state, 7)
 	noteGeneration(state, 8) // by its second pod, before which something may have changed
