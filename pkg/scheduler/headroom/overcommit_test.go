@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -254,6 +255,18 @@ func TestWhenANodeShrinks(t *testing.T) {
 			require.Equal(t, tc.want, shrank(builders.Node("n", "", had).Obj(), builders.Node("n", "", tc.has).Obj()))
 		})
 	}
+}
+
+// TestANodeShrinksByWhatPodsMayHaveOfIt, of which a kubelet may keep more than before for itself.
+func TestANodeShrinksByWhatPodsMayHaveOfIt(t *testing.T) {
+	before := builders.Node("n", "", res("4")).Obj()
+	less := before.DeepCopy()
+	less.Status.Allocatable[corev1.ResourceCPU] = resource.MustParse("3")
+	require.True(t, shrank(before, less))
+	require.False(t, shrank(less, before))
+	smaller := before.DeepCopy()
+	smaller.Status.Capacity[corev1.ResourceCPU] = resource.MustParse("3")
+	require.False(t, shrank(before, smaller))
 }
 
 // TestWhichChangesOfAPodHaveItsNodeLookedAt has a node on which a unit is too much.

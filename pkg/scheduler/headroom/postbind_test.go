@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	testingclock "k8s.io/utils/clock/testing"
 )
@@ -65,6 +67,55 @@ func TestTheEventOfASwapSaysWhatWentForWhomAndWhy(t *testing.T) {
 			f.PostBind(t.Context(), state, pod, "a")
 			require.Equal(t, "Normal "+tc.want, <-f.events.Events)
 			require.Empty(t, f.events.Events)
+		})
+	}
+}
+
+// relating is the framework of a profile that notes to what else the events on pods relate.
+type relating struct {
+	framework.Framework
+	to *related
+}
+
+func (r relating) EventRecorder() events.EventRecorderLogger { return r.to }
+
+type related struct {
+	*events.FakeRecorder
+	objects []runtime.Object
+}
+
+func (r *related) WithLogger(klog.Logger) events.EventRecorderLogger { return r }
+
+func (r *related) Eventf(_, object runtime.Object, _, _, _, _ string, _ ...any) {
+	r.objects = append(r.objects, object)
+}
+
+// TestTheEventOfASwapRelatesToAUnitThatWentForIt, if one did, whatever the order in which they were chosen.
+func TestTheEventOfASwapRelatesToAUnitThatWentForIt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		gone []int
+		want string
+	}{
+		"one of two went for another pod": {gone: []int{0}, want: "open-headroom-0"},
+		"both went for others":            {gone: []int{0, 1}, want: "open-headroom-7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := wants("1").Obj()
+			f, state := swapping(t, pod)
+			s, to := cycleOf(state).swap, &related{}
+			f.handle = relating{f.handle, to}
+			other := unit(hr("open", "1"), 7, "a").Obj()
+			s.Victims = append([]*corev1.Pod{other}, s.Victims...)
+			f.shared.reservations.Reserve(pod.UID, []*corev1.Pod{other})
+			for _, i := range tc.gone {
+				f.shared.reservations.Gone(s.Victims[i].UID)
+			}
+			f.Bind(t.Context(), state, pod, "a")
+			f.PostBind(t.Context(), state, pod, "a")
+			require.Len(t, to.objects, 1)
+			about, ok := to.objects[0].(*corev1.Pod)
+			require.True(t, ok)
+			require.Equal(t, tc.want, about.Name)
 		})
 	}
 }

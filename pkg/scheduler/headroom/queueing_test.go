@@ -130,3 +130,15 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 		})
 	}
 }
+
+// TestAPodIsTriedAgainForAnEventThatIsNotUnderstood: that it waits in vain would be worse.
+func TestAPodIsTriedAgainForAnEventThatIsNotUnderstood(t *testing.T) {
+	f, pod := newFixture(t, cluster{}), wants("1").Obj()
+	for name, hintOf := range map[string]fwk.QueueingHintFn{
+		"another pod came": f.isSchedulableAfterPodAdd, "its labels changed": f.isSchedulableAfterLabelChange,
+	} {
+		hint, err := hintOf(klog.Background(), pod, nil, builders.Node("a", "z-1", res("1")).Obj())
+		require.Error(t, err, name)
+		require.Equal(t, fwk.Queue, hint, name)
+	}
+}
