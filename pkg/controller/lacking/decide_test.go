@@ -121,6 +121,10 @@ func TestOf(t *testing.T) {
 		"too many pods are there, and a unit is one": {
 			change: func(p *Pod) { p.Message = "0/5 nodes are available: 5 Too many pods." }, headrooms: []Headroom{open}, want: "open", units: 2,
 		},
+		"another resource is lacking than CPU": {
+			change:    func(p *Pod) { p.Message = "0/5 nodes are available: 5 Insufficient memory." },
+			headrooms: []Headroom{open}, want: "open", units: 2,
+		},
 		"no lack of resources": {
 			change: func(p *Pod) { p.Message = "0/5 nodes are available: 5 node(s) had untolerated taint(s)." }, headrooms: []Headroom{open},
 		},

@@ -183,3 +183,41 @@ func TestWhatIsNoPodIsKeptAsItIs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "a tombstone", kept)
 }
+
+// TestAHeadroomOnTheLadderIsKnownAsLongAsOneOfItsStepsIsThere, by the lowest one of those.
+func TestAHeadroomOnTheLadderIsKnownAsLongAsOneOfItsStepsIsThere(t *testing.T) {
+	steps := v1alpha1.LadderPriorityClasses()
+	for name, tc := range map[string]struct {
+		there map[string]int32
+		want  []int32
+	}{
+		"all are":          {there: map[string]int32{steps[0]: -30, steps[1]: -20, steps[2]: -15}, want: []int32{-30}},
+		"the first is not": {there: map[string]int32{steps[1]: -20, steps[2]: -15}, want: []int32{-20}},
+		"none is":          {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			climbs := spare(nil)
+			climbs.Spec.Ladder = v1alpha1.LadderEnabled
+			objects := []client.Object{climbs}
+			for class, value := range tc.there {
+				objects = append(objects, &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: class}, Value: value})
+			}
+			w := &Watcher{Cache: newObjects(t, objects...), Clock: testingclock.NewFakeClock(epoch)}
+			known, _, err := w.headrooms(t.Context())
+			require.NoError(t, err)
+			var got []int32
+			for i := range known {
+				got = append(got, known[i].Priority)
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func TestAPriorityMayBeBelowZeroOrNotSaid(t *testing.T) {
+	for _, priority := range []*int32{ptr.To[int32](-20), ptr.To[int32](0), ptr.To[int32](7), nil} {
+		pod := toldPod()
+		pod.Spec.Priority = priority
+		require.Equal(t, ptr.Deref(priority, 0), podOf(pod, account.Consumer{}, nil).Identity.Priority)
+	}
+}

@@ -1,6 +1,7 @@
 package lacking
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,9 @@ func TestWhatIsKeptOfAPodDecidesLikeThePod(t *testing.T) {
 	pod.Spec.Priority, pod.Spec.PreemptionPolicy = ptr.To[int32](7), ptr.To(corev1.PreemptNever)
 	pod.Spec.RuntimeClassName, pod.Spec.Overhead = ptr.To("kata"), list("cpu", "250m")
 	pod.Spec.Containers[0].Resources.Requests = list("cpu", "1", "memory", "1Gi")
+	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
+		Resources: corev1.ResourceRequirements{Requests: list("cpu", "2", "example.com/gpu", "1")},
+	})
 	pod.Spec.InitContainers = []corev1.Container{{
 		RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), Resources: corev1.ResourceRequirements{Requests: list("cpu", "100m")},
 	}, {Resources: corev1.ResourceRequirements{Requests: list("cpu", "3", "memory", "1Mi")}}}
@@ -231,4 +235,47 @@ func TestAPodThatWaitedBeforeIsInTheAccountAlsoIfItIsLookedAtAgain(t *testing.T)
 			})
 		})
 	}
+}
+
+// TestShortIsAnyOfManyPods, wherever the others may go and whatever they wait for.
+func TestShortIsAnyOfManyPods(t *testing.T) {
+	w, _ := newTold(t)
+	h := handler{w, t.Context()}
+	for i, pool := range []string{"a", "b", "c", "d"} {
+		pod := toldPod()
+		pod.UID, pod.CreationTimestamp = types.UID(fmt.Sprint("api-", i)), metav1.NewTime(epoch)
+		pod.Spec.NodeSelector = map[string]string{"pool": pool}
+		h.OnAdd(pod, false)
+	}
+	for _, pool := range []string{"a", "b", "c", "d"} {
+		require.True(t, w.Short(epoch, map[string]string{"pool": pool}))
+	}
+	require.False(t, w.Short(epoch, map[string]string{"pool": "e"}))
+}
+
+// TestWhyNoUnitServesDependsOnWhetherAnyOfThatHeadroomIsReady: of others the pod could have none.
+func TestWhyNoUnitServesDependsOnWhetherAnyOfThatHeadroomIsReady(t *testing.T) {
+	for ready, want := range map[int]account.Miss{0: account.MissNoneReady, 1: account.MissOther} {
+		w, accounts := newTold(t)
+		accounts.ready = ready
+		handler{w, t.Context()}.OnAdd(toldPod(), false)
+		require.Equal(t, []account.Miss{want}, accounts.missed)
+		require.Equal(t, []types.NamespacedName{{Namespace: "shop", Name: "open"}}, accounts.asked)
+	}
+}
+
+// TestWhoWaitedBeforeIsComparedWithTheAccountOfItsHeadroom: pods of another may have been told later.
+func TestWhoWaitedBeforeIsComparedWithTheAccountOfItsHeadroom(t *testing.T) {
+	w, accounts := newTold(t)
+	w.known = []Headroom{forApp(t, "a"), forApp(t, "b")}
+	accounts.latest = map[types.NamespacedName]time.Time{
+		{Namespace: "shop", Name: "a"}: epoch.Add(-time.Minute), {Namespace: "shop", Name: "b"}: epoch.Add(time.Minute),
+	}
+	for _, app := range []string{"b", "a"} {
+		pod := toldPod()
+		pod.UID, pod.Labels = types.UID(app), map[string]string{"app": app}
+		handler{w, t.Context()}.OnAdd(pod, true)
+	}
+	require.Len(t, accounts.missed, 1, "that of a came while no controller looked")
+	require.Equal(t, map[types.UID]int{"a": 1, "b": 1}, accounts.waiting)
 }

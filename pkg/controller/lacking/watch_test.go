@@ -34,8 +34,10 @@ var errBroken = errors.New("broken")
 type book struct {
 	through time.Time
 	ready   int
-	lacked  int
-	missed  []account.Miss
+	// asked are the Headrooms of which it was asked whether units are ready.
+	asked  []types.NamespacedName
+	lacked int
+	missed []account.Miss
 	// latest is when the last pod that lacked units of a Headroom was told so.
 	latest map[types.NamespacedName]time.Time
 	// loaded is closed when the stored accounts are read.
@@ -53,7 +55,10 @@ func (b *book) LackedThrough(headroom types.NamespacedName) time.Time {
 	return b.through
 }
 
-func (b *book) Ready(types.NamespacedName) int { return b.ready }
+func (b *book) Ready(headroom types.NamespacedName) int {
+	b.asked = append(b.asked, headroom)
+	return b.ready
+}
 
 func (b *book) Missed(headroom types.NamespacedName, pod types.UID, why account.Miss, units int, at time.Time) {
 	b.lacked += units
