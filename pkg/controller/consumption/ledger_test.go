@@ -173,6 +173,7 @@ func TestAnAnnotationExplainsADeletionWhicheverIsSeenFirst(t *testing.T) {
 				s.clock.Step(20 * time.Second)
 			}
 			require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
+			require.Equal(t, account.BySwap, s.taken["uid-a"].How)
 			require.Equal(t, []types.NamespacedName{web}, s.called)
 			require.Len(t, s.Report(web), 1)
 			require.Empty(t, s.Report(web), "it is reported once")
@@ -366,6 +367,7 @@ func TestAPreemptionCountsByItsConditionAndIsNamedByItsEvent(t *testing.T) {
 		s.Preempted(victim("a"), consumer("api-1").Consumer)
 		s.departs("a", preempted)
 		require.Equal(t, "shop/api-1", s.taken["uid-a"].Consumer.String())
+		require.Equal(t, account.ByPreemption, s.taken["uid-a"].How)
 	})
 	t.Run("the pod is never found", func(t *testing.T) {
 		s := newStory()

@@ -145,3 +145,20 @@ func TestEachHeadroomOfWhichAPodTookIsTold(t *testing.T) {
 	require.Len(t, s.Report(want[0]), 2)
 	require.Len(t, s.Report(want[2]), 1)
 }
+
+// TestWhatWentLongAgoIsDecidedOnceToo: a decision is remembered from when it was made, and not from when the placeholder went.
+func TestWhatWentLongAgoIsDecidedOnceToo(t *testing.T) {
+	s := newStory()
+	s.Resume(web, []Departure{{
+		Placeholder: victim("a").NamespacedName, UID: "uid-a", Node: "node-1", Time: epoch.Add(-time.Hour), Otherwise: account.LossAbandoned,
+	}})
+	s.sees("node-1")
+	require.Equal(t, []account.Loss{account.LossAbandoned}, s.lost)
+	s.clock.Step(memory)
+	_, news := s.Departed(web, placeholderPod("a", nil), account.LossAbandoned)
+	require.False(t, news)
+	s.Ledger.Lost(web, "uid-a", account.LossScaledDown)
+	s.clock.Step(account.Patience)
+	s.sees("node-1")
+	require.Len(t, s.lost, 1)
+}

@@ -164,3 +164,42 @@ func TestAnOldEventDoesNotKeepLaterOnesOfTheListFromBeingRead(t *testing.T) {
 	}
 	require.Equal(t, map[types.UID]string{"uid-a": "api-1", "uid-c": "api-1"}, taken)
 }
+
+// TestAnEventOfAnotherNamespaceExplainsNothing: whoever may write events there could name any pod of this one. Nor does one for nobody.
+func TestAnEventOfAnotherNamespaceExplainsNothing(t *testing.T) {
+	for name, change := range map[string]func(*eventsv1.Event){
+		"it is in another namespace than the placeholder": func(event *eventsv1.Event) { event.Namespace = "elsewhere" },
+		"it names nobody": func(event *eventsv1.Event) { event.Note, event.Related = "Preempted", nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory()
+			s.departs("a", disrupted(corev1.PodReasonPreemptionByScheduler))
+			s.Preempted(victim("a"), account.Consumer{UID: "uid-api-2"})
+			nodes, _ := s.Due()
+			require.Equal(t, []string{"node-1"}, nodes)
+			watcher := sink{&Watcher{Ledger: s.Ledger, Clock: s.clock, Waiting: waitsAs(consumer("api-1").Consumer)}}
+			event := preemption("a", epoch)
+			change(event)
+			require.NoError(t, watcher.Add(event))
+			require.Empty(t, s.taken)
+			nodes, _ = s.Due()
+			require.Empty(t, nodes, "there is nothing to look for")
+			s.sees("node-1", consumer("api-1"), consumer("api-2"))
+			require.Equal(t, "api-2", s.taken["uid-a"].Consumer.Name, "by the event that is true")
+		})
+	}
+}
+
+func TestALookThatComesLateStandsForThoseBeforeIt(t *testing.T) {
+	s := newStory()
+	s.departs("a", nil)
+	nodes, again := s.Due()
+	require.Empty(t, nodes)
+	require.Equal(t, looks[0], again)
+	s.clock.Step(20 * time.Second)
+	nodes, again = s.Due()
+	require.Equal(t, []string{"node-1"}, nodes)
+	require.Equal(t, 10*time.Second, again, "half a minute after it went")
+	nodes, _ = s.Due()
+	require.Empty(t, nodes)
+}
