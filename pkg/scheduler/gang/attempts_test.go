@@ -9,10 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/inventory"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -214,4 +216,43 @@ func TestWhatIsKnownOfAPodIsForgottenWithIt(t *testing.T) {
 	as.Unassume("y")
 	require.False(t, as.Assumed("y"))
 	require.True(t, as.Fitting("y"), "it was not bound, and its group still fits")
+}
+
+// TestMembersCountForTheirOwnGroup, however many of others have their places, or are in Permit, when it gets its own.
+func TestMembersCountForTheirOwnGroup(t *testing.T) {
+	as, web, db := NewAttempts(), attempt("web", "x", "y", "z"), attempt("db", "u", "v")
+	as.Begin(web, func() {})
+	for _, uid := range []types.UID{"x", "y"} {
+		_, _, ok := as.Arrive(web, uid)
+		require.True(t, ok)
+	}
+	as.Begin(db, func() {})
+	_, complete, ok := as.Arrive(db, "u")
+	require.True(t, ok)
+	require.False(t, complete, "its other member is not there")
+	others, complete, ok := as.Arrive(db, "v")
+	require.True(t, ok)
+	require.True(t, complete)
+	require.Equal(t, []types.UID{"u"}, others)
+	arrived, _, ok := as.End(web)
+	require.True(t, ok)
+	require.Equal(t, sets.New[types.UID]("x", "y"), arrived)
+}
+
+func TestOverheadAndAllContainersAreWhatAMemberRequests(t *testing.T) {
+	pod := builders.Consumer("a", builders.Resources{"cpu": "1", "memory": "1Gi"}).Obj()
+	pod.Spec.Containers = append(pod.Spec.Containers, builders.Consumer("b", builders.Resources{"cpu": "2"}).Obj().Spec.Containers...)
+	pod.Spec.Overhead = corev1.ResourceList{"cpu": resource.MustParse("250m")}
+	require.Equal(t, int64(3250), Smallest([]*corev1.Pod{pod}).At(evictionorder.MilliCPU))
+	require.Equal(t, "cpu 3250m, memory 1Gi", Missing([]*corev1.Pod{pod}))
+}
+
+// TestTheBoundIsThatOfTheScarcestResource, whichever that is.
+func TestTheBoundIsThatOfTheScarcestResource(t *testing.T) {
+	smallest := evictionorder.Resources{1, 1, 1, 1}
+	for scarce := range smallest {
+		n := inventory.Node{Allocatable: evictionorder.Resources{9, 9, 9, 9}, Requested: evictionorder.Resources{0, 0, 0, 0}}
+		n.Allocatable[scarce] = 2
+		require.Equal(t, 2, Most([]inventory.Node{n}, smallest, func(*inventory.Placeholder) bool { return true }, 5), "resource %d", scarce)
+	}
 }

@@ -318,9 +318,10 @@ func TestAnAttemptIsOverWithItsLastMember(t *testing.T) {
 		require.Same(t, a, as.WithUnit(unit), unit)
 	}
 	for _, uid := range []types.UID{"x", "y"} {
-		_, complete, ok := as.Arrive(a, uid)
+		others, complete, ok := as.Arrive(a, uid)
 		require.True(t, ok)
 		require.False(t, complete)
+		require.Empty(t, others, "they wait on")
 	}
 	others, complete, ok := as.Arrive(a, "z")
 	require.True(t, ok)

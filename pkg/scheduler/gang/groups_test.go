@@ -84,7 +84,7 @@ func TestTheAPIServerIsAskedNowAndThenForAGroupThatIsNotThere(t *testing.T) {
 		time.Sleep(askAgain + time.Nanosecond) //nolint:forbidigo // the clock is synctest's
 		group, missing := groups.Of(t.Context(), pod)
 		require.False(t, missing, "a pod may be seen before its group is")
-		require.Equal(t, 3, group.MinMember)
+		require.Equal(t, &Group{Name: named("web"), MinMember: 3, Timeout: DefaultTimeout}, group)
 	})
 }
 
@@ -140,12 +140,14 @@ func TestNotEveryGroupThatIsNotThereIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
 		groups := s.groups(t)
+		groups.Set(Group{Name: named("db"), MinMember: 2})
 		for i := range 3 * maxAbsent {
 			_, missing := groups.Of(t.Context(), builders.Consumer("a", nil).Namespace("default").Label(Label, fmt.Sprint(i)).Obj())
 			require.True(t, missing)
 		}
 		require.LessOrEqual(t, len(groups.absent), maxAbsent+1)
 		require.Greater(t, len(groups.absent), maxAbsent/2, "most are")
+		require.Equal(t, 2, groups.MinMember(named("db")), "those that are there are")
 	})
 }
 
@@ -166,4 +168,29 @@ func TestAGroupThatComesIsNotTakenForOneThatIsNotThere(t *testing.T) {
 	groups.end()
 	groups.begin(groups.client)
 	require.Empty(t, groups.absent, "nor does that of another definition")
+}
+
+// TestAGroupIsWhatWasHeardOfItLast, also before all of them were heard of.
+func TestAGroupIsWhatWasHeardOfItLast(t *testing.T) {
+	groups, pod := NewGroups(), builders.Consumer("a", nil).Namespace("default").Label(Label, "web").Obj()
+	heard := func() {
+		for _, tc := range []struct {
+			group   Group
+			changed bool
+		}{
+			{group: Group{Name: named("web"), MinMember: 2, Timeout: time.Minute}, changed: true},
+			{group: Group{Name: named("web"), MinMember: 2, Timeout: time.Hour}},
+			{group: Group{Name: named("web"), MinMember: 2, Timeout: time.Hour, Created: builders.Epoch()}},
+			{group: Group{Name: named("web"), MinMember: 1, Timeout: time.Hour, Created: builders.Epoch()}, changed: true},
+		} {
+			require.Equal(t, tc.changed, groups.Set(tc.group), "only how many members there must be lets any of them be scheduled")
+			group, missing := groups.Of(t.Context(), pod)
+			require.False(t, missing)
+			require.Equal(t, &tc.group, group)
+		}
+	}
+	heard()
+	groups.begin(nil)
+	groups.Delete(named("web"))
+	heard()
 }

@@ -18,6 +18,7 @@ import (
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/noderesources"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
@@ -416,4 +417,19 @@ func TestWhatPlaceholdersHoldIsNoRoomForMembersThatFitAsTheyAre(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, fit, "what placeholders hold is not free")
 	require.Equal(t, 2, p.Selector.Inventory.Placeholders())
+}
+
+// TestMembersFitOnANodeThatIsLargerThanTheOthers, wherever it is among them.
+func TestMembersFitOnANodeThatIsLargerThanTheOthers(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	for _, larger := range names {
+		p := planner(t, names, nil)
+		info, err := p.snapshot.NodeInfos().Get(larger)
+		require.NoError(t, err)
+		info.(*framework.NodeInfo).SetNode(builders.Node(larger, "z", builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj())
+		large := builders.Consumer("large", builders.Resources{"cpu": "3", "memory": "6Gi"}).Namespace("default").UID("large")
+		fit, err := p.Fit(t.Context(), objects([]*st.PodWrapper{waits("x"), large}), 2)
+		require.NoError(t, err)
+		require.True(t, fit, larger)
+	}
 }

@@ -54,18 +54,52 @@ func TestATurnLastsFromTheLastTimeThatAGroupWasCalled(t *testing.T) {
 
 // TestAGroupThatIsTurnedAwayAgainHasHadItsTurn: it waits for what it lacks now, and until it is called for that it keeps nobody.
 func TestAGroupThatIsTurnedAwayAgainHasHadItsTurn(t *testing.T) {
+	for name, lacks := range map[string]sets.Set[types.NamespacedName]{
+		"another Headroom now": sets.New(named("other")), "that and the one that came free": sets.New(named("spare"), named("other")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			turns, now := &Turns{}, builders.Epoch()
+			waits, last := Rank{Name: named("waits"), Priority: 1}, Rank{Name: named("last")}
+			turns.Hold(named("holder"), []types.NamespacedName{named("spare")})
+			turns.Hold(named("another"), []types.NamespacedName{named("other")})
+			turns.Wait(waits, sets.New(named("spare")))
+			require.Equal(t, []types.NamespacedName{waits.Name}, turns.Release(named("holder"), now))
+			turns.Wait(waits, lacks)
+			_, _, some := turns.Before(last, named("spare"), now)
+			require.False(t, some)
+			require.Empty(t, turns.Failed(named("nobody"), now))
+			require.Equal(t, []types.NamespacedName{waits.Name}, turns.Release(named("another"), now))
+			for headroom := range lacks {
+				other, _, some := turns.Before(last, headroom, now)
+				require.True(t, some)
+				require.Equal(t, waits.Name, other)
+			}
+		})
+	}
+}
+
+func TestAGroupReleasesWhatItHoldsItself(t *testing.T) {
 	turns, now := &Turns{}, builders.Epoch()
-	waits, last := Rank{Name: named("waits"), Priority: 1}, Rank{Name: named("last")}
-	turns.Hold(named("holder"), []types.NamespacedName{named("spare")})
-	turns.Hold(named("another"), []types.NamespacedName{named("other")})
-	turns.Wait(waits, sets.New(named("spare")))
-	require.Equal(t, []types.NamespacedName{waits.Name}, turns.Release(named("holder"), now))
-	turns.Wait(waits, sets.New(named("other")))
-	_, _, some := turns.Before(last, named("spare"), now)
-	require.False(t, some)
-	require.Empty(t, turns.Failed(named("nobody"), now))
-	require.Equal(t, []types.NamespacedName{waits.Name}, turns.Release(named("another"), now))
-	other, _, some := turns.Before(last, named("other"), now)
+	ours, theirs := types.NamespacedName{Namespace: "default", Name: "web"}, types.NamespacedName{Namespace: "shop", Name: "web"}
+	turns.Hold(ours, []types.NamespacedName{named("spare")})
+	turns.Wait(Rank{Name: named("waits")}, sets.New(named("spare")))
+	require.Empty(t, turns.Release(theirs, now), "another group has the name in its namespace")
+	holder, _, some := turns.Before(Rank{Name: theirs, Priority: 100}, named("spare"), now)
 	require.True(t, some)
-	require.Equal(t, waits.Name, other)
+	require.Equal(t, ours, holder)
+	require.Equal(t, []types.NamespacedName{named("waits")}, turns.Release(ours, now))
+}
+
+// TestAGroupThatIsGoneHoldsWhatItHasUntilThatIsReleased: its members may be in Permit still, and units are deleted for them.
+func TestAGroupThatIsGoneHoldsWhatItHasUntilThatIsReleased(t *testing.T) {
+	turns, now := &Turns{}, builders.Epoch()
+	turns.Hold(named("web"), []types.NamespacedName{named("spare")})
+	turns.Forget(named("web"))
+	holder, until, some := turns.Before(Rank{Name: named("db")}, named("spare"), now)
+	require.True(t, some)
+	require.Equal(t, named("web"), holder)
+	require.Zero(t, until)
+	turns.Release(named("web"), now)
+	_, _, some = turns.Before(Rank{Name: named("db")}, named("spare"), now)
+	require.False(t, some)
 }
