@@ -89,6 +89,7 @@ func TestAVictimThatNeverGoesIsWaitedForAsLongAsTold(t *testing.T) {
 		time.Sleep(patience) //nolint:forbidigo // moves the fake clock of the bubble
 		synctest.Wait()
 
+		require.Len(t, done, 1)
 		got := <-done
 		require.ErrorIs(t, got.err, ErrStayed)
 		require.Len(t, got.deleted, 1, "it was deleted all the same, and counts as that")
@@ -233,4 +234,24 @@ func TestAVictimOfTwoConsumersIsDeletedOnceAndByOne(t *testing.T) {
 		require.Empty(t, other.deleted)
 		require.Len(t, api.asked, 1)
 	})
+}
+
+// TestNoMoreVictimsAreDeletedAtATimeThanTold, and all of them in the end.
+func TestNoMoreVictimsAreDeletedAtATimeThanTold(t *testing.T) {
+	for _, parallelism := range []int{1, 2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			pods := victims("u", "v", "w", "x", "y")
+			s := newScene(t, pods...)
+			s.Parallelism = parallelism
+			api := &slow{Interface: s.server, asked: make(chan string, len(pods)), release: make(chan struct{})}
+			s.Client = api
+			done := s.begin(t.Context(), "c", pods)
+			synctest.Wait()
+			require.Len(t, api.asked, parallelism)
+			close(api.release)
+			got := <-done
+			require.NoError(t, got.err)
+			require.Equal(t, pods, got.deleted)
+		})
+	}
 }

@@ -195,6 +195,11 @@ func TestAVictimThatWentByAnothersHandIsGoneForAllWhoseItIs(t *testing.T) {
 			s.answer("delete", notFound, "v")
 			return victims("v")[0]
 		},
+		"the API server says so of one that finalizers kept": func(t *testing.T, s *scene) *corev1.Pod {
+			s.answer("delete", notFound, "v")
+			require.NoError(t, s.cached.Update(held()))
+			return held()
+		},
 		"the informer has seen it": func(t *testing.T, s *scene) *corev1.Pod {
 			require.NoError(t, s.cached.Delete(victims("v")[0]))
 			victim := victims("v")[0]
