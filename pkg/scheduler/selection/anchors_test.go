@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,7 +81,8 @@ func prefersAlso(pod *st.PodWrapper, key string, values ...string) *st.PodWrappe
 	return pod
 }
 
-// TestWhatAPodIsNearTo has pods of three kinds, each in a zone of its own, where there is a node with headroom beside it.
+// TestWhatAPodIsNearTo has pods of three kinds, each in a zone of its own, where there is a node with headroom beside it, and node a, which
+// is near to nothing.
 func TestWhatAPodIsNearTo(t *testing.T) {
 	apps := func(app string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
@@ -132,6 +134,10 @@ func TestWhatAPodIsNearTo(t *testing.T) {
 			pod: wants("1").Annotation(v1alpha1.AnnotationNear, "app=none").PodAffinity(corev1.LabelTopologyZone, apps("db"),
 				st.PodAffinityWithPreferredReq).Obj(), want: "c",
 		},
+		"pods of the one of two namespaces that is of the team": {
+			pod: inTeam(), want: "b",
+			change: func(f *fixture) error { return errors.Join(f.namespace("default", "b"), f.namespace("elsewhere", "a")) },
+		},
 		"pods of another namespace by its labels": {
 			pod: inTeam(), change: func(f *fixture) error { return f.namespace("elsewhere", "a") }, want: "b",
 		},
@@ -156,6 +162,14 @@ func TestWhatAPodIsNearTo(t *testing.T) {
 			if tc.want == "" {
 				require.True(t, f.Anchors(f.consumer(t, tc.pod)).None())
 				return
+			}
+			anchors := f.Anchors(f.consumer(t, tc.pod))
+			require.Equal(t, tc.want == "a", anchors.None())
+			for _, other := range []string{"a", "b", "c", "d"} {
+				if tc.want != "a" && other != tc.want {
+					distance := func(name string) int { return anchors.Distance(f.Inventory.Node(name).Info.Node().Labels) }
+					require.Less(t, distance(tc.want), distance(other), "not by the score alone, which is higher near what the pod prefers, too")
+				}
 			}
 			for range 2 { // the second time from what is remembered
 				require.Equal(t, tc.want, f.selected(t.Context(), t, tc.pod).Node)

@@ -44,12 +44,13 @@ func TestWhichPlaceholdersAnEntitlementLetsAPodTake(t *testing.T) {
 
 func TestAPodIsEntitledByEachHeadroomForItself(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "z", "9")}, unit(0, "a"), unitOf("web", 0, "a").Obj(), unitOf("db", 0, "a").Obj(),
-		unitOf("stuck", 0, "a").Obj(), unitOf("unknown", 0, "a").Obj())
+		unitOf("stuck", 0, "a").Obj(), unitOf("unknown", 0, "a").Obj(), unitOf("gone", 0, "a").Obj())
 	for _, app := range []string{"web", "db"} {
 		require.NoError(t, f.Catalog.Set(forApp(app, app)))
 	}
 	f.Catalog.Delete(types.NamespacedName{Namespace: "default", Name: "unknown"})
-	f.Undeletable = func(headroom types.NamespacedName) bool { return headroom.Name == "stuck" }
+	f.Catalog.Delete(types.NamespacedName{Namespace: "default", Name: "gone"})
+	f.Undeletable = func(headroom types.NamespacedName) bool { return headroom.Name == "stuck" || headroom.Name == "gone" }
 	web := wants("1").Label("app", "web").Obj()
 	c := f.consumer(t, web)
 	require.True(t, c.Entitled)
@@ -60,7 +61,7 @@ func TestAPodIsEntitledByEachHeadroomForItself(t *testing.T) {
 	}
 	require.Equal(t, map[string]Entitlement{
 		"open-headroom-0": OpenToAll, "web-headroom-0": NamedConsumer, "db-headroom-0": NotEntitled, "stuck-headroom-0": Undeletable,
-		"unknown-headroom-0": NotEntitled,
+		"unknown-headroom-0": NotEntitled, "gone-headroom-0": Undeletable,
 	}, to)
 	unknown := &inventory.Placeholder{Evidence: evictionorder.Placeholder{Headroom: len(to)}}
 	require.Equal(t, NotEntitled, c.entitlements.To(unknown), "a Headroom that came after it was asked")
@@ -185,6 +186,8 @@ func TestASwapSaysWhatIsWasted(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{builders.Node("a", "z", builders.Resources{"cpu": "2"}).Obj()}, unit(0, "a"), on("a", "x", "1").Obj())
 	require.Zero(t, f.selected(t.Context(), t, wants("1").Obj()).Waste)
 	require.EqualValues(t, 250_000, f.selected(t.Context(), t, wants("500m").Obj()).Waste, "half a core of two, in millionths")
+	c, a := f.consumer(t, wants("500m").Obj()), f.Inventory.Node("a")
+	require.EqualValues(t, 250_000, f.Evidence(c, a, c.takeable(nil, a), f.Anchors(c)).Waste, "so does all that is told of the node")
 }
 
 func TestAPodIsEntitledByAllThatItIs(t *testing.T) {

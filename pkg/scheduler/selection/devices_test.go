@@ -160,6 +160,16 @@ func TestWithoutTheFeatureAnExtendedResourceIsNoDevice(t *testing.T) {
 	require.Empty(t, f.consumer(t, wantsDevices("1")).devices)
 }
 
+func TestNoKindOfDeviceIsShortOnANodeThatHasNone(t *testing.T) {
+	f := newFixtureWith(t, &devices{}, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
+	candidates := func(resource corev1.ResourceName) int {
+		pod := builders.Consumer("consumer", builders.Resources{"cpu": "1", gpu: "1", resource: "1"}).Namespace("default").UID("consumer")
+		return f.CountCandidates(f.consumer(t, pod.Obj()))
+	}
+	require.Equal(t, 1, candidates(nic), "that is for DynamicResources to say")
+	require.Zero(t, candidates("example.com/slots"), "what is no device has to be there")
+}
+
 func TestPodsThatAreNominatedToANodeWithDevicesNeedTheirRoom(t *testing.T) {
 	d := &devices{names: []string{"u"}}
 	f := newFixtureWith(t, d, []*corev1.Node{node("a", "z", "200m")}, d.allocate(deviceUnit(0, "a"), "u"), sized(1, "a", "100m"))
@@ -202,5 +212,24 @@ func TestASearchForDevicesThatIsCutShortFindsNothing(t *testing.T) {
 	for last := range asked {
 		swap, _ = selected(last + 1)
 		require.Nil(t, swap, "while the plugins are asked for time %d of %d", last+1, asked)
+	}
+}
+
+// TestNothingGoesForDevicesOfWhichNobodyKnows, at whatever time DynamicResources cannot tell.
+func TestNothingGoesForDevicesOfWhichNobodyKnows(t *testing.T) {
+	selected := func(broken int) (swap *Swap, asked int) {
+		d := &devices{names: []string{"u"}}
+		f := newFixtureWith(t, d, []*corev1.Node{node("a", "z", "1")}, d.allocate(deviceUnit(0, "a"), "u"))
+		run, c := f.run(t, wantsDevices("1")), f.consumer(t, wantsDevices("1"))
+		d.asked, d.broken = 0, broken
+		return f.Select(t.Context(), run, c).Swap, d.asked
+	}
+	swap, asked := selected(0)
+	require.NotNil(t, swap)
+	require.NotNil(t, swap.Devices.State)
+	require.Positive(t, asked)
+	for broken := range asked {
+		swap, _ = selected(broken + 1)
+		require.Nil(t, swap, "time %d of %d", broken+1, asked)
 	}
 }

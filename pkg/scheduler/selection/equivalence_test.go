@@ -205,6 +205,9 @@ func TestThePodsOfAServiceAreScoredByWhereTheOthersAre(t *testing.T) {
 	web := f.classOf(t, wants("1").Label("app", "web").Obj())
 	require.True(t, web.crossNodeScore)
 	require.False(t, web.crossNode, "they need not spread")
+	c := f.consumer(t, wants("1").Label("app", "web").Obj())
+	apart := f.equivalenceClassOf(t.Context(), f.Profile.NewRunApart(c.Pod), c)
+	require.True(t, apart.crossNode, "apart from a cycle, which tells it, they may have to by default")
 	require.False(t, f.classOf(t, wants("1").Label("app", "db").Obj()).crossNodeScore)
 	own := wants("1").Label("app", "web").SpreadConstraint(1, corev1.LabelTopologyZone, corev1.DoNotSchedule,
 		metav1.SetAsLabelSelector(service.Spec.Selector), nil, nil, nil, nil).Obj()

@@ -2,6 +2,7 @@ package selection
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -265,11 +266,16 @@ func (r reservations) ObserveNode(string, func(uid types.UID) bool) {}
 // gpu is an extended resource that a DeviceClass maps.
 const gpu = "example.com/gpu"
 
+// nic is another one.
+const nic = "example.com/nic"
+
 // devices are what the scheduler knows of devices: one slice of them, which every node reaches, and the claims that hold some.
 type devices struct {
 	fwk.ResourceClaimTracker
 	names  []string
 	claims []*resourcev1.ResourceClaim
+	// asked is how often DynamicResources looked at what is held, and broken the time at which that fails, zero if it never does.
+	asked, broken int
 }
 
 func (d *devices) ResourceClaims() fwk.ResourceClaimTracker                    { return d }
@@ -299,6 +305,9 @@ func (d *devices) ListAllAllocatedDevices() (sets.Set[structured.DeviceID], erro
 }
 
 func (d *devices) GatherAllocatedState() (*structured.AllocatedState, error) {
+	if d.asked++; d.asked == d.broken {
+		return nil, errors.New("nobody knows what is held")
+	}
 	held, err := d.ListAllAllocatedDevices()
 	return &structured.AllocatedState{
 		AllocatedDevices: held, AllocatedSharedDeviceIDs: sets.New[structured.SharedDeviceID](),
@@ -331,7 +340,7 @@ func (d *devices) allocate(pod *corev1.Pod, names ...string) *corev1.Pod {
 	return pod
 }
 
-// classes are a DeviceClass for all devices, which maps gpu.
+// classes are a DeviceClass for all devices, which maps gpu, and which stands for that of nic, too.
 type classes struct{}
 
 func (classes) class() *resourcev1.DeviceClass {
@@ -346,7 +355,7 @@ func (c classes) List() ([]*resourcev1.DeviceClass, error) {
 func (c classes) Get(string) (*resourcev1.DeviceClass, error) { return c.class(), nil }
 
 func (c classes) GetDeviceClass(resource corev1.ResourceName) *resourcev1.DeviceClass {
-	if resource != gpu {
+	if resource != gpu && resource != nic {
 		return nil
 	}
 	return c.class()

@@ -67,14 +67,16 @@ func (f *fixture) indexOf(name string) int {
 
 func TestRoomIsScarceWhereNearlyNoneOfManyNodesHasIt(t *testing.T) {
 	for name, tc := range map[string]struct {
-		every int // each so many-th node has room
+		every int // each so many-th node has room, but for the first one, which a unit holds
 		nodes int
 		want  bool
 	}{
 		"every node":             {every: 1, nodes: 500},
 		"every tenth":            {every: 10, nodes: 520},
 		"every thirtieth":        {every: 30, nodes: 480},
-		"one":                    {every: 500, nodes: 500, want: true},
+		"two":                    {every: 120, nodes: 320},
+		"one":                    {every: 160, nodes: 320, want: true},
+		"none":                   {every: 500, nodes: 500, want: true},
 		"one in a small cluster": {every: fewNodes, nodes: fewNodes},
 	} {
 		t.Run(name, func(t *testing.T) {

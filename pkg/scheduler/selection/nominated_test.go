@@ -149,3 +149,38 @@ func TestTheReasonNamesWhatIsLostWherePodsAreNominated(t *testing.T) {
 	require.Equal(t, "b", swap.Node)
 	require.Contains(t, swap.Why, "zone z-2 has 1 units of default/open left, zone z-1 has 0 units of default/second")
 }
+
+// TestWhoIsNominatedCountsOnEachOfEqualNodes: on those that do not suit the pod, by asking for nothing, on the last one by its requests.
+func TestWhoIsNominatedCountsOnEachOfEqualNodes(t *testing.T) {
+	var nodes []*corev1.Node
+	var units []*corev1.Pod
+	for i := range 9 {
+		name := fmt.Sprint("a-", i)
+		nodes, units = append(nodes, node(name, "z", "2")), append(units, unit(2*i, name), unit(2*i+1, name))
+	}
+	f := newFixture(t, append(nodes, node("b", "z", "2")), append(units, unit(100, "b"), unit(101, "b"))...)
+	for _, n := range nodes {
+		f.prober.rejects[n.Name] = true
+		f.nominate(t, another("to-"+n.Name, "0"), n.Name)
+	}
+	f.nominate(t, another("to-b", "1"), "b")
+	f.requireSwap(t, wants("1").Obj(), "b", "open-headroom-100", "open-headroom-101")
+}
+
+// TestANodeIsNoCandidateWhereNominatedPodsLeaveTooLittle whatever goes of its placeholders, though it has room without them.
+func TestANodeIsNoCandidateWhereNominatedPodsLeaveTooLittle(t *testing.T) {
+	for name, tc := range map[string]struct {
+		nominated string
+		want      int
+	}{"they leave a core": {nominated: "1", want: 2}, "they leave half a core": {nominated: "1500m", want: 1}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "2"), node("b", "z", "1")}, unit(0, "a"), unit(1, "b"))
+			f.prober.rejects["b"] = true
+			f.nominate(t, another("other", tc.nominated), "a")
+			pod := wants("1").Obj()
+			selected := f.Select(t.Context(), f.run(t, pod), f.consumer(t, pod))
+			require.Equal(t, tc.want, selected.Candidates)
+			require.Equal(t, tc.want == 2, selected.Swap != nil)
+		})
+	}
+}

@@ -201,3 +201,63 @@ func TestAllNodesAreAskedAboutUnlessTheScoreComesLater(t *testing.T) {
 		})
 	}
 }
+
+// choiceOf returns the choice for a pod, and the nodes on which it would fit after eviction.
+func choiceOf(t *testing.T, f *fixture, pod *corev1.Pod) (ch *choice, held []int) {
+	t.Helper()
+	run, c := f.run(t, pod), f.consumer(t, pod)
+	cache := f.cacheFor(equivalenceClass{}, f.Inventory.Nodes())
+	held = f.assess(c, cache).afterEviction
+	return &choice{selector: f.Selector, run: run, consumer: c, cache: cache, nodes: f.Inventory.Nodes()}, held
+}
+
+// TestASampleIsAsLargeAsTheClusterHasIt: kube-scheduler would score half of forty nodes, which is as many as are equal.
+func TestASampleIsAsLargeAsTheClusterHasIt(t *testing.T) {
+	for name, tc := range map[string]struct{ equal, others, want int }{
+		"half of the nodes are equal": {equal: 20, others: 20, want: 20},
+		"all are":                     {equal: 40, want: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var nodes []*corev1.Node
+			var units []*corev1.Pod
+			for i := range tc.equal {
+				name := fmt.Sprintf("equal-%02d", i)
+				nodes, units = append(nodes, node(name, "z", "1")), append(units, unit(i, name))
+			}
+			for i := range tc.others {
+				nodes = append(nodes, node(fmt.Sprintf("other-%02d", i), "z", "0"))
+			}
+			f := newFixture(t, nodes, units...)
+			f.Args.MinNodesToScore = 1
+			ch, held := choiceOf(t, f, wants("1").Obj())
+			require.Len(t, held, tc.equal)
+			fitting, asked := ch.fittingSample(t.Context(), held)
+			require.Len(t, fitting, tc.want)
+			require.Len(t, asked, tc.want)
+		})
+	}
+}
+
+// TestExtendersHaveTheLastWordAlsoOfASample, which goes on until so many nodes suit them, too.
+func TestExtendersHaveTheLastWordAlsoOfASample(t *testing.T) {
+	var nodes []*corev1.Node
+	var units []*corev1.Pod
+	e := &extender{}
+	for i := range 40 {
+		name := fmt.Sprintf("node-%02d", i)
+		nodes, units = append(nodes, node(name, "z", "1")), append(units, unit(i, name))
+		if i%4 == 0 {
+			e.rejects = append(e.rejects, name)
+		}
+	}
+	f := newFixture(t, nodes, units...)
+	f.Args.MinNodesToScore = 1
+	f.advise(e)
+	ch, held := choiceOf(t, f, wants("1").Obj())
+	fitting, asked := ch.fittingSample(t.Context(), held)
+	require.Len(t, fitting, 20)
+	require.Less(t, len(asked), len(nodes))
+	for _, i := range fitting {
+		require.NotContains(t, e.rejects, ch.nodes[i].Name)
+	}
+}

@@ -176,3 +176,54 @@ func TestScoresThatAreRememberedAreThoseOfAllPlugins(t *testing.T) {
 		})
 	}
 }
+
+// unnormalized is the framework of a profile whose plugins score nodes, and cannot compare what they say.
+type unnormalized struct{ framework.Framework }
+
+func (unnormalized) NormalizeScores(context.Context, fwk.CycleState, *corev1.Pod, []fwk.NodePluginScores) *fwk.Status {
+	return fwk.AsStatus(errors.New("no comparison"))
+}
+
+// wordless is the framework of a profile whose plugins cannot score a pod of which nothing is remembered.
+type wordless struct{ framework.Framework }
+
+func (wordless) RunScorePlugins(
+	context.Context, fwk.CycleState, *corev1.Pod, []fwk.NodeInfo,
+) ([]fwk.NodePluginScores, *fwk.Status) {
+	return nil, fwk.AsStatus(errors.New("not a word"))
+}
+
+// TestItIsToldWhyScoresAreNotToBeHad, and it is names that decide then.
+func TestItIsToldWhyScoresAreNotToBeHad(t *testing.T) {
+	elsewhere := corev1.Volume{Name: "data", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{}}}
+	for name, tc := range map[string]struct {
+		pod  *st.PodWrapper
+		with func(framework.Framework) framework.Framework
+		want string
+	}{
+		"a pod whose scores would be remembered": {
+			pod: prefers("disk", "ssd"), want: "no score",
+			with: func(f framework.Framework) framework.Framework { return speechless{f} },
+		},
+		"one whose scores cannot be compared": {
+			pod: prefers("disk", "ssd"), want: "no comparison",
+			with: func(f framework.Framework) framework.Framework { return unnormalized{f} },
+		},
+		"one of a class of its own": {
+			pod: prefers("disk", "ssd").Volume(elsewhere), want: "not a word",
+			with: func(f framework.Framework) framework.Framework { return wordless{f} },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, []*corev1.Node{node("a", "z", "1"), fast(node("b", "z", "1"))}, unit(0, "a"), unit(1, "b"))
+			f.Profile = dryrun.NewProfile(tc.with(f.framework), proberName)
+			c := f.consumer(t, tc.pod.Obj())
+			run, nodes := f.run(t, c.Pod), f.Inventory.Nodes()
+			cache := f.cacheFor(f.equivalenceClassOf(t.Context(), run, c), nodes)
+			f.assess(c, cache)
+			ch := &choice{selector: f.Selector, run: run, consumer: c, cache: cache, nodes: nodes}
+			require.ErrorContains(t, ch.score(t.Context(), []int{0, 1}), tc.want)
+			f.requireSwap(t, c.Pod, "a", "open-headroom-0")
+		})
+	}
+}

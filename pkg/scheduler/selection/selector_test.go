@@ -189,6 +189,24 @@ func TestWhatIsWithheldForOnceIsThereTheNextTime(t *testing.T) {
 	require.Len(t, f.Withhold(c, func(types.NamespacedName) bool { return false }).takeable(nil, held), 1)
 }
 
+func TestAHeadroomIsWithheldAlone(t *testing.T) {
+	names := []string{"first", "second", "third", "fourth"}
+	var units []*corev1.Pod
+	for _, name := range names {
+		units = append(units, unitOf(name, 0, "a").Obj())
+	}
+	f := newFixture(t, []*corev1.Node{node("a", "z", "4")}, units...)
+	c := f.consumer(t, wants("1").Obj())
+	for _, withheld := range names {
+		less := f.Withhold(c, func(headroom types.NamespacedName) bool { return headroom.Name == withheld })
+		left := less.takeable(nil, f.Inventory.Node("a"))
+		require.Len(t, left, len(names)-1)
+		for i := range left {
+			require.NotEqual(t, "default/"+withheld+"-headroom-0", left[i].Name)
+		}
+	}
+}
+
 func TestWhatTheCycleHasSaidOfANodeIsNotAskedAgain(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "z", "1"), node("b", "z", "1"), node("c", "z", "500m")}, unit(0, "a"), unit(1, "b"))
 	pod := wants("1").Obj()
@@ -233,6 +251,9 @@ func TestWhoIsNoConsumer(t *testing.T) {
 	}
 	polite := f.Consumer(wants("1").PreemptionPolicy(corev1.PreemptNever).Obj())
 	require.False(t, polite.Entitled, "a pod that must not preempt takes nothing, as long as nobody allows it")
+	waiting := wants("1").Obj()
+	waiting.Status.NominatedNodeName = "a"
+	f.requireSwap(t, waiting, "a", "open-headroom-0") // a pod that is nominated to a node has none yet
 }
 
 // important gives a pod a high priority.
@@ -339,9 +360,13 @@ func TestRefusal(t *testing.T) {
 		"by priority: a pod that never preempts":                        {pod: never, byPriority: true, want: preemptionPolicy},
 		"by priority: one that never preempts, of an unknown Headroom":  {pod: never, unknown: true, byPriority: true, want: preemptionPolicy},
 		"by priority: one that never preempts, which the Headroom lets": {pod: never, headroom: allows, byPriority: true},
-		"a pod of no higher priority":                                   {pod: asLow, want: "the consumer's priority is not above that of default/open-headroom-0"},
-		"a placeholder that has its node":                               {pod: unit(0, "a"), want: "the pod is a placeholder itself"},
-		"a placeholder":                                                 {pod: important(unit(1, "")), want: "the pod is a placeholder itself"},
+		"a pod that consumers do not include": {
+			pod: wants("1").Obj(), headroom: forApp("open", "web"), want: "consumers.podSelector of default/open does not match",
+		},
+		"by priority: one that they do not include": {pod: wants("1").Obj(), headroom: forApp("open", "web"), byPriority: true},
+		"a pod of no higher priority":               {pod: asLow, want: "the consumer's priority is not above that of default/open-headroom-0"},
+		"a placeholder that has its node":           {pod: unit(0, "a"), want: "the pod is a placeholder itself"},
+		"a placeholder":                             {pod: important(unit(1, "")), want: "the pod is a placeholder itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, []*corev1.Node{node("a", "z", "1")}, unit(0, "a"))
