@@ -196,9 +196,12 @@ func TestAPodOnAnotherNodeTookNothing(t *testing.T) {
 
 func TestAPodOnAnotherNodeTookNothingEitherIfItWasSeenFirst(t *testing.T) {
 	s := newStory()
-	s.sees("node-2", consumer("liar", "uid-a"))
+	s.sees("node-2", consumer("liar", "uid-a", "uid-b"))
 	s.departs("a", nil)
+	s.departs("b", disrupted(corev1.PodReasonPreemptionByScheduler))
 	require.Empty(t, s.taken)
+	s.Preempted(victim("b"), consumer("api-1").Consumer)
+	require.Equal(t, "api-1", s.taken["uid-b"].Consumer.Name, "the pod for which it was preempted did")
 }
 
 func TestADeletionThatNothingExplainsIsAbandonedAfterAMinute(t *testing.T) {
@@ -608,6 +611,7 @@ func TestPreemptionOf(t *testing.T) {
 		"for a group":                           {note: "Preempted by podgroup g-1 on node n", want: "g-1"},
 		"an older one says no kind":             {note: "Preempted by uid-api-1 on node n", related: related, want: "uid-api-1"},
 		"the note goes before the pod":          {note: "Preempted by pod " + uid + " on node n", related: related, want: uid},
+		"another note, beside the pod's UID":    {note: "hello", related: &corev1.ObjectReference{UID: "uid-api-1"}, want: "uid-api-1"},
 		"another note, beside the pod":          {note: "hello", related: related, want: "uid-api-1"},
 		"another note":                          {note: "hello"},
 		"it is not in the namespace of the pod": {note: "Preempted by pod " + uid + " on node n", namespace: "elsewhere"},
