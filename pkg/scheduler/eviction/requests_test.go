@@ -164,6 +164,8 @@ func TestAnEvictionWhoseAnswerIsLostIsCreditedIfTheVictimIsGone(t *testing.T) {
 			require.Empty(t, deleted)
 			require.Empty(t, s.Credits.Of("c", "n", func(*corev1.Pod) bool { return false }), "it is still there")
 			require.Len(t, s.Credits.Of("c", "n", func(*corev1.Pod) bool { return true }), tc.want)
+			_, known := s.Credits.To("v")
+			require.Equal(t, tc.want == 1, known, "by whose decision it may have gone")
 		})
 	}
 }
