@@ -247,12 +247,15 @@ func TestOverheadAndAllContainersAreWhatAMemberRequests(t *testing.T) {
 	require.Equal(t, "cpu 3250m, memory 1Gi", Missing([]*corev1.Pod{pod}))
 }
 
-// TestTheBoundIsThatOfTheScarcestResource, whichever that is.
+// TestTheBoundIsThatOfTheScarcestResource that all members request, whichever that is.
 func TestTheBoundIsThatOfTheScarcestResource(t *testing.T) {
-	smallest := evictionorder.Resources{1, 1, 1, 1}
-	for scarce := range smallest {
+	all := func(*inventory.Placeholder) bool { return true }
+	for scarce := range 4 {
 		n := inventory.Node{Allocatable: evictionorder.Resources{9, 9, 9, 9}, Requested: evictionorder.Resources{0, 0, 0, 0}}
 		n.Allocatable[scarce] = 2
-		require.Equal(t, 2, Most([]inventory.Node{n}, smallest, func(*inventory.Placeholder) bool { return true }, 5), "resource %d", scarce)
+		require.Equal(t, 2, Most([]inventory.Node{n}, evictionorder.Resources{1, 1, 1, 1}, all, 5), "resource %d", scarce)
+		alone := make(evictionorder.Resources, 4)
+		alone[scarce] = 1
+		require.Equal(t, 2, Most([]inventory.Node{n}, alone, all, 5), "resource %d, and nothing else", scarce)
 	}
 }

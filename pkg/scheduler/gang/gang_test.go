@@ -29,6 +29,8 @@ func TestWhatAPodGroupSays(t *testing.T) {
 	object.Spec = schedulingv1alpha1.PodGroupSpec{MinMember: 6, ScheduleTimeoutSeconds: ptr.To[int32](10)}
 	object.CreationTimestamp = metav1.NewTime(builders.Epoch())
 	require.Equal(t, Group{Name: named("web"), MinMember: 6, Timeout: 10 * time.Second, Created: builders.Epoch()}, GroupOf(object))
+	object.Spec.ScheduleTimeoutSeconds = ptr.To[int32](1)
+	require.Equal(t, time.Second, GroupOf(object).Timeout)
 	object.Spec.ScheduleTimeoutSeconds = ptr.To[int32](0)
 	require.Equal(t, DefaultTimeout, GroupOf(object).Timeout, "no time at all would be of no use")
 }

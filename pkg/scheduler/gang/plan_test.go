@@ -101,12 +101,19 @@ func withholds(headroom string) func(headroom types.NamespacedName) bool {
 // planned is a Planner in kube-scheduler's default profile, over a snapshot of a cluster.
 type planned struct {
 	*Planner
-	snapshot *cache.Snapshot
-	prober   *prober
+	framework framework.Framework
+	snapshot  *cache.Snapshot
+	prober    *prober
 }
 
 // planner has these nodes, of two cores each, these pods, and a Headroom that is open to all for each that placeholders name.
 func planner(t *testing.T, nodes []string, pods []*st.PodWrapper, extenders ...fwk.Extender) *planned {
+	t.Helper()
+	return plannerWith(t, nil, nodes, pods, extenders...)
+}
+
+// plannerWith is planner with a device, which DynamicResources allocates; without one it is not in the profile.
+func plannerWith(t *testing.T, d *device, nodes []string, pods []*st.PodWrapper, extenders ...fwk.Extender) *planned {
 	t.Helper()
 	metrics.Register()
 	known, objects, running := catalog.New(), []*corev1.Node{}, []*corev1.Pod{}
@@ -124,7 +131,7 @@ func planner(t *testing.T, nodes []string, pods []*st.PodWrapper, extenders ...f
 	require.NoError(t, err)
 	profile := defaults.Profiles[0].DeepCopy()
 	enabled := &profile.Plugins.MultiPoint.Enabled
-	*enabled = slices.DeleteFunc(*enabled, func(plugin schedulerconfig.Plugin) bool { return plugin.Name == "DynamicResources" })
+	*enabled = slices.DeleteFunc(*enabled, func(plugin schedulerconfig.Plugin) bool { return plugin.Name == "DynamicResources" && d == nil })
 	*enabled = append(*enabled, schedulerconfig.Plugin{Name: proberName})
 	profile.Plugins.Filter.Disabled = []schedulerconfig.Plugin{{Name: noderesources.Name}}
 	registry := frameworkplugins.NewInTreeRegistry()
@@ -135,10 +142,15 @@ func planner(t *testing.T, nodes []string, pods []*st.PodWrapper, extenders ...f
 		p.prober.FilterPlugin, _ = fit.(fwk.FilterPlugin)
 		return p.prober, err
 	}))
-	framework, err := frameworkruntime.NewFramework(t.Context(), registry, profile,
+	options := []frameworkruntime.Option{
 		frameworkruntime.WithInformerFactory(informers.NewSharedInformerFactory(fake.NewClientset(), 0)),
 		frameworkruntime.WithSnapshotSharedLister(p.snapshot), frameworkruntime.WithMutableSnapshotLister(p.snapshot),
-		frameworkruntime.WithPodNominator(nobodyNominated{}), frameworkruntime.WithExtenders(extenders))
+		frameworkruntime.WithPodNominator(nobodyNominated{}), frameworkruntime.WithExtenders(extenders),
+	}
+	if d != nil {
+		options = append(options, frameworkruntime.WithSharedDRAManager(d))
+	}
+	p.framework, err = frameworkruntime.NewFramework(t.Context(), registry, profile, options...)
 	require.NoError(t, err)
 	args := &config.HeadroomArgs{TopologyKeys: evictionorder.DefaultTopologyKeys(), MinNodesToScore: 100}
 	for i, name := range config.RuleNames() {
@@ -146,7 +158,7 @@ func planner(t *testing.T, nodes []string, pods []*st.PodWrapper, extenders ...f
 	}
 	inv := inventory.New(known, nil, noneReserved{})
 	p.Planner = &Planner{
-		Profile:    dryrun.NewProfile(framework, proberName),
+		Profile:    dryrun.NewProfile(p.framework, proberName),
 		HeadroomOf: func(pod *corev1.Pod) (types.NamespacedName, bool) { return placeholder.HeadroomOf(pod, nil) },
 		Refresh: func() bool {
 			infos, err := p.snapshot.NodeInfos().List()
@@ -156,7 +168,7 @@ func planner(t *testing.T, nodes []string, pods []*st.PodWrapper, extenders ...f
 		},
 	}
 	p.Selector = selection.New(selection.Options{
-		Handle: framework, Profile: p.Profile, Inventory: inv, Catalog: known, Args: args, Clock: testingclock.NewFakeClock(time.Unix(1, 0)),
+		Handle: p.framework, Profile: p.Profile, Inventory: inv, Catalog: known, Args: args, Clock: testingclock.NewFakeClock(time.Unix(1, 0)),
 	})
 	p.Refresh()
 	return p
@@ -349,87 +361,4 @@ func TestReplicasOfAMemberWithoutAPlaceAreNotLookedAtOnceTheGroupCannotBePlaced(
 	anew.OwnerReferences[0].UID = "made anew"
 	p.plan(t, 2, nothingWithheld, replica("x", "one"), anew)
 	require.Positive(t, p.prober.asked["y"], "it is of another Job, which only has the name of that of the first")
-}
-
-func TestWhetherMembersFitAsTheyAre(t *testing.T) {
-	large := func() *st.PodWrapper {
-		return builders.Consumer("large", builders.Resources{"cpu": "3"}).Namespace("default").UID("large")
-	}
-	whole := func() *st.PodWrapper { // has room on the second node alone
-		return builders.Consumer("whole", builders.Resources{"cpu": "2"}).Namespace("default").UID("whole")
-	}
-	for name, tc := range map[string]struct {
-		members []*st.PodWrapper
-		needed  int
-		rejects string
-		want    bool
-	}{
-		"room for more than are needed": {members: []*st.PodWrapper{waits("x"), waits("y"), waits("z")}, needed: 2, want: true},
-		"room for all":                  {members: []*st.PodWrapper{waits("x"), waits("y"), waits("z")}, needed: 3, want: true},
-		"room for as many as are needed": {
-			members: []*st.PodWrapper{waits("v"), waits("w"), waits("x"), waits("y"), waits("z")}, needed: 3, want: true,
-		},
-		"each sees the ones before it": {members: []*st.PodWrapper{waits("w"), waits("x"), waits("y"), waits("z")}, needed: 4},
-		"one that is too large": {
-			members: []*st.PodWrapper{large(), waits("y"), waits("z")}, needed: 2, want: true,
-		},
-		"too few without one that is too large": {members: []*st.PodWrapper{large(), waits("y")}, needed: 2},
-		"one of too much memory": {
-			members: []*st.PodWrapper{builders.Consumer("x", builders.Resources{"memory": "5Gi"}).Namespace("default").UID("x")}, needed: 1,
-		},
-		"one of all the memory of a node": {
-			members: []*st.PodWrapper{builders.Consumer("x", builders.Resources{"memory": "4Gi"}).Namespace("default").UID("x")}, needed: 1,
-			want: true,
-		},
-		"the second goes to a node before that of the first": {members: []*st.PodWrapper{whole(), waits("y")}, needed: 2, want: true},
-		"none where the first is":                            {members: []*st.PodWrapper{whole(), whole()}, needed: 2},
-		"one that plugins reject": {
-			members: []*st.PodWrapper{waits("x").Label("rejected", "yes"), waits("y"), waits("z")}, needed: 2, want: true,
-		},
-		"a node that plugins reject": {
-			members: []*st.PodWrapper{waits("x"), waits("y"), waits("z")}, needed: 3, rejects: "b",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := planner(t, []string{"a", "b"}, []*st.PodWrapper{runs("r", "a")})
-			p.prober.rejects[tc.rejects] = true
-			before := p.podsByNode(t)
-			fit, err := p.Fit(t.Context(), objects(tc.members), tc.needed)
-			require.NoError(t, err)
-			require.Equal(t, tc.want, fit)
-			require.Equal(t, before, p.podsByNode(t), "what was tried on paper is undone")
-		})
-	}
-}
-
-// TestMembersShareANodeSoThatALargeOneHasAnother, whichever of the two nodes is looked at first.
-func TestMembersShareANodeSoThatALargeOneHasAnother(t *testing.T) {
-	p := planner(t, []string{"a", "b"}, nil)
-	large := builders.Consumer("large", builders.Resources{"cpu": "2"}).Namespace("default").UID("large")
-	fit, err := p.Fit(t.Context(), objects([]*st.PodWrapper{waits("x"), waits("y"), large}), 3)
-	require.NoError(t, err)
-	require.True(t, fit)
-}
-
-func TestWhatPlaceholdersHoldIsNoRoomForMembersThatFitAsTheyAre(t *testing.T) {
-	p := planner(t, []string{"a"}, []*st.PodWrapper{holds("spare", 0, "a"), holds("spare", 1, "a")})
-	fit, err := p.Fit(t.Context(), objects([]*st.PodWrapper{waits("x")}), 1)
-	require.NoError(t, err)
-	require.False(t, fit, "what placeholders hold is not free")
-	require.Equal(t, 2, p.Selector.Inventory.Placeholders())
-}
-
-// TestMembersFitOnANodeThatIsLargerThanTheOthers, wherever it is among them.
-func TestMembersFitOnANodeThatIsLargerThanTheOthers(t *testing.T) {
-	names := []string{"a", "b", "c", "d"}
-	for _, larger := range names {
-		p := planner(t, names, nil)
-		info, err := p.snapshot.NodeInfos().Get(larger)
-		require.NoError(t, err)
-		info.(*framework.NodeInfo).SetNode(builders.Node(larger, "z", builders.Resources{"cpu": "4", "memory": "8Gi"}).Obj())
-		large := builders.Consumer("large", builders.Resources{"cpu": "3", "memory": "6Gi"}).Namespace("default").UID("large")
-		fit, err := p.Fit(t.Context(), objects([]*st.PodWrapper{waits("x"), large}), 2)
-		require.NoError(t, err)
-		require.True(t, fit, larger)
-	}
 }
