@@ -157,3 +157,13 @@ func TestTransformsLetOtherObjectsThrough(t *testing.T) {
 		require.Equal(t, "a tombstone", object)
 	}
 }
+
+// TestTrimmedPodHoldsTheOverheadOfItsRuntimeClass: a unit is as large as with it.
+func TestTrimmedPodHoldsTheOverheadOfItsRuntimeClass(t *testing.T) {
+	pod := placeholder.Build(&v1alpha1.Headroom{}, placeholder.Defaults{}, 0)
+	pod.Spec.Overhead = corev1.ResourceList{"cpu": resource.MustParse("250m")}
+	object, err := trimPod(pod)
+	require.NoError(t, err)
+	held := resourcehelper.PodRequests(object.(*corev1.Pod), resourcehelper.PodResourcesOptions{})
+	require.Equal(t, "250m", held.Cpu().String())
+}

@@ -209,6 +209,8 @@ func TestTheControllerIsWiredToItsAPIServer(t *testing.T) {
 func TestAControllerThatCannotBeWiredSaysSo(t *testing.T) {
 	for name, change := range map[string]func(*rest.Config, *config.Config){
 		"no Pod Security level": func(_ *rest.Config, c *config.Config) { c.Placeholders.PodSecurityLevel = "none" },
+		"no allowed image":      func(_ *rest.Config, c *config.Config) { c.Placeholders.AllowedImages = []string{"a/*", "b c"} },
+		"no default image":      func(_ *rest.Config, c *config.Config) { c.Placeholders.DefaultImage = "" },
 		"no API server":         func(access *rest.Config, _ *config.Config) { access.Host = "http://127.0.0.1:1" },
 		"no access":             func(access *rest.Config, _ *config.Config) { access.CAFile = "/does/not/exist" },
 	} {

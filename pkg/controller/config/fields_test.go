@@ -122,3 +122,13 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	_, err = load(t, header+"units: many\n")
 	require.ErrorContains(t, err, "config.yaml")
 }
+
+// TestAFlagThatCannotBeReadIsAnErrorWhateverComesAfterIt: who runs the controller must not believe that it is heeded.
+func TestAFlagThatCannotBeReadIsAnErrorWhateverComesAfterIt(t *testing.T) {
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	flags.String("max-priority", "", "takes words")
+	flags.Int("max-units", 0, "comes after it")
+	require.NoError(t, flags.Parse([]string{"--max-priority=high", "--max-units=3"}))
+	_, err := Load("", flags)
+	require.ErrorContains(t, err, "high")
+}

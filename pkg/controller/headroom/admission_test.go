@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
@@ -55,4 +56,18 @@ func TestAUnitThatIsMadeAsItIsMeantEndsWhatWasSaidOfAdmission(t *testing.T) {
 	s.reconcile()
 	require.Equal(t, []string{"create Pod web-headroom-0"}, s.writes())
 	require.Equal(t, v1alpha1.ReasonValid, s.reason(v1alpha1.ConditionReady))
+}
+
+// TestThatNoUnitWouldBeKnownIsToldAlsoAfterARestart, where none is to be made that would show it.
+func TestThatNoUnitWouldBeKnownIsToldAlsoAfterARestart(t *testing.T) {
+	s := newScene(t, webOf(1))
+	s.admit = func(pod *corev1.Pod) { delete(pod.Labels, v1alpha1.LabelHeadroom) }
+	s.reconcile()
+	s.change(func(spec *v1alpha1.HeadroomSpec) { *spec.Replicas = 0 })
+	s.writes()
+	s.Reconciler = New(s.Options)
+	s.reconcile()
+	require.Equal(t, []string{"try Pod web-headroom-1048576"}, s.writes())
+	require.Equal(t, v1alpha1.ReasonAdmissionChanged, s.reason(v1alpha1.ConditionReady))
+	require.Contains(t, s.message(v1alpha1.ConditionReady), "Until then none is made")
 }

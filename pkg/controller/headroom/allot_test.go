@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -159,4 +160,30 @@ func TestAHeadroomAsksAgainForItsShareWhenItIsOverdue(t *testing.T) {
 	require.Contains(t, s.message(v1alpha1.ConditionFilled), "1 more are made when it is their turn")
 	s.clock.Step(overdueAfter / 2)
 	require.Equal(t, overdueAfter/2, s.reconcile())
+}
+
+// TestPodsThatOnlyCarryTheLabelAreNoUnitsOfALimit: nobody but their owner can delete them.
+func TestPodsThatOnlyCarryTheLabelAreNoUnitsOfALimit(t *testing.T) {
+	h := webOf(2)
+	stranger := func(i int, node string) *corev1.Pod {
+		return placeholderOf(h, i, func(pod *corev1.Pod) { pod.OwnerReferences, pod.Spec.NodeName = nil, node })
+	}
+	s := newScene(t, h, stranger(7, "n1"), stranger(8, ""))
+	s.allotments = newAllotments(allotment.Limits{PerHeadroom: 2, Pending: 2}, s.clock, s.allotments.wake)
+	s.reconcile()
+	require.Equal(t, []string{"create Pod web-headroom-0", "create Pod web-headroom-1"}, slices.Sorted(slices.Values(s.writes())))
+}
+
+// TestHeadroomsShareInTheOrderOfTheirNames also where those of several namespaces have one name: nothing else decides between equals.
+func TestHeadroomsShareInTheOrderOfTheirNames(t *testing.T) {
+	s := newSharers(t, 1)
+	want := []types.NamespacedName{{Namespace: "bank", Name: "web"}, {Namespace: "shop", Name: "api"}, {Namespace: "shop", Name: "web"}}
+	for _, namespace := range []string{"a", "b", "c", "d", "e", "f"} {
+		want = append(want, types.NamespacedName{Namespace: "zoo-" + namespace, Name: "api"})
+	}
+	for _, key := range want {
+		s.observed(key, types.UID(key.String()), true)
+	}
+	keys, _ := s.list()
+	require.Equal(t, want, keys)
 }

@@ -2,12 +2,14 @@ package headroom
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -139,4 +141,16 @@ func TestALoadOfDomainsIsToldWhereThereAreSeveral(t *testing.T) {
 	require.NotContains(t, consumedEvent(took, one).note, "a:1")
 	two := tally{domains: append(one.domains, v1alpha1.DomainStatus{ReadyReplicas: 2})}
 	require.Contains(t, consumedEvent(took, two).note, "(a:1 -:2)")
+}
+
+// TestTheEventOfSeveralTakesIsRelatedToTheFirstConsumer, which its note names first.
+func TestTheEventOfSeveralTakesIsRelatedToTheFirstConsumer(t *testing.T) {
+	var took []consumption.Consumption
+	for _, name := range []string{"api-0", "api-1", "api-2"} {
+		pod := types.NamespacedName{Namespace: "shop", Name: name}
+		took = append(took, consumption.Consumption{Node: "n1", Consumer: account.Consumer{NamespacedName: pod, UID: types.UID(name)}})
+	}
+	got := consumedEvent(took, tally{})
+	require.Equal(t, reference(took[0].Consumer.NamespacedName, "api-0"), got.related)
+	require.True(t, strings.HasPrefix(got.note, "shop/api-0 took "), got.note)
 }

@@ -42,6 +42,15 @@ func TestPodThatTheCacheShowedBeforeTheAnswerCame(t *testing.T) {
 	require.Empty(t, e.pods(web), "it would never be shown again")
 }
 
+// TestWhatTheCacheHasShownStaysShown: a list, and the states of pods that are looked at anew, come in no order of their versions.
+func TestWhatTheCacheHasShownStaysShown(t *testing.T) {
+	e := newExpectations()
+	e.observedPod(web, podAt("a", 12))
+	e.observedPod(web, podAt("b", 10))
+	e.expectCreated(web, podAt("c", 11))
+	require.Empty(t, e.pods(web), "it would never be shown again")
+}
+
 func TestOwnDeletionsAreTold(t *testing.T) {
 	e := newExpectations()
 	e.expectDeleted("a", topup.ReasonSurplus)
@@ -87,12 +96,14 @@ func TestRetriesDoubleUpToAMinute(t *testing.T) {
 		wait, last = r.due(web, 1)
 		require.Equal(t, want*time.Second, wait)
 		require.Equal(t, what, last)
+		wait, last = r.due(web, 2)
+		require.Zero(t, wait, "a new spec may try at once")
+		require.Nil(t, last, "nothing is known of it")
+		wait, _ = r.due(web, 1)
 		clock.Step(wait)
 		wait, _ = r.due(web, 1)
 		require.Zero(t, wait)
 	}
-	wait, _ = r.due(web, 2)
-	require.Zero(t, wait, "a new spec may try at once")
 	require.Equal(t, firstRetry, r.failed(web, 2, what))
 	clock.Step(retryMemory + time.Minute)
 	require.Equal(t, firstRetry, r.failed(web, 2, what), "old trouble is forgotten")

@@ -76,6 +76,12 @@ func TestEachHeadroomThatAsksIsTold(t *testing.T) {
 		require.NoError(t, all.Update(changed(t, bound("p", "web", "1"))))
 		pass(time.Minute)
 		require.ElementsMatch(t, want, since(), "each once")
+
+		require.NoError(t, all.Update(changed(t, bound("q", "web", "1"))))
+		_, problem := w.Look(want[0]).Pods("shop", anything)
+		require.Nil(t, problem)
+		pass(time.Minute)
+		require.ElementsMatch(t, want[1:], since(), "one has looked since")
 		stop()
 		synctest.Wait()
 	})
