@@ -187,3 +187,30 @@ func TestHeadroomsShareInTheOrderOfTheirNames(t *testing.T) {
 	keys, _ := s.list()
 	require.Equal(t, want, keys)
 }
+
+// TestAllUnitsCountForTheLimitsAndThoseThatWaitInTheWindow: those of a DaemonSet wait in none.
+func TestAllUnitsCountForTheLimitsAndThoseThatWaitInTheWindow(t *testing.T) {
+	of := func(uid types.UID, state topup.State) unit { return unit{Unit: topup.Unit{UID: uid, State: state}} }
+	seen := &observation{
+		units: []unit{
+			of("bound", topup.Bound), of("waits", topup.Pending), of("lost", topup.Lost), of("leaving", topup.Terminating),
+			of("no unit", topup.Foreign),
+		},
+		perNode: []unit{of("on its node", topup.Bound), of("for its node", topup.Pending)},
+	}
+	require.Equal(t, map[types.UID]bool{
+		"bound": false, "waits": true, "lost": false, "leaving": false, "on its node": false, "for its node": false,
+	}, requestOf(seen, plan{}).units)
+}
+
+// TestAHeadroomThatIsRefusedReplacesNothingAndWaitsForNoPlace: it could not make the new one.
+func TestAHeadroomThatIsRefusedReplacesNothingAndWaitsForNoPlace(t *testing.T) {
+	h := webOf(2)
+	s := newScene(t, h, placeholderOf(h, 0, fail), placeholderOf(h, 1, fail))
+	s.allotments = newAllotments(allotment.Limits{Pending: 1}, s.clock, s.allotments.wake)
+	s.allotments.observed(named("db"), "uid-db", true)
+	s.refusals.failed(web, 1, &problem{reason: v1alpha1.ReasonQuotaExceeded})
+	s.reconcile()
+	require.Empty(t, s.writes())
+	require.Zero(t, s.allotments.all[web].missing+s.allotments.all[web].replacing)
+}

@@ -1,12 +1,15 @@
 package headroom
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/refill"
@@ -116,4 +119,30 @@ func TestProbesAreForDomainsOfNodesThatUnitsMayBeOn(t *testing.T) {
 	}
 	s.passes(time.Minute)
 	require.Len(t, s.waiting(), 2)
+}
+
+// TestAutoscalersAreAskedOnceAMinuteWhileAHeadroomIsParked: the events of a namespace are many, and each question goes to the API server.
+func TestAutoscalersAreAskedOnceAMinuteWhileAHeadroomIsParked(t *testing.T) {
+	s := parkable(t)
+	asked := 0
+	s.Live = interceptor.NewClient(s.api, interceptor.Funcs{
+		List: func(ctx context.Context, api client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if kindOf(list) == "EventList" {
+				asked++
+			}
+			return api.List(ctx, list, options...)
+		},
+	})
+	s.settle()
+	require.Zero(t, asked, "nothing is parked")
+	s.passes(10 * time.Minute)
+	require.Len(t, s.waiting(), 1)
+	first := asked
+	require.Positive(t, first)
+	s.clock.Step(refill.WordsGlance - 10*time.Second)
+	s.settle()
+	require.Equal(t, first, asked)
+	s.clock.Step(20 * time.Second)
+	s.settle()
+	require.Equal(t, 2*first, asked)
 }

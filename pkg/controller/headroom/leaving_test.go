@@ -7,10 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/controller/consumption"
+	"github.com/headroom-dev/headroom/pkg/topup"
 )
 
 // leaves has somebody delete the first unit, which holds room: it is marked, and not gone yet.
@@ -65,5 +67,39 @@ func TestAUnitThatTheControllerDeletedHoldsNothingBack(t *testing.T) {
 		s.change(func(spec *v1alpha1.HeadroomSpec) { spec.Replicas = &step.replicas })
 		s.settle()
 		require.Equal(t, step.pods, len(s.pods()), "with the one that is leaving") //nolint:testifylint // as above
+	}
+}
+
+// TestEachUnitThatHeldRoomAndIsLeavingOrWentUnseenWaitsForItsDelay, and none that held none, or that the controller deletes.
+func TestEachUnitThatHeldRoomAndIsLeavingOrWentUnseenWaitsForItsDelay(t *testing.T) {
+	of := func(uid types.UID, state topup.State, node string) unit {
+		return unit{Unit: topup.Unit{UID: uid, State: state}, pod: &corev1.Pod{Spec: corev1.PodSpec{NodeName: node}}}
+	}
+	for name, tc := range map[string]struct {
+		units []unit
+		known []types.UID
+		want  int
+	}{
+		"all are there":  {units: []unit{of("a", topup.Bound, "n1"), of("b", topup.Pending, "")}},
+		"one is leaving": {units: []unit{of("a", topup.Terminating, "n1"), of("b", topup.Bound, "n1")}, want: 1},
+		"three are leaving": {
+			units: []unit{of("a", topup.Terminating, "n1"), of("b", topup.Terminating, "n1"), of("c", topup.Terminating, "n2")}, want: 3,
+		},
+		"one that held no room":           {units: []unit{of("a", topup.Terminating, "")}},
+		"one that the controller deletes": {units: []unit{of("own", topup.Terminating, "n1")}},
+		"two that the cache has lost":     {known: []types.UID{"a", "b"}, want: 2},
+		"one of each": {
+			units: []unit{of("a", topup.Terminating, "n1"), of("own", topup.Terminating, "n1")}, known: []types.UID{"b"}, want: 2,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := refilled(t, 4, v1alpha1.Refill{Delay: &metav1.Duration{Duration: 30 * time.Second}})
+			s.expectations.expectDeleted("own", topup.ReasonSurplus)
+			for _, uid := range tc.known {
+				s.departures.came(web, uid)
+			}
+			got := s.refill(s.headroom(), &observation{at: s.clock.Now(), units: tc.units})
+			require.Equal(t, tc.want, got.Hold)
+		})
 	}
 }

@@ -87,5 +87,6 @@ func TestOnlyWhoHasALadderIsToldOfIt(t *testing.T) {
 	require.NotContains(t, one.Message, "ladder")
 	of := classes{names: []string{"mine", there.Name}, values: map[string]*schedulingv1.PriorityClass{there.Name: there}}.check(limits)
 	require.Equal(t, one.Reason, of.Reason)
-	require.Equal(t, one.Message+" It is a step of the ladder: apply the PriorityClasses of the install, or set spec.ladder: Disabled.", of.Message)
+	const advice = " It is a step of the ladder: apply the PriorityClasses of the install, or set spec.ladder: Disabled."
+	require.Equal(t, one.Message+advice, of.Message)
 }

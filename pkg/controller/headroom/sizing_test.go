@@ -50,3 +50,13 @@ func TestAShapeThatIsHeldIsMadeWhateverTheConditionSays(t *testing.T) {
 	unknown := unshaped(&shapes.Outcome{Shaped: metav1.Condition{Status: metav1.ConditionFalse, Message: "there is no Deployment web"}})
 	require.Equal(t, &problem{reason: v1alpha1.ReasonShapeUnknown, message: "there is no Deployment web"}, unknown)
 }
+
+func TestTheSizeInTheStatusGoesWithSizing(t *testing.T) {
+	status := v1alpha1.HeadroomStatus{Sizing: &v1alpha1.SizingStatus{Message: "why"}}
+	setCondition(&status.Conditions, condition(v1alpha1.ConditionSized, metav1.ConditionTrue, "X", ""), 1, epoch)
+	setCondition(&status.Conditions, condition(v1alpha1.ConditionShaped, metav1.ConditionTrue, "X", ""), 1, epoch)
+	sizeStatus(&status, nil, 2, epoch)
+	require.Nil(t, status.Sizing)
+	require.Len(t, status.Conditions, 1, "the shape is another matter")
+	require.Equal(t, v1alpha1.ConditionShaped, status.Conditions[0].Type)
+}
