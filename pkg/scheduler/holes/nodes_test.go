@@ -176,12 +176,14 @@ func TestOnlyTheMarkOfAPreemptionMakesAHole(t *testing.T) {
 		"another condition with its reason": {change: func(unit *corev1.Pod) { unit.Status.Conditions[0].Type = "example.com/Preempted" }},
 		"it with another reason":            {change: func(unit *corev1.Pod) { unit.Status.Conditions[0].Reason = "EvictionByEvictionAPI" }},
 		"it taken back":                     {change: func(unit *corev1.Pod) { unit.Status.Conditions[0].Status = corev1.ConditionFalse }},
+		"it on a pod that has no node":      {change: func(unit *corev1.Pod) { unit.Spec.NodeName = "" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, unit := newWorld(), victim("unit", "stock")
 			tc.change(unit)
 			w.Observe(unit)
 			require.Equal(t, tc.want, w.kept(true, 0))
+			require.Equal(t, tc.want != nil, w.Known(true), "on no other node either")
 		})
 	}
 }
@@ -291,6 +293,8 @@ func TestRoomIsYoungOnlyBesideOtherSchedulersAndOnlyForPlaceholders(t *testing.T
 	w.PodChanged(pod("b", "own", 0).Node("n").Obj(), nil)
 	require.True(t, young(true))
 	require.False(t, young(false))
+	w.PodChanged(nil, pod("foreign", "stock", 0).NominatedNodeName("n").Obj())
+	require.False(t, young(false), "nor where they heed something else")
 	w.after(FreeFor)
 	require.True(t, young(true))
 	w.after(time.Millisecond)

@@ -211,6 +211,25 @@ func TestHeadroomsThatAreGoneAreForgotten(t *testing.T) {
 	require.Len(t, inv.Headrooms(), before, "not within the cycle of a group")
 }
 
+// TestHeadroomsThatAreThereAreLookedThroughOnceForSomeThatAreGone: each time, all that was found out by their indices is void.
+func TestHeadroomsThatAreThereAreLookedThroughOnceForSomeThatAreGone(t *testing.T) {
+	known, pods := catalog.New(), []*corev1.Pod{}
+	for i := range spareHeadrooms + 1 {
+		h := headroom(fmt.Sprintf("h%d", i))
+		require.NoError(t, known.Set(h))
+		pods = append(pods, placeholderPod(h, 0, "n"))
+	}
+	inv := New(known, nil, reservations{})
+	nodes := []fwk.NodeInfo{nodeWith("n", "r-1", pods...)}
+	for range 2 { // the first finds them, the second looks through them
+		inv.Refresh(nodes, false)
+	}
+	version := inv.NodeListVersion()
+	inv.Refresh(nodes, false)
+	require.Equal(t, version, inv.NodeListVersion())
+	require.Len(t, inv.Headrooms(), len(pods))
+}
+
 func TestHostnamesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 	h := headroom("one", corev1.LabelHostname)
 	known := catalog.New()

@@ -149,6 +149,16 @@ func TestAPlaceholderThatStaysWhenItShouldHaveGoneIsNoneAnyMore(t *testing.T) {
 	require.Equal(t, 1, inv.Placeholders())
 	require.Equal(t, []int{1, 1}, inv.Units(nil, inv.Node("n"), 0))
 	require.Equal(t, int64(2), inv.Node("n").Requested.At(evictionorder.Pods), "its room is not to be had")
+	require.EqualValues(t, math.MaxInt32, inv.Node("n").LowestPriority, "and it makes nobody's priority the lowest")
+}
+
+func TestNodesWithoutTheLabelAreOneDomain(t *testing.T) {
+	h := headroom("one", "rack", corev1.LabelHostname)
+	inv := New(catalogOf(t, h), nil, reservations{})
+	inv.Refresh([]fwk.NodeInfo{nodeWith("a", "", placeholderPod(h, 0, "a")), nodeWith("b", "", placeholderPod(h, 1, "b"))}, false)
+	for _, node := range []string{"a", "b"} {
+		require.Equal(t, []int{2, 1}, inv.Units(nil, inv.Node(node), 0))
+	}
 }
 
 func TestTheDomainsOfUnitsAreNamed(t *testing.T) {

@@ -1,6 +1,7 @@
 package running_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -51,11 +52,16 @@ func TestTheStateIsReadWhenItIsAskedFor(t *testing.T) {
 	require.Equal(t, state.Headrooms, answer.State.Headrooms)
 	require.Equal(t, state.Reserved, answer.State.Reserved)
 	require.True(t, state.Time.Equal(&answer.State.Time))
-	require.Contains(t, string(answer.Configuration), "KubeSchedulerConfiguration")
+	configured, err := json.Marshal(own)
+	require.NoError(t, err)
+	require.JSONEq(t, string(configured), string(answer.Configuration), "it, and nothing beside it")
 
 	second, err := running.Publish(func() running.State { return running.State{} })
 	require.NoError(t, err)
 	second()
+	third, err := running.Publish(func() running.State { return running.State{} })
+	require.NoError(t, err, "nor does its end")
+	third()
 	answer, err = running.Parse(ask(t))
 	require.NoError(t, err, "a second scheduler in the process takes nothing away from the first")
 	require.NotEmpty(t, answer.State.Headrooms)
