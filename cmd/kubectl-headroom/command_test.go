@@ -66,7 +66,7 @@ func TestTheCommandEndsWithWhatIsWrongAndItsCode(t *testing.T) {
 	}
 }
 
-// served is the address of an API server that answers these paths, each with an object, and refuses to answer all others.
+// served is the address of an API server that answers these paths, each with an object or with a status, and refuses to answer all others.
 func served(t *testing.T, answers map[string]any) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -78,6 +78,9 @@ func served(t *testing.T, answers map[string]any) string {
 				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
 				Status:   metav1.StatusFailure, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden, Message: r.URL.Path + " is forbidden",
 			}
+		}
+		if status, is := answer.(metav1.Status); is && ok {
+			w.WriteHeader(int(status.Code))
 		}
 		data, err := json.Marshal(answer)
 		if err != nil {

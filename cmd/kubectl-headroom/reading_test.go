@@ -65,6 +65,7 @@ func TestAPlacementIsToldWithoutHeadroomsAndClassesButNotWithoutTheRest(t *testi
 	headroom := &v1alpha1.Headroom{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
 	class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "some"}}
 	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-headroom"}}
+	node, namespace := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "any"}, "", nil)
 	for name, tc := range map[string]struct {
 		kind   client.ObjectList
@@ -76,20 +77,22 @@ func TestAPlacementIsToldWithoutHeadroomsAndClassesButNotWithoutTheRest(t *testi
 		"Headroom is not installed":   {kind: &v1alpha1.HeadroomList{}, answer: &meta.NoKindMatchError{}, found: [4]int{1, 1, 0, 1}},
 		"no right to list Headrooms":  {kind: &v1alpha1.HeadroomList{}, answer: forbidden, code: exitForbidden},
 		"no right to list nodes":      {kind: &corev1.NodeList{}, answer: forbidden, code: exitForbidden},
+		"no right to list namespaces": {kind: &corev1.NamespaceList{}, answer: forbidden, code: exitForbidden},
 		"no right to list classes":    {kind: &schedulingv1.PriorityClassList{}, answer: forbidden, found: [4]int{1, 1, 1, 0}},
 		"classes cannot be read":      {kind: &schedulingv1.PriorityClassList{}, answer: errors.New("broken"), code: exitFailed},
 		"DaemonSets are of no API":    {kind: &appsv1.DaemonSetList{}, answer: &meta.NoKindMatchError{}, code: exitNotFound},
 		"the cluster does not answer": {kind: &corev1.PodList{}, answer: context.DeadlineExceeded, code: exitUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := refusing(tc.kind, tc.answer, podOf("shop", "web"), headroom, class, set).cluster(t.Context())
+			found, err := refusing(tc.kind, tc.answer, podOf("shop", "web"), headroom, class, set, node, namespace).cluster(t.Context())
 			require.Equal(t, tc.code, exitCode(err), "%v", err)
 			if err != nil {
 				return
 			}
 			got := [4]int{len(found.Pods), len(found.DaemonSets), len(found.Headrooms), len(found.priorityClasses)}
 			require.Equal(t, tc.found, got)
-			require.False(t, found.taken.IsZero())
+			require.Equal(t, []string{"n", "shop"}, []string{found.Nodes[0].Name, found.Namespaces[0].Name})
+			require.WithinDuration(t, time.Now(), found.taken, time.Minute)
 		})
 	}
 }
@@ -286,6 +289,7 @@ func TestAWatchNeedsATerminalAndSomeTime(t *testing.T) {
 		"a pipe":               {pipe: true, watch: watchOptions{interval: 2 * shortest}, want: "--watch needs a terminal"},
 		"a format of programs": {format: formatJSON, watch: watchOptions{interval: 2 * shortest}, want: "leave out -o json"},
 		"too often":            {watch: watchOptions{interval: shortest - 1}, want: "--interval is at least 200ms"},
+		"all the time":         {watch: watchOptions{}, want: "--interval is at least 200ms"},
 		"as often as it may":   {watch: watchOptions{interval: shortest}},
 		"in wide columns":      {format: formatWide, watch: watchOptions{interval: shortest}},
 	} {

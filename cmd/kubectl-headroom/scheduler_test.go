@@ -52,6 +52,7 @@ func TestASchedulerIsAskedWithTheCredentialsOfTheCluster(t *testing.T) {
 		"no right":              {http.StatusForbidden, "", exitForbidden, "no right to get the path /configz"},
 		"unknown credentials":   {http.StatusUnauthorized, "", exitUnreachable, "does not accept the credentials"},
 		"another server":        {http.StatusNotFound, "", exitFailed, "answers 404 Not Found"},
+		"a server in trouble":   {http.StatusServiceUnavailable, schedulerAnswer, exitFailed, "answers 503 Service Unavailable"},
 		"a server of something": {http.StatusOK, "<html>", exitFailed, "not that of a scheduler"},
 		"a stock scheduler":     {http.StatusOK, `{"componentconfig": {}}`, exitFailed, "does not have the plugin Headroom"},
 	} {
@@ -91,10 +92,18 @@ func TestCredentialsGoToACheckedServerOrStayOnThisMachine(t *testing.T) {
 			require.Equal(t, schedulerTimeout, config.Timeout, "a port that is forwarded to nobody may be silent for ever")
 			require.Empty(t, config.CAData)
 			require.Empty(t, config.ServerName)
+			trusting := rest.CopyConfig(cluster)
+			trusting.CAData, trusting.Insecure = nil, true
+			config, err = (&scheduler{address: address, authority: authority}).config(trusting)
+			require.NoError(t, err)
+			require.Equal(t, insecure, config.Insecure, "whether the cluster is checked or not")
 		}
 	}
 	require.Equal(t, before, cluster, "the cluster is asked on as before")
-	for _, address := range []string{"https://10.0.0.1:10259", "https://127.0.0.1.example.org", "https://localhost.example.org"} {
+	for _, address := range []string{
+		"https://10.0.0.1:10259", "https://0.0.0.0:1", "https://[::]:1", "https://169.254.0.1:1", "https://127.0.0.1.example.org",
+		"https://localhost.example.org",
+	} {
 		_, err := (&scheduler{address: address}).config(cluster)
 		require.ErrorContains(t, err, "is another machine", address)
 		config, err := (&scheduler{address: address, authority: "ca.crt"}).config(cluster)
@@ -112,13 +121,13 @@ func TestCredentialsGoToACheckedServerOrStayOnThisMachine(t *testing.T) {
 
 func TestOnlyWhatTheSchedulerKnowsCounts(t *testing.T) {
 	gathered := &objects{}
-	for _, name := range []string{"shop/web", "shop/new"} {
+	for _, name := range []string{"shop/web", "shop/new", "search/web"} {
 		h := &v1alpha1.Headroom{}
 		h.Namespace, h.Name, _ = strings.Cut(name, "/")
 		gathered.Headrooms = append(gathered.Headrooms, h)
 	}
 	var pods []*corev1.Pod
-	for _, uid := range []types.UID{"asked", "decided", "waits", "runs"} {
+	for _, uid := range []types.UID{"asked", "decided", "waits", "runs", "elsewhere"} {
 		pod := &corev1.Pod{}
 		pod.UID = uid
 		pods = append(pods, pod)
@@ -127,14 +136,15 @@ func TestOnlyWhatTheSchedulerKnowsCounts(t *testing.T) {
 	gathered.Pods = pods
 	gathered.asKnownTo(&running.State{Headrooms: []string{"shop/web"}, Undeletable: []string{"shop/web"}, Reserved: []eviction.Reserved{
 		{Placeholder: "a", Node: "node-1", Consumers: []types.UID{"asked", "decided"}}, {Placeholder: "b", Stays: true},
+		{Placeholder: "c", Node: "node-3", Consumers: []types.UID{"elsewhere"}},
 	}}, pods[0])
 	require.Len(t, gathered.Headrooms, 1)
-	require.Equal(t, "web", gathered.Headrooms[0].Name)
-	require.Equal(t, map[types.UID]bool{"a": false, "b": true}, gathered.Reserved)
+	require.Equal(t, "shop/web", gathered.Headrooms[0].Namespace+"/"+gathered.Headrooms[0].Name)
+	require.Equal(t, map[types.UID]bool{"a": false, "b": true, "c": false}, gathered.Reserved)
 	require.Equal(t, map[types.NamespacedName]bool{{Namespace: "shop", Name: "web"}: true}, gathered.Undeletable)
 	var on []string
 	for _, pod := range pods {
 		on = append(on, pod.Spec.NodeName)
 	}
-	require.Equal(t, []string{"", "node-1", "", "node-2"}, on)
+	require.Equal(t, []string{"", "node-1", "", "node-2", "node-3"}, on)
 }

@@ -173,11 +173,22 @@ func TestAWatchFollowsWhatMayBeSeenAndNothingElse(t *testing.T) {
 	}
 }
 
+// TestAWatchOfWhatIsNotListedInTimeEnds although everything else was: with the second time that it is asked for, that is there.
 func TestAWatchOfWhatIsNotListedInTimeEnds(t *testing.T) {
-	server := twoPods()
-	server.PrependReactor("list", "nodes", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("broken") })
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := (&sight{clientset: server, nodes: true}).follow(ctx)()
-	require.ErrorContains(t, err, "the cluster did not list all ")
+	for resource, kind := range map[string]string{"pods": "Pod", "nodes": "Node", "daemonsets": "DaemonSet"} {
+		t.Run(resource, func(t *testing.T) {
+			t.Parallel()
+			server, asked := twoPods(), 0
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			server.PrependReactor("list", resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+				if asked++; asked > 1 {
+					cancel()
+				}
+				return true, nil, errors.New("broken")
+			})
+			_, err := (&sight{clientset: server, nodes: true, daemonSets: true}).follow(ctx)()
+			require.ErrorContains(t, err, "the cluster did not list all *v1."+kind+" within ")
+		})
+	}
 }

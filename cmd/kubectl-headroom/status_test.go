@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,10 +56,13 @@ func TestTheStatusIsOfAllHeadroomsOrOfEachThatIsNamed(t *testing.T) {
 func TestAccountsThatCannotBeReadAreAnErrorOfTheStatusUnlessARightIsLacking(t *testing.T) {
 	_, err := refusing(&v1alpha1.HeadroomAccountList{}, errors.New("broken"), headroomsOfShop("web")...).status(t.Context(), "shop", nil)
 	require.ErrorContains(t, err, "listing headroomaccounts.headroom.dev: broken")
-	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "headroomaccounts"}, "", nil)
-	report, err := refusing(&v1alpha1.HeadroomAccountList{}, forbidden, headroomsOfShop("web")...).status(t.Context(), "shop", nil)
-	require.NoError(t, err)
-	require.Len(t, report.Headrooms, 1)
-	require.Len(t, report.NotSeen, 1)
-	require.Contains(t, report.NotSeen[0], "who took what is not shown: ")
+	for _, lacks := range []error{
+		apierrors.NewForbidden(schema.GroupResource{Resource: "headroomaccounts"}, "", nil), &meta.NoKindMatchError{}, // of an earlier version
+	} {
+		report, err := refusing(&v1alpha1.HeadroomAccountList{}, lacks, headroomsOfShop("web")...).status(t.Context(), "shop", nil)
+		require.NoError(t, err)
+		require.Len(t, report.Headrooms, 1)
+		require.Len(t, report.NotSeen, 1)
+		require.Contains(t, report.NotSeen[0], "who took what is not shown: ")
+	}
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -123,6 +125,50 @@ func TestAWatchThatCannotBeginSaysWhy(t *testing.T) {
 	}
 }
 
+// TestAWatchOfAClusterThatIsNotListedInTimeIsAnErrorAndNoEmptyOne: this one answers who asks for the first pod, and is silent when all are
+// asked for.
+func TestAWatchOfAClusterThatIsNotListedInTimeIsAnErrorAndNoEmptyOne(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	behind := proxyOf(t, served(t, twoShops(t)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/pods" || r.URL.Query().Get("limit") == "1" {
+			behind.ServeHTTP(w, r)
+			return
+		}
+		cancel() // in place of waiting for two minutes
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	tty, drawn := terminal(t, 150)
+	root := newCommand(genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard})
+	root.SetArgs([]string{"nodes", "--watch", "--namespace", "shop", "--server", server.URL})
+	require.ErrorContains(t, root.ExecuteContext(ctx), "the cluster did not list all ")
+	require.Empty(t, drawn())
+}
+
+// TestAWatchIsOfTheHeadroomsThatAreNamed, in as wide columns as are asked for.
+func TestAWatchIsOfTheHeadroomsThatAreNamed(t *testing.T) {
+	for command, wants := range map[string]map[string]bool{
+		"status -A --watch":             {"web": true, "api": true, "cpu=2": false},
+		"status api -A --watch":         {"web": false, "api": true},
+		"status api -A --watch -o wide": {"web": false, "api": true, "cpu=2": true},
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Setenv("TERM", "xterm-256color")
+			tty, drawn := terminal(t, 250)
+			streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}
+			require.NoError(t, runAt(t, served(t, twoShops(t)), command, streams))
+			text := ansi.Strip(drawn())
+			for want, there := range wants {
+				require.Equal(t, there, strings.Contains(text, want), "%s in %s", want, text)
+			}
+		})
+	}
+}
+
 // TestAWatchLooksAgainAtItsInterval: shop/web wants 9 units at the first look, and 4321 then. What was looked at is drawn at the latest when
 // the watch ends.
 func TestAWatchLooksAgainAtItsInterval(t *testing.T) {
@@ -149,11 +195,13 @@ func TestAWatchLooksAgainAtItsInterval(t *testing.T) {
 	in, keys := io.Pipe()
 	go func() {
 		enough := time.After(30 * time.Second)
-		for range 3 { // with the third, what the second saw is known
+		for again := true; again; { // with the third, what the second saw is known; a machine that has much to do may be late
 			select {
 			case at := <-looks:
 				times = append(times, at)
+				again = len(times) < 3 || at.Sub(times[len(times)-2]) > 5*interval
 			case <-enough:
+				again = false
 			}
 		}
 		_, _ = keys.Write([]byte("q"))
@@ -164,8 +212,10 @@ func TestAWatchLooksAgainAtItsInterval(t *testing.T) {
 	text := drawn()
 	require.Contains(t, ansi.Strip(text), "4321")
 	require.Contains(t, text, "\x1b[33m", "what is missing stands out")
-	require.Len(t, times, 3)
-	require.GreaterOrEqual(t, times[2].Sub(times[1]), interval)
+	require.GreaterOrEqual(t, len(times), 3)
+	last := times[len(times)-1].Sub(times[len(times)-2])
+	require.GreaterOrEqual(t, last, interval)
+	require.LessOrEqual(t, last, 5*interval, "nor much later, whatever the default is")
 }
 
 func proxyOf(t *testing.T, server string) http.Handler {
@@ -195,9 +245,22 @@ func TestTheVersionAndCompletionsArePrinted(t *testing.T) {
 			for _, want := range wants {
 				require.Contains(t, out.String(), want)
 			}
+			require.NotContains(t, out.String(), "Completion ended", "a shell would offer it")
 			if strings.Contains(command, " web ") {
 				require.NotContains(t, out.String(), "web", "it is named already")
 			}
 		})
+	}
+}
+
+// TestNoNamesAreOfferedThatCannotBeRead: the shell is told that something is wrong, and offers no files in their place.
+func TestNoNamesAreOfferedThatCannotBeRead(t *testing.T) {
+	for _, command := range []string{"__complete status --server " + served(t, nil) + " ", "__complete ledger --context none "} {
+		t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+		var out strings.Builder
+		root := newCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: io.Discard})
+		root.SetArgs(strings.Split(command, " "))
+		require.NoError(t, root.ExecuteContext(t.Context()))
+		require.Equal(t, ":1\n", out.String(), command)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"testing"
@@ -60,6 +61,31 @@ func TestAWatchShowsTheNotesOfLaterLooksToo(t *testing.T) {
 	for _, want := range []string{"Title", "text", "note: what is no longer seen"} {
 		require.Contains(t, drawn, want)
 	}
+}
+
+// TestAWatchShowsWhyALaterLookFailed beside what it saw last.
+func TestAWatchShowsWhyALaterLookFailed(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	in, keys := io.Pipe()
+	t.Cleanup(func() { _ = keys.Close() })
+	tty, drawn := terminal(t, 150)
+	o := newOutput(genericiooptions.IOStreams{In: in, Out: tty, ErrOut: io.Discard})
+	looks := 0
+	err := (&watchOptions{on: true, interval: shortest}).run(t.Context(), o, "Title", func(context.Context) (page, error) {
+		looks++
+		switch looks {
+		case 1:
+			return colors{}.page("what it saw"), nil
+		case 2:
+		default:
+			go func() { _, _ = keys.Write([]byte("q")) }()
+		}
+		return page{}, errors.New("the cluster is away")
+	})
+	require.NoError(t, err)
+	text := ansi.Strip(drawn())
+	require.Contains(t, text, "what it saw")
+	require.Contains(t, text, "the cluster is away")
 }
 
 func TestAWatchHasTheColorsOfItsTerminal(t *testing.T) {
