@@ -21,3 +21,13 @@ func TestRulesOfOneTierAreWeighedAgainstEachOther(t *testing.T) {
 	}}, args.Order())
 	require.Equal(t, evictionorder.Order{}, (&config.HeadroomArgs{}).Order())
 }
+
+// TestTheNamesOfTheRulesAreInTheDefaultOrder, which each of them has a place in.
+func TestTheNamesOfTheRulesAreInTheDefaultOrder(t *testing.T) {
+	require.Equal(t, []string{"Nearest", "Spread", "LeastWaste", "FewestEvictions", "Score"}, config.RuleNames())
+	args := &config.HeadroomArgs{}
+	for i, name := range config.RuleNames() {
+		args.NodeRules = append(args.NodeRules, config.NodeRule{Name: name, Tier: int32(i + 1), Weight: 1})
+	}
+	require.Equal(t, evictionorder.DefaultOrder().Tiers, args.Order().Tiers)
+}

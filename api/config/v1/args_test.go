@@ -85,3 +85,13 @@ func TestArgumentsSurviveTheRoundTrip(t *testing.T) {
 		require.Empty(t, cmp.Diff(args, back))
 	})
 }
+
+func TestRulesReplaceThoseThatWereThere(t *testing.T) {
+	s := scheme(t)
+	args := &config.HeadroomArgs{NodeRules: []config.NodeRule{{Name: "Score", Tier: 1, Weight: 1}}}
+	versioned := &v1.HeadroomArgs{NodeRules: []v1.NodeRule{{Name: "Spread"}, {Name: "Nearest"}}}
+	require.NoError(t, s.Convert(args, versioned, nil))
+	require.Equal(t, []v1.NodeRule{{Name: "Score", Tier: ptr.To[int32](1), Weight: ptr.To[int32](1)}}, versioned.NodeRules)
+	require.NoError(t, s.Convert(versioned, args, nil))
+	require.Equal(t, []config.NodeRule{{Name: "Score", Tier: 1, Weight: 1}}, args.NodeRules)
+}
