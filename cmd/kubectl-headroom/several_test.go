@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/account"
@@ -61,6 +64,30 @@ func TestWhatTheClusterCannotReadIsAnErrorAndNotAbsent(t *testing.T) {
 				require.Empty(t, out, "nothing that may be taken for all there is")
 			})
 		}
+	}
+}
+
+// TestAClusterThatFailsOnceAllIsAskedForIsAnErrorToo: it answered who asked for the first object of each kind.
+func TestAClusterThatFailsOnceAllIsAskedForIsAnErrorToo(t *testing.T) {
+	well := proxyOf(t, served(t, twoShops(t)))
+	for command, path := range map[string]string{
+		"nodes": "/api/v1/pods", "nodes -o json": "/api/v1/nodes", "report -o -": "/apis/apps/v1/daemonsets",
+	} {
+		answers := twoShops(t)
+		answers[path] = inTrouble
+		failing := proxyOf(t, served(t, answers))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("limit") == "1" {
+				well.ServeHTTP(w, r)
+			} else {
+				failing.ServeHTTP(w, r)
+			}
+		}))
+		t.Cleanup(server.Close)
+		var out strings.Builder
+		err := runAt(t, server.URL, command, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: io.Discard})
+		require.ErrorContains(t, err, "etcd is away", command)
+		require.Empty(t, out.String())
 	}
 }
 

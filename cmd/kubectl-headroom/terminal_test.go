@@ -162,6 +162,7 @@ func TestAWatchIsOfTheHeadroomsThatAreNamed(t *testing.T) {
 			streams := genericiooptions.IOStreams{In: strings.NewReader("q"), Out: tty, ErrOut: io.Discard}
 			require.NoError(t, runAt(t, served(t, twoShops(t)), command, streams))
 			text := ansi.Strip(drawn())
+			require.Contains(t, text, "q quits", "it is drawn, and not printed once")
 			for want, there := range wants {
 				require.Equal(t, there, strings.Contains(text, want), "%s in %s", want, text)
 			}
