@@ -14,7 +14,8 @@ const (
 	ConditionShaped = "Shaped"
 )
 
-// Reasons of the condition Ready. Valid and QuotaShort come with True, all others with False; with False no new placeholders are made.
+// Reasons of the condition Ready. Valid and QuotaShort come with True, all others with False. With False no new placeholders are made, but
+// for two reasons: with AdmissionChanged those are that can still be recognized, and with AnotherController the other one makes them.
 const (
 	// ReasonValid says that the spec is valid and acted on.
 	ReasonValid = "Valid"
