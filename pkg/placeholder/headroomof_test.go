@@ -52,6 +52,14 @@ func TestHeadroomOf(t *testing.T) {
 			if tc.owner != nil {
 				pod.OwnerReferences = []metav1.OwnerReference{*tc.owner}
 			}
+			owner, ok := placeholder.OwnerOf(pod, func(namespace, name string, uid types.UID) (owner placeholder.Owner, ok bool) {
+				known := namespace == "shop" && name == "web-headroom" && uid == "uid-web-headroom"
+				return placeholder.Owner{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web"}, UID: "uid-web"}, known
+			})
+			require.Equal(t, tc.want, ok)
+			if ok {
+				require.Equal(t, placeholder.Owner{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web"}, UID: "uid-web"}, owner)
+			}
 			got, ok := placeholder.HeadroomOf(pod, func(namespace, name string, uid types.UID) (types.NamespacedName, bool) {
 				known := namespace == "shop" && name == "web-headroom" && uid == "uid-web-headroom"
 				return types.NamespacedName{Namespace: "shop", Name: "web"}, known
@@ -86,5 +94,7 @@ func TestWithoutDaemonSetsNoPodOfOneIsAPlaceholder(t *testing.T) {
 		OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "web-headroom", Controller: ptr.To(true)}},
 	}}
 	_, ok := placeholder.HeadroomOf(pod, nil)
+	require.False(t, ok)
+	_, ok = placeholder.OwnerOf(pod, nil)
 	require.False(t, ok)
 }

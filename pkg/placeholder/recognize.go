@@ -10,40 +10,69 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 )
 
-// HeadroomOfDaemonSet returns the Headroom that controls a DaemonSet, given its namespace and UID, and whether there is
-// one. Name in the result is the Headroom's.
+// Owner is the Headroom that a placeholder is of. The UID tells it from others that have had, or will have, its name: what is left of a
+// Headroom that was deleted and made anew is none of the new one's, until the garbage collector removes it.
+type Owner struct {
+	types.NamespacedName
+	UID types.UID
+}
+
+// OwnerOfDaemonSet returns the Headroom that controls a DaemonSet, given its namespace, name and UID, and whether there is one.
+type OwnerOfDaemonSet func(namespace, name string, uid types.UID) (owner Owner, ok bool)
+
+// HeadroomOfDaemonSet is OwnerOfDaemonSet for those who ask by name only.
 type HeadroomOfDaemonSet func(namespace, name string, uid types.UID) (headroom types.NamespacedName, ok bool)
 
-// HeadroomOf returns the Headroom that the pod is a placeholder of, and whether it is one at all. A label alone does not
+// OwnerOf returns the Headroom that the pod is a placeholder of, and whether it is one at all. A label alone does not
 // make a placeholder, since a real pod with a stray label must not be evicted: the pod's controller has to be
-// the Headroom that the label names, or a DaemonSet whose controller is that Headroom.
-func HeadroomOf(pod *corev1.Pod, daemonSets HeadroomOfDaemonSet) (headroom types.NamespacedName, ok bool) {
+// the Headroom that the label names, or a DaemonSet whose controller is that Headroom. Whether that Headroom is the one that lives now is
+// for the caller to find out.
+func OwnerOf(pod *corev1.Pod, daemonSets OwnerOfDaemonSet) (owner Owner, ok bool) {
 	name, labeled := pod.Labels[v1alpha1.LabelHeadroom]
 	if !labeled {
-		return types.NamespacedName{}, false
+		return Owner{}, false
 	}
-	want := types.NamespacedName{Namespace: pod.Namespace, Name: name}
 	controller := metav1.GetControllerOfNoCopy(pod)
 	switch {
 	case controller == nil:
-		return types.NamespacedName{}, false
+		return Owner{}, false
 	case isHeadroom(controller):
-		return want, controller.Name == name
+		owner, ok = ownerBy(pod, controller), true
 	case controller.Kind == "DaemonSet" && groupOf(controller) == "apps" && daemonSets != nil:
-		got, found := daemonSets(pod.Namespace, controller.Name, controller.UID)
-		return want, found && got == want
-	default:
-		return types.NamespacedName{}, false
+		owner, ok = daemonSets(pod.Namespace, controller.Name, controller.UID)
 	}
+	return owner, ok && owner.NamespacedName == types.NamespacedName{Namespace: pod.Namespace, Name: name}
 }
 
-// Controller returns the Headroom that controls an object, and whether one does.
+// HeadroomOf is OwnerOf by name only: one of the same name that is gone, or is yet to come, is not told from the one that lives.
+func HeadroomOf(pod *corev1.Pod, daemonSets HeadroomOfDaemonSet) (headroom types.NamespacedName, ok bool) {
+	owner, ok := OwnerOf(pod, func(namespace, name string, uid types.UID) (owner Owner, ok bool) {
+		if daemonSets != nil {
+			owner.NamespacedName, ok = daemonSets(namespace, name, uid)
+		}
+		return owner, ok
+	})
+	return owner.NamespacedName, ok
+}
+
+// Controller returns the name of the Headroom that controls an object, and whether one does.
 func Controller(object metav1.Object) (headroom types.NamespacedName, ok bool) {
+	owner, ok := ControllingOwner(object)
+	return owner.NamespacedName, ok
+}
+
+// ControllingOwner returns the Headroom that controls an object, and whether one does.
+func ControllingOwner(object metav1.Object) (owner Owner, ok bool) {
 	controller := metav1.GetControllerOfNoCopy(object)
 	if controller == nil || !isHeadroom(controller) {
-		return types.NamespacedName{}, false
+		return Owner{}, false
 	}
-	return types.NamespacedName{Namespace: object.GetNamespace(), Name: controller.Name}, true
+	return ownerBy(object, controller), true
+}
+
+// ownerBy is the Headroom that a reference of an object means. Owners are in the namespace of what they own.
+func ownerBy(object metav1.Object, ref *metav1.OwnerReference) Owner {
+	return Owner{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: ref.Name}, UID: ref.UID}
 }
 
 func isHeadroom(ref *metav1.OwnerReference) bool {

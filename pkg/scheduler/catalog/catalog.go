@@ -11,10 +11,13 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // Entry is one Headroom as the scheduler sees it. It is never changed; a change of the Headroom makes a new one.
 type Entry struct {
+	// UID of the Headroom.
+	UID types.UID
 	// Rule says which pods the Headroom entitles.
 	Rule *entitlement.Rule
 	// SpreadKeys are the topology keys that the Headroom is spread over.
@@ -41,16 +44,27 @@ func (c *Catalog) Ready() <-chan struct{} {
 	return c.ready
 }
 
-// Version changes whenever an answer of Get may have changed.
+// Version changes whenever an answer of Get or Of may have changed.
 func (c *Catalog) Version() uint64 {
 	return c.version.Load()
 }
 
-// Get returns what is known of a Headroom, nil if nothing is: no pod may take from it then.
+// Get returns what is known of the Headroom that has a name now, nil if nothing is: no pod may take from it then. For a placeholder's
+// Headroom ask Of.
 func (c *Catalog) Get(name types.NamespacedName) *Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.entries[name]
+}
+
+// Of returns what is known of the Headroom of a placeholder, nil if nothing is. Of the next Headroom of its name nothing holds for it: that
+// one's consumers say nothing of what is left of the one before, or of units of one that the catalog has not heard of yet. A Headroom
+// without a UID comes from no API server, but from a file that is to be explained: it goes by its name.
+func (c *Catalog) Of(owner placeholder.Owner) *Entry {
+	if entry := c.Get(owner.NamespacedName); entry != nil && (entry.UID == "" || entry.UID == owner.UID) {
+		return entry
+	}
+	return nil
 }
 
 // Names returns the Headrooms that are known, as NAMESPACE/NAME, in the order of their names.
@@ -88,7 +102,7 @@ func (c *Catalog) CRDAbsent() bool {
 func (c *Catalog) Set(headroom *v1alpha1.Headroom) error {
 	name := types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}
 	rule, err := entitlement.Compile(name, headroom.Spec.Consumers)
-	entry := &Entry{Rule: rule, SpreadKeys: spreadKeys(headroom)}
+	entry := &Entry{UID: headroom.UID, Rule: rule, SpreadKeys: spreadKeys(headroom)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.entries[name] = entry

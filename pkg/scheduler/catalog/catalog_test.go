@@ -11,6 +11,7 @@ import (
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -91,6 +92,29 @@ func TestACatalogIsReadyOnce(t *testing.T) {
 	<-c.Ready()
 	c.setReady()
 	<-c.Ready()
+}
+
+// TestWhatIsKnownOfAHeadroomIsOfThatOne, and of no other of its name.
+func TestWhatIsKnownOfAHeadroomIsOfThatOne(t *testing.T) {
+	c := New()
+	h := forApp("web")
+	h.UID = "first"
+	first, second := placeholder.Owner{NamespacedName: web, UID: "first"}, placeholder.Owner{NamespacedName: web, UID: "second"}
+	require.Nil(t, c.Of(first))
+	require.NoError(t, c.Set(h))
+	require.Same(t, c.Get(web), c.Of(first))
+	require.Nil(t, c.Of(second), "it is not known yet")
+	require.Nil(t, c.Of(placeholder.Owner{NamespacedName: web}), "nobody is owned by a name alone")
+
+	h.UID = "second"
+	require.NoError(t, c.Set(h))
+	require.Same(t, c.Get(web), c.Of(second))
+	require.Nil(t, c.Of(first), "it is gone")
+	require.Nil(t, c.Of(placeholder.Owner{NamespacedName: types.NamespacedName{Namespace: "other", Name: "web"}, UID: "second"}))
+
+	h.UID = ""
+	require.NoError(t, c.Set(h))
+	require.Same(t, c.Get(web), c.Of(second), "one of a file goes by its name")
 }
 
 func TestAHeadroomIsAsItWasSetLast(t *testing.T) {

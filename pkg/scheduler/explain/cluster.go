@@ -66,13 +66,13 @@ func New(objects Objects, profile *Profile) (*Cluster, error) {
 			c.invalid[types.NamespacedName{Namespace: headroom.Namespace, Name: headroom.Name}] = err
 		}
 	}
-	c.inventory = inventory.New(headrooms, objects.headroomOfDaemonSet, reservations(objects.Reserved))
+	c.inventory = inventory.New(headrooms, objects.ownerOfDaemonSet, reservations(objects.Reserved))
 	var err error
 	if c.handle, err = newHandle(objects.Namespaces); err != nil {
 		return nil, err
 	}
 	c.selector = selection.New(selection.Options{
-		Handle: c.handle, Inventory: c.inventory, Catalog: headrooms, DaemonSets: objects.headroomOfDaemonSet, Args: profile.Args,
+		Handle: c.handle, Inventory: c.inventory, Catalog: headrooms, DaemonSets: objects.ownerOfDaemonSet, Args: profile.Args,
 		Features: feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate), Clock: clock.RealClock{},
 		Undeletable: func(headroom types.NamespacedName) bool { return objects.Undeletable[headroom] },
 	})
@@ -82,13 +82,13 @@ func New(objects Objects, profile *Profile) (*Cluster, error) {
 // Order is the order among nodes.
 func (c *Cluster) Order() evictionorder.Order { return c.profile.Args.Order() }
 
-// headroomOfDaemonSet finds the Headroom that controls a DaemonSet.
-func (o *Objects) headroomOfDaemonSet(_, _ string, uid types.UID) (types.NamespacedName, bool) {
+// ownerOfDaemonSet finds the Headroom that controls a DaemonSet.
+func (o *Objects) ownerOfDaemonSet(_, _ string, uid types.UID) (placeholder.Owner, bool) {
 	i := slices.IndexFunc(o.DaemonSets, func(set *appsv1.DaemonSet) bool { return set.UID == uid })
 	if i < 0 {
-		return types.NamespacedName{}, false
+		return placeholder.Owner{}, false
 	}
-	return placeholder.Controller(o.DaemonSets[i])
+	return placeholder.ControllingOwner(o.DaemonSets[i])
 }
 
 // load puts the nodes, with all pods but one, into the inventory, in the order of their names.

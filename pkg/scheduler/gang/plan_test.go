@@ -123,7 +123,7 @@ func plannerWith(t *testing.T, d *device, nodes []string, pods []*st.PodWrapper,
 	for _, wrapped := range pods {
 		running = append(running, wrapped.Obj())
 		if controller := metav1.GetControllerOf(wrapped.Obj()); controller != nil {
-			require.NoError(t, known.Set(builders.Headroom(controller.Name, nil).Namespace("default").Obj()))
+			require.NoError(t, known.Set(builders.Headroom(controller.Name, nil).Namespace("default").UID(controller.UID).Obj()))
 		}
 	}
 	p := &planned{snapshot: cache.NewSnapshot(running, objects), prober: &prober{rejects: map[string]bool{}, asked: map[string]int{}}}

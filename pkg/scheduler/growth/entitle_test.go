@@ -31,9 +31,9 @@ func mayTake(t *testing.T, unit *corev1.Pod, consumers *v1alpha1.Consumers, prio
 	}
 	nobody := func(types.UID) bool { return false }
 	known := Knowledge{
-		Serves:     func(string) bool { return true },
-		HeadroomOf: func(pod *corev1.Pod) (types.NamespacedName, bool) { return placeholder.HeadroomOf(pod, nil) },
-		Rule:       func(types.NamespacedName) *entitlement.Rule { return rule },
+		Serves:  func(string) bool { return true },
+		OwnerOf: func(pod *corev1.Pod) (placeholder.Owner, bool) { return placeholder.OwnerOf(pod, nil) },
+		Rule:    func(placeholder.Owner) *entitlement.Rule { return rule },
 		Identity: func(pod *corev1.Pod) entitlement.Consumer {
 			return entitlement.ConsumerOf(pod, func(string) (*corev1.Namespace, error) { return &corev1.Namespace{}, nil })
 		},

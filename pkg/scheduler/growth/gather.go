@@ -15,10 +15,10 @@ import (
 type Knowledge struct {
 	// Serves reports whether the resizes of the pods of a scheduler are served.
 	Serves func(scheduler string) bool
-	// HeadroomOf returns the Headroom of a placeholder, and whether the pod is one.
-	HeadroomOf func(pod *corev1.Pod) (types.NamespacedName, bool)
-	// Rule returns whom a Headroom entitles, nil if nothing is known of it.
-	Rule func(headroom types.NamespacedName) *entitlement.Rule
+	// OwnerOf returns the Headroom of a placeholder, and whether the pod is one.
+	OwnerOf func(pod *corev1.Pod) (placeholder.Owner, bool)
+	// Rule returns whom the Headroom of a placeholder entitles, nil if nothing is known of it.
+	Rule func(owner placeholder.Owner) *entitlement.Rule
 	// Identity returns what a Headroom may ask about a pod.
 	Identity func(pod *corev1.Pod) entitlement.Consumer
 	// Reserved reports whether a placeholder is reserved for a consumer or was deleted for one, Stays whether one that should go does not.
@@ -42,7 +42,7 @@ func gather(node *corev1.Node, pods []*corev1.Pod, k *Knowledge) *scene {
 	for _, pod := range pods {
 		held := requestsOf(Allocated(pod))
 		add(s.Used, held, 1)
-		headroom, is := k.HeadroomOf(pod)
+		owner, is := k.OwnerOf(pod)
 		switch {
 		case is && !k.Stays(pod.UID):
 			evidence = append(evidence, evictionorder.Placeholder{
@@ -50,7 +50,7 @@ func gather(node *corev1.Node, pods []*corev1.Pod, k *Knowledge) *scene {
 				Created: pod.CreationTimestamp.UnixNano(), Priority: corev1helpers.PodPriority(pod),
 				Leaving: pod.DeletionTimestamp != nil || k.Reserved(pod.UID),
 			})
-			rules, s.placeholders = append(rules, k.Rule(headroom)), append(s.placeholders, pod)
+			rules, s.placeholders = append(rules, k.Rule(owner)), append(s.placeholders, pod)
 		case !is && pod.DeletionTimestamp == nil && k.Serves(pod.Spec.SchedulerName) && Deferred(pod) != nil:
 			s.pods = append(s.pods, pod)
 			s.Pods = append(s.Pods, Pod{

@@ -100,9 +100,9 @@ func TestGatherSaysWhoMayTakeWhat(t *testing.T) {
 	rule, err := entitlement.Compile(types.NamespacedName{Namespace: "shop", Name: "spare"}, web)
 	require.NoError(t, err)
 	known := Knowledge{
-		Serves:     func(scheduler string) bool { return scheduler == "ours" },
-		HeadroomOf: func(pod *corev1.Pod) (types.NamespacedName, bool) { return placeholder.HeadroomOf(pod, nil) },
-		Rule:       func(types.NamespacedName) *entitlement.Rule { return rule },
+		Serves:  func(scheduler string) bool { return scheduler == "ours" },
+		OwnerOf: func(pod *corev1.Pod) (placeholder.Owner, bool) { return placeholder.OwnerOf(pod, nil) },
+		Rule:    func(placeholder.Owner) *entitlement.Rule { return rule },
 		Identity: func(pod *corev1.Pod) entitlement.Consumer {
 			return entitlement.ConsumerOf(pod, func(string) (*corev1.Namespace, error) { return &corev1.Namespace{}, nil })
 		},
@@ -156,9 +156,9 @@ func TestGatherSaysWhoMayTakeWhat(t *testing.T) {
 
 func TestNothingGoesForAPodThatIsBeingDeleted(t *testing.T) {
 	known := Knowledge{
-		Serves:     func(string) bool { return true },
-		HeadroomOf: func(*corev1.Pod) (types.NamespacedName, bool) { return types.NamespacedName{}, false },
-		Identity:   func(*corev1.Pod) entitlement.Consumer { return entitlement.Consumer{} },
+		Serves:   func(string) bool { return true },
+		OwnerOf:  func(*corev1.Pod) (placeholder.Owner, bool) { return placeholder.Owner{}, false },
+		Identity: func(*corev1.Pod) entitlement.Consumer { return entitlement.Consumer{} },
 	}
 	for name, leaves := range map[string]bool{"one that stays": false, "one that leaves": true} {
 		t.Run(name, func(t *testing.T) {

@@ -82,8 +82,8 @@ func newGrowing(ctx context.Context, t *testing.T, change func(s *scenery)) *gro
 	reservations, credits := eviction.NewReservations(func(string) {}), eviction.NewCredits(clock.RealClock{})
 	g, err := New(ctx, Options{
 		Knowledge: Knowledge{
-			HeadroomOf: func(pod *corev1.Pod) (types.NamespacedName, bool) { return placeholder.HeadroomOf(pod, nil) },
-			Rule:       func(types.NamespacedName) *entitlement.Rule { return rule },
+			OwnerOf: func(pod *corev1.Pod) (placeholder.Owner, bool) { return placeholder.OwnerOf(pod, nil) },
+			Rule:    func(placeholder.Owner) *entitlement.Rule { return rule },
 			Identity: func(pod *corev1.Pod) entitlement.Consumer {
 				return entitlement.ConsumerOf(pod, func(string) (*corev1.Namespace, error) { return &corev1.Namespace{}, nil })
 			},

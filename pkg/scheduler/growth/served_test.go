@@ -17,6 +17,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/entitlement"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -66,10 +67,10 @@ func TestAProfileIsServedAsItWasSaidLast(t *testing.T) {
 // TestAPlaceholderThatStaysGrowsForNobody: it counts as any other pod for the room that it holds, and takes none of others.
 func TestAPlaceholderThatStaysGrowsForNobody(t *testing.T) {
 	known := Knowledge{
-		Serves:     func(string) bool { return true },
-		HeadroomOf: func(*corev1.Pod) (types.NamespacedName, bool) { return types.NamespacedName{}, true },
-		Identity:   func(*corev1.Pod) entitlement.Consumer { return entitlement.Consumer{} },
-		Stays:      func(types.UID) bool { return true },
+		Serves:   func(string) bool { return true },
+		OwnerOf:  func(*corev1.Pod) (placeholder.Owner, bool) { return placeholder.Owner{}, true },
+		Identity: func(*corev1.Pod) entitlement.Consumer { return entitlement.Consumer{} },
+		Stays:    func(types.UID) bool { return true },
 	}
 	scene := gather(builders.Node("n", "", builders.Resources{"cpu": "10"}).Obj(), []*corev1.Pod{resized("unit", "5")}, &known)
 	require.Empty(t, scene.pods)
@@ -83,7 +84,7 @@ func TestOfANodeThatCountsWhichPodsMayHaveAndEveryResourceThatTheyHold(t *testin
 	for name := range node.Status.Allocatable {
 		node.Status.Capacity[name] = resource.MustParse("100Gi")
 	}
-	known := Knowledge{HeadroomOf: func(*corev1.Pod) (types.NamespacedName, bool) { return types.NamespacedName{}, false },
+	known := Knowledge{OwnerOf: func(*corev1.Pod) (placeholder.Owner, bool) { return placeholder.Owner{}, false },
 		Serves: func(string) bool { return false }}
 	var pods []*corev1.Pod
 	for range 2 {

@@ -104,8 +104,8 @@ func (s *shared) wakeForDevices(ctx context.Context, old any, bound *corev1.Pod)
 	if before, ok := old.(*corev1.Pod); !ok || before.Spec.NodeName != "" || bound.Status.ExtendedResourceClaimStatus == nil {
 		return
 	}
-	if name, ok := placeholder.HeadroomOf(bound, s.daemonSets); ok {
-		s.waker.HeadroomChanged(ctx, name)
+	if owner, ok := placeholder.OwnerOf(bound, s.daemonSets); ok {
+		s.waker.HeadroomChanged(ctx, owner.NamespacedName)
 	}
 }
 

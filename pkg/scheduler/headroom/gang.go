@@ -381,7 +381,8 @@ func (p *Plugin) newPlanner() *gang.Planner {
 	return &gang.Planner{
 		Profile: p.profile, Selector: p.selector, Refresh: p.readSnapshot,
 		HeadroomOf: func(pod *corev1.Pod) (types.NamespacedName, bool) {
-			return placeholder.HeadroomOf(pod, p.shared.daemonSets)
+			owner, ok := placeholder.OwnerOf(pod, p.shared.daemonSets)
+			return owner.NamespacedName, ok
 		},
 	}
 }

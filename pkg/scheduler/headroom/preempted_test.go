@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -158,6 +160,35 @@ func TestTheFirstPodWaitsForTheHeadroomsToBeKnown(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestOnlyUnitsOfTheHeadroomThatLivesAreTaken: what the `consumers` of one say holds for no other of its name, be it gone or not known yet.
+func TestOnlyUnitsOfTheHeadroomThatLivesAreTaken(t *testing.T) {
+	mine := forApp("web")
+	byDaemonSet := unit(mine, 0, "a")
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-headroom", UID: "set"}}
+	set.OwnerReferences = byDaemonSet.OwnerReferences
+	byDaemonSet.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+	for name, held := range map[string]*st.PodWrapper{"by itself": unit(mine, 0, "a"), "by a DaemonSet": byDaemonSet} {
+		for uid, want := range map[types.UID]bool{mine.UID: true, "another": false} {
+			t.Run(fmt.Sprintf("%s, %s", name, uid), func(t *testing.T) {
+				lives := forApp("web")
+				lives.UID = uid
+				f := newFixture(t, cluster{
+					nodes: []*corev1.Node{builders.Node("a", "z-1", res("1")).Obj()}, pods: []*corev1.Pod{held.Obj()},
+					headrooms: []*v1alpha1.Headroom{lives},
+				})
+				require.NoError(t, f.factory.Apps().V1().DaemonSets().Informer().GetStore().Add(set))
+				pod := wants("1").Label("app", "web").Obj()
+
+				c, _ := f.decided(t, pod)
+				require.Equal(t, want, c.swap != nil)
+				require.Equal(t, want, f.shared.names(held.Obj(), pod))
+				require.Equal(t, want, f.unentitled(pod, []*corev1.Pod{held.Obj()}) == 0)
+				require.True(t, f.shared.isPlaceholder(held.Obj()), "no running pod, whosever it is")
+			})
+		}
 	}
 }
 

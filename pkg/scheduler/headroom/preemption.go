@@ -136,8 +136,8 @@ func (p *Plugin) countUnentitledToAll(consumers []*corev1.Pod, evicted *corev1.P
 func (p *Plugin) unentitled(consumer *corev1.Pod, pods []*corev1.Pod) int {
 	count, identity := 0, p.shared.identityOf(consumer)
 	for _, pod := range pods {
-		name, ok := placeholder.HeadroomOf(pod, p.shared.daemonSets)
-		if entry := p.shared.catalog.Get(name); ok && (entry == nil || !entry.Rule.Entitles(&identity)) {
+		owner, ok := placeholder.OwnerOf(pod, p.shared.daemonSets)
+		if entry := p.shared.catalog.Of(owner); ok && (entry == nil || !entry.Rule.Entitles(&identity)) {
 			count++
 		}
 	}

@@ -45,11 +45,11 @@ func (p *Plugin) isSchedulableAfterPodAdd(_ klog.Logger, pod *corev1.Pod, before
 	if err != nil {
 		return fwk.Queue, err
 	}
-	name, ok := placeholder.HeadroomOf(assigned, p.daemonSetOrLabel(assigned))
+	owner, ok := placeholder.OwnerOf(assigned, p.daemonSetOrLabel(assigned))
 	if !ok || selection.IsBound(pod) {
 		return fwk.QueueSkip, nil
 	}
-	identity, entry := p.shared.identityOf(pod), p.shared.catalog.Get(name)
+	identity, entry := p.shared.identityOf(pod), p.shared.catalog.Of(owner)
 	unknown, lower := entry == nil, corev1helpers.PodPriority(assigned) < corev1helpers.PodPriority(pod)
 	switch entitled := unknown || entry.Rule.Entitles(&identity); {
 	case lower && (entitled || selection.SystemCritical(pod)):
@@ -61,13 +61,17 @@ func (p *Plugin) isSchedulableAfterPodAdd(_ klog.Logger, pod *corev1.Pod, before
 }
 
 // daemonSetOrLabel resolves the DaemonSet of a pod, and believes the pod's label if that fails: the DaemonSet may not be known
-// yet.
-func (p *Plugin) daemonSetOrLabel(pod *corev1.Pod) placeholder.HeadroomOfDaemonSet {
-	return func(namespace, name string, uid types.UID) (types.NamespacedName, bool) {
-		if headroom, ok := p.shared.daemonSets(namespace, name, uid); ok {
-			return headroom, true
+// yet. It is the Headroom's that has the name now, then.
+func (p *Plugin) daemonSetOrLabel(pod *corev1.Pod) placeholder.OwnerOfDaemonSet {
+	return func(namespace, name string, uid types.UID) (placeholder.Owner, bool) {
+		if owner, ok := p.shared.daemonSets(namespace, name, uid); ok {
+			return owner, true
 		}
-		return types.NamespacedName{Namespace: namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}, true
+		owner := placeholder.Owner{NamespacedName: types.NamespacedName{Namespace: namespace, Name: pod.Labels[v1alpha1.LabelHeadroom]}}
+		if entry := p.shared.catalog.Get(owner.NamespacedName); entry != nil {
+			owner.UID = entry.UID
+		}
+		return owner, true
 	}
 }
 

@@ -72,7 +72,8 @@ func TestThePluginHearsOfNewLabelsOfAWaitingPodAndOfNewUnits(t *testing.T) {
 }
 
 func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
-	web := forApp("web")
+	web, anew := forApp("web"), forApp("web")
+	anew.UID = "anew"
 	byDaemonSet := func(pod *corev1.Pod) *corev1.Pod {
 		set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "web-headroom", UID: "set"}}
 		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
@@ -107,6 +108,12 @@ func TestANewPlaceholderWakesAPodThatMayTakeIt(t *testing.T) {
 		"not of one that another Headroom controls, whatever its label says": {
 			app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(web, 0, "a").Obj()), controls: forApp("db"),
 			want: fwk.QueueSkip,
+		},
+		"of a Headroom that was made anew, which is not known yet": {
+			app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(anew, 0, "a").Obj(), want: fwk.Queue,
+		},
+		"of its DaemonSet": {
+			app: "db", headrooms: []*v1alpha1.Headroom{web}, assigned: byDaemonSet(unit(anew, 0, "a").Obj()), controls: anew, want: fwk.Queue,
 		},
 		"not of a higher priority": {app: "web", headrooms: []*v1alpha1.Headroom{web}, assigned: unit(web, 0, "a").Priority(1000).Obj(), want: fwk.QueueSkip},
 		"not any other pod":        {app: "web", assigned: on("a", "x", "1"), want: fwk.QueueSkip},

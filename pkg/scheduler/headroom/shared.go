@@ -53,7 +53,7 @@ type shared struct {
 	warnings     *warnings
 	namespaces   corelisters.NamespaceLister
 	// daemonSets resolves the DaemonSets of PerNode Headrooms.
-	daemonSets placeholder.HeadroomOfDaemonSet
+	daemonSets placeholder.OwnerOfDaemonSet
 	// pods are all pods that the scheduler knows.
 	pods cache.Indexer
 	// holes are where room is kept for other pods, postponed those from which it is kept.
@@ -165,9 +165,9 @@ func (s *shared) growInPlace(ctx context.Context, handle fwk.Handle, factory inf
 	s.leadership = growth.NewLeadership(legacyregistry.DefaultGatherer, pods.HasSynced, clock.RealClock{})
 	s.growth, err = growth.New(ctx, growth.Options{
 		Knowledge: growth.Knowledge{
-			HeadroomOf: func(pod *corev1.Pod) (types.NamespacedName, bool) { return placeholder.HeadroomOf(pod, s.daemonSets) },
-			Rule: func(headroom types.NamespacedName) *entitlement.Rule {
-				if entry := s.catalog.Get(headroom); entry != nil {
+			OwnerOf: func(pod *corev1.Pod) (placeholder.Owner, bool) { return placeholder.OwnerOf(pod, s.daemonSets) },
+			Rule: func(owner placeholder.Owner) *entitlement.Rule {
+				if entry := s.catalog.Of(owner); entry != nil {
 					return entry.Rule
 				}
 				return nil
@@ -289,14 +289,14 @@ func (s *shared) forget(waited types.UID) {
 }
 
 // daemonSets asks the informer's cache.
-func daemonSets(factory informers.SharedInformerFactory) placeholder.HeadroomOfDaemonSet {
+func daemonSets(factory informers.SharedInformerFactory) placeholder.OwnerOfDaemonSet {
 	lister := factory.Apps().V1().DaemonSets().Lister()
-	return func(namespace, name string, uid types.UID) (types.NamespacedName, bool) {
+	return func(namespace, name string, uid types.UID) (placeholder.Owner, bool) {
 		set, err := lister.DaemonSets(namespace).Get(name)
 		if err != nil || set.UID != uid {
-			return types.NamespacedName{}, false
+			return placeholder.Owner{}, false
 		}
-		return placeholder.Controller(set)
+		return placeholder.ControllingOwner(set)
 	}
 }
 
@@ -306,13 +306,13 @@ func (s *shared) identityOf(pod *corev1.Pod) entitlement.Consumer {
 
 // isPlaceholder reports whether a pod is a placeholder of a Headroom.
 func (s *shared) isPlaceholder(pod *corev1.Pod) bool {
-	_, ok := placeholder.HeadroomOf(pod, s.daemonSets)
+	_, ok := placeholder.OwnerOf(pod, s.daemonSets)
 	return ok
 }
 
 // names reports whether the `consumers` of the Headroom of a placeholder name a pod.
 func (s *shared) names(unit, pod *corev1.Pod) bool {
-	headroom, ok := placeholder.HeadroomOf(unit, s.daemonSets)
-	entry, identity := s.catalog.Get(headroom), s.identityOf(pod)
+	owner, ok := placeholder.OwnerOf(unit, s.daemonSets)
+	entry, identity := s.catalog.Of(owner), s.identityOf(pod)
 	return ok && entry != nil && entry.Rule.Named() && entry.Rule.Entitles(&identity)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/headroom-dev/headroom/api/v1alpha1"
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
 	"github.com/headroom-dev/headroom/pkg/metrics"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/selection"
 	"github.com/headroom-dev/headroom/test/builders"
 )
@@ -157,7 +158,7 @@ func TestTheHeadroomOfADaemonSetIsFoundByUID(t *testing.T) {
 	require.NoError(t, f.handle.SharedInformerFactory().Apps().V1().DaemonSets().Informer().GetStore().Add(set))
 	found, ok := f.shared.daemonSets("default", "web-headroom", "now")
 	require.True(t, ok)
-	require.Equal(t, nameOfWeb, found)
+	require.Equal(t, placeholder.Owner{NamespacedName: nameOfWeb, UID: h.UID}, found)
 	_, ok = f.shared.daemonSets("default", "web-headroom", "before")
 	require.False(t, ok, "pods of an earlier DaemonSet of the name may be anything")
 }

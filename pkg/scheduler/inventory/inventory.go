@@ -28,13 +28,13 @@ type Reservations interface {
 // Inventory belongs to the scheduling goroutine; only MarkDirty and RecheckControllers may be called from others.
 type Inventory struct {
 	catalog      *catalog.Catalog
-	daemonSets   placeholder.HeadroomOfDaemonSet
+	daemonSets   placeholder.OwnerOfDaemonSet
 	reservations Reservations
 
 	nodes            []Node
 	byName           map[string]int
 	headrooms        []*Headroom
-	headroomIDs      map[types.NamespacedName]int
+	headroomIDs      map[placeholder.Owner]int
 	headroomsLeft    int
 	version          uint64
 	extended         map[corev1.ResourceName]int
@@ -100,11 +100,13 @@ type Placeholder struct {
 	Info fwk.PodInfo
 }
 
-// Headroom is a Headroom that has, or had not long ago, placeholders in the snapshot.
+// Headroom is a Headroom that has, or had not long ago, placeholders in the snapshot. One that was deleted and made anew is two.
 type Headroom struct {
 	// Name of the Headroom.
 	Name types.NamespacedName
-	// Entry is what the catalog knows of it, nil if nothing.
+	// UID of the Headroom.
+	UID types.UID
+	// Entry is what the catalog knows of it, nil if nothing, also if the Headroom of that name is another one.
 	Entry *catalog.Entry
 
 	keys  []int
@@ -118,13 +120,13 @@ type topologyKey struct {
 
 // New returns an empty inventory. daemonSets resolves DaemonSets of PerNode Headrooms, reservations are asked whenever a node is
 // read anew.
-func New(known *catalog.Catalog, daemonSets placeholder.HeadroomOfDaemonSet, reservations Reservations) *Inventory {
+func New(known *catalog.Catalog, daemonSets placeholder.OwnerOfDaemonSet, reservations Reservations) *Inventory {
 	return &Inventory{
 		catalog:      known,
 		daemonSets:   daemonSets,
 		reservations: reservations,
 		byName:       map[string]int{},
-		headroomIDs:  map[types.NamespacedName]int{},
+		headroomIDs:  map[placeholder.Owner]int{},
 		extended:     map[corev1.ResourceName]int{},
 		keyIDs:       map[string]int{},
 		dirty:        map[string]struct{}{},

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/headroom-dev/headroom/api/v1alpha1"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/test/builders"
 )
@@ -31,6 +32,11 @@ func headroom(name string, keys ...string) *v1alpha1.Headroom {
 		b = b.SpreadOver(keys...)
 	}
 	return b.Obj()
+}
+
+// ownerNamed is what headroom makes, as its placeholders know it.
+func ownerNamed(name string) placeholder.Owner {
+	return placeholder.Owner{NamespacedName: types.NamespacedName{Namespace: "default", Name: name}}
 }
 
 func placeholderPod(h *v1alpha1.Headroom, i int, node string) *corev1.Pod {
@@ -123,7 +129,7 @@ func TestUnitsStayCountedWhereANodeMovesWhileAHeadroomIsSpreadOverSomethingNew(t
 	nodes := []fwk.NodeInfo{moves, nodeWith("stays", "r-1", placeholderPod(one, 1, "stays"))}
 	units := func(node string) []int {
 		inv.Refresh(nodes, false)
-		return inv.Units(nil, inv.Node(node), inv.headroomIDs[types.NamespacedName{Namespace: "default", Name: "one"}])
+		return inv.Units(nil, inv.Node(node), inv.headroomIDs[ownerNamed("one")])
 	}
 	require.Equal(t, []int{2}, units("stays"))
 
@@ -146,7 +152,7 @@ func compare(t *rapid.T, inv, fresh *Inventory) {
 			require.Equal(t, want.Placeholders[j].Evidence.Leaving, got.Placeholders[j].Evidence.Leaving)
 		}
 		for id, h := range fresh.Headrooms() {
-			require.Equal(t, fresh.Units(nil, want, id), inv.Units(nil, got, inv.headroomIDs[h.Name]), "%s on %s", h.Name, want.Name)
+			require.Equal(t, fresh.Units(nil, want, id), inv.Units(nil, got, inv.headroomIDs[h.owner()]), "%s on %s", h.Name, want.Name)
 		}
 	}
 }
@@ -158,8 +164,8 @@ func TestThePlaceholdersOfADaemonSetAreFoundOnceItIsKnown(t *testing.T) {
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, corev1.SchemeGroupVersion.WithKind("DaemonSet"))}
 	pod.OwnerReferences[0].APIVersion = "apps/v1"
 	isKnown := false
-	inv := New(catalog.New(), func(_, name string, _ types.UID) (types.NamespacedName, bool) {
-		return types.NamespacedName{Namespace: "default", Name: name}, isKnown
+	inv := New(catalog.New(), func(_, name string, _ types.UID) (placeholder.Owner, bool) {
+		return ownerNamed(name), isKnown
 	}, reservations{})
 	info := framework.NewNodeInfo(pod)
 	info.SetNode(builders.Node("n", "r-1", builders.Resources{"cpu": "8"}).Obj())
@@ -200,7 +206,7 @@ func TestHeadroomsThatAreGoneAreForgotten(t *testing.T) {
 	}
 	require.Greater(t, most, spareHeadrooms/2, "it is not looked for all the time")
 	require.LessOrEqual(t, most, spareHeadrooms+10)
-	require.Contains(t, inv.headroomIDs, types.NamespacedName{Namespace: "default", Name: "empty"}, "its next unit is not far")
+	require.Contains(t, inv.headroomIDs, ownerNamed("empty"), "its next unit is not far")
 	require.NotEqual(t, list, inv.NodeListVersion(), "what was found out by indices is void")
 	require.NotEqual(t, cross, inv.CrossNodeVersion())
 

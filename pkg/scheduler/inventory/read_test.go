@@ -15,6 +15,8 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/headroom-dev/headroom/pkg/evictionorder"
+	"github.com/headroom-dev/headroom/pkg/placeholder"
+	"github.com/headroom-dev/headroom/pkg/scheduler/catalog"
 	"github.com/headroom-dev/headroom/test/builders"
 )
 
@@ -186,6 +188,48 @@ func TestAHeadroomIsTheOneOfTheCatalog(t *testing.T) {
 	known.Delete(name)
 	inv.Refresh(nodes, true)
 	require.Nil(t, inv.Headrooms()[0].Entry)
+}
+
+// TestUnitsOfAHeadroomThatWasMadeAnewAreNoneOfTheNewOnes, whichever of the two the catalog knows, and whoever controls them on its behalf.
+func TestUnitsOfAHeadroomThatWasMadeAnewAreNoneOfTheNewOnes(t *testing.T) {
+	before, now := headroom("one", corev1.LabelTopologyZone), headroom("one", corev1.LabelTopologyZone)
+	before.UID, now.UID = "before", "now"
+	each := placeholderPod(before, 3, "n")
+	each.OwnerReferences[0].APIVersion, each.OwnerReferences[0].Kind, each.OwnerReferences[0].UID = "apps/v1", "DaemonSet", "set"
+	known := catalogOf(t, before)
+	inv := New(known, func(_, name string, _ types.UID) (placeholder.Owner, bool) {
+		owner := ownerNamed(name)
+		owner.UID = before.UID
+		return owner, true
+	}, reservations{})
+	nodes := []fwk.NodeInfo{
+		nodeWith("n", "r-1", placeholderPod(before, 0, "n"), each, placeholderPod(before, 1, "n"), placeholderPod(now, 2, "n")),
+	}
+	// look returns, for each placeholder of the node, what is known of its Headroom, and how many units that one has in the zone.
+	look := func() (entries []*catalog.Entry, units []int) {
+		inv.Refresh(nodes, false)
+		for _, held := range inv.Node("n").Placeholders {
+			entries = append(entries, inv.Headrooms()[held.Evidence.Headroom].Entry)
+			units = append(units, inv.Units(nil, inv.Node("n"), held.Evidence.Headroom)...)
+		}
+		return entries, units
+	}
+	name := types.NamespacedName{Namespace: "default", Name: "one"}
+	entry := known.Get(name)
+	entries, units := look()
+	require.Equal(t, []*catalog.Entry{entry, entry, entry, nil}, entries, "the catalog has not heard of the new one as yet")
+	require.Equal(t, []int{3, 3, 3}, units)
+
+	require.NoError(t, known.Set(now))
+	entry = known.Get(name)
+	entries, units = look()
+	require.Equal(t, []*catalog.Entry{nil, nil, nil, entry}, entries)
+	require.Equal(t, []int{1}, units, "what is left of the one before does not count for its spread")
+	require.Equal(t, 4, inv.Placeholders(), "all of them hold room until they are gone")
+
+	known.Delete(name)
+	entries, _ = look()
+	require.Equal(t, make([]*catalog.Entry, 4), entries)
 }
 
 func TestOnlyNodesThatMayHaveChangedAreReadAnew(t *testing.T) {

@@ -161,23 +161,23 @@ func (inv *Inventory) readPods(node *Node) {
 	node.Placeholders, node.labeled, node.LowestPriority = node.Placeholders[:0], false, math.MaxInt32
 	for _, podInfo := range node.Info.GetPods() {
 		pod := podInfo.GetPod()
-		name, ok := inv.headroomOf(pod, node)
+		owner, ok := inv.ownerOf(pod, node)
 		switch {
 		case ok && !inv.reservations.Stays(pod.UID):
-			node.Placeholders = append(node.Placeholders, inv.placeholder(podInfo, inv.headroomID(name), len(node.Placeholders)))
+			node.Placeholders = append(node.Placeholders, inv.placeholder(podInfo, inv.headroomID(owner), len(node.Placeholders)))
 		case !ok && pod.DeletionTimestamp == nil:
 			node.LowestPriority = min(node.LowestPriority, corev1helpers.PodPriority(pod))
 		}
 	}
 }
 
-// headroomOf returns the Headroom whose placeholder a pod is, and notes of the node that a pod may be one.
-func (inv *Inventory) headroomOf(pod *corev1.Pod, node *Node) (name types.NamespacedName, ok bool) {
+// ownerOf returns the Headroom whose placeholder a pod is, and notes of the node that a pod may be one.
+func (inv *Inventory) ownerOf(pod *corev1.Pod, node *Node) (owner placeholder.Owner, ok bool) {
 	if _, labeled := pod.Labels[v1alpha1.LabelHeadroom]; !labeled {
-		return name, false
+		return owner, false
 	}
 	node.labeled = true
-	return placeholder.HeadroomOf(pod, inv.daemonSets)
+	return placeholder.OwnerOf(pod, inv.daemonSets)
 }
 
 // placeholder gathers the evidence about one placeholder.
@@ -226,12 +226,12 @@ func (inv *Inventory) extendedID(name corev1.ResourceName) int {
 	return id
 }
 
-func (inv *Inventory) headroomID(name types.NamespacedName) int {
-	id, ok := inv.headroomIDs[name]
+func (inv *Inventory) headroomID(owner placeholder.Owner) int {
+	id, ok := inv.headroomIDs[owner]
 	if !ok {
 		id = len(inv.headrooms)
-		inv.headroomIDs[name] = id
-		h := &Headroom{Name: name}
+		inv.headroomIDs[owner] = id
+		h := &Headroom{Name: owner.NamespacedName, UID: owner.UID}
 		inv.headrooms = append(inv.headrooms, h)
 		inv.setEntry(h)
 	}

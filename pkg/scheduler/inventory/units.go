@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"slices"
+
+	"github.com/headroom-dev/headroom/pkg/placeholder"
 )
 
 // RefreshHeadrooms takes over what changed in the catalog. Refresh does that, too.
@@ -18,9 +20,13 @@ func (inv *Inventory) RefreshHeadrooms() {
 	}
 }
 
+func (h *Headroom) owner() placeholder.Owner {
+	return placeholder.Owner{NamespacedName: h.Name, UID: h.UID}
+}
+
 // setEntry looks a Headroom up in the catalog and reports whether its spread keys changed.
 func (inv *Inventory) setEntry(h *Headroom) (keysChanged bool) {
-	h.Entry = inv.catalog.Get(h.Name)
+	h.Entry = inv.catalog.Of(h.owner())
 	var names []string
 	if h.Entry != nil {
 		names = h.Entry.SpreadKeys
@@ -53,10 +59,10 @@ func (inv *Inventory) forgetHeadrooms(spare int) {
 	var left []*Headroom
 	for id, h := range inv.headrooms {
 		if h.Entry == nil && !used[id] {
-			delete(inv.headroomIDs, h.Name)
+			delete(inv.headroomIDs, h.owner())
 			continue
 		}
-		ids[id], inv.headroomIDs[h.Name] = len(left), len(left)
+		ids[id], inv.headroomIDs[h.owner()] = len(left), len(left)
 		left = append(left, h)
 	}
 	inv.eachPlaceholder(func(p *Placeholder) { p.Evidence.Headroom = ids[p.Evidence.Headroom] })

@@ -136,7 +136,7 @@ func TestANominatedPodMayAskForWhatTheNodeHasNoneOf(t *testing.T) {
 func TestWhatIsLeftAroundANodeCountsAsItIsNow(t *testing.T) {
 	f := newFixture(t, []*corev1.Node{node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-1", "9"), node("d", "z-2", "9")},
 		unit(0, "a"), unit(1, "b"), unit(2, "c"), on("c", "x", "8").Obj(), on("d", "y", "7").Obj())
-	spread := builders.Headroom("open", res("1")).Namespace("default").SpreadOver(corev1.LabelTopologyZone).Obj()
+	spread := builders.Headroom("open", res("1")).Namespace("default").UID("uid-open").SpreadOver(corev1.LabelTopologyZone).Obj()
 	require.NoError(t, f.Catalog.Set(spread))
 	f.prober.rejects["c"], f.prober.rejects["d"] = true, true
 	f.requireSwap(t, wants("1").Obj(), "a", "open-headroom-0")

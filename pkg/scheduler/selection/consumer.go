@@ -154,7 +154,7 @@ func IsBound(pod *corev1.Pod) bool {
 }
 
 func (s *Selector) isPlaceholder(pod *corev1.Pod) bool {
-	_, ok := placeholder.HeadroomOf(pod, s.DaemonSets)
+	_, ok := placeholder.OwnerOf(pod, s.DaemonSets)
 	return ok
 }
 

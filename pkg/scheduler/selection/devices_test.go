@@ -73,7 +73,7 @@ func TestNodesWhoseUnitsHoldDevicesAreRankedByTheRules(t *testing.T) {
 			units = append(units, on("a", "x", "800m").Obj(), on("b", "y", "800m").Obj())
 			f := newFixtureWith(t, d, []*corev1.Node{node("a", "z-1", "1"), node("b", "z-2", "1"), node("c", "z-2", "100m")}, units...)
 			if tc.spread {
-				spread := builders.Headroom("open", res("1")).Namespace("default").SpreadOver(corev1.LabelTopologyZone).Obj()
+				spread := builders.Headroom("open", res("1")).Namespace("default").UID("uid-open").SpreadOver(corev1.LabelTopologyZone).Obj()
 				require.NoError(t, f.Catalog.Set(spread))
 			}
 			pod := builders.Consumer("consumer", builders.Resources{"cpu": "200m", gpu: "1"}).Namespace("default").UID("consumer").Obj()

@@ -62,7 +62,8 @@ func TestAnOptionNamesTheDomainsThatLose(t *testing.T) {
 	for name, keys := range map[string][]string{
 		"open": {corev1.LabelTopologyZone, corev1.LabelTopologyRegion}, "other": {corev1.LabelHostname, corev1.LabelTopologyZone},
 	} {
-		require.NoError(t, f.Catalog.Set(builders.Headroom(name, res("1")).Namespace("default").SpreadOver(keys...).Obj()))
+		spread := builders.Headroom(name, res("1")).Namespace("default").UID(hr(name, "1").UID).SpreadOver(keys...).Obj()
+		require.NoError(t, f.Catalog.Set(spread))
 	}
 	c := f.consumer(t, wants("2").Obj())
 	option, fits := f.Option(c, f.Inventory.Node("a"), f.Anchors(c))

@@ -40,7 +40,8 @@ func TestNominatedPodsMayMakeTheNextNodeBetter(t *testing.T) {
 			f := newFixture(t, []*corev1.Node{node("a", "z", "4100m"), node("b", "z", "4100m"), node("c", "z", "4100m")},
 				sized(0, "a", tc.first), on("a", "x", tc.beside).Obj(), sized(1, "b", "1100m"), sized(2, "b", "3"),
 				sized(3, "c", "1200m"), on("c", "y", "2900m").Obj())
-			require.NoError(t, f.Catalog.Set(builders.Headroom("open", res("1")).Namespace("default").SpreadOver(corev1.LabelTopologyRegion).Obj()))
+			spread := builders.Headroom("open", res("1")).Namespace("default").UID("uid-open").SpreadOver(corev1.LabelTopologyRegion).Obj()
+			require.NoError(t, f.Catalog.Set(spread))
 			f.prober.rejects["a"] = true
 			if tc.nominee {
 				f.nominate(t, another("other", "1"), "b")
@@ -116,7 +117,7 @@ func TestWhatIsLeftCountsAlsoWherePodsAreNominated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, []*corev1.Node{node("a", "z-1", "2"), node("b", "z-2", "2"), node("c", "z-1", "9"), node("d", "z-2", "2")},
 				append(tc.more, unit(0, "a"), unit(1, "a"), unit(2, "b"), unit(3, "d"), on("b", "x", "1").Obj(), on("d", "y", "1").Obj())...)
-			spread := builders.Headroom("open", res("1")).Namespace("default").SpreadOver(corev1.LabelTopologyZone).Obj()
+			spread := builders.Headroom("open", res("1")).Namespace("default").UID("uid-open").SpreadOver(corev1.LabelTopologyZone).Obj()
 			require.NoError(t, f.Catalog.Set(spread))
 			f.prober.rejects["c"], f.prober.rejects["d"] = true, true
 			f.nominate(t, another("other", "1"), "a")
@@ -139,7 +140,7 @@ func TestTheReasonNamesWhatIsLostWherePodsAreNominated(t *testing.T) {
 		unit(0, "a"), unitOf("second", 0, "a").Obj(), unit(1, "b"), on("b", "x", "1").Obj(), unit(2, "c"), unit(3, "c"),
 		unit(4, "d"), on("d", "y", "1").Obj())
 	for _, name := range []string{"open", "second"} {
-		spread := builders.Headroom(name, res("1")).Namespace("default").SpreadOver(corev1.LabelTopologyZone).Obj()
+		spread := builders.Headroom(name, res("1")).Namespace("default").UID(hr(name, "1").UID).SpreadOver(corev1.LabelTopologyZone).Obj()
 		require.NoError(t, f.Catalog.Set(spread))
 	}
 	f.prober.rejects["c"], f.prober.rejects["d"] = true, true

@@ -34,7 +34,7 @@ type Options struct {
 	// Catalog of the Headrooms.
 	Catalog *catalog.Catalog
 	// DaemonSets resolves the DaemonSets of PerNode Headrooms.
-	DaemonSets placeholder.HeadroomOfDaemonSet
+	DaemonSets placeholder.OwnerOfDaemonSet
 	// Args are the plugin's arguments: order, topology keys and ignored resources.
 	Args *config.HeadroomArgs
 	// Ignores reports whether a resource is ignored for another reason than Args, nil if there is none.

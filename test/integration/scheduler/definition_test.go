@@ -25,9 +25,12 @@ func TestWithoutTheDefinitionTheSchedulerWorksAndTakesNoHeadroom(t *testing.T) {
 	require.Equal(t, leftOver, w.remaining(t, leftOver))
 
 	w.CreateDefinition(t)
-	w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	spare := w.CreateHeadroom(t, builders.Headroom("spare", cpu("1")).Obj())
+	unit := w.place(t, builders.Placeholder(spare, 9).Node("n1"))
+	w.CreateNodes(t, builders.Node("n1", "a", cpu("1")).Obj())
 	w.WaitBound(t, "web") // without a restart
-	require.Empty(t, w.remaining(t, leftOver))
+	require.Empty(t, w.remaining(t, []string{unit}))
+	require.Equal(t, leftOver, w.remaining(t, leftOver), "what is left of a Headroom before is not that of the next one of its name")
 }
 
 func TestWhatIsLeftOverWhenTheDefinitionGoesIsAPodOfLowPriorityLikeAnyOther(t *testing.T) {
