@@ -245,8 +245,11 @@ func (o *objects) assumptions(pod *corev1.Pod, profile *explain.Profile) []strin
 
 // stateOf says where a pod is.
 func stateOf(pod *corev1.Pod) string {
+	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	switch {
-	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+	case ended && pod.Spec.NodeName == "":
+		return fmt.Sprintf("It was on no node and has ended (%s).", pod.Status.Phase)
+	case ended:
 		return fmt.Sprintf("It was on node %s and has ended (%s).", pod.Spec.NodeName, pod.Status.Phase)
 	case pod.Spec.NodeName != "":
 		return fmt.Sprintf("It is on node %s.", pod.Spec.NodeName)

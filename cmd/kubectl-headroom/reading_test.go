@@ -142,6 +142,7 @@ func TestTheRuleIsThatOfThePodAndOfNoneOfItsName(t *testing.T) {
 func TestAPodSaysWhereItIs(t *testing.T) {
 	for want, change := range map[string]func(*corev1.Pod){
 		"It was on node n and has ended (Failed).":    func(p *corev1.Pod) { p.Spec.NodeName, p.Status.Phase = "n", corev1.PodFailed },
+		"It was on no node and has ended (Failed).":   func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed },
 		"It was on node n and has ended (Succeeded).": func(p *corev1.Pod) { p.Spec.NodeName, p.Status.Phase = "n", corev1.PodSucceeded },
 		"It is on node n.":                            func(p *corev1.Pod) { p.Spec.NodeName, p.Status.Phase = "n", corev1.PodRunning },
 		"It is on no node: the scheduling gate a holds it back.": func(p *corev1.Pod) {

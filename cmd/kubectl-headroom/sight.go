@@ -151,9 +151,9 @@ func (s *sight) follow(ctx context.Context) func() (found, error) {
 	synced := factory.WaitForCacheSync(waiting.Done())
 	return func() (found, error) {
 		var f found
-		for kind, ok := range synced {
+		for object, ok := range synced {
 			if !ok {
-				return f, fmt.Errorf("the cluster did not list all %s within %s", kind, patience)
+				return f, fmt.Errorf("the cluster did not list all objects of kind %s within %s", object.Elem().Name(), patience)
 			}
 		}
 		var podsErr, nodesErr, setsErr error

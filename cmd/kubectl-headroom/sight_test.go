@@ -188,7 +188,7 @@ func TestAWatchOfWhatIsNotListedInTimeEnds(t *testing.T) {
 				return true, nil, errors.New("broken")
 			})
 			_, err := (&sight{clientset: server, nodes: true, daemonSets: true}).follow(ctx)()
-			require.ErrorContains(t, err, "the cluster did not list all *v1."+kind+" within ")
+			require.ErrorContains(t, err, "the cluster did not list all objects of kind "+kind+" within ")
 		})
 	}
 }
