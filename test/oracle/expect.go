@@ -33,6 +33,9 @@ type Expectation struct {
 	// RunningGo says, where no node is free and no swap possible, that kube-scheduler's own preemption would take running pods, or that the
 	// pod is system-critical: it may have running pods and everybody's placeholders together.
 	RunningGo bool
+	// Leaving are, where no running pods would go, the nodes where running pods that are being deleted anyway make the room together with
+	// placeholders to which the consumer is entitled: kube-scheduler's own preemption may take these there.
+	Leaving []string
 	// InsteadNode and Instead are the node and the placeholders on it to preempt in place of running pods. InsteadNode is empty if placeholders
 	// alone do not do.
 	InsteadNode string
@@ -53,6 +56,8 @@ func (e Expectation) String() string {
 		return fmt.Sprintf("not bound by the first attempt; preempted on %s: %s", e.InsteadNode, strings.Join(e.Instead, ", "))
 	case e.RunningGo:
 		return "not bound by the first attempt; running pods may be preempted"
+	case len(e.Leaving) > 0:
+		return "not bound by the first attempt; own placeholders may be preempted beside pods that leave on " + strings.Join(e.Leaving, ", ")
 	default:
 		return "not bound by the first attempt"
 	}
@@ -81,7 +86,11 @@ func (c *Cluster) Expect(judge Judge) Expectation {
 	if c.neverWaits() && len(candidates) > 0 {
 		return c.expectSwap(candidates, judge)
 	}
-	later := Expectation{RunningGo: c.neverWaits() || c.runningGo(judge)}
+	runningGo, leaving := c.runningGo(judge)
+	later := Expectation{RunningGo: c.neverWaits() || runningGo}
+	if !later.RunningGo {
+		later.Leaving = leaving
+	}
 	if _, candidates = c.survey(judge, preemptible); later.RunningGo && len(candidates) > 0 {
 		// No Score plugin has a say in a preemption.
 		first := slices.MinFunc(candidates, compareEvidence)
@@ -110,13 +119,13 @@ func (c *Cluster) survey(judge Judge, within reach) (free []string, candidates [
 }
 
 // runningGo reports whether on some node the consumer would have a place if everything of lower priority went but the placeholders of Headrooms
-// that do not entitle it, and something ran among that.
-func (c *Cluster) runningGo(judge Judge) bool {
+// that do not entitle it, and something ran among that. It also returns the nodes where that is so, but all that ran is being deleted anyway.
+func (c *Cluster) runningGo(judge Judge) (some bool, leaving []string) {
 	if c.Consumer.Never {
-		return false
+		return false, nil
 	}
 	for _, node := range c.Nodes {
-		rest, running := *c, false
+		rest, running, leaves := *c, false, false
 		rest.Pods = nil
 		var gone []string
 		for _, p := range c.Pods {
@@ -127,12 +136,17 @@ func (c *Cluster) runningGo(judge Judge) bool {
 			}
 			gone = append(gone, p.Name)
 			running = running || runs && !p.Terminating
+			leaves = leaves || runs && p.Terminating
 		}
-		if running && rest.shortfall(node).coveredBy(nil) && judge.AcceptsWithout(node.Name, gone) {
-			return true
+		switch {
+		case !running && !leaves, !rest.shortfall(node).coveredBy(nil), !judge.AcceptsWithout(node.Name, gone):
+		case running:
+			return true, nil
+		default:
+			leaving = append(leaving, node.Name)
 		}
 	}
-	return false
+	return false, leaving
 }
 
 // namesOf returns those of the pods, sorted.
