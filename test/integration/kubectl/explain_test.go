@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -94,7 +95,8 @@ func TestTheClusterIsExplainedAsAFileWithItsObjectsIs(t *testing.T) {
 	})
 }
 
-// createObjects creates the objects of the file, with the status of nodes, and without what the API server does not let anybody set.
+// createObjects creates the objects of the file, with the status of nodes, and without what the API server does not let anybody set. It gives
+// each a UID, by which its owners are named here.
 func createObjects(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	cl, err := c.Client()
@@ -106,8 +108,15 @@ func createObjects(t *testing.T, c *cluster.Cluster) {
 	namespace.SetKind("Namespace")
 	namespace.SetName("shop")
 	require.NoError(t, c.Apply(t.Context(), namespace, priorityClass()))
+	uids := map[string]types.UID{}
 	for _, object := range objects {
 		status := object.DeepCopy()
+		owners := object.GetOwnerReferences()
+		for i := range owners {
+			owners[i].UID = uids[owners[i].Kind+" "+owners[i].Name]
+			require.NotEmpty(t, owners[i].UID, "owners come first in the file")
+		}
+		object.SetOwnerReferences(owners)
 		switch {
 		case object.GetKind() == "Pod" && strings.Contains(object.GetName(), "-headroom-"):
 			unstructured.RemoveNestedField(object.Object, "spec", "priority")
@@ -120,6 +129,7 @@ func createObjects(t *testing.T, c *cluster.Cluster) {
 		object.SetDeletionTimestamp(nil)
 		object.SetDeletionGracePeriodSeconds(nil)
 		require.NoError(t, cl.Create(t.Context(), object))
+		uids[object.GetKind()+" "+object.GetName()] = object.GetUID()
 		if object.GetKind() == "Node" {
 			clustertest.ChangeStatus(t, cl, object, func(o *unstructured.Unstructured) { o.Object["status"] = status.Object["status"] })
 		}
