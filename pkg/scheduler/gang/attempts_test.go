@@ -88,6 +88,15 @@ func TestWhatComesOfAnAttemptThatIsOverDoesNotTouchTheNextOneOfTheGroup(t *testi
 	require.Same(t, second, as.WithPod("x"))
 }
 
+func TestAMemberThatWaitsForTheOthersHasItsPlaceStill(t *testing.T) {
+	as, a := NewAttempts(), attempt("web", "x", "y")
+	as.Begin(a, func() {})
+	_, complete, _ := as.Arrive(a, "x")
+	require.False(t, complete)
+	require.Same(t, a, as.WithPod("x"), "if it goes, the others wait in vain")
+	require.Same(t, a, as.WithPod("y"))
+}
+
 func TestAMemberThatComesTwiceCountsOnce(t *testing.T) {
 	as, a := NewAttempts(), attempt("web", "x", "y")
 	as.Begin(a, func() {})

@@ -14,18 +14,21 @@ import (
 
 // TestAnyPodIsExplainedByWhatItAsksFor has a node of three cores: one is free, one a unit that is open to all, and one a unit for others.
 func TestAnyPodIsExplainedByWhatItAsksFor(t *testing.T) {
+	labeled := wants("2").Obj()
+	labeled.Labels = map[string]string{v1alpha1.LabelHeadroom: "open"}
 	for name, tc := range map[string]struct {
 		pod      *corev1.Pod
 		entitled bool
 		victims  int
 		fits     bool
 	}{
-		"it fits as it is":               {pod: wants("1").Obj(), entitled: true, fits: true},
-		"it takes what it may":           {pod: wants("2").Obj(), entitled: true, victims: 1, fits: true},
-		"it may not take more":           {pod: wants("3").Obj(), entitled: true},
-		"a placeholder may take nothing": {pod: important(unit(7, "")), fits: true},
-		"a larger one does not fit":      {pod: important(large(7, ""))},
-		"a bound pod may take nothing":   {pod: on("b", "bound", "2").Obj()},
+		"it fits as it is":                                {pod: wants("1").Obj(), entitled: true, fits: true},
+		"it takes what it may":                            {pod: wants("2").Obj(), entitled: true, victims: 1, fits: true},
+		"it may not take more":                            {pod: wants("3").Obj(), entitled: true},
+		"with a placeholder's label it may take the same": {pod: labeled, entitled: true, victims: 1, fits: true},
+		"a placeholder may take nothing":                  {pod: important(unit(7, "")), fits: true},
+		"a larger one does not fit":                       {pod: important(large(7, ""))},
+		"a bound pod may take nothing":                    {pod: on("b", "bound", "2").Obj()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, []*corev1.Node{node("a", "z", "3"), node("b", "z", "2")}, unit(0, "a"), unitOf("closed", 0, "a").Obj())
