@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 
@@ -72,8 +74,25 @@ func TestReservedUnitsMoveWhenKarpenterConsolidates(t *testing.T) {
 			evictions++
 		}
 	}
+	require.Equal(t, reservedUnits, mostUnits(history), "no unit was made beside those that nodes which were about to go still had")
 	require.Empty(t, w.forbidden(t))
 	t.Logf("%d nodes went, by %d evictions of units", reservedUnits-fewest, evictions)
+}
+
+// mostUnits is how many units there were at a time, without those that were being deleted.
+func mostUnits(history observer.History) (most int) {
+	living := sets.New[types.UID]()
+	for _, event := range history {
+		switch {
+		case event.Pod == nil || event.Pod.Labels[v1alpha1.LabelHeadroom] != headroomName:
+		case event.Type == watch.Deleted || event.Pod.DeletionTimestamp != nil:
+			living.Delete(event.Pod.UID)
+		default:
+			living.Insert(event.Pod.UID)
+			most = max(most, living.Len())
+		}
+	}
+	return most
 }
 
 // apart puts no two pods of the workload on one node.
