@@ -102,3 +102,11 @@ func TestAUnitThatIsBoundBeforeAnyWentRefillsNone(t *testing.T) {
 	_, ok = a.Bound(epoch.Add(time.Hour), epoch)
 	require.False(t, ok)
 }
+
+// TestTheBoundsAreThoseThatTheDocumentationNames since who sizes etcd, or reads the last takes, relies on them.
+func TestTheBoundsAreThoseThatTheDocumentationNames(t *testing.T) {
+	const object, metadata = 64 << 10, 4 << 10
+	require.Equal(t, object-metadata, MaxBytes)
+	require.Equal(t, 100, Takes)
+	require.Equal(t, 14, Days-1, "beside the day that is under way")
+}
